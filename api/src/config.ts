@@ -1,0 +1,134 @@
+// The environment, parsed once. Nothing else in the API reads process.env.
+// Names and meanings: DESIGN §10 and docs/configuration.md.
+// Child processes get theirs from `childEnvironment`, never the whole environment.
+import { createHash, hkdfSync } from 'node:crypto'
+import path from 'node:path'
+import { z } from 'zod'
+import { PORTS } from '../../contract/ports.ts'
+
+const flag = z
+  .enum(['0', '1', 'false', 'true', 'on', 'off'])
+  .transform((v) => v === '1' || v === 'true' || v === 'on')
+
+const schema = z.object({
+  DATABASE_URL: z.string().min(1),
+  DATABASE_REPLICA_URL: z.string().optional(),
+  DATABASE_AUTH: z.enum(['password']).default('password'),
+  DATABASE_CA: z.string().optional(),
+  MIGRATE_AT_START: flag.default(false),
+  /** `file:PATH`; `s3://BUCKET/PREFIX` comes with the index's own issue. */
+  STORAGE: z.string().regex(/^file:.+/, 'must be file:PATH'),
+  INDEX_ENGINE: z.enum(['embedded']).default('embedded'),
+  /** Where the index process keeps its local checkpoints. */
+  INDEX_DIR: z.string().optional(),
+  PUBLIC_URL: z.url().default(`http://localhost:${PORTS.web}`),
+  AUTH_SECRET: z.string().min(32, 'needs at least 32 characters'),
+  SETUP_TOKEN: z.string().min(16).optional(),
+  MODELS: z.string().optional(),
+  /** A running Ollama is looked for (local mode only). */
+  OLLAMA_DISCOVERY: flag.default(false),
+  /** Requests a model or a person causes may reach loopback and private addresses named in MODELS only. */
+  TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
+  MODEL_DIR: z.string().optional(),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65535).default(PORTS.api),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  TERRACE_RELEASE: z.string().default('dev'),
+  TERRACE_HOME: z.string().default('.terrace'),
+  /** Embedding threads of the ingest process; 0 = one per core. */
+  INGEST_THREADS: z.coerce.number().int().min(0).max(64).default(0),
+})
+
+export type Config = Readonly<{
+  databaseUrl: string
+  databaseReplicaUrl: string | undefined
+  databaseCa: string | undefined
+  migrateAtStart: boolean
+  /** Absolute folder of the filesystem blob store. */
+  storageDir: string
+  indexDir: string
+  publicUrl: string
+  /** Whether cookies carry `Secure`: exactly when people come by https. */
+  secureCookies: boolean
+  authSecret: string
+  setupToken: string | undefined
+  models: string | undefined
+  ollamaDiscovery: boolean
+  trustedProxyHops: number
+  /** Folder with the embedder's weights, or undefined: words only. */
+  modelDir: string
+  host: string
+  port: number
+  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+  release: string
+  home: string
+  ingestThreads: number
+}>
+
+/**
+ * Parses an environment.
+ * @throws Error naming every variable that is missing or wrong, without its value.
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const result = schema.safeParse(given)
+  if (!result.success) {
+    const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
+    throw new Error(`The environment is not complete:\n${lines.join('\n')}`)
+  }
+  const e = result.data
+  const home = path.resolve(e.TERRACE_HOME)
+  return {
+    databaseUrl: e.DATABASE_URL,
+    databaseReplicaUrl: e.DATABASE_REPLICA_URL,
+    databaseCa: e.DATABASE_CA,
+    migrateAtStart: e.MIGRATE_AT_START,
+    storageDir: path.resolve(e.STORAGE.slice('file:'.length)),
+    indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
+    publicUrl: e.PUBLIC_URL.replace(/\/$/, ''),
+    secureCookies: e.PUBLIC_URL.startsWith('https:'),
+    authSecret: e.AUTH_SECRET,
+    setupToken: e.SETUP_TOKEN,
+    models: e.MODELS,
+    ollamaDiscovery: e.OLLAMA_DISCOVERY,
+    trustedProxyHops: e.TRUSTED_PROXY_HOPS,
+    modelDir: path.resolve(e.MODEL_DIR ?? path.join(home, 'models')),
+    host: e.HOST,
+    port: e.PORT,
+    logLevel: e.LOG_LEVEL,
+    release: e.TERRACE_RELEASE,
+    home,
+    ingestThreads: e.INGEST_THREADS,
+  }
+}
+
+/** Reads this process's environment. @throws like parseConfig */
+export function loadConfig(): Config {
+  return parseConfig(process.env)
+}
+
+/** A key for one purpose, derived from the one secret (HKDF-SHA256, RFC 5869). 32 bytes. */
+export function deriveKey(config: Config, label: string): Buffer {
+  const salt = createHash('sha256').update('terrace').digest()
+  return Buffer.from(hkdfSync('sha256', config.authSecret, salt, label, 32))
+}
+
+/**
+ * The environment for a child process: only what is named, plus what any program needs to start.
+ * Parsers get nothing else: a document that takes one over finds no secret there.
+ */
+export function childEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const base: Record<string, string> = {}
+  for (const name of ['PATH', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS']) {
+    const value = process.env[name]
+    if (value !== undefined) base[name] = value
+  }
+  return { ...base, ...extra }
+}
+
+/** This process's whole environment, for our own children that parse it with `parseConfig` again. */
+export function ownEnvironment(
+  extra: Readonly<Record<string, string>> = {},
+): Record<string, string | undefined> {
+  return { ...process.env, ...extra }
+}

@@ -1,0 +1,66 @@
+// The searchable state: what the API asks of it, whoever keeps it (embedded index process; OpenSearch later).
+// It holds no permissions: the caller says which collections or documents count, and every text that leaves
+// the API is fetched from PostgreSQL with a permission check of its own (promise P5).
+// Every adapter runs the cases of index/port.cases.ts.
+
+/** A place in the one log. Positions of different epochs can't be compared. */
+export interface Position {
+  readonly epoch: string
+  readonly seq: number
+}
+
+/** Which passages count. Selective filters must stay exact: recall 1.0, whatever the share they leave. */
+export type IndexFilter =
+  | { readonly kind: 'collections'; readonly keys: readonly number[] }
+  | { readonly kind: 'documents'; readonly keys: readonly number[] }
+
+export interface IndexQuery {
+  /** What the person asked; analysed for words by the index. */
+  readonly text: string
+  /** Unit length, of the active generation's dimensions; null searches by words only. */
+  readonly vector: Float32Array | null
+  readonly filter: IndexFilter
+  /** Best passages wanted, 1 to 200. */
+  readonly limit: number
+  /** Passages that are in no vector yet get up to this many places, after the ranked ones. Default 2. */
+  readonly reserved?: number
+}
+
+export interface Candidate {
+  readonly passageId: number
+  /** cosine + beta · bm25 / bm25_max(query), or bm25 / bm25_max(query) when there is no query vector. */
+  readonly score: number
+  /** Null when the query or the passage has no vector. */
+  readonly cosine: number | null
+  /** BM25 over its maximum for this query, 0 to 1. */
+  readonly words: number
+  /** True while the passage can be found by words only. */
+  readonly withoutVector: boolean
+}
+
+export interface IndexAnswer {
+  /** Descending by score; ties by ascending passage id. */
+  readonly candidates: readonly Candidate[]
+  readonly position: Position
+}
+
+export interface IndexStatus {
+  /** Loaded, and caught up once with the log's head as it was at start. */
+  readonly ready: boolean
+  readonly position: Position | null
+  /** Milliseconds since this index last knew that it had everything the log held; null before that. */
+  readonly behindMs: number | null
+  readonly passages: number
+  readonly vectors: number
+  /** "faiss" or "exact" (the TypeScript scan), as shown at start-up. */
+  readonly engine: string
+}
+
+export interface Index {
+  /** @throws AppError UNAVAILABLE while the index is loading or being restarted for longer than 5 s. */
+  search(query: IndexQuery, signal?: AbortSignal): Promise<IndexAnswer>
+  /** Resolves when this position is applied; rejects with UNAVAILABLE after `timeoutMs`. */
+  waitFor(position: Position, timeoutMs: number): Promise<void>
+  status(): IndexStatus
+  close(): Promise<void>
+}

@@ -1,0 +1,20 @@
+// Sizes that both sides of a wire must agree on. Bytes unless a name says otherwise.
+export const LIMITS = {
+  /** One uploaded file. */
+  fileBytes: 200 * 1024 * 1024,
+  /** A file's name after cleaning, in UTF-16 code units. */
+  fileNameLength: 255,
+  /** A question, in UTF-16 code units. */
+  questionLength: 8_000,
+  collectionNameLength: 120,
+  collectionDescriptionLength: 2_000,
+  chatTitleLength: 200,
+  /** Collections that one chat may range over. */
+  collectionsPerChat: 100,
+  passwordMinLength: 10,
+  passwordMaxLength: 128,
+  /** Body of a tRPC request. */
+  requestBytes: 256 * 1024,
+  /** Passages returned by one search. */
+  searchResults: 50,
+} as const

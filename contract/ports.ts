@@ -1,0 +1,33 @@
+// Names on the wire between program, image and stack (DESIGN §10): ports and paths.
+// Everyone may import this folder; it imports nothing.
+// A change here is a change of the contract test and of the golden images.
+
+/** TCP ports that the servers listen on unless `PORT` says otherwise. */
+export const PORTS = { api: 4000, web: 3000 } as const
+
+/** Paths of the API server itself. The web server pipes `/api/trpc`, `/api/auth`, `/api/files` to the first three. */
+export const API_PATHS = {
+  trpc: '/trpc',
+  auth: '/auth',
+  files: '/files',
+  healthz: '/healthz',
+  readyz: '/readyz',
+} as const
+
+/** What the web server shows to the world. */
+export const PUBLIC_PATHS = {
+  trpc: '/api/trpc',
+  auth: '/api/auth',
+  files: '/api/files',
+  healthz: '/healthz',
+  readyz: '/readyz',
+} as const
+
+/** Seconds. A stopping server is gone within `stop`; a stream is pinged often enough for any proxy. */
+export const SECONDS = {
+  stop: 60,
+  streamPing: 15,
+  streamReconnect: 45,
+  keepAlive: 125,
+  albIdle: 120,
+} as const
