@@ -1,0 +1,293 @@
+// A scripted OpenAI-compatible server: what tests, benchmarks and browser tests use in a language model's place.
+// It answers from the numbered passages of the prompt, so that an answer and its citations can be checked.
+// By hand: `node api/test/scripted-model.ts --port 11500`, then MODELS='[{"id":"scripted","name":"Scripted","type":"openai-compatible","url":"http://127.0.0.1:11500/v1","model":"scripted?rate=20"}]'.
+//
+// Knobs stand in the model's name after a `?`, as in `scripted?delay=300&rate=20&tokens=200`; `script()` overrides them.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { parseArgs } from 'node:util'
+import { answerTokens } from './scripted-answer.ts'
+
+export interface Knobs {
+  /** Milliseconds from the request to the first token. Default 0. */
+  readonly delay?: number
+  /** Tokens per second; 0 sends them all at once. Default 0. */
+  readonly rate?: number
+  /** How many tokens; the answer is repeated or cut to fit. Default: the answer as it is. */
+  readonly tokens?: number
+  /** Says exactly this instead (one word and the space after it is one token). */
+  readonly text?: string
+  /** How many of the given passages are cited. Default 3. */
+  readonly cite?: number
+  /** Answers with this HTTP status, or, with `at`, sends an error event after that many tokens. */
+  readonly error?: number
+  readonly at?: number
+  /** Seconds of a Retry-After header beside `error`. */
+  readonly retryAfter?: number
+  /** Never answers, not even headers. */
+  readonly hang?: boolean
+  /** Breaks the connection after this many tokens. */
+  readonly die?: number
+  /** Goes silent after this many tokens, with the connection open. */
+  readonly stall?: number
+  /** Sends something that is no JSON after this many tokens; `-1` answers with an HTML page. */
+  readonly garbage?: number
+  /** Cuts the stream into pieces of this many bytes, without regard for frames or characters. */
+  readonly split?: number
+  /** Every token is the time at which it left: milliseconds since 1970 with three decimals. */
+  readonly stamp?: boolean
+  /** Answers with a redirect to this address. */
+  readonly redirect?: string
+}
+
+/** What arrived, and what became of it. */
+export interface ScriptedRequest {
+  readonly model: string
+  readonly messages: readonly { role: string; content: string }[]
+  readonly maxTokens: number | null
+  readonly stream: boolean
+  readonly authorization: string | null
+  /** Milliseconds since 1970, with fractions. */
+  readonly at: number
+  /** Tokens written. */
+  sent: number
+  /** The client went away before the end. */
+  aborted: boolean
+  ended: boolean
+}
+
+export interface ScriptedModel extends AsyncDisposable {
+  readonly port: number
+  /** Base address as MODELS wants it: `http://127.0.0.1:PORT/v1`. */
+  readonly url: string
+  readonly requests: readonly ScriptedRequest[]
+  /** These knobs win over those in the model's name, for every request from now on. */
+  script(knobs: Knobs): void
+  close(): Promise<void>
+}
+
+interface Stream {
+  readonly request: ScriptedRequest
+  readonly response: ServerResponse
+  readonly knobs: Knobs
+  readonly tokens: readonly string[]
+  readonly interval: number
+  due: number
+}
+
+const now = () => performance.timeOrigin + performance.now()
+
+/** Reads the knobs in a model's name. Unknown names are a mistake in the test: refused. */
+export function parseKnobs(model: string): Knobs {
+  const knobs: Record<string, string | number | boolean> = {}
+  for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? '')) {
+    if (name === 'text' || name === 'redirect') knobs[name] = value
+    else if (name === 'hang' || name === 'stamp') knobs[name] = value !== '0'
+    else if (Number.isNaN(Number(value))) throw new Error(`knob ${name}=${value} is no number`)
+    else knobs[name] = Number(value)
+  }
+  return knobs
+}
+
+export async function startScriptedModel(options: { port?: number } = {}): Promise<ScriptedModel> {
+  const requests: ScriptedRequest[] = []
+  const streams = new Set<Stream>()
+  let override: Knobs = {}
+  // One clock for all streams: a timer for each token of a thousand streams would cost more than the tokens.
+  let clock: NodeJS.Timeout | undefined
+  const tick = () => {
+    const time = now()
+    for (const stream of streams) while (streams.has(stream) && stream.due <= time) step(stream)
+    if (streams.size === 0) {
+      clearInterval(clock)
+      clock = undefined
+    }
+  }
+  const finish = (stream: Stream) => {
+    stream.request.ended = true
+    streams.delete(stream)
+  }
+  const step = (stream: Stream) => {
+    const { request, response, knobs, tokens } = stream
+    const sent = request.sent
+    if (knobs.die === sent) {
+      finish(stream)
+      response.destroy()
+    } else if (knobs.stall === sent) {
+      streams.delete(stream)
+    } else if (knobs.garbage === sent) {
+      finish(stream)
+      response.end('data: {"choices": [{"delta": {"content": \n\ndata: <html>\n\n')
+    } else if (knobs.error !== undefined && knobs.at === sent) {
+      finish(stream)
+      write(stream, `data: ${JSON.stringify({ error: errorBody(knobs.error) })}\n\n`)
+      response.end()
+    } else if (sent >= tokens.length) {
+      finish(stream)
+      write(stream, frame(request.model, {}, 'stop', usage(request)))
+      write(stream, 'data: [DONE]\n\n')
+      response.end()
+    } else {
+      const token = knobs.stamp === true ? `${now().toFixed(3)} ` : (tokens[sent] ?? '')
+      request.sent++
+      stream.due += stream.interval
+      write(stream, frame(request.model, { content: token }))
+    }
+  }
+
+  const complete = async (message: IncomingMessage, response: ServerResponse) => {
+    const body = JSON.parse(await read(message)) as {
+      model: string
+      messages: { role: string; content: string | { text?: string }[] }[]
+      stream?: boolean
+      max_tokens?: number
+    }
+    const request: ScriptedRequest = {
+      model: body.model,
+      messages: body.messages.map(({ role, content }) => ({
+        role,
+        content: typeof content === 'string' ? content : content.map((part) => part.text ?? '').join(''),
+      })),
+      maxTokens: body.max_tokens ?? null,
+      stream: body.stream === true,
+      authorization: message.headers.authorization ?? null,
+      at: now(),
+      sent: 0,
+      aborted: false,
+      ended: false,
+    }
+    requests.push(request)
+    if (requests.length > 10_000) requests.splice(0, 1_000)
+    const knobs = { ...parseKnobs(body.model), ...override }
+    if (knobs.hang === true) {
+      response.once('close', () => {
+        request.aborted = true
+      })
+      return
+    }
+    if (knobs.redirect !== undefined) return response.writeHead(307, { location: knobs.redirect }).end()
+    if (knobs.garbage === -1)
+      return response
+        .writeHead(200, { 'content-type': 'text/html' })
+        .end('<!doctype html><title>Welcome</title>')
+    if (knobs.error !== undefined && knobs.at === undefined) {
+      if (knobs.retryAfter !== undefined) response.setHeader('retry-after', String(knobs.retryAfter))
+      return json(response, knobs.error, { error: errorBody(knobs.error) })
+    }
+    const tokens = answerTokens(request.messages, knobs)
+    if (!request.stream) {
+      request.sent = tokens.length
+      request.ended = true
+      return json(response, 200, {
+        id: 'scripted',
+        object: 'chat.completion',
+        created: 0,
+        model: request.model,
+        choices: [
+          { index: 0, message: { role: 'assistant', content: tokens.join('') }, finish_reason: 'stop' },
+        ],
+        usage: usage(request),
+      })
+    }
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
+    response.flushHeaders()
+    response.socket?.setNoDelay(true)
+    const interval = (knobs.rate ?? 0) > 0 ? 1_000 / (knobs.rate ?? 1) : 0
+    const stream: Stream = {
+      request,
+      response,
+      knobs,
+      tokens,
+      interval,
+      due: request.at + (knobs.delay ?? 0),
+    }
+    response.once('close', () => {
+      if (!request.ended) request.aborted = true
+      streams.delete(stream)
+    })
+    streams.add(stream)
+    // 2 ms, not 1: the clock must not take a core from what is measured.
+    clock ??= setInterval(tick, 2)
+    tick()
+  }
+
+  const server = createServer((message, response) => {
+    const path = (message.url ?? '').split('?')[0]
+    if (message.method === 'POST' && path === '/v1/chat/completions')
+      complete(message, response).catch((error: unknown) =>
+        json(response, 400, { error: { message: String(error) } }),
+      )
+    else if (path === '/v1/models') json(response, 200, { object: 'list', data: [{ id: 'scripted' }] })
+    // What a running Ollama says: discovery is tested against this.
+    else if (path === '/api/tags')
+      json(response, 200, { models: [{ name: 'scripted:latest', model: 'scripted:latest' }] })
+    else if (path === '/requests') json(response, 200, requests)
+    else if (message.method === 'POST' && path === '/script')
+      read(message).then((text) => {
+        override = JSON.parse(text) as Knobs
+        json(response, 200, {})
+      })
+    else json(response, 404, { error: { message: 'not here' } })
+  })
+  server.keepAliveTimeout = 60_000
+  await new Promise<void>((resolve, reject) =>
+    server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve),
+  )
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('not listening')
+  const close = async () => {
+    clearInterval(clock)
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  return {
+    port: address.port,
+    url: `http://127.0.0.1:${address.port}/v1`,
+    requests,
+    script: (knobs) => {
+      override = knobs
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function write(stream: Stream, text: string): void {
+  const size = stream.knobs.split
+  if (size === undefined) return void stream.response.write(text)
+  const bytes = Buffer.from(text)
+  for (let start = 0; start < bytes.length; start += size)
+    stream.response.write(bytes.subarray(start, start + size))
+}
+
+function frame(model: string, delta: object, finish: string | null = null, used?: object): string {
+  const choices = [{ index: 0, delta, finish_reason: finish }]
+  const chunk = { id: 'scripted', object: 'chat.completion.chunk', created: 0, model, choices }
+  return `data: ${JSON.stringify(used === undefined ? chunk : { ...chunk, usage: used })}\n\n`
+}
+
+function usage(request: ScriptedRequest) {
+  const letters = request.messages.reduce((sum, message) => sum + message.content.length, 0)
+  const input = Math.ceil(letters / 4)
+  return { prompt_tokens: input, completion_tokens: request.sent, total_tokens: input + request.sent }
+}
+
+function errorBody(status: number) {
+  return { message: `scripted error ${status}`, type: 'scripted', param: null, code: status }
+}
+
+async function read(message: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  for await (const part of message) parts.push(part as Buffer)
+  return Buffer.concat(parts).toString('utf8')
+}
+
+function json(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { port: { type: 'string', default: '0' } } })
+  const model = await startScriptedModel({ port: Number(values.port) })
+  console.log(JSON.stringify({ url: model.url, port: model.port }))
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void model.close())
+}
