@@ -1,0 +1,121 @@
+// The ground of every procedure: its context, its access rule, the shape of its errors.
+// `.meta({ access })` is not a note but the rule itself: a procedure without one answers nobody (deny by default),
+// and the authorisation matrix (access/matrix.test.ts) is generated from it.
+import { initTRPC, TRPCError } from '@trpc/server'
+import type { Logger } from 'pino'
+import superjson from 'superjson'
+import { z } from 'zod'
+import { SECONDS } from '../../../contract/ports.ts'
+import type { CollectionRole } from '../../../contract/stages.ts'
+import type { Viewer } from '../access/port.ts'
+import { AppError } from '../errors.ts'
+import { invalidInput, toAppError } from '../http/failure.ts'
+import type { Services } from '../services.ts'
+
+/**
+ * Who may call a procedure. `collection`, `document` and `chat` need a session here; the role in the one resource
+ * is checked by the inner room that the procedure calls (access/collections.ts).
+ */
+export type Access =
+  | 'anyone'
+  | 'signed-in'
+  | 'installation-owner'
+  | { readonly collection: CollectionRole }
+  | { readonly document: CollectionRole }
+  | { readonly chat: 'owner' }
+
+export interface Meta {
+  readonly access: Access
+  /** The input's field that names the resource, e.g. `collectionId`. */
+  readonly resource?: string
+}
+
+export interface Context {
+  readonly services: Services
+  /** Null without a session. */
+  readonly viewer: Viewer | null
+  /** Why the session could not be looked up (the database is away): no procedure runs then. */
+  readonly sessionError?: AppError | undefined
+  readonly requestId: string
+  /** Carries the request's and the person's id. */
+  readonly log: Logger
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** As far as our own proxies vouch for it. */
+  readonly clientAddress: string
+}
+
+const t = initTRPC
+  .context<Context>()
+  .meta<Meta>()
+  .create({
+    transformer: superjson,
+    isDev: false,
+    sse: {
+      ping: { enabled: true, intervalMs: SECONDS.streamPing * 1000 },
+      client: { reconnectAfterInactivityMs: SECONDS.streamReconnect * 1000 },
+    },
+    errorFormatter({ shape, error, ctx }) {
+      const requestId = ctx?.requestId ?? ''
+      const failure = failureOf(error, requestId)
+      return {
+        ...shape,
+        message: failure.message,
+        data: {
+          code: failure.code,
+          detail: failure.detail,
+          message: failure.message,
+          requestId,
+          trpcCode: error.code,
+          httpStatus: failure.status,
+        },
+      }
+    },
+  })
+
+/** The AppError behind what tRPC caught or threw itself. */
+export function failureOf(error: TRPCError, requestId: string): AppError {
+  if (error.cause instanceof AppError) return error.cause
+  if (error.code === 'INTERNAL_SERVER_ERROR') return toAppError(error.cause ?? error, requestId)
+  if (error.cause instanceof z.ZodError) return invalidInput(error.cause)
+  if (error.code === 'NOT_FOUND') return new AppError('NOT_FOUND')
+  return new AppError('INVALID_INPUT', { reason: REASONS[error.code] ?? 'it could not be read' })
+}
+
+const REASONS: Partial<Record<TRPCError['code'], string>> = {
+  METHOD_NOT_SUPPORTED: 'a query comes by GET, a mutation by POST',
+  UNSUPPORTED_MEDIA_TYPE: 'the body has to be JSON',
+  PARSE_ERROR: 'it is not valid JSON',
+}
+
+/** Refuses whom the procedure's meta does not let in. */
+const guarded = t.procedure.use(({ ctx, meta, path, next }) => {
+  if (ctx.sessionError !== undefined) throw ctx.sessionError
+  if (meta === undefined)
+    throw new TRPCError({ code: 'INTERNAL_SERVER_ERROR', message: `${path}: no access` })
+  if (meta.access === 'anyone') return next()
+  if (ctx.viewer === null) throw new AppError('SIGN_IN_REQUIRED')
+  if (meta.access === 'installation-owner' && ctx.viewer.role !== 'owner') throw new AppError('FORBIDDEN')
+  return next()
+})
+
+function requireViewer(viewer: Viewer | null): Viewer {
+  if (viewer === null) throw new AppError('SIGN_IN_REQUIRED')
+  return viewer
+}
+
+/** No session needed: `ctx.viewer` may be null. */
+export const anyone = guarded
+
+/** `ctx.viewer` is who asks. */
+export const signedIn = guarded.use(({ ctx, next }) => next({ ctx: { viewer: requireViewer(ctx.viewer) } }))
+
+/** `ctx.viewer` is an owner of the installation, whatever the meta says. */
+export const installationOwner = guarded.use(({ ctx, next }) => {
+  const viewer = requireViewer(ctx.viewer)
+  if (viewer.role !== 'owner') throw new AppError('FORBIDDEN')
+  return next({ ctx: { viewer } })
+})
+
+export const router = t.router
+export const mergeRouters = t.mergeRouters
+export const createCallerFactory = t.createCallerFactory
