@@ -35,6 +35,8 @@ const schema = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   TERRACE_RELEASE: z.string().default('dev'),
   TERRACE_HOME: z.string().default('.terrace'),
+  /** Our parent holds a pipe to our stdin: when that ends, the parent is gone and we stop. */
+  TERRACE_SUPERVISED: flag.default(false),
   /** Embedding threads of the ingest process; 0 = one per core. */
   INGEST_THREADS: z.coerce.number().int().min(0).max(64).default(0),
 })
@@ -62,6 +64,7 @@ export type Config = Readonly<{
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   release: string
   home: string
+  supervised: boolean
   ingestThreads: number
 }>
 
@@ -98,6 +101,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     logLevel: e.LOG_LEVEL,
     release: e.TERRACE_RELEASE,
     home,
+    supervised: e.TERRACE_SUPERVISED,
     ingestThreads: e.INGEST_THREADS,
   }
 }
