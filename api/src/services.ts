@@ -1,18 +1,25 @@
 // What the running server is made of, built once by main.ts and handed to procedures, which pass narrow parts
 // of it inwards. Starting goes from the database outwards, stopping goes back in reverse.
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
-import type { Answers } from './chat/answers.ts'
+import { type Answers, createAnswers } from './chat/answers.ts'
 import type { Config } from './config.ts'
-import type { Pool } from './database/pool.ts'
-import type { Prisma } from './database/prisma.ts'
+import { migrate } from './database/migrate.ts'
+import { createListener, createPool, type Pool } from './database/pool.ts'
+import { createPrisma, type Prisma } from './database/prisma.ts'
+import { startEmbeddedIndex } from './index/engines/embedded.ts'
 import type { Index } from './index/port.ts'
-import type { Events } from './library/events.ts'
+import { startJobs } from './jobs/jobs.ts'
+import { createEvents, type Events } from './library/events.ts'
+import { startEmbedder } from './models/embedder.ts'
 import type { Embedder } from './models/port.ts'
-import type { Models } from './models/registry.ts'
-import type { Auth } from './people/auth.ts'
-import type { Sessions } from './people/sessions.ts'
+import { createModels, type Models } from './models/registry.ts'
+import { type Auth, createAuth } from './people/auth.ts'
+import { sessionEnded } from './people/revoke.ts'
+import { createSessions, type Sessions } from './people/sessions.ts'
+import { createFileBlobStore } from './storage/files.ts'
 import type { BlobStore } from './storage/port.ts'
 
 export interface Services {
@@ -30,4 +37,68 @@ export interface Services {
   readonly events: Events
   readonly auth: Auth
   readonly sessions: Sessions
+}
+
+export interface Running extends AsyncDisposable {
+  readonly services: Services
+}
+
+/**
+ * Starts everything behind the HTTP server. Waits for the database for as long as it takes, unless `signal` aborts.
+ * When a later part fails to start, what had started is stopped again.
+ * @throws what the failing part threw
+ */
+export async function startServices(config: Config, log: Logger, signal?: AbortSignal): Promise<Running> {
+  await using stack = new AsyncDisposableStack()
+  await databaseAnswers(config, log, signal)
+  if (config.migrateAtStart)
+    for (const name of await migrate({ connectionString: config.databaseUrl })) log.info({ name }, 'migrated')
+  const pool = createPool(config, {
+    name: 'terrace-api',
+    onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
+  })
+  stack.defer(() => pool.end())
+  const prisma = createPrisma(pool)
+  stack.defer(() => prisma.$disconnect())
+  const sessions = createSessions(config, pool)
+  const auth = createAuth({
+    config,
+    prisma,
+    log,
+    onSessionEnded: (userId) => sessionEnded(pool, sessions, userId),
+  })
+  const blobs = await createFileBlobStore(config.storageDir)
+  const embedder = await startEmbedder(config, { threads: 1, log })
+  stack.defer(async () => embedder?.close())
+  const index = await startEmbeddedIndex(config, log, { onSession: (userId) => sessions.drop(userId) })
+  stack.defer(() => index.close())
+  const jobs = await startJobs(config, pool, log, { supervise: false })
+  stack.defer(() => jobs.stop({ graceful: true, timeout: 10_000 }))
+  const events = await createEvents(config, pool, log)
+  stack.defer(() => events.close())
+  const models = await createModels(config, log)
+  const answers = createAnswers({ config, log, pool, index, embedder, models, events })
+  stack.defer(() => answers.stop())
+  const started = stack.move()
+  const services = {
+    ...{ config, log, pool, prisma, blobs, index, embedder, jobs, models, answers, events },
+    ...{ auth, sessions },
+  }
+  return { services, [Symbol.asyncDispose]: () => started.disposeAsync() }
+}
+
+async function databaseAnswers(config: Config, log: Logger, signal: AbortSignal | undefined): Promise<void> {
+  for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
+    signal?.throwIfAborted()
+    const client = createListener(config, 'terrace-api-start')
+    try {
+      await client.connect()
+      return
+    } catch (err) {
+      log.warn({ err }, 'waiting for the database')
+      await sleep(wait, undefined, { signal })
+    } finally {
+      await client.end().catch(() => {})
+    }
+  }
 }

@@ -1,7 +1,8 @@
 // The ground of every procedure: its context, its access rule, the shape of its errors.
 // `.meta({ access })` is not a note but the rule itself: a procedure without one answers nobody (deny by default),
 // and the authorisation matrix (access/matrix.test.ts) is generated from it.
-import { initTRPC, TRPCError } from '@trpc/server'
+import { type AnyTRPCRouter, initTRPC, TRPCError } from '@trpc/server'
+import { TRPC_ERROR_CODES_BY_KEY } from '@trpc/server/rpc'
 import type { Logger } from 'pino'
 import superjson from 'superjson'
 import { z } from 'zod'
@@ -10,6 +11,7 @@ import type { CollectionRole } from '../../../contract/stages.ts'
 import type { Viewer } from '../access/port.ts'
 import { AppError } from '../errors.ts'
 import { invalidInput, toAppError } from '../http/failure.ts'
+import type { Limits } from '../http/limits.ts'
 import type { Services } from '../services.ts'
 
 /**
@@ -40,6 +42,7 @@ export interface Context {
   /** Carries the request's and the person's id. */
   readonly log: Logger
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly limits: Limits
   /** As far as our own proxies vouch for it. */
   readonly clientAddress: string
 }
@@ -57,20 +60,37 @@ const t = initTRPC
     errorFormatter({ shape, error, ctx }) {
       const requestId = ctx?.requestId ?? ''
       const failure = failureOf(error, requestId)
+      const trpcCode = TRPC_CODES[failure.status] ?? (failure.status < 500 ? 'BAD_REQUEST' : 'BAD_GATEWAY')
       return {
         ...shape,
+        // The subscription link reconnects for ever on 5xx codes: a refusal must not look like one.
+        code: TRPC_ERROR_CODES_BY_KEY[trpcCode],
         message: failure.message,
         data: {
           code: failure.code,
           detail: failure.detail,
           message: failure.message,
           requestId,
-          trpcCode: error.code,
+          trpcCode,
           httpStatus: failure.status,
         },
       }
     },
   })
+
+const TRPC_CODES: Readonly<Record<number, TRPCError['code']>> = {
+  401: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  409: 'CONFLICT',
+  413: 'PAYLOAD_TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  422: 'UNPROCESSABLE_CONTENT',
+  429: 'TOO_MANY_REQUESTS',
+  500: 'INTERNAL_SERVER_ERROR',
+  503: 'SERVICE_UNAVAILABLE',
+  504: 'GATEWAY_TIMEOUT',
+}
 
 /** The AppError behind what tRPC caught or threw itself. */
 export function failureOf(error: TRPCError, requestId: string): AppError {
@@ -115,6 +135,13 @@ export const installationOwner = guarded.use(({ ctx, next }) => {
   if (viewer.role !== 'owner') throw new AppError('FORBIDDEN')
   return next({ ctx: { viewer } })
 })
+
+/** Called at start, so that a procedure without a rule is found by whoever adds it. @throws Error naming it */
+export function assertEveryProcedureHasAccess(root: AnyTRPCRouter): void {
+  const procedures: Readonly<Record<string, { _def: { meta?: unknown } }>> = root._def.procedures
+  for (const [path, procedure] of Object.entries(procedures))
+    if (procedure._def.meta === undefined) throw new Error(`procedure ${path} has no .meta({ access })`)
+}
 
 export const router = t.router
 export const mergeRouters = t.mergeRouters

@@ -1,0 +1,172 @@
+// The API server: tRPC, sign-in, files and health on one port. Everything that leaves it carries the request's id;
+// what failed leaves as a code and a sentence.
+import { randomUUID } from 'node:crypto'
+import type { TRPCError } from '@trpc/server'
+import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { LIMITS } from '../../../contract/limits.ts'
+import { API_PATHS, SECONDS } from '../../../contract/ports.ts'
+import { AppError } from '../errors.ts'
+import { type AppRouter, appRouter } from '../routers/router.ts'
+import { assertEveryProcedureHasAccess, type Context, failureOf } from '../routers/trpc.ts'
+import type { Services } from '../services.ts'
+import { clientAddress } from './address.ts'
+import { registerAuth } from './auth.ts'
+import { toAppError } from './failure.ts'
+import { createLimits } from './limits.ts'
+import { originCheck } from './origin.ts'
+import { createReadiness, type ReadinessCheck } from './readiness.ts'
+import { registerSubscriptions } from './subscriptions.ts'
+import { createFindViewer, createRequireViewer, type RequireViewer } from './viewer.ts'
+
+/** Procedures that one batched request may carry. */
+const BATCH_SIZE = 30
+
+export interface ApiServer {
+  readonly fastify: FastifyInstance
+  readonly readiness: ReadinessCheck
+  /** Unready, open streams are ended so that browsers come back elsewhere, then requests under way are waited for. */
+  close(graceMs: number): Promise<void>
+}
+
+export async function createServer(services: Services): Promise<ApiServer> {
+  assertEveryProcedureHasAccess(appRouter)
+  const { config, log } = services
+  const limits = createLimits(services.pool)
+  const readiness = createReadiness(services)
+  const findViewer = createFindViewer(services.sessions)
+  const addressOf = (request: FastifyRequest) =>
+    clientAddress(
+      request.headers['x-forwarded-for'],
+      request.socket.remoteAddress ?? '',
+      config.trustedProxyHops,
+    )
+
+  const fastify = Fastify({
+    logger: false,
+    genReqId: () => randomUUID(),
+    bodyLimit: LIMITS.requestBytes,
+    keepAliveTimeout: SECONDS.keepAlive * 1000,
+    // A socket on which nothing moves; streams are pinged far more often.
+    connectionTimeout: SECONDS.keepAlive * 1000,
+    routerOptions: { maxParamLength: 5_000 },
+    forceCloseConnections: 'idle',
+  })
+  const check = originCheck(config)
+
+  fastify.addHook('onRequest', async (request, reply) => {
+    reply.headers({
+      'x-request-id': request.id,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'referrer-policy': 'same-origin',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    })
+    check(request)
+  })
+  fastify.addHook('onResponse', async (request, reply) => {
+    const health = request.url === API_PATHS.healthz || request.url === API_PATHS.readyz
+    // Without the query: it carries what people search for.
+    log[health ? 'debug' : 'info'](
+      {
+        requestId: request.id,
+        method: request.method,
+        path: request.url.split('?', 1)[0],
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'request',
+    )
+  })
+  fastify.setNotFoundHandler((request, reply) =>
+    answerFailure(services, request, reply, new AppError('NOT_FOUND')),
+  )
+  fastify.setErrorHandler((error, request, reply) => answerFailure(services, request, reply, error))
+
+  fastify.get(API_PATHS.healthz, async () => ({ alive: true, release: config.release }))
+  fastify.get(API_PATHS.readyz, async (_request, reply) => {
+    const result = await readiness.check()
+    return reply.code(result.ready ? 200 : 503).send(result)
+  })
+  registerAuth(fastify, { services, limits, addressOf })
+  await registerFilesWhenThere(fastify, services, createRequireViewer(findViewer))
+
+  const createContext = async (request: FastifyRequest, reply: FastifyReply): Promise<Context> => {
+    const context = {
+      services,
+      limits,
+      requestId: request.id,
+      headers: request.headers,
+      clientAddress: addressOf(request),
+    }
+    try {
+      const viewer = await findViewer(request, reply)
+      return { ...context, viewer, log: log.child({ requestId: request.id, person: viewer?.userId }) }
+    } catch (error) {
+      log.error({ requestId: request.id, err: error }, 'the session could not be looked up')
+      const sessionError = toAppError(error, request.id)
+      return { ...context, viewer: null, sessionError, log: log.child({ requestId: request.id }) }
+    }
+  }
+  const onError = (failed: { error: TRPCError; path: string | undefined; ctx: Context | undefined }) => {
+    const failure = failureOf(failed.error, failed.ctx?.requestId ?? '')
+    const about = { requestId: failed.ctx?.requestId, procedure: failed.path, code: failure.code }
+    const cause = failure.code === 'INTERNAL' ? (failed.error.cause ?? failed.error) : failure
+    if (failure.status >= 500) log.error({ ...about, err: cause }, 'failed')
+    else if (failure.internal !== undefined) log.warn({ ...about, err: cause }, 'refused')
+  }
+  registerSubscriptions(fastify, { router: appRouter, prefix: API_PATHS.trpc, createContext, onError })
+  await fastify.register(fastifyTRPCPlugin, {
+    prefix: API_PATHS.trpc,
+    trpcOptions: {
+      router: appRouter,
+      maxBatchSize: BATCH_SIZE,
+      createContext: ({ req, res }) => createContext(req, res),
+      onError,
+    } satisfies FastifyTRPCPluginOptions<AppRouter>['trpcOptions'],
+  })
+
+  return {
+    fastify,
+    readiness,
+    async close(graceMs) {
+      readiness.drain()
+      const force = setTimeout(() => fastify.server.closeAllConnections(), graceMs)
+      await fastify.close()
+      clearTimeout(force)
+    },
+  }
+}
+
+async function answerFailure(
+  { log }: Services,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  thrown: unknown,
+): Promise<FastifyReply> {
+  const failure = fromFastify(thrown) ?? toAppError(thrown, request.id)
+  if (failure.status >= 500 || failure.internal !== undefined)
+    log.error({ requestId: request.id, code: failure.code, err: failure.cause ?? failure }, 'failed')
+  if (failure.code === 'TOO_MANY_REQUESTS') reply.header('retry-after', String(failure.detail.seconds ?? 1))
+  return reply.code(failure.status).send({ ...failure.toJSON(), requestId: request.id })
+}
+
+/** Fastify's own refusals: a body that is too large, no JSON, of a strange type. */
+function fromFastify(thrown: unknown): AppError | undefined {
+  if (!(thrown instanceof Error) || !('statusCode' in thrown) || typeof thrown.statusCode !== 'number') return
+  if (thrown.statusCode === 413)
+    return new AppError('TOO_LARGE', { limit: `${LIMITS.requestBytes / 1024} kB` })
+  if (thrown.statusCode === 404) return new AppError('NOT_FOUND')
+  if (thrown.statusCode >= 400 && thrown.statusCode < 500)
+    return new AppError('INVALID_INPUT', { reason: 'it could not be read' })
+}
+
+async function registerFilesWhenThere(
+  server: FastifyInstance,
+  services: Services,
+  requireViewer: RequireViewer,
+): Promise<void> {
+  const file = './files.ts'
+  const room = await import(file).catch(() => null)
+  room?.registerFiles(server, services, requireViewer)
+}
