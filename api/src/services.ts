@@ -75,7 +75,7 @@ export async function startServices(config: Config, log: Logger, signal?: AbortS
   const jobs = await startJobs(config, pool, log, { supervise: false })
   stack.defer(() => jobs.stop({ graceful: true, timeout: 10_000 }))
   const events = await createEvents(config, pool, log)
-  stack.defer(() => events.close())
+  stack.defer(() => events.stop())
   const models = await createModels(config, log)
   const answers = createAnswers({ config, log, pool, index, embedder, models, events })
   stack.defer(() => answers.stop())

@@ -1,14 +1,118 @@
-import type { Queryable } from '../database/pool.ts'
+// The owner's account, by a one-time link: the first one from SETUP_TOKEN, later ones from `npm run owner:reset`.
+// A stranger must not win the race on a public address, and of two who hold the link one wins: the settings row
+// `owner` is inserted in the account's own transaction, and it can be inserted once.
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Config } from '../config.ts'
+import { type Pool, type Queryable, transaction } from '../database/pool.ts'
+import { AppError } from '../errors.ts'
+import { createAccount, INSTALLATION, normaliseEmail, preparePassword, setPassword } from './accounts.ts'
+import { announceSessionChange } from './revoke.ts'
+import type { Sessions } from './sessions.ts'
 
-/** The settings row that exists from the moment the installation has its owner. */
-export const OWNER_SETTING = 'owner'
+const OWNER = 'owner'
+const RESET = 'owner-reset'
+/** Hours that a link from `npm run owner:reset` works. */
+export const RESET_HOURS = 1
 
 /** Whether the set-up link still makes the owner's account. */
 export async function needsOwner(db: Queryable): Promise<boolean> {
   const { rows } = await db.query({
     name: 'setup-status',
     text: 'SELECT 1 FROM settings WHERE key = $1',
-    values: [OWNER_SETTING],
+    values: [OWNER],
   })
   return rows.length === 0
+}
+
+export interface OwnerRequest {
+  readonly token: string
+  readonly name: string
+  readonly email: string
+  readonly password: string
+}
+
+export interface SetupDependencies {
+  readonly config: Config
+  readonly pool: Pool
+  readonly sessions: Sessions
+}
+
+/**
+ * Creates the owner's account; with a reset link, gives an owner a new password.
+ * @throws AppError SETUP_DONE, SETUP_TOKEN_WRONG, PASSWORD_TOO_WEAK, EMAIL_TAKEN
+ */
+export async function createOwner(deps: SetupDependencies, request: OwnerRequest): Promise<void> {
+  if (await isResetToken(deps.pool, request.token)) return resetOwner(deps, request)
+  if (!(await needsOwner(deps.pool))) throw new AppError('SETUP_DONE')
+  if (!sameText(request.token, deps.config.setupToken)) throw new AppError('SETUP_TOKEN_WRONG')
+  const passwordHash = await preparePassword(request.password)
+  const { name } = request
+  const email = normaliseEmail(request.email)
+  await transaction(deps.pool, async (client) => {
+    const { rowCount } = await client.query(
+      `INSERT INTO settings (key, value) VALUES ($1, '{}') ON CONFLICT DO NOTHING`,
+      [OWNER],
+    )
+    if (rowCount === 0) throw new AppError('SETUP_DONE')
+    await client.query(
+      `INSERT INTO organizations (id, name, slug) VALUES ($1, 'Terrace', $1) ON CONFLICT DO NOTHING`,
+      [INSTALLATION],
+    )
+    await createAccount(client, { name, email, passwordHash, role: 'owner' })
+  })
+}
+
+/** Takes as long for a wrong token as for the right one, whatever their lengths. */
+function sameText(given: string, expected: string | undefined): boolean {
+  if (expected === undefined) return false
+  return timingSafeEqual(
+    createHash('sha256').update(given).digest(),
+    createHash('sha256').update(expected).digest(),
+  )
+}
+
+/** A new reset link's token; it replaces an older one. Only its hash is stored. */
+export async function createResetToken(db: Queryable): Promise<string> {
+  const token = randomBytes(32).toString('base64url')
+  await db.query(
+    `INSERT INTO settings (key, value, updated_at)
+     VALUES ($1, jsonb_build_object('hash', $2::text, 'until', now() + $3 * interval '1 hour'), now())
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()`,
+    [RESET, hashed(token), RESET_HOURS],
+  )
+  return token
+}
+
+function hashed(token: string): string {
+  return createHash('sha256').update(token).digest('hex')
+}
+
+const VALID_RESET = `key = '${RESET}' AND value->>'hash' = $1 AND (value->>'until')::timestamptz > now()`
+
+async function isResetToken(db: Queryable, token: string): Promise<boolean> {
+  const { rows } = await db.query(`SELECT 1 FROM settings WHERE ${VALID_RESET}`, [hashed(token)])
+  return rows.length > 0
+}
+
+/** The account with this e-mail address becomes an owner with the new password; without one it is created. */
+async function resetOwner({ pool, sessions }: SetupDependencies, request: OwnerRequest): Promise<void> {
+  const passwordHash = await preparePassword(request.password)
+  const { name } = request
+  const email = normaliseEmail(request.email)
+  const userId = await transaction(pool, async (client) => {
+    const used = await client.query(`DELETE FROM settings WHERE ${VALID_RESET}`, [hashed(request.token)])
+    if (used.rowCount === 0) throw new AppError('SETUP_TOKEN_WRONG')
+    const { rows } = await client.query<{ id: string }>(
+      `UPDATE users SET name = $2, role = 'owner', banned = false, updated_at = now() WHERE email = $1 RETURNING id`,
+      [email, name],
+    )
+    const id = rows[0]?.id
+    if (id === undefined) return createAccount(client, { name, email, passwordHash, role: 'owner' })
+    await setPassword(client, id, passwordHash)
+    await client.query(`UPDATE members SET role = 'owner' WHERE user_id = $1`, [id])
+    await client.query('DELETE FROM sessions WHERE user_id = $1', [id])
+    await announceSessionChange(client, id)
+    return id
+  })
+  sessions.drop(userId)
 }

@@ -1,4 +1,5 @@
 import { router } from '../trpc.ts'
-import { status } from './status.ts'
+import { createOwner } from './create-owner.ts'
+import { status } from './get-status.ts'
 
-export const setupRouter = router({ status })
+export const setupRouter = router({ createOwner, status })
