@@ -64,6 +64,10 @@ export const ERRORS = {
     status: 502,
     message: 'The model refused its key. An operator has to look at MODELS.',
   },
+  MODEL_REFUSED_REQUEST: {
+    status: 502,
+    message: 'The model did not accept the request (status {status}). A shorter question may help.',
+  },
   MODEL_STALLED: { status: 504, message: 'The model stopped answering.' },
   MODEL_BROKEN: { status: 502, message: 'The model sent something that is not an answer.' },
   ANSWER_INTERRUPTED: { status: 503, message: 'The answer was interrupted. What had arrived is kept.' },

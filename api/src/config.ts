@@ -111,6 +111,12 @@ export function loadConfig(): Config {
   return parseConfig(process.env)
 }
 
+/** What MODELS names as `env:NAME`: a secret that stands in the environment under a name of the operator's choice. */
+export function readNamedSecret(name: string): string | undefined {
+  const value = process.env[name]
+  return value === '' ? undefined : value
+}
+
 /** A key for one purpose, derived from the one secret (HKDF-SHA256, RFC 5869). 32 bytes. */
 export function deriveKey(config: Config, label: string): Buffer {
   const salt = createHash('sha256').update('terrace').digest()

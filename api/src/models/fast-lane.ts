@@ -1,0 +1,149 @@
+// The short way for a token: the `fetch` that the ai SDK is given, which hands pieces of text straight to the answer.
+// The SDK's own way (four web streams, a schema and a promise an event) costs 69 µs of CPU a token against 12 here,
+// and a thousand streams of 20 tokens/s leave 50 µs for everything (docs/decisions/0001-answer-streams.md).
+//
+// Only an event that carries nothing but text takes the lane. Errors, usage, finish reasons, refusals and what can't
+// be read go to the SDK as they came. Text in any other form closes the lane for the rest of its stream, because the
+// SDK's way is slower and pieces would overtake each other.
+import type { Outbound } from './outbound.ts'
+
+export interface Lane {
+  readonly text: (text: string) => void
+  /** Something arrived that is a sign of life but no text of the answer: a model that thinks aloud. */
+  readonly alive: () => void
+  /** The stream's own last word, `[DONE]`. */
+  readonly done: () => void
+}
+
+/** Bytes of one answer's stream. A model that sends more is not answering. */
+const MAX_BYTES = 16 * 1024 * 1024
+
+/** A `fetch` for one request. Its response's body carries only what the lane did not take. */
+export function laneFetch(outbound: Outbound, lane: Lane): typeof globalThis.fetch {
+  return async (input, init) => {
+    const { status, headers, body } = await outbound.request(String(input), {
+      method: 'POST',
+      headers: Object.fromEntries(new Headers(init?.headers)),
+      body: typeof init?.body === 'string' ? init.body : '',
+      ...(init?.signal ? { signal: init.signal } : {}),
+    })
+    const plain = new Headers()
+    for (const [name, value] of Object.entries(headers))
+      if (value !== undefined) plain.set(name, Array.isArray(value) ? value.join(', ') : value)
+    const streaming = status === 200 && (plain.get('content-type') ?? '').startsWith('text/event-stream')
+    const rest = streaming ? tap(body, lane) : limited(body)
+    return new Response([204, 304].includes(status) ? null : rest, { status, headers: plain })
+  }
+}
+
+type Body = Awaited<ReturnType<Outbound['request']>>['body']
+
+function tap(body: Body, lane: Lane): ReadableStream<Uint8Array> {
+  const splitter = createSplitter(lane)
+  return relay(body, (bytes, forward) => splitter(bytes, forward))
+}
+
+/** Error pages and the like: small, or not worth reading. */
+function limited(body: Body): ReadableStream<Uint8Array> {
+  return relay(body, (bytes, forward) => forward(bytes))
+}
+
+function relay(
+  body: Body,
+  pass: (bytes: Buffer, forward: (bytes: Uint8Array) => void) => void,
+): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      let size = 0
+      body.on('data', (bytes: Buffer) => {
+        size += bytes.length
+        if (size > MAX_BYTES) body.destroy(new Error('the answer is too large'))
+        else pass(bytes, (rest) => controller.enqueue(rest))
+      })
+      body.on('end', () => controller.close())
+      body.on('error', (error) => controller.error(error))
+      body.on('close', () => {
+        if (!body.readableEnded && body.errored === null) controller.error(new Error('closed'))
+      })
+    },
+    cancel() {
+      body.destroy()
+    },
+  })
+}
+
+/** Takes a stream's bytes in any pieces; plain events go to the lane, the others are forwarded as they came. */
+export function createSplitter(lane: Lane): (bytes: Buffer, forward: (bytes: Uint8Array) => void) => void {
+  // Latin-1 keeps every byte, so that pieces can be cut anywhere, searched as text and given back unchanged.
+  let rest = ''
+  let closed = false
+  return (bytes, forward) => {
+    if (closed) {
+      lane.alive()
+      return forward(bytes)
+    }
+    const text = rest + bytes.toString('latin1')
+    let start = 0
+    while (!closed) {
+      const end = text.indexOf('\n\n', start)
+      if (end < 0) break
+      const event = text.slice(start, end)
+      const kind = takeEvent(NON_ASCII.test(event) ? Buffer.from(event, 'latin1').toString() : event, lane)
+      if (kind !== 'taken') forward(Buffer.from(text.slice(start, end + 2), 'latin1'))
+      start = end + 2
+      closed = kind === 'close'
+    }
+    rest = text.slice(start)
+    // Lines that end in CR LF never have two LF in a row: such a stream is the SDK's from its first event.
+    closed ||= rest.includes('\r\n')
+    if (!closed) return
+    if (rest !== '') forward(Buffer.from(rest, 'latin1'))
+    rest = ''
+  }
+}
+
+const NON_ASCII = /[\x80-\xff]/
+
+interface Chunk {
+  readonly error?: unknown
+  readonly usage?: unknown
+  readonly choices?: readonly {
+    readonly delta?: Readonly<Record<string, unknown>>
+    readonly finish_reason?: unknown
+  }[]
+}
+
+/** `taken`: done with. `forward`: the SDK reads it. `close`: it carries content in a form that only the SDK reads. */
+function takeEvent(event: string, lane: Lane): 'taken' | 'forward' | 'close' {
+  // A comment: some proxies keep a connection open with them. No sign of life of the model.
+  if (event.startsWith(':') && !event.includes('\n')) return 'taken'
+  if (!event.startsWith('data:') || event.includes('\n')) return 'close'
+  if (event.endsWith('[DONE]')) {
+    lane.done()
+    return 'forward'
+  }
+  let chunk: Chunk
+  try {
+    chunk = JSON.parse(event.slice(5)) as Chunk
+  } catch {
+    return 'forward'
+  }
+  const choice = chunk.choices?.length === 1 ? chunk.choices[0] : undefined
+  const delta = choice?.delta
+  if (choice === undefined || delta === undefined || delta === null || chunk.error != null) return 'forward'
+  const unusual = (choice.finish_reason ?? null) !== null || (chunk.usage ?? null) !== null
+  let content = ''
+  for (const name in delta) {
+    const value = delta[name]
+    if (name === 'role' || value === null || value === undefined || value === '') continue
+    if (name === 'content' && typeof value === 'string') content = value
+    else if (name !== 'reasoning_content' && name !== 'reasoning') return 'close'
+  }
+  if (content === '') {
+    lane.alive()
+    return unusual ? 'forward' : 'taken'
+  }
+  if (unusual) return 'close'
+  lane.text(content)
+  return 'taken'
+}

@@ -1,0 +1,73 @@
+// What a failed call of a language model means to the person who asked.
+// Bodies of error replies are read for their codes and not kept: they may quote the prompt.
+import { APICallError } from '@ai-sdk/provider'
+import type { ErrorCode, ErrorDetail } from '../../../contract/errors.ts'
+import { AppError } from '../errors.ts'
+import { ForbiddenAddress } from './outbound.ts'
+
+/** An error event inside a stream, or an event that could not be read. */
+export class UpstreamError extends Error {
+  readonly event: unknown
+  constructor(event: unknown) {
+    super('the stream carried an error')
+    this.event = event
+  }
+}
+
+/** @param id the model's, for the log */
+export function asModelError(error: unknown, id: string): AppError {
+  if (error instanceof AppError) return error
+  if (error instanceof UpstreamError) {
+    const status = statusOf(error.event)
+    if (status === null) return fail(id, 'MODEL_BROKEN', 'an event that can not be read')
+    return byStatus(id, status, '', undefined)
+  }
+  if (APICallError.isInstance(error) && error.statusCode !== undefined) {
+    // A reply that was fine and could not be read as what it should be.
+    if (error.statusCode < 300) return fail(id, 'MODEL_BROKEN', 'a reply that can not be read')
+    return byStatus(id, error.statusCode, error.responseBody ?? '', error.responseHeaders?.['retry-after'])
+  }
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ForbiddenAddress)
+      return fail(id, 'MODEL_UNAVAILABLE', 'its address may not be reached (models/outbound.ts)')
+    if ('code' in cause && typeof cause.code === 'string') return fail(id, 'MODEL_UNAVAILABLE', cause.code)
+  }
+  return fail(id, 'MODEL_UNAVAILABLE', error instanceof Error ? error.name : typeof error)
+}
+
+function fail(id: string, code: ErrorCode, what: string, detail: ErrorDetail = {}): AppError {
+  return new AppError(code, detail, { internal: `model ${id}: ${what}` })
+}
+
+/** Said by Groq, OpenAI, Workers AI (5007) and others with status 400 when a model is gone. */
+const GONE = /model_not_found|model_decommissioned|no such model|"code":\s*"?5007\b/i
+
+function byStatus(id: string, status: number, body: string, retryAfter: string | undefined): AppError {
+  const what = `status ${status}`
+  if (status === 404 || status === 410 || (status === 400 && GONE.test(body)))
+    return fail(id, 'MODEL_RETIRED', what)
+  if (status === 401 || status === 403) return fail(id, 'MODEL_REFUSED_KEY', what)
+  if (status === 429 || status === 503 || status === 529) {
+    const seconds = Number(retryAfter)
+    return fail(id, 'MODEL_BUSY', what, Number.isFinite(seconds) && seconds > 0 ? { seconds } : {})
+  }
+  if (status === 408 || status === 504) return fail(id, 'MODEL_STALLED', what)
+  if (status === 400 || status === 413 || status === 422)
+    return fail(id, 'MODEL_REFUSED_REQUEST', what, { status })
+  return fail(id, 'MODEL_UNAVAILABLE', what)
+}
+
+/** The status that an error event names, as a number or by its usual words. */
+function statusOf(event: unknown): number | null {
+  if (typeof event !== 'object' || event === null || event instanceof Error) return null
+  const { code, type, status } = event as { code?: unknown; type?: unknown; status?: unknown }
+  for (const value of [status, code]) {
+    const number = Number(value)
+    if (Number.isInteger(number) && number >= 400 && number < 600) return number
+  }
+  const words = `${String(code)} ${String(type)}`
+  if (/rate_limit|too_many|overloaded|quota|capacity/i.test(words)) return 429
+  if (/auth|api_key|permission/i.test(words)) return 401
+  if (GONE.test(words)) return 404
+  return 500
+}

@@ -1,0 +1,172 @@
+// Language models behind an OpenAI-compatible address: Workers AI, vLLM, Ollama, llama.cpp, hosted ones.
+// The ai SDK's provider makes the request and reads what is unusual; plain text takes the fast lane.
+// Silence is measured in tokens: a connection that stays open, or sends comments, is no sign of life.
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
+import type { LanguageModelV4Prompt } from '@ai-sdk/provider'
+import { AppError } from '../errors.ts'
+import { type Lane, laneFetch } from './fast-lane.ts'
+import { asModelError, UpstreamError } from './model-error.ts'
+import type { Outbound } from './outbound.ts'
+import type { ChatMessage, LanguageModel, ModelEvent, ModelInfo } from './port.ts'
+import { watchSilence } from './silence.ts'
+
+export interface OpenAICompatibleOptions {
+  readonly info: ModelInfo
+  /** Up to and without `/chat/completions`. */
+  readonly url: string
+  /** The model's name there. */
+  readonly model: string
+  readonly apiKey: string | undefined
+  /** Seconds until the first token; a large model that is loaded first needs minutes. */
+  readonly firstTokenSeconds: number
+  /** Seconds between tokens. */
+  readonly stallSeconds: number
+}
+
+export function createOpenAICompatibleModel(
+  outbound: Outbound,
+  options: OpenAICompatibleOptions,
+): LanguageModel {
+  return {
+    info: options.info,
+    stream: (messages, call) => stream(outbound, options, messages, call),
+  }
+}
+
+async function* stream(
+  outbound: Outbound,
+  options: OpenAICompatibleOptions,
+  messages: readonly ChatMessage[],
+  { maxOutputTokens, signal }: { maxOutputTokens: number; signal: AbortSignal },
+): AsyncGenerator<ModelEvent> {
+  signal.throwIfAborted()
+  let text = ''
+  let outcome: Outcome | undefined
+  let wake = () => {}
+  const settle = (next: Outcome) => {
+    outcome ??= next
+    wake()
+  }
+  const upstream = new AbortController()
+  const onAbort = () => {
+    upstream.abort()
+    wake()
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  const silence = watchSilence(options.firstTokenSeconds * 1_000, () => {
+    settle({ error: new AppError('MODEL_STALLED', {}, { internal: options.info.id }) })
+    upstream.abort()
+  })
+  const lane: Lane = {
+    text(piece) {
+      text += piece
+      silence.heard(options.stallSeconds * 1_000)
+      wake()
+    },
+    alive: () => silence.heard(options.stallSeconds * 1_000),
+    done() {},
+  }
+  read(outbound, options, { messages, maxOutputTokens, signal: upstream.signal }, lane).then(
+    (usage) => settle({ usage }),
+    (error: unknown) => settle({ error }),
+  )
+  try {
+    for (;;) {
+      if (signal.aborted) throw signal.reason
+      if (text !== '') {
+        // Whatever came in while the reader was busy leaves in one piece: under load, frames get fewer, not later.
+        const piece = text
+        text = ''
+        yield { type: 'text', text: piece }
+      } else if (outcome === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      } else if ('error' in outcome) {
+        throw asModelError(outcome.error, options.info.id)
+      } else {
+        yield { type: 'end', ...outcome.usage }
+        return
+      }
+    }
+  } finally {
+    silence.end()
+    signal.removeEventListener('abort', onAbort)
+    // Also when the reader leaves early: the connection must not go on.
+    upstream.abort()
+  }
+}
+
+interface Usage {
+  readonly inputTokens: number | null
+  readonly outputTokens: number | null
+}
+type Outcome = { readonly usage: Usage } | { readonly error: unknown }
+
+/** Reads a whole answer. Text goes to the lane; resolves at its proper end. */
+async function read(
+  outbound: Outbound,
+  options: OpenAICompatibleOptions,
+  request: { messages: readonly ChatMessage[]; maxOutputTokens: number; signal: AbortSignal },
+  lane: Lane,
+): Promise<Usage> {
+  let ended = false
+  let heard = false
+  const tapped: Lane = {
+    ...lane,
+    text(piece) {
+      heard = true
+      lane.text(piece)
+    },
+    done() {
+      ended = true
+    },
+  }
+  // A provider for each answer (0.3 ms): that is how its `fetch` knows which lane is its own.
+  const provider = createOpenAICompatible({
+    name: 'terrace',
+    baseURL: options.url,
+    includeUsage: true,
+    ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
+    fetch: laneFetch(outbound, tapped),
+  })
+  const { stream: parts } = await provider.chatModel(options.model).doStream({
+    prompt: asPrompt(request.messages),
+    maxOutputTokens: request.maxOutputTokens,
+    abortSignal: request.signal,
+  })
+  const reader = parts.getReader()
+  const usage: { inputTokens: number | null; outputTokens: number | null } = {
+    inputTokens: null,
+    outputTokens: null,
+  }
+  try {
+    for (;;) {
+      const { done, value: part } = await reader.read().catch((error: unknown) => {
+        throw new AppError('MODEL_STALLED', {}, { internal: `${options.info.id}: broken off`, cause: error })
+      })
+      if (done) break
+      if (part.type === 'text-delta') tapped.text(part.delta)
+      else if (part.type === 'reasoning-delta') lane.alive()
+      else if (part.type === 'error') throw new UpstreamError(part.error)
+      else if (part.type === 'finish') {
+        usage.inputTokens = part.usage.inputTokens.total ?? null
+        usage.outputTokens = part.usage.outputTokens.total ?? null
+        ended ||= part.finishReason.raw !== undefined
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => {})
+  }
+  // Its connection was closed in good order, but neither a finish reason nor `[DONE]` came: it broke off.
+  // A model that says nothing (all its tokens went into thinking, or its server is no model) gave no answer.
+  if (!heard) throw new AppError('MODEL_BROKEN', {}, { internal: `${options.info.id}: no text` })
+  if (!ended) throw new AppError('MODEL_STALLED', {}, { internal: `${options.info.id}: no end` })
+  return usage
+}
+
+function asPrompt(messages: readonly ChatMessage[]): LanguageModelV4Prompt {
+  return messages.map(({ role, content }) =>
+    role === 'system' ? { role, content } : { role, content: [{ type: 'text', text: content }] },
+  )
+}

@@ -1,0 +1,124 @@
+// Which models there are, in order: those of MODELS, those of a running Ollama (local mode), and always, last,
+// "Most relevant passages". The first that can answer is the default.
+// When a provider has retired a model, the next in line answers; it is offered again after an hour or a restart.
+import type { Logger } from 'pino'
+import { PASSAGES_MODEL } from '../../../contract/stages.ts'
+import { type Config, readNamedSecret } from '../config.ts'
+import { AppError } from '../errors.ts'
+import { type ConfiguredModel, parseModels } from './configured.ts'
+import { createOllama, OLLAMA_CONTEXT_TOKENS, OLLAMA_ORIGIN } from './ollama.ts'
+import { createOpenAICompatibleModel } from './openai-compatible.ts'
+import { createOutbound } from './outbound.ts'
+import { PASSAGES } from './passages.ts'
+import type { LanguageModel, ModelInfo } from './port.ts'
+
+/** What an answer needs to know of a model besides streaming from it. */
+export interface OfferedModel {
+  readonly info: ModelInfo
+  /** Null for "Most relevant passages". */
+  readonly language: LanguageModel | null
+  readonly maxOutputTokens: number
+}
+
+export interface Models {
+  list(): Promise<{ models: ModelInfo[]; defaultId: string }>
+  /** @throws AppError MODEL_UNKNOWN */
+  get(id: string): Promise<OfferedModel>
+  /** What answers when `id` can't any more: the next available one after it. */
+  after(id: string): Promise<OfferedModel>
+  /** A provider said that it no longer offers this model. */
+  retire(id: string): void
+  close(): Promise<void>
+}
+
+const DEFAULT_OUTPUT_TOKENS = 1_024
+const RETIRED_MS = 60 * 60 * 1_000
+
+export interface ModelsOptions {
+  /** For tests. */
+  readonly ollamaOrigin?: string
+}
+
+/** @throws Error in plain words when MODELS is not valid or a key that it names is not set */
+export function createModels(config: Config, log: Logger, options: ModelsOptions = {}): Models {
+  const entries = parseModels(config.models)
+  const ollamaOrigin = options.ollamaOrigin ?? OLLAMA_ORIGIN
+  const outbound = createOutbound([
+    ...entries.map((entry) => new URL(entry.url).origin),
+    ...(config.ollamaDiscovery ? [ollamaOrigin] : []),
+  ])
+  const configured = entries.map((entry, index): OfferedModel => {
+    const info: ModelInfo = {
+      id: entry.id,
+      name: entry.name,
+      provider: new URL(entry.url).host,
+      contextTokens: entry.contextTokens ?? null,
+      available: true,
+    }
+    const language = createOpenAICompatibleModel(outbound, { ...entry, info, apiKey: keyOf(entry, index) })
+    return { info, language, maxOutputTokens: entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS }
+  })
+  const ollama = config.ollamaDiscovery ? createOllama(outbound, ollamaOrigin) : null
+  const retired = new Map<string, number>()
+  const passages: OfferedModel = { info: PASSAGES, language: null, maxOutputTokens: 0 }
+
+  async function all(): Promise<OfferedModel[]> {
+    const found = (await ollama?.models()) ?? []
+    const local = found
+      .filter(({ id }) => configured.every(({ info }) => info.id !== id))
+      .map(({ id, model }): OfferedModel => {
+        const info: ModelInfo = {
+          id,
+          name: model,
+          provider: 'Ollama',
+          contextTokens: OLLAMA_CONTEXT_TOKENS,
+          available: true,
+        }
+        const language = createOpenAICompatibleModel(outbound, {
+          info,
+          url: `${ollamaOrigin}/v1`,
+          model,
+          apiKey: undefined,
+          firstTokenSeconds: 300,
+          stallSeconds: 60,
+        })
+        return { info, language, maxOutputTokens: DEFAULT_OUTPUT_TOKENS }
+      })
+    return [...configured, ...local, passages].map((model) => {
+      const until = retired.get(model.info.id)
+      if (until === undefined || until < Date.now()) return model
+      return { ...model, info: { ...model.info, available: false } }
+    })
+  }
+
+  return {
+    async list() {
+      const models = (await all()).map(({ info }) => info)
+      const first = models.find(({ available }) => available)
+      return { models, defaultId: first?.id ?? PASSAGES_MODEL }
+    },
+    async get(id) {
+      const model = (await all()).find(({ info }) => info.id === id)
+      if (model === undefined) throw new AppError('MODEL_UNKNOWN')
+      return model
+    },
+    async after(id) {
+      const models = await all()
+      const from = models.findIndex(({ info }) => info.id === id) + 1
+      return models.slice(from).find(({ info }) => info.available) ?? passages
+    },
+    retire(id) {
+      log.warn({ model: id }, 'a model is no longer offered by its provider')
+      retired.set(id, Date.now() + RETIRED_MS)
+    },
+    close: () => outbound.close(),
+  }
+}
+
+function keyOf(entry: ConfiguredModel, index: number): string | undefined {
+  if (entry.key === undefined) return undefined
+  const name = entry.key.slice('env:'.length)
+  const key = readNamedSecret(name)
+  if (key === undefined) throw new Error(`MODELS is not valid:\n  [${index}].key: ${name} is not set`)
+  return key
+}
