@@ -1,0 +1,39 @@
+// Every word that a person reads comes from the catalogue in locales/, by a key and typed parameters.
+// `{name}` in a sentence is replaced; an entry with `one` and `other` is chosen by `count`.
+import type { ErrorDetail } from '../../contract/errors.ts'
+import { en } from '../locales/en.ts'
+
+export const LOCALE = 'en'
+
+type Catalogue = typeof en
+export type Key = keyof Catalogue
+type Sentence<K extends Key> = Catalogue[K] extends { other: infer S } ? S : Catalogue[K]
+type Names<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never
+type Plain = { [K in Key]: [Params<K>] extends [never] ? K : never }[Key]
+type Params<K extends Key> = Names<Sentence<K>> | (Catalogue[K] extends { other: string } ? 'count' : never)
+/** A key whose sentence needs no parameters, for labels handed to components. */
+export type PlainKey = Plain
+
+type Rest<K extends Key> = [Params<K>] extends [never] ? [] : [params: Record<Params<K>, string | number>]
+
+const plural = new Intl.PluralRules(LOCALE)
+const numbers = new Intl.NumberFormat(LOCALE)
+
+const show = (value: string | number | boolean | null | undefined): string =>
+  typeof value === 'number' ? numbers.format(value) : String(value ?? '')
+
+const fill = (sentence: string, params: Readonly<Record<string, string | number | boolean | null>>): string =>
+  sentence.replace(/\{(\w+)\}/g, (_, name: string) => show(params[name]))
+
+export function t<K extends Key>(key: K, ...rest: Rest<K>): string {
+  const params: Record<string, string | number> = rest[0] ?? {}
+  const entry: string | { one: string; other: string } = en[key]
+  if (typeof entry === 'string') return fill(entry, params)
+  return fill(plural.select(Number(params['count'])) === 'one' ? entry.one : entry.other, params)
+}
+
+/** The sentence for an error's code; details that are absent stay empty. */
+export function errorSentence(code: ErrorKeyCode, detail: ErrorDetail): string {
+  return fill(en[`error.${code}`], detail)
+}
+type ErrorKeyCode = Key extends infer K ? (K extends `error.${infer Code}` ? Code : never) : never

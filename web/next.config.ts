@@ -1,0 +1,35 @@
+// The web tier: renders pages and pipes /api to the API server; it holds no data and no secrets.
+// What differs between places (API address, model endpoint) is read when the server runs, never here:
+// the same build runs on a laptop and on every stage.
+import path from 'node:path'
+import type { NextConfig } from 'next'
+import { SECURITY_HEADERS } from './lib/security-headers.ts'
+
+const repository = path.join(import.meta.dirname, '..')
+
+const config: NextConfig = {
+  output: 'standalone',
+  outputFileTracingRoot: repository,
+  turbopack: { root: repository },
+  reactStrictMode: true,
+  poweredByHeader: false,
+  // Answers are streamed through this server; compressing them would hold tokens back. A load balancer
+  // or CDN compresses static files; on one machine nobody misses it.
+  compress: false,
+  devIndicators: false,
+  agentRules: false,
+  // `npm test` runs tsc over web/ too; a build on somebody's laptop should not pay for it again.
+  typescript: { ignoreBuildErrors: true },
+  experimental: { optimizePackageImports: ['lucide-react'] },
+  async headers() {
+    return [{ source: '/:path*', headers: SECURITY_HEADERS }]
+  },
+  async rewrites() {
+    return [
+      { source: '/healthz', destination: '/api/healthz' },
+      { source: '/readyz', destination: '/api/readyz' },
+    ]
+  },
+}
+
+export default config
