@@ -1,4 +1,8 @@
-import { defineConfig } from 'vitest/config'
+import path from 'node:path'
+import { configDefaults, defineConfig } from 'vitest/config'
+
+/** Tests that start the whole product; they come last, one after the other, with the web tier built. */
+const PRODUCT = 'local/**/*.product.test.ts'
 
 export default defineConfig({
   test: {
@@ -6,16 +10,23 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Where `npm test` puts the embedder's weights.
+    env: { MODEL_DIR: process.env.MODEL_DIR || path.join(import.meta.dirname, '.native/models') },
     projects: [
       {
         extends: true,
         test: {
           name: 'api',
           include: ['api/**/*.test.ts', 'contract/**/*.test.ts', 'local/**/*.test.ts', 'prisma/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, PRODUCT],
           globalSetup: ['api/test/global-setup.ts'],
         },
       },
       { extends: true, test: { name: 'web', include: ['web/**/*.test.{ts,tsx}'] } },
+      {
+        extends: true,
+        test: { name: 'product', include: [PRODUCT], testTimeout: 180_000, hookTimeout: 300_000 },
+      },
       {
         extends: true,
         test: { name: 'e2e', include: ['e2e/**/*.test.ts'], testTimeout: 180_000, hookTimeout: 300_000 },
