@@ -111,7 +111,8 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     const sent = request.sent
     if (knobs.die === sent) {
       finish(stream)
-      response.destroy()
+      // What was written leaves first: a model that dies has said something.
+      response.socket?.destroySoon()
     } else if (knobs.stall === sent) {
       streams.delete(stream)
     } else if (knobs.garbage === sent) {

@@ -33,7 +33,10 @@ export function createOllama(outbound: Outbound, origin: string): Ollama {
   }
   return {
     async models() {
-      if (performance.now() - at > FRESH_MS) await (asking ??= ask())
+      if (performance.now() - at > FRESH_MS) {
+        asking ??= ask()
+        await asking
+      }
       return known
     },
   }

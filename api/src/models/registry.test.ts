@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { pino } from 'pino'
+import { afterEach, describe, expect, it } from 'vitest'
+import { startScriptedModel } from '../../test/scripted-model.ts'
+import { parseConfig } from '../config.ts'
+import { listen } from './language.cases.ts'
+import { createModels } from './registry.ts'
+
+const log = pino({ level: 'silent' })
+const config = (models?: unknown, extra: Record<string, string> = {}) =>
+  parseConfig({
+    DATABASE_URL: 'postgresql://unused',
+    STORAGE: 'file:/tmp/unused',
+    AUTH_SECRET: 'test-secret-test-secret-test-secret-test',
+    ...(models === undefined ? {} : { MODELS: typeof models === 'string' ? models : JSON.stringify(models) }),
+    ...extra,
+  })
+const entry = (more: object = {}) => ({
+  id: 'llama',
+  name: 'Llama',
+  type: 'openai-compatible',
+  url: 'http://127.0.0.1:1/v1',
+  model: 'llama',
+  ...more,
+})
+
+afterEach(() => {
+  delete process.env.TERRACE_TEST_KEY
+})
+
+describe('MODELS', () => {
+  it('without it, passages answer', async () => {
+    const models = createModels(config(), log)
+    expect(await models.list()).toEqual({
+      models: [expect.objectContaining({ id: 'passages', available: true })],
+      defaultId: 'passages',
+    })
+    expect((await models.get('passages')).language).toBeNull()
+    await models.close()
+  })
+
+  it('passages are always the last, the first configured one is the default', async () => {
+    const models = createModels(config([entry(), entry({ id: 'other' })]), log)
+    const list = await models.list()
+    expect(list.models.map(({ id }) => id)).toEqual(['llama', 'other', 'passages'])
+    expect(list.defaultId).toBe('llama')
+    await expect(models.get('nope')).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' })
+    await models.close()
+  })
+
+  it('may be a file', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'terrace-models-'))
+    writeFileSync(path.join(folder, 'models.json'), JSON.stringify([entry()]))
+    const models = createModels(config(path.join(folder, 'models.json')), log)
+    expect((await models.list()).defaultId).toBe('llama')
+    await models.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('the next in line answers for a retired model', async () => {
+    const models = createModels(config([entry(), entry({ id: 'other' })]), log)
+    models.retire('llama')
+    expect((await models.list()).models.map(({ available }) => available)).toEqual([false, true, true])
+    expect((await models.list()).defaultId).toBe('other')
+    expect((await models.after('llama')).info.id).toBe('other')
+    expect((await models.after('other')).info.id).toBe('passages')
+    await models.close()
+  })
+
+  it.each([
+    ['[{', 'MODELS is not valid JSON'],
+    ['[{"id":"x"}]', '[0].name: '],
+    ['/no/such/file.json', 'can not be read (ENOENT)'],
+    ['{"id":1}', 'path of a file'],
+    [JSON.stringify([entry({ key: 'sk-very-secret' })]), '[0].key: must be env:NAME'],
+    [JSON.stringify([entry({ key: 'env:TERRACE_NOT_SET' })]), '[0].key: TERRACE_NOT_SET is not set'],
+    [JSON.stringify([entry({ url: 'ftp://x' })]), '[0].url: must be an http or https address'],
+    [JSON.stringify([entry({ type: 'bedrock' })]), '[0].type: '],
+    [JSON.stringify([entry({ modle: 'typo' })]), '[0]: '],
+    [JSON.stringify([entry(), entry()]), '[1].id: "llama" is there twice'],
+    [JSON.stringify([entry({ id: 'passages' })]), '[0].id: "passages" is built in'],
+    [JSON.stringify([entry({ id: 'Spaces here' })]), '[0].id: lower-case'],
+  ])('%s is refused in plain words', (models, message) => {
+    expect(() => createModels(config(models), log)).toThrow(message)
+    expect(() => createModels(config(models), log)).not.toThrow('very-secret')
+  })
+
+  it('reads keys from the environment and uses them', async () => {
+    await using scripted = await startScriptedModel()
+    process.env.TERRACE_TEST_KEY = 'from-the-environment'
+    const models = createModels(
+      config([entry({ url: scripted.url, model: 'm?text=hi', key: 'env:TERRACE_TEST_KEY' })]),
+      log,
+    )
+    const { language } = await models.get('llama')
+    if (language === null) throw new Error('no model')
+    expect(await listen(language)).toMatchObject({ text: 'hi', error: null })
+    expect(scripted.requests.at(-1)?.authorization).toBe('Bearer from-the-environment')
+    await models.close()
+  })
+})
+
+describe('Ollama', () => {
+  it('is found where it runs, in local mode only', async () => {
+    await using scripted = await startScriptedModel()
+    const ollamaOrigin = new URL(scripted.url).origin
+    const off = createModels(config(), log, { ollamaOrigin })
+    expect((await off.list()).defaultId).toBe('passages')
+    const on = createModels(config(undefined, { OLLAMA_DISCOVERY: '1' }), log, { ollamaOrigin })
+    expect((await on.list()).models.map(({ id, provider }) => [id, provider])).toEqual([
+      ['ollama/scripted:latest', 'Ollama'],
+      ['passages', 'terrace'],
+    ])
+    expect((await on.list()).defaultId).toBe('ollama/scripted:latest')
+    const { language } = await on.get('ollama/scripted:latest')
+    if (language === null) throw new Error('no model')
+    expect((await listen(language)).error).toBeNull()
+    await Promise.all([off.close(), on.close()])
+  })
+
+  it('is not missed where it does not run', async () => {
+    const gone = await startScriptedModel()
+    await gone.close()
+    const models = createModels(config(undefined, { OLLAMA_DISCOVERY: '1' }), log, {
+      ollamaOrigin: new URL(gone.url).origin,
+    })
+    expect((await models.list()).defaultId).toBe('passages')
+    await models.close()
+  })
+})
