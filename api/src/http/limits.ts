@@ -97,9 +97,21 @@ export function createLimits(pool: Pool): Limits {
       const client = addressKey(from)
       const name = email.trim().toLowerCase().slice(0, 200)
       const both = `${name}|${client}`
-      await attempt(address, client, SIGN_IN.address)
-      await attempt(account, name, SIGN_IN.account)
-      await attempt(pair, both, SIGN_IN.pair)
+      const counted: (() => Promise<unknown>)[] = []
+      try {
+        for (const [limiter, key, rule] of [
+          [pair, both, SIGN_IN.pair],
+          [account, name, SIGN_IN.account],
+          [address, client, SIGN_IN.address],
+        ] as const) {
+          await attempt(limiter, key, rule)
+          counted.push(() => limiter.count.reward(key, 1))
+        }
+      } catch (refused) {
+        // A try that does not get as far as the password is none.
+        await Promise.all(counted.map((undo) => undo()))
+        throw refused
+      }
       return {
         async succeeded() {
           await Promise.all([

@@ -51,6 +51,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
     connectionTimeout: SECONDS.keepAlive * 1000,
     routerOptions: { maxParamLength: 5_000 },
     forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => void answerFailure(services, request, reply, error),
   })
   const check = originCheck(config)
 

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import { testDatabase } from '../../test/database.ts'
+import { createPool } from '../database/pool.ts'
+import type { IndexStatus } from '../index/port.ts'
+import { BEHIND_LIMIT_MS, createReadiness } from './readiness.ts'
+
+const LOADED: IndexStatus = {
+  ready: true,
+  position: { epoch: 'e', seq: 5 },
+  behindMs: 0,
+  passages: 1,
+  vectors: 1,
+  engine: 'exact',
+}
+
+test('fails for causes of its own only', async () => {
+  await using db = await testDatabase()
+  const config = db.config('/tmp')
+  const status: { now: IndexStatus } = { now: LOADED }
+  const deps = { config, pool: db.pool, embedder: null, index: { status: () => status.now } }
+  const readiness = createReadiness(deps)
+  const reasons = async () => (await readiness.check()).reasons
+
+  expect(await readiness.check()).toMatchObject({ ready: true, database: 'ok', models: { embedder: null } })
+  status.now = { ...LOADED, ready: false, position: null }
+  expect(await reasons()).toEqual(['the index is not loaded'])
+
+  // Far behind counts when there is something to be behind of.
+  status.now = { ...LOADED, behindMs: BEHIND_LIMIT_MS + 5_000 }
+  await db.pool.query('UPDATE index_head SET seq = 5')
+  expect(await reasons()).toEqual([])
+  await db.pool.query('UPDATE index_head SET seq = 6')
+  expect(await reasons()).toEqual(['the index is 20 s behind the log'])
+  status.now = { ...LOADED, behindMs: BEHIND_LIMIT_MS - 1 }
+  expect(await reasons()).toEqual([])
+
+  status.now = LOADED
+  readiness.drain()
+  expect(await reasons()).toEqual(['draining'])
+})
+
+test('a migration of this build that is missing fails it; newer ones are normal', async () => {
+  await using db = await testDatabase()
+  const deps = { config: db.config('/tmp'), pool: db.pool, embedder: null, index: { status: () => LOADED } }
+  await db.pool.query(
+    "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('n', 'c', '29990101000000_newer', now())",
+  )
+  expect((await createReadiness(deps).check()).ready).toBe(true)
+  const { rows } = await db.pool.query<{ name: string }>(
+    "DELETE FROM _prisma_migrations WHERE migration_name LIKE '%_first' RETURNING migration_name AS name",
+  )
+  const result = await createReadiness(deps).check()
+  expect(result.ready).toBe(false)
+  expect(result.reasons).toEqual([`migrations missing: ${rows[0]?.name}`])
+})
+
+test('a database and a storage that are away are reported, never failing', async () => {
+  await using db = await testDatabase()
+  const config = { ...db.config('/nowhere'), databaseUrl: 'postgresql://postgres@127.0.0.1:1/none' }
+  const pool = createPool(config, { name: 'terrace-test' })
+  const index = { status: () => ({ ...LOADED, behindMs: 100_000 }) }
+  const result = await createReadiness({ config, pool, embedder: null, index }).check()
+  expect(result).toMatchObject({ ready: true, reasons: [], database: 'unreachable', storage: 'unreachable' })
+  await pool.end()
+})
