@@ -100,8 +100,6 @@ export const chat = {
   'answer.readingSome': 'Reading what was found',
   'answer.writing': 'Writing the answer',
   'answer.reconnecting': 'The connection was lost. Trying again; nothing is lost.',
-  'answer.polling': 'Other tabs are streaming; this one follows once a second.',
-  'answer.newAttempt': 'The server handed the answer over. Beginning again.',
   'answer.done': {
     one: 'The answer is complete, with {count} source.',
     other: 'The answer is complete, with {count} sources.',
@@ -144,8 +142,6 @@ export const chat = {
   'chats.rename': 'Rename',
   'chats.renameTitle': 'Rename the chat',
   'chats.renameLabel': 'Title',
-  'chats.save': 'Save',
-  'chats.cancel': 'Cancel',
   'chats.delete': 'Delete',
   'chats.deleteTitle': 'Delete this chat?',
   'chats.deleteText':

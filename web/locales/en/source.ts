@@ -1,9 +1,12 @@
 export const source = {
   'source.title': 'Source',
   'source.close': 'Close the source',
+  'source.text': 'Text of the document',
   'source.loading': 'Loading the source',
   'source.pageOf': 'Page {page} of {pages}',
   'source.page': 'Page {page}',
+  'source.pageLabel': 'Page',
+  'source.pageFailed': 'This page could not be loaded. Scroll away and back to try again.',
   'source.goToPage': 'Go to page',
   'source.ofPages': 'of {pages}',
   'source.previousPage': 'Previous page',

@@ -1,0 +1,15 @@
+import { segments } from './highlight.ts'
+import { wordRanges } from './words.ts'
+
+/** A text with a query's words in it marked. */
+export function MarkedText({ text, query }: { text: string; query: string }) {
+  return segments(text, wordRanges(text, query)).map((segment) =>
+    segment.marked ? (
+      <mark key={segment.start} className="-mx-0.5 rounded-sm bg-mark px-0.5 text-inherit">
+        {segment.text}
+      </mark>
+    ) : (
+      segment.text
+    ),
+  )
+}
