@@ -52,6 +52,14 @@ export const ERRORS = {
     status: 422,
     message: 'The file stopped its reader {crashes} times and was set aside.',
   },
+  UPLOAD_INCOMPLETE: {
+    status: 400,
+    message: 'The upload ended before the whole file had arrived. Nothing was kept of it.',
+  },
+  UPLOAD_STALLED: {
+    status: 408,
+    message: 'The upload stood still for too long and was given up. Nothing was kept of it.',
+  },
   DUPLICATE: { status: 409, message: 'The same file is already here.' },
   // answers
   QUESTION_TOO_LONG: { status: 413, message: 'The question is too long: at most {limit} characters.' },

@@ -242,7 +242,10 @@ async function listen(config: Config, log: Logger, hearing: Hearing): Promise<{ 
     for (;;) {
       await Promise.race([connection.lost, stopped])
       // A connection that died without a word does not answer its goodbye either.
-      await Promise.race([connection.client.end().catch(() => {}), sleep(GOODBYE_MS)])
+      await Promise.race([
+        connection.client.end().catch(() => {}),
+        sleep(GOODBYE_MS, undefined, { ref: false }),
+      ])
       if (stopping.signal.aborted) return
       log.warn('the connection for events was lost')
       for (let wait = BACK_OFF_MS.first; ; wait = Math.min(wait * 2, BACK_OFF_MS.most)) {

@@ -63,3 +63,12 @@ export function cleanTitle(raw: string, length: number): string {
   if (title === '') throw new AppError('INVALID_INPUT', { reason: 'the name is empty' })
   return title
 }
+
+/** A longer text that a person typed: lines stay lines. May be empty. */
+export function cleanText(raw: string): string {
+  return raw
+    .split(/\r\n|[\n\r\u2028\u2029]/u)
+    .map(visible)
+    .join('\n')
+    .trim()
+}
