@@ -46,9 +46,9 @@ export function toFailure(error: unknown): Failure {
     const known = failureFromBody(error.data)
     if (known !== null) return known
     // The API answered, but not in tRPC's words: the pipe's own 502, or a proxy's page.
-    const body = failureFromBody(error.meta?.['responseJSON'])
+    const body = failureFromBody(error.meta?.responseJSON)
     if (body !== null) return body
-    if (error.cause instanceof TypeError || error.meta?.['response'] === undefined) return networkFailure()
+    if (error.cause instanceof TypeError || error.meta?.response === undefined) return networkFailure()
   }
   return internalFailure()
 }

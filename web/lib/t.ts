@@ -29,7 +29,7 @@ export function t<K extends Key>(key: K, ...rest: Rest<K>): string {
   const params: Record<string, string | number> = rest[0] ?? {}
   const entry: string | { one: string; other: string } = en[key]
   if (typeof entry === 'string') return fill(entry, params)
-  return fill(plural.select(Number(params['count'])) === 'one' ? entry.one : entry.other, params)
+  return fill(plural.select(Number(params.count)) === 'one' ? entry.one : entry.other, params)
 }
 
 /** The sentence for an error's code; details that are absent stay empty. */

@@ -36,6 +36,8 @@ export const errors = {
   'error.FILE_TOO_COMPLEX': 'The file unpacks to far more than it should and was not read.',
   'error.FILE_PARSE_TIMEOUT': 'Reading the file took too long and was given up. Split it into smaller files.',
   'error.FILE_PARSER_CRASHED': 'The file stopped its reader {crashes} times and was set aside.',
+  'error.UPLOAD_INCOMPLETE': 'The upload ended before the whole file had arrived. Nothing was kept of it.',
+  'error.UPLOAD_STALLED': 'The upload stood still for too long and was given up. Nothing was kept of it.',
   'error.DUPLICATE': 'The same file is already here.',
   'error.QUESTION_TOO_LONG': 'The question is too long. The limit is {limit} characters.',
   'error.NOTHING_TO_SEARCH': 'Choose at least one collection or document to ask.',

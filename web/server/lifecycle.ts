@@ -1,0 +1,76 @@
+// Whether this server is starting, serving or stopping, and how it stops: unready first, event streams ended so
+// that browsers go on elsewhere, then requests under way are waited for, at most as long as contract/ allows.
+import { subscribe } from 'node:diagnostics_channel'
+import type { Server } from 'node:http'
+import { SECONDS } from '../../contract/ports.ts'
+
+interface State {
+  phase: 'starting' | 'serving' | 'stopping'
+  /** How to end each open event stream. */
+  streams: Set<() => void>
+  servers: Set<Server>
+}
+
+// instrumentation.ts and the API routes are bundled apart and each has its own copy of this module.
+const KEY = Symbol.for('terrace.web.lifecycle')
+const holder = globalThis as { [KEY]?: State }
+const state: State = holder[KEY] ?? { phase: 'starting', streams: new Set(), servers: new Set() }
+holder[KEY] = state
+
+export const phase = (): State['phase'] => state.phase
+
+/** @param end how to end the stream; called when the server stops. @returns to be called when it has ended */
+export function track(end: () => void): () => void {
+  state.streams.add(end)
+  if (state.phase === 'stopping') end()
+  return () => state.streams.delete(end)
+}
+
+interface StopOptions {
+  /** How long requests under way may take. */
+  graceMs?: number
+  exit?: (code: number) => void
+}
+
+/** Prepares stopping by SIGTERM, SIGINT or, when supervised, the end of stdin. Called once, as the server starts. */
+export function prepareStop({ supervised }: { supervised: boolean }, options: StopOptions = {}): void {
+  // Next keeps its server to itself; Node names it with the first request.
+  subscribe('http.server.request.start', (message) => {
+    if (typeof message === 'object' && message !== null && 'server' in message) {
+      state.servers.add(message.server as Server)
+    }
+  })
+  state.phase = 'serving'
+  const stop = () => void stopServing(options)
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  if (supervised) {
+    process.stdin.once('end', stop).once('close', stop).once('error', stop)
+    process.stdin.resume()
+  }
+}
+
+export async function stopServing({
+  graceMs = (SECONDS.stop - 10) * 1000,
+  exit = process.exit,
+}: StopOptions = {}) {
+  if (state.phase === 'stopping') return
+  state.phase = 'stopping'
+  const force = setTimeout(() => exit(0), graceMs)
+  force.unref()
+  for (const end of [...state.streams]) end()
+  await Promise.all([...state.servers].map(closed))
+  clearTimeout(force)
+  exit(0)
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    // A connection that is busy now becomes idle later, and would be kept open for the browser's next request.
+    const idle = setInterval(() => server.closeIdleConnections(), 100)
+    server.close(() => {
+      clearInterval(idle)
+      resolve()
+    })
+  })
+}
