@@ -135,6 +135,9 @@ export function keeperProgram(options: { dataDir: string; port: number; password
       KEEPER_DATA: options.dataDir,
       KEEPER_PORT: String(options.port),
       KEEPER_PASSWORD: options.password,
+      ...(process.env.TERRACE_TEST_RUN === undefined
+        ? {}
+        : { TERRACE_TEST_RUN: process.env.TERRACE_TEST_RUN }),
     },
     // Killing what is left of its group would kill PostgreSQL in the middle of a write.
     leftovers: 'keep',
@@ -142,6 +145,10 @@ export function keeperProgram(options: { dataDir: string; port: number; password
       await query(postgresUrl(options.port, options.password, 'postgres'), 'SELECT 1')
       return true
     },
+    explain: (tail) =>
+      /No space left on device/.test(tail)
+        ? new Problem(`The disk that holds ${options.dataDir} is full.`, 'Make room and start again.')
+        : undefined,
     beforeRestart: () => settlePrevious(options.dataDir, () => {}),
   }
 }

@@ -152,11 +152,26 @@ async function npmCi(log) {
   throw new SetupError(`npm ci failed:\n${text.trim().split('\n').slice(-12).join('\n')}\nWhole log: ${log}`)
 }
 
+const running = new Set()
+// Whoever ends this process ends what it was running: a half-done installation must not go on behind one's back.
+process.on('exit', () => {
+  for (const child of running) killGroup(child)
+})
+
+function killGroup(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // it has just ended
+  }
+}
+
 /** Runs a program, its output into a log file; resolves with the exit code and the last 20,000 characters. */
 export function run(command, { log, env = process.env, cwd = ROOT } = {}) {
   return new Promise((resolve, reject) => {
     const [program, ...args] = command
-    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    running.add(child)
     const file = log ? createWriteStream(log) : undefined
     file?.on('error', () => {})
     let text = ''
@@ -165,8 +180,12 @@ export function run(command, { log, env = process.env, cwd = ROOT } = {}) {
         file?.write(chunk)
         text = (text + chunk).slice(-20_000)
       })
-    child.on('error', reject)
+    child.on('error', (error) => {
+      running.delete(child)
+      reject(error)
+    })
     child.on('close', (code, signal) => {
+      running.delete(child)
       file?.end()
       resolve({ code: code ?? 1, signal, text })
     })

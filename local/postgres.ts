@@ -85,7 +85,13 @@ export function initialise(dataDir: string, password: string, throwaway = false)
 
 /** Nothing of ours: PGDATA, PGPORT and the like of the caller must not reach it, nor secrets. */
 function postgresEnvironment(): Record<string, string> {
-  return { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' }
+  const mark = process.env.TERRACE_TEST_RUN
+  return {
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
+    LC_ALL: 'C',
+    TZ: 'UTC',
+    ...(mark === undefined ? {} : { TERRACE_TEST_RUN: mark }),
+  }
 }
 
 /** Starts PostgreSQL, initialising its data folder first when that is empty, and waits until it answers. */

@@ -43,6 +43,8 @@ export function fileProblem(error: unknown, place: string): unknown {
 
 /** What to print for an error. */
 export function explain(error: unknown): string {
+  const code = errorCode(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') return explain(fileProblem(error, 'the data or the checkout'))
   if (error instanceof Problem) return `${error.message}\n${error.wayOut}`
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -1,8 +1,9 @@
 // The three servers of Terrace as programs: API (which owns the index process), ingest, web.
 // Each gets the environment of DESIGN §10; the web server gets no secret.
-import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { Problem } from './problem.ts'
+import { z } from 'zod'
+import { apiPortUse, type PortUse, portTaken, webPortUse } from './ports.ts'
+import type { Problem } from './problem.ts'
 import type { Program } from './program.ts'
 import type { Settings } from './settings.ts'
 
@@ -12,8 +13,8 @@ export interface ServiceInputs {
   readonly authSecret: string
   readonly setupToken: string
   readonly modelDir: string
-  /** Folder of the built web tier (with server.js), or null when there is none. */
-  readonly webDir: string | null
+  /** Folder of the built web tier, with server.js. */
+  readonly webDir: string
 }
 
 const SECRET = /^(DATABASE_|AUTH_SECRET$|SETUP_TOKEN$|MODELS$|LLAMMA_SIGNING_KEY$|OIDC_|SMTP_URL$)/
@@ -24,18 +25,14 @@ async function answers(url: string): Promise<boolean> {
   return response.ok
 }
 
-function portProblem(tail: string, name: string, port: number, variable: string): Problem | undefined {
-  if (!/EADDRINUSE/.test(tail)) return undefined
-  return new Problem(
-    `Port ${port}, which ${name} needs, is taken by another program.`,
-    `Stop that program, or choose another port: ${variable}=${port + 1} npm start`,
-  )
+function refused(tail: string, port: PortUse): Problem | undefined {
+  return /EADDRINUSE/.test(tail) ? portTaken(port) : undefined
 }
 
 export function servicePrograms(inputs: ServiceInputs): {
   api: Program
   ingest: Program
-  web: Program | null
+  web: Program
 } {
   const { settings } = inputs
   const shared: NodeJS.ProcessEnv = {
@@ -65,7 +62,7 @@ export function servicePrograms(inputs: ServiceInputs): {
     cwd: settings.root,
     env: { ...server, MIGRATE_AT_START: '1' },
     ready: () => answers(`${apiUrl}/readyz`),
-    explain: (tail) => portProblem(tail, 'the API', settings.apiPort, 'API_PORT'),
+    explain: (tail) => refused(tail, apiPortUse(settings)),
   }
   const ingest: Program = {
     name: 'ingest',
@@ -74,7 +71,6 @@ export function servicePrograms(inputs: ServiceInputs): {
     env: server,
     ready: () => Promise.resolve(true),
   }
-  if (inputs.webDir === null) return { api, ingest, web: null }
   const web: Program = {
     name: 'web',
     command: [process.execPath, path.join(inputs.webDir, 'server.js')],
@@ -90,7 +86,7 @@ export function servicePrograms(inputs: ServiceInputs): {
       TRUSTED_PROXY_HOPS: process.env.TRUSTED_PROXY_HOPS || '0',
     },
     ready: () => answers(`http://${reachableHost(settings.host)}:${settings.webPort}/healthz`),
-    explain: (tail) => portProblem(tail, 'the page', settings.webPort, 'PORT'),
+    explain: (tail) => refused(tail, webPortUse(settings)),
   }
   return { api, ingest, web }
 }
@@ -107,6 +103,16 @@ function withoutNpm(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_|^INIT_CWD$/.test(name)))
 }
 
-export function serviceExists(root: string, file: string): boolean {
-  return existsSync(path.join(root, file))
+const statusSchema = z.object({
+  result: z.object({ data: z.object({ json: z.object({ needsOwner: z.boolean() }) }) }),
+})
+
+/** Whether nobody has made the owner's account yet, asked of the running API. */
+export async function needsOwner(apiPort: number): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${apiPort}/trpc/setup.status`, {
+    signal: AbortSignal.timeout(5_000),
+  })
+  const parsed = statusSchema.safeParse(await response.json())
+  if (!parsed.success) throw new Error(`setup.status answered ${response.status} with something unexpected`)
+  return parsed.data.result.data.json.needsOwner
 }

@@ -1,29 +1,29 @@
 // The set-up steps of `npm start` and `npm test`. Each looks first whether there is anything to do.
-import type { ListrTask } from 'listr2'
 import { type FaissResult, prepareFaiss } from './faiss/prepare.ts'
 import { generateClient } from './generate.ts'
 import { prepareWeights, type WeightsResult } from './models/prepare.ts'
 import type { Settings } from './settings.ts'
+import type { Step } from './steps.ts'
 import { buildWeb } from './web-build.ts'
 
 export interface SetupResult {
   faiss?: FaissResult
   weights?: WeightsResult
   modelDir?: string
-  webDir?: string | null
+  webDir?: string
 }
 
-export function setupTasks(settings: Settings, result: SetupResult): ListrTask[] {
+export function setupSteps(settings: Settings, result: SetupResult): Step[] {
   return [
     {
       title: 'Database client',
-      task: async (_, task) => {
+      work: async (task) => {
         task.title = (await generateClient()) ? 'Database client: generated' : 'Database client'
       },
     },
     {
       title: 'Vector search (FAISS)',
-      task: async (_, task) => {
+      work: async (task) => {
         result.faiss = await prepareFaiss((line) => {
           task.output = line
         })
@@ -32,7 +32,7 @@ export function setupTasks(settings: Settings, result: SetupResult): ListrTask[]
     },
     {
       title: 'Embedding model',
-      task: async (_, task) => {
+      work: async (task) => {
         const weights = await prepareWeights(settings.home, (line) => {
           task.output = line
         })
@@ -43,7 +43,7 @@ export function setupTasks(settings: Settings, result: SetupResult): ListrTask[]
     },
     {
       title: 'Web pages',
-      task: async (_, task) => {
+      work: async (task) => {
         const built = await buildWeb((line) => {
           task.output = line
         })

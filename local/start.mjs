@@ -5,7 +5,11 @@ import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { checkMachine, installPackages, node24, ROOT, SetupError, setupLock } from './install.mjs'
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 async function main() {
+  // Until main.ts runs there is nothing to stop in order; what is being installed ends with us.
+  for (const signal of SIGNALS) process.on(signal, () => process.exit(130))
   checkMachine()
   const release = await setupLock()
   try {
@@ -18,7 +22,7 @@ async function main() {
   const child = spawn(node, [path.join(ROOT, 'local/main.ts'), ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, () => child.kill(signal))
   watchParent(() => child.kill('SIGTERM'))
   child.on('error', (error) => {
     console.error(`Node 24 (${node}) does not start: ${error.message}`)

@@ -4,7 +4,10 @@ import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { checkMachine, installPackages, node24, ROOT, SetupError, setupLock } from './install.mjs'
 
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
 async function main() {
+  for (const signal of SIGNALS) process.on(signal, () => process.exit(130))
   checkMachine()
   const release = await setupLock()
   try {
@@ -15,7 +18,7 @@ async function main() {
   const child = spawn(node24(), [path.join(ROOT, 'local/test-run.ts'), ...process.argv.slice(2)], {
     stdio: 'inherit',
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+  for (const signal of SIGNALS) process.removeAllListeners(signal).on(signal, () => child.kill(signal))
   child.on('exit', (code) => process.exit(code ?? 1))
 }
 
