@@ -88,8 +88,8 @@ async function upload(
   if (length === '0' || (length === undefined && request.headers['transfer-encoding'] === undefined))
     throw new AppError('FILE_EMPTY')
   const release = await slots.take(viewer.userId)
+  const body = new UploadBody(request.raw, limits)
   try {
-    const body = new UploadBody(request.raw, limits)
     const accepted = await receiveFile(
       services,
       viewer,
@@ -99,6 +99,7 @@ async function upload(
     const { created, storageKey: _, ...answer } = accepted
     return reply.code(created ? 201 : 200).send(answer)
   } finally {
+    body.destroy()
     release()
   }
 }

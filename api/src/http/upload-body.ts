@@ -24,6 +24,8 @@ export class UploadBody extends Readable {
     this.#deadline = setTimeout(this.#giveUp, limits.totalMs)
     source.on('data', this.#take).on('end', this.#end).on('error', this.#lost).on('close', this.#lost)
     source.pause()
+    // It can end before anybody reads it: the reader is told when it comes, until then nobody is hurt.
+    this.on('error', () => {})
     // It may have gone while the upload waited for its turn.
     if (source.destroyed && !source.complete) this.#lost()
   }
