@@ -13,7 +13,8 @@ import { answerAsText } from './answer-text.ts'
 import { type AnswerSources, AnswerSourcesContext } from './markdown/citation-button.tsx'
 import { QuoteCards } from './quote-cards.tsx'
 import { SourceList } from './source-list.tsx'
-import { type Message, useAnswer } from './use-answer.ts'
+import type { Message } from './types.ts'
+import { useAnswer } from './use-answer.ts'
 
 export const loadMarkdown = () => import('./markdown/answer-markdown.tsx')
 const AnswerMarkdown = lazy(loadMarkdown)

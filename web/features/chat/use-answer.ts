@@ -1,50 +1,12 @@
 // One answer on the page: what is stored, laid under what its stream says while it runs.
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
-import { type Outputs, trpc } from '../../lib/trpc.ts'
+import { trpc } from '../../lib/trpc.ts'
 import { type AnswerView, hasEnded } from './answer.ts'
+import { storedAnswer, withAnswer } from './chat-cache.ts'
 import { browserAttention } from './page-attention.ts'
 import { streamSlots } from './stream-slots.ts'
+import type { Message } from './types.ts'
 import { type AnswerWatch, type Connection, watchAnswer } from './watch-answer.ts'
-
-export type Chat = Outputs['chats']['get']
-export type Message = Chat['messages'][number]
-
-/** An answer as `chats.get` tells it. */
-export function storedAnswer(message: Message): AnswerView {
-  const { attempt } = message
-  return {
-    attempt: attempt?.number ?? 0,
-    state: attempt?.state ?? 'done',
-    text: message.text,
-    passages: null,
-    citations: message.citations,
-    error: attempt?.error ?? null,
-    gap: false,
-  }
-}
-
-/** The reverse, for the cache: what the stream said becomes what is stored. */
-export function withAnswer(chat: Chat, messageId: string, view: AnswerView): Chat {
-  return {
-    ...chat,
-    messages: chat.messages.map((message) =>
-      message.id !== messageId || message.attempt === null
-        ? message
-        : {
-            ...message,
-            text: view.text,
-            citations: [...view.citations],
-            attempt: {
-              ...message.attempt,
-              number: view.attempt,
-              state: view.state,
-              offset: view.text.length,
-              error: view.error,
-            },
-          },
-    ),
-  }
-}
 
 const slots = streamSlots(globalThis.navigator?.locks)
 const NO_WATCH = () => () => undefined

@@ -1,0 +1,228 @@
+// The search room: passages for a query, with what their order rests on.
+// What was searched stands in the address, so that a search can be kept, shared and gone back to.
+import { Search as SearchIcon, SearchX, X } from 'lucide-react'
+import { useRouter } from 'next/router'
+import { type FormEvent, useCallback, useRef, useState } from 'react'
+import { PageHeader } from '../../components/layout/page-header.tsx'
+import { Button } from '../../components/ui/button.tsx'
+import { EmptyState } from '../../components/ui/empty-state.tsx'
+import { ErrorState } from '../../components/ui/error-state.tsx'
+import { IconButton } from '../../components/ui/icon-button.tsx'
+import { CONTROL_LOOK } from '../../components/ui/input.tsx'
+import { SkeletonRows } from '../../components/ui/skeleton.tsx'
+import { cx } from '../../lib/cx.ts'
+import { toFailure } from '../../lib/errors.ts'
+import { t } from '../../lib/t.ts'
+import { type Outputs, trpc } from '../../lib/trpc.ts'
+import type { Scope } from '../chat/scope.ts'
+import { ScopePicker } from '../chat/scope-picker.tsx'
+import { type OpenSource, SourcePane } from '../source/source-pane.tsx'
+import { PassageResult } from './passage-result.tsx'
+import { searchAddress, searchOf } from './search-address.ts'
+import { useSlash } from './use-slash.ts'
+
+type Hit = Outputs['search']['passages']['passages'][number]
+
+const LIMIT = 20
+
+export function SearchPage() {
+  const router = useRouter()
+  const asked = searchOf(router.query)
+  const [opened, setOpened] = useState<Hit | null>(null)
+  const opener = useRef<Element | null>(null)
+  const results = trpc.search.passages.useQuery(
+    {
+      query: asked.query,
+      limit: LIMIT,
+      ...(asked.documentId !== null
+        ? { documentId: asked.documentId }
+        : asked.collectionIds !== null && { collectionIds: [...asked.collectionIds] }),
+    },
+    { enabled: asked.query !== '', staleTime: 0, placeholderData: (before) => before },
+  )
+  const collections = trpc.collections.list.useQuery()
+  const scope: Scope = {
+    collectionIds: asked.collectionIds ?? (collections.data ?? []).map((collection) => collection.id),
+    documentId: asked.documentId,
+  }
+
+  const go = (query: string, next: Scope | null) => {
+    setOpened(null)
+    const everything =
+      next === null || (next.documentId === null && next.collectionIds.length === collections.data?.length)
+    void router.push(searchAddress(query, everything ? null : next), undefined, { shallow: true })
+  }
+  const close = useCallback(() => {
+    setOpened(null)
+    if (opener.current instanceof HTMLElement && opener.current.isConnected) opener.current.focus()
+  }, [])
+  const current = asked.documentId === null && asked.collectionIds === null ? null : scope
+
+  return (
+    <div className="flex h-full min-h-0">
+      <div className="min-w-0 flex-1 overflow-y-auto">
+        <div className="mx-auto flex max-w-3xl flex-col gap-5 px-4 py-6 sm:px-8 sm:py-8">
+          <PageHeader title={t('search.title')}>{t('search.hint')}</PageHeader>
+          <search>
+            <SearchForm
+              // Going back and forth in the browser changes the words too.
+              key={asked.query}
+              query={asked.query}
+              busy={results.isFetching}
+              onSearch={(query) => go(query, current)}
+            />
+          </search>
+          <div className="-mt-2">
+            <ScopePicker scope={scope} files={0} onScope={(next) => go(asked.query, next)} />
+          </div>
+          {asked.query !== '' && (
+            <Results
+              results={results}
+              query={asked.query}
+              opened={opened}
+              onOpen={(hit) => {
+                opener.current = document.activeElement
+                setOpened((now) => (now?.passageId === hit.passageId ? null : hit))
+              }}
+            />
+          )}
+        </div>
+      </div>
+      {opened !== null && <SourcePane source={sourceOf(opened)} onClose={close} />}
+    </div>
+  )
+}
+
+function SearchForm({
+  query,
+  busy,
+  onSearch,
+}: {
+  query: string
+  busy: boolean
+  onSearch: (query: string) => void
+}) {
+  const [text, setText] = useState(query)
+  const input = useRef<HTMLInputElement>(null)
+  useSlash(() => input.current?.select())
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    if (text.trim() !== '') onSearch(text.trim())
+  }
+  return (
+    <form onSubmit={submit} className="flex gap-2">
+      <div className="relative min-w-0 flex-1">
+        <SearchIcon
+          aria-hidden
+          className="pointer-events-none absolute top-1/2 left-3.5 size-4 -translate-y-1/2 text-ink-soft"
+        />
+        <input
+          ref={input}
+          // Not type=search: its own clear button has no label.
+          type="text"
+          enterKeyHint="search"
+          value={text}
+          maxLength={2_000}
+          // biome-ignore lint/a11y/noAutofocus: the page is there for this field
+          autoFocus={query === ''}
+          aria-label={t('search.label')}
+          aria-keyshortcuts="/"
+          placeholder={t('search.placeholder')}
+          onChange={(event) => setText(event.target.value)}
+          className={cx(CONTROL_LOOK, 'h-11 pr-10 pl-10')}
+        />
+        {text !== '' && (
+          <IconButton
+            size="small"
+            tooltip={false}
+            label={t('search.clear')}
+            icon={<X className="size-4" />}
+            onClick={() => {
+              setText('')
+              input.current?.focus()
+            }}
+            className="absolute top-1.5 right-1.5"
+          />
+        )}
+      </div>
+      <Button type="submit" kind="primary" busy={busy} className="h-11">
+        {t('search.action')}
+      </Button>
+    </form>
+  )
+}
+
+function Results({
+  results,
+  query,
+  opened,
+  onOpen,
+}: {
+  results: ReturnType<typeof trpc.search.passages.useQuery>
+  query: string
+  opened: Hit | null
+  onOpen: (hit: Hit) => void
+}) {
+  if (results.isError) {
+    return (
+      <ErrorState
+        title={t('search.failed')}
+        message={toFailure(results.error).message}
+        onRetry={() => void results.refetch()}
+      />
+    )
+  }
+  if (results.data === undefined) return <SkeletonRows rows={4} label={t('search.loading')} />
+  const { mode, passages, searchedCollections } = results.data
+  return (
+    <section aria-label={t('search.title')} aria-busy={results.isFetching} className="flex flex-col gap-3">
+      {mode === 'words' && (
+        <div className="rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">
+          <p className="font-medium">{t('search.wordsOnly')}</p>
+          <p>{t('search.wordsOnlyHint')}</p>
+        </div>
+      )}
+      <p role="status" className="text-sm text-ink-soft">
+        {t('search.results', { count: passages.length })}{' '}
+        {t('search.resultsIn', { count: searchedCollections })}
+      </p>
+      {passages.length === 0 ? (
+        <EmptyState icon={<SearchX className="size-6" />} title={t('search.nothing')}>
+          {t('search.nothingHint')}
+        </EmptyState>
+      ) : (
+        <ol
+          className={cx('flex flex-col gap-3 transition-opacity', results.isPlaceholderData && 'opacity-60')}
+        >
+          {passages.map((hit, n) => (
+            <li key={hit.passageId}>
+              <PassageResult
+                hit={hit}
+                rank={n + 1}
+                query={query}
+                bestWords={Math.max(...passages.map((passage) => passage.words))}
+                bestScore={passages[0]?.score ?? 0}
+                isOpen={opened?.passageId === hit.passageId}
+                onOpen={() => onOpen(hit)}
+              />
+            </li>
+          ))}
+        </ol>
+      )}
+    </section>
+  )
+}
+
+function sourceOf(hit: Hit): OpenSource {
+  const { documentId, documentName, versionId, page, charStart, charEnd, heading } = hit
+  return {
+    documentId,
+    documentName,
+    versionId,
+    page,
+    start: charStart,
+    end: charEnd,
+    heading,
+    available: true,
+  }
+}
