@@ -12,7 +12,12 @@
 
 namespace faiss {
 
+// One query against all vectors is bound by memory. The processor's own prefetcher stops at page ends (one page holds
+// less than three vectors of 384); asking for what comes 2 kB later takes up to a third off (docs/decisions).
 LEVELS float fvec_inner_product(const float* x, const float* y, size_t d) {
+#if defined(__GNUC__)
+    for (size_t i = 0; i < d; i += 16) __builtin_prefetch(y + i + 512);
+#endif
     float sum = 0;
     for (size_t i = 0; i < d; i++) sum += x[i] * y[i];
     return sum;
