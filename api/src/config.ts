@@ -2,6 +2,7 @@
 // Names and meanings: DESIGN §10 and docs/configuration.md.
 // Child processes get theirs from `childEnvironment`, never the whole environment.
 import { createHash, hkdfSync } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import { PORTS } from '../../contract/ports.ts'
@@ -117,8 +118,25 @@ export function readNamedSecret(name: string): string | undefined {
   return value === '' ? undefined : value
 }
 
+/**
+ * What `npm run owner:reset` needs, without the rest of a server's environment. On one machine the secret lies
+ * where `npm start` keeps it.
+ * @throws Error when there is no secret
+ */
+export function loadResetConfig(): Pick<Config, 'authSecret' | 'publicUrl'> {
+  const { AUTH_SECRET, PUBLIC_URL, PORT, TERRACE_HOME } = process.env
+  const publicUrl = (PUBLIC_URL || `http://localhost:${PORT || PORTS.web}`).replace(/\/$/, '')
+  if (AUTH_SECRET) return { authSecret: AUTH_SECRET, publicUrl }
+  const file = path.join(path.resolve(TERRACE_HOME || '.terrace'), 'secrets.json')
+  if (!existsSync(file)) throw new Error('There is no installation here. Start it once, or set AUTH_SECRET.')
+  const { authSecret } = z
+    .object({ authSecret: z.string().min(32) })
+    .parse(JSON.parse(readFileSync(file, 'utf8')))
+  return { authSecret, publicUrl }
+}
+
 /** A key for one purpose, derived from the one secret (HKDF-SHA256, RFC 5869). 32 bytes. */
-export function deriveKey(config: Config, label: string): Buffer {
+export function deriveKey(config: Pick<Config, 'authSecret'>, label: string): Buffer {
   const salt = createHash('sha256').update('terrace').digest()
   return Buffer.from(hkdfSync('sha256', config.authSecret, salt, label, 32))
 }

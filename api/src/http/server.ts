@@ -13,11 +13,12 @@ import type { Services } from '../services.ts'
 import { clientAddress } from './address.ts'
 import { registerAuth } from './auth.ts'
 import { toAppError } from './failure.ts'
+import { registerFiles } from './files.ts'
 import { createLimits } from './limits.ts'
 import { originCheck } from './origin.ts'
 import { createReadiness, type ReadinessCheck } from './readiness.ts'
 import { registerSubscriptions } from './subscriptions.ts'
-import { createFindViewer, createRequireViewer, type RequireViewer } from './viewer.ts'
+import { createFindViewer, createRequireViewer } from './viewer.ts'
 
 /** Procedures that one batched request may carry. */
 const BATCH_SIZE = 30
@@ -90,7 +91,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
     return reply.code(result.ready ? 200 : 503).send(result)
   })
   registerAuth(fastify, { services, limits, addressOf })
-  await registerFilesWhenThere(fastify, services, createRequireViewer(findViewer))
+  registerFiles(fastify, services, createRequireViewer(findViewer))
 
   const createContext = async (request: FastifyRequest, reply: FastifyReply): Promise<Context> => {
     const context = {
@@ -160,14 +161,4 @@ function fromFastify(thrown: unknown): AppError | undefined {
   if (thrown.statusCode === 404) return new AppError('NOT_FOUND')
   if (thrown.statusCode >= 400 && thrown.statusCode < 500)
     return new AppError('INVALID_INPUT', { reason: 'it could not be read' })
-}
-
-async function registerFilesWhenThere(
-  server: FastifyInstance,
-  services: Services,
-  requireViewer: RequireViewer,
-): Promise<void> {
-  const file = './files.ts'
-  const room = await import(file).catch(() => null)
-  room?.registerFiles(server, services, requireViewer)
 }

@@ -1,23 +1,14 @@
-// `npm run owner:reset`: prints a new one-time set-up link, for an owner who lost the password, without mail.
-// Whoever can run this can read the database, so it gives away nothing. The link works once, within the hour: an
-// account with the given e-mail address gets the new password and is an owner, otherwise it is made.
-import { loadConfig } from '../config.ts'
-import { createPool } from '../database/pool.ts'
-import { createResetToken, RESET_HOURS } from './setup.ts'
+// `npm run owner:reset`: prints a one-time set-up link for an owner who lost the password, without mail.
+// The page behind it makes the account with the given e-mail address an owner with the new password, or creates it.
+import { loadResetConfig } from '../config.ts'
+import { createResetToken, RESET_HOURS } from './reset-links.ts'
 
-const config = loadConfig()
-const pool = createPool(config, { name: 'terrace-owner-reset', max: 1 })
 try {
-  const token = await createResetToken(pool)
+  const config = loadResetConfig()
   process.stdout.write(
-    `Open this link within ${RESET_HOURS} h to set an owner's password. It works once:\n\n  ${config.publicUrl}/setup?token=${token}\n\n`,
+    `Open this link within ${RESET_HOURS} h to set an owner's password. It works once:\n\n  ${config.publicUrl}/setup?token=${createResetToken(config)}\n\n`,
   )
 } catch (error) {
-  const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown cause'
-  process.stderr.write(
-    `The database could not be reached (${reason}). Is it running, and is DATABASE_URL right?\n`,
-  )
+  process.stderr.write(`${error instanceof Error ? error.message : 'unknown cause'}\n`)
   process.exitCode = 1
-} finally {
-  await pool.end()
 }

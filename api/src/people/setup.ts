@@ -1,18 +1,16 @@
 // The owner's account, by a one-time link: the first one from SETUP_TOKEN, later ones from `npm run owner:reset`.
 // A stranger must not win the race on a public address, and of two who hold the link one wins: the settings row
 // `owner` is inserted in the account's own transaction, and it can be inserted once.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Config } from '../config.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { createAccount, INSTALLATION, normaliseEmail, preparePassword, setPassword } from './accounts.ts'
+import { readResetToken } from './reset-links.ts'
 import { announceSessionChange } from './revoke.ts'
 import type { Sessions } from './sessions.ts'
 
 const OWNER = 'owner'
-const RESET = 'owner-reset'
-/** Hours that a link from `npm run owner:reset` works. */
-export const RESET_HOURS = 1
 
 /** Whether the set-up link still makes the owner's account. */
 export async function needsOwner(db: Queryable): Promise<boolean> {
@@ -42,24 +40,30 @@ export interface SetupDependencies {
  * @throws AppError SETUP_DONE, SETUP_TOKEN_WRONG, PASSWORD_TOO_WEAK, EMAIL_TAKEN
  */
 export async function createOwner(deps: SetupDependencies, request: OwnerRequest): Promise<void> {
-  if (await isResetToken(deps.pool, request.token)) return resetOwner(deps, request)
+  const reset = readResetToken(deps.config, request.token)
+  if (reset !== null) return resetOwner(deps, request, reset)
   if (!(await needsOwner(deps.pool))) throw new AppError('SETUP_DONE')
   if (!sameText(request.token, deps.config.setupToken)) throw new AppError('SETUP_TOKEN_WRONG')
   const passwordHash = await preparePassword(request.password)
   const { name } = request
   const email = normaliseEmail(request.email)
   await transaction(deps.pool, async (client) => {
-    const { rowCount } = await client.query(
-      `INSERT INTO settings (key, value) VALUES ($1, '{}') ON CONFLICT DO NOTHING`,
-      [OWNER],
-    )
-    if (rowCount === 0) throw new AppError('SETUP_DONE')
-    await client.query(
-      `INSERT INTO organizations (id, name, slug) VALUES ($1, 'Terrace', $1) ON CONFLICT DO NOTHING`,
-      [INSTALLATION],
-    )
+    if (!(await makeInstallation(client))) throw new AppError('SETUP_DONE')
     await createAccount(client, { name, email, passwordHash, role: 'owner' })
   })
+}
+
+/** @returns false when it was made before: of two who try at once, one waits for the other's commit here */
+async function makeInstallation(client: Queryable): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `INSERT INTO settings (key, value) VALUES ($1, '{}') ON CONFLICT DO NOTHING`,
+    [OWNER],
+  )
+  await client.query(
+    `INSERT INTO organizations (id, name, slug) VALUES ($1, 'Terrace', $1) ON CONFLICT DO NOTHING`,
+    [INSTALLATION],
+  )
+  return rowCount !== 0
 }
 
 /** Takes as long for a wrong token as for the right one, whatever their lengths. */
@@ -71,37 +75,23 @@ function sameText(given: string, expected: string | undefined): boolean {
   )
 }
 
-/** A new reset link's token; it replaces an older one. Only its hash is stored. */
-export async function createResetToken(db: Queryable): Promise<string> {
-  const token = randomBytes(32).toString('base64url')
-  await db.query(
-    `INSERT INTO settings (key, value, updated_at)
-     VALUES ($1, jsonb_build_object('hash', $2::text, 'until', now() + $3 * interval '1 hour'), now())
-     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = now()`,
-    [RESET, hashed(token), RESET_HOURS],
-  )
-  return token
-}
-
-function hashed(token: string): string {
-  return createHash('sha256').update(token).digest('hex')
-}
-
-const VALID_RESET = `key = '${RESET}' AND value->>'hash' = $1 AND (value->>'until')::timestamptz > now()`
-
-async function isResetToken(db: Queryable, token: string): Promise<boolean> {
-  const { rows } = await db.query(`SELECT 1 FROM settings WHERE ${VALID_RESET}`, [hashed(token)])
-  return rows.length > 0
-}
-
 /** The account with this e-mail address becomes an owner with the new password; without one it is created. */
-async function resetOwner({ pool, sessions }: SetupDependencies, request: OwnerRequest): Promise<void> {
+async function resetOwner(
+  { pool, sessions }: SetupDependencies,
+  request: OwnerRequest,
+  resetId: string,
+): Promise<void> {
   const passwordHash = await preparePassword(request.password)
   const { name } = request
   const email = normaliseEmail(request.email)
   const userId = await transaction(pool, async (client) => {
-    const used = await client.query(`DELETE FROM settings WHERE ${VALID_RESET}`, [hashed(request.token)])
-    if (used.rowCount === 0) throw new AppError('SETUP_TOKEN_WRONG')
+    const first = await client.query(
+      `INSERT INTO settings (key, value) VALUES ($1, '{}') ON CONFLICT DO NOTHING`,
+      [`owner-reset:${resetId}`],
+    )
+    if (first.rowCount === 0) throw new AppError('SETUP_TOKEN_WRONG')
+    // The reset also counts as set-up, should the installation never have had an owner.
+    await makeInstallation(client)
     const { rows } = await client.query<{ id: string }>(
       `UPDATE users SET name = $2, role = 'owner', banned = false, updated_at = now() WHERE email = $1 RETURNING id`,
       [email, name],
