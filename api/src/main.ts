@@ -2,7 +2,7 @@
 // It stops on SIGTERM and SIGINT, and, under a supervisor (TERRACE_SUPERVISED=1), when its stdin ends: a parent that
 // was killed leaves no orphan. Whatever happens it is gone within the 60 s of DESIGN §10.
 import { SECONDS } from '../../contract/ports.ts'
-import { loadConfig } from './config.ts'
+import { type Config, loadConfig } from './config.ts'
 import { createServer } from './http/server.ts'
 import { createLog } from './log.ts'
 import { startServices } from './services.ts'
@@ -10,7 +10,7 @@ import { startServices } from './services.ts'
 /** Seconds that requests under way get before their connections are closed. */
 const GRACE_SECONDS = 15
 
-const config = loadConfig()
+const config = readEnvironment()
 const log = createLog(config, 'api')
 const stop = new AbortController()
 
@@ -50,10 +50,21 @@ try {
   await server.close(GRACE_SECONDS * 1000)
 } catch (err) {
   if (!stop.signal.aborted) {
-    log.fatal({ err }, 'could not start')
+    // Whole, unlike other errors: it is about the configuration, and names what is wrong in several lines.
+    log.fatal({ err, reason: err instanceof Error ? err.message : undefined }, 'could not start')
     process.exitCode = 1
   }
 }
 log.info('stopped')
 // What still holds the event loop (a socket of a library) must not keep the process.
 process.exit()
+
+/** What is wrong with the environment is said in words, on stderr, before there is a log. */
+function readEnvironment(): Config {
+  try {
+    return loadConfig()
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : 'The environment could not be read'}\n`)
+    process.exit(1)
+  }
+}
