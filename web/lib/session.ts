@@ -1,6 +1,7 @@
 // Who looks at the page. The session is an HttpOnly cookie that script can't read; people.me says whose it is.
 import { useRouter } from 'next/router'
 import { useEffect } from 'react'
+import { onSignedOut } from './session-events.ts'
 import { type Outputs, trpc } from './trpc.ts'
 
 export type Me = NonNullable<Outputs['people']['me']>
@@ -31,6 +32,9 @@ export const signInPath = (returnTo: string): string =>
 export function useRequireSession(required: boolean) {
   const me = useMe()
   const router = useRouter()
+  const utils = trpc.useUtils()
+  // Any refused request ends the session here too, without asking once more.
+  useEffect(() => onSignedOut(() => utils.people.me.setData(undefined, null)), [utils])
   const missing = required && me.data === null
   useEffect(() => {
     if (missing) void router.replace(signInPath(router.asPath))

@@ -9,6 +9,7 @@ import { people } from './en/people.ts'
 import { search } from './en/search.ts'
 import { shell } from './en/shell.ts'
 import { source } from './en/source.ts'
+import { start } from './en/start.ts'
 
 export const en = {
   ...shell,
@@ -20,5 +21,6 @@ export const en = {
   ...chat,
   ...search,
   ...source,
+  ...start,
   ...errors,
 } as const

@@ -3,6 +3,8 @@
 import { Menu as MenuIcon } from 'lucide-react'
 import { useRouter } from 'next/router'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { LiveUpdates } from '../../features/live/live-updates.tsx'
+import { useRecovery } from '../../features/live/use-recovery.ts'
 import { toFailure } from '../../lib/errors.ts'
 import { useRequireSession } from '../../lib/session.ts'
 import { t } from '../../lib/t.ts'
@@ -18,6 +20,7 @@ export function AppShell({ children }: { children: ReactNode }) {
   const me = useRequireSession(true)
   const [drawerOpen, setDrawerOpen] = useState(false)
   const main = useRef<HTMLElement>(null)
+  useRecovery()
   useFocusAfterNavigation(main, () => setDrawerOpen(false))
 
   if (me.data === undefined && me.error !== null) {
@@ -34,6 +37,7 @@ export function AppShell({ children }: { children: ReactNode }) {
   if (!me.data) return <Waiting />
   return (
     <div className="flex h-dvh">
+      <LiveUpdates userId={me.data.id} />
       <a
         href="#main"
         className="sr-only z-50 rounded-lg bg-surface px-4 py-2 focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:shadow-float"
