@@ -4,6 +4,7 @@
 import { SECONDS } from '../../contract/ports.ts'
 import { type Config, loadConfig } from './config.ts'
 import { createServer } from './http/server.ts'
+import { listenWhileStarting } from './http/starting.ts'
 import { createLog } from './log.ts'
 import { startServices } from './services.ts'
 
@@ -38,9 +39,11 @@ const deadline = () => {
 stop.signal.addEventListener('abort', deadline, { once: true })
 
 try {
-  await using running = await startServices(config, log, stop.signal)
+  const starting = await listenWhileStarting(config)
+  await using running = await startServices(config, log, { signal: stop.signal, onWait: starting.waitFor })
   const server = await createServer(running.services)
-  const address = await server.fastify.listen({ host: config.host, port: config.port })
+  await starting.close()
+  const address = await server.fastify.listen({ host: config.host, port: starting.port })
   log.info({ address, index: running.services.index.status().engine }, 'ready')
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()

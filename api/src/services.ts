@@ -6,7 +6,7 @@ import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { type Answers, createAnswers } from './chat/answers.ts'
 import type { Config } from './config.ts'
-import { migrate } from './database/migrate.ts'
+import { migrate, missingMigrations } from './database/migrate.ts'
 import { createListener, createPool, type Pool } from './database/pool.ts'
 import { createPrisma, type Prisma } from './database/prisma.ts'
 import { startEmbeddedIndex } from './index/engines/embedded.ts'
@@ -43,21 +43,34 @@ export interface Running extends AsyncDisposable {
   readonly services: Services
 }
 
+export interface StartOptions {
+  readonly signal?: AbortSignal
+  /** Told what is being waited for. */
+  readonly onWait?: (reason: string) => void
+}
+
 /**
- * Starts everything behind the HTTP server. Waits for the database for as long as it takes, unless `signal` aborts.
- * When a later part fails to start, what had started is stopped again.
+ * Starts everything behind the HTTP server. Waits for the database and for this build's migrations for as long as
+ * it takes, unless the signal aborts. When a later part fails to start, what had started is stopped again.
  * @throws what the failing part threw
  */
-export async function startServices(config: Config, log: Logger, signal?: AbortSignal): Promise<Running> {
+export async function startServices(
+  config: Config,
+  log: Logger,
+  options: StartOptions = {},
+): Promise<Running> {
   await using stack = new AsyncDisposableStack()
-  await databaseAnswers(config, log, signal)
-  if (config.migrateAtStart)
-    for (const name of await migrate({ connectionString: config.databaseUrl })) log.info({ name }, 'migrated')
+  options.onWait?.('waiting for the database')
+  await databaseAnswers(config, log, options.signal)
   const pool = createPool(config, {
     name: 'terrace-api',
     onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
   })
   stack.defer(() => pool.end())
+  if (config.migrateAtStart)
+    for (const name of await migrate({ connectionString: config.databaseUrl })) log.info({ name }, 'migrated')
+  await migrationsAreThere(pool, log, options)
+  options.onWait?.('starting')
   const prisma = createPrisma(pool)
   stack.defer(() => prisma.$disconnect())
   const sessions = createSessions(config, pool)
@@ -96,9 +109,20 @@ async function databaseAnswers(config: Config, log: Logger, signal: AbortSignal 
       return
     } catch (err) {
       log.warn({ err }, 'waiting for the database')
-      await sleep(wait, undefined, { signal })
+      await sleep(wait, undefined, signal === undefined ? {} : { signal })
     } finally {
       await client.end().catch(() => {})
     }
+  }
+}
+
+async function migrationsAreThere(pool: Pool, log: Logger, { signal, onWait }: StartOptions): Promise<void> {
+  for (;;) {
+    signal?.throwIfAborted()
+    const missing = await missingMigrations(pool)
+    if (missing.length === 0) return
+    log.warn({ missing }, 'waiting for migrations')
+    onWait?.(`migrations missing: ${missing.join(', ')}`)
+    await sleep(2_000, undefined, signal === undefined ? {} : { signal })
   }
 }

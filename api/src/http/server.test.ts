@@ -178,6 +178,24 @@ describe('the server', () => {
     expect((await server.anonymous.fetch('/healthz')).status).toBe(200)
   })
 
+  test.for([
+    ['GET /trpc/people.me HTTP/1.1\r\nHost: a b', 400],
+    ['GET /trpc/people.me HTTP/1.1\r\nHost: [::', 400],
+    ['TRACE /trpc/people.me HTTP/1.1\r\nHost: x', 400],
+    ['DELETE /trpc/people.me HTTP/1.1\r\nHost: x', 400],
+    ['GET /trpc/__proto__ HTTP/1.1\r\nHost: x', 404],
+    ['GET /trpc/constructor.name HTTP/1.1\r\nHost: x', 404],
+    [`GET /trpc/${'a'.repeat(6_000)} HTTP/1.1\r\nHost: x`, 400],
+    [`GET /trpc/${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x`, 431],
+  ] as const)('%s', async ([head, status]) => {
+    const { port, hostname } = new URL(server.url)
+    const socket = net.connect(Number(port), hostname)
+    socket.write(`${head}\r\nConnection: close\r\n\r\n`)
+    const chunks: Buffer[] = []
+    for await (const chunk of socket) chunks.push(chunk as Buffer)
+    expect(Buffer.concat(chunks).toString()).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+  })
+
   test('a spoofed client address gets no fresh bucket', async () => {
     const codes: number[] = []
     for (let n = 0; n < 12; n++) {

@@ -1,7 +1,7 @@
 // The API server: tRPC, sign-in, files and health on one port. Everything that leaves it carries the request's id;
 // what failed leaves as a code and a sentence.
 import { randomUUID } from 'node:crypto'
-import type { TRPCError } from '@trpc/server'
+import { TRPCError } from '@trpc/server'
 import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/adapters/fastify'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { LIMITS } from '../../../contract/limits.ts'
@@ -19,6 +19,8 @@ import { originCheck } from './origin.ts'
 import { createReadiness, type ReadinessCheck } from './readiness.ts'
 import { registerSubscriptions } from './subscriptions.ts'
 import { createFindViewer, createRequireViewer } from './viewer.ts'
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'])
 
 /** Procedures that one batched request may carry. */
 const BATCH_SIZE = 30
@@ -64,6 +66,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
       'referrer-policy': 'same-origin',
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     })
+    if (!METHODS.has(request.method)) throw new AppError('INVALID_INPUT', { reason: 'no such method' })
     check(request)
   })
   fastify.addHook('onResponse', async (request, reply) => {
@@ -146,15 +149,16 @@ async function answerFailure(
   reply: FastifyReply,
   thrown: unknown,
 ): Promise<FastifyReply> {
-  const failure = fromFastify(thrown) ?? toAppError(thrown, request.id)
+  const failure = refusalOf(thrown, request.id) ?? toAppError(thrown, request.id)
   if (failure.status >= 500 || failure.internal !== undefined)
     log.error({ requestId: request.id, code: failure.code, err: failure.cause ?? failure }, 'failed')
   if (failure.code === 'TOO_MANY_REQUESTS') reply.header('retry-after', String(failure.detail.seconds ?? 1))
   return reply.code(failure.status).send({ ...failure.toJSON(), requestId: request.id })
 }
 
-/** Fastify's own refusals: a body that is too large, no JSON, of a strange type. */
-function fromFastify(thrown: unknown): AppError | undefined {
+/** Fastify's and tRPC's own refusals: a body that is too large, no JSON, of a strange type, a Host that is none. */
+function refusalOf(thrown: unknown, requestId: string): AppError | undefined {
+  if (thrown instanceof TRPCError) return failureOf(thrown, requestId)
   if (!(thrown instanceof Error) || !('statusCode' in thrown) || typeof thrown.statusCode !== 'number') return
   if (thrown.statusCode === 413)
     return new AppError('TOO_LARGE', { limit: `${LIMITS.requestBytes / 1024} kB` })
