@@ -14,7 +14,7 @@ import { type LibraryDeps, receiveFile, requireUploadTarget } from '../library/r
 import { inMegabytes } from '../storage/files.ts'
 import { attachment, parseRange } from './download-headers.ts'
 import { invalidInput } from './failure.ts'
-import { discardRest, UploadBody } from './upload-body.ts'
+import { answerBeforeEnd, UploadBody } from './upload-body.ts'
 import { UploadSlots } from './upload-slots.ts'
 
 export interface FileLimits {
@@ -59,8 +59,12 @@ export function registerFiles(
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined))
     scope.put(API_PATHS.files, async (request, reply) => {
-      reply.raw.once('finish', () => discardRest(request.raw, all.lingerMs))
-      return upload(services, await requireViewer(request), slots, all, request, reply)
+      try {
+        return await upload(services, await requireViewer(request), slots, all, request, reply)
+      } catch (error) {
+        answerBeforeEnd(request.raw, reply.raw, all.lingerMs)
+        throw error
+      }
     })
     scope.route<{ Params: { versionId: string } }>({
       method: ['GET', 'HEAD'],

@@ -1,6 +1,6 @@
 // A request's body as a stream of its own: destroying it, when a file is refused, leaves the request alive, so that
 // the refusal can still be answered. A sender that stands still is given up; one that waits for us is not.
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { AppError } from '../errors.ts'
 
@@ -76,12 +76,22 @@ export class UploadBody extends Readable {
 }
 
 /**
- * After an answer that came before the body's end: the rest is read and thrown away for a moment, because a sender
- * whose connection is reset while it still writes never sees the answer. Then the connection goes.
+ * To be called before an answer that comes before the body's end. A sender whose connection is reset while it still
+ * writes never sees the answer: so the rest is read and thrown away for a moment, and then the connection goes,
+ * whatever the sender still has to say.
  */
-export function discardRest(request: IncomingMessage, lingerMs: number): void {
+export function answerBeforeEnd(request: IncomingMessage, response: ServerResponse, lingerMs: number): void {
   if (request.complete || request.destroyed) return
-  const timer = setTimeout(() => request.socket.destroy(), lingerMs)
-  request.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer))
-  request.resume()
+  // Node closes at once after the answer when the sender had asked for `Connection: close`.
+  const closes = !response.shouldKeepAlive
+  response.shouldKeepAlive = true
+  response.once('finish', () => {
+    const timer = setTimeout(() => request.socket.destroy(), lingerMs)
+    request.once('close', () => clearTimeout(timer))
+    request.once('end', () => {
+      clearTimeout(timer)
+      if (closes) request.socket.end()
+    })
+    request.resume()
+  })
 }
