@@ -1,0 +1,129 @@
+// One attempt at an answer, from the question to its end: search → choose → prompt → stream → cite.
+// What it says on the way goes to the attempt; what it returns is to be saved. It knows nothing of leases, rows or
+// watchers, and throws what went wrong.
+import type { Logger } from 'pino'
+import { AppError } from '../errors.ts'
+import type { LanguageModel } from '../models/port.ts'
+import type { Models, OfferedModel } from '../models/registry.ts'
+import type { PassageHit } from '../retrieval/search.ts'
+import type { AttemptEnd, CitedPassage } from './attempts.ts'
+import { createCitationMapper } from './citations.ts'
+import type { AnswerContext } from './context.ts'
+import { createPieceCleaner } from './pieces.ts'
+import { buildPrompt } from './prompt.ts'
+import { PASSAGES_QUOTED, type RetrievalDeps, retrieve, withNeighbours } from './retrieve.ts'
+
+/** The whole answer when nothing relevant was found. No model is asked. */
+export const NOTHING_FOUND = 'I found nothing about this in the documents of this chat.'
+
+export interface AnswerDeps extends RetrievalDeps {
+  readonly models: Models
+  readonly log: Logger
+}
+
+/** Where an attempt shows what it does. */
+export interface AnswerSink {
+  readonly signal: AbortSignal
+  /** UTF-16 units said so far. */
+  readonly length: number
+  searching(): void
+  /** The passages that are read, in the order of their numbers, and the model that reads them. */
+  reading(passages: readonly PassageHit[], model: string): void
+  say(text: string): void
+}
+
+/** What is known of an end when it comes by an error: the text and its citations so far. */
+export interface Progress {
+  model: string
+  passages: readonly PassageHit[]
+  used: readonly number[]
+}
+
+export async function answerQuestion(
+  deps: AnswerDeps,
+  context: AnswerContext,
+  sink: AnswerSink,
+  progress: Progress,
+): Promise<Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>> {
+  sink.searching()
+  const found = await retrieve(deps, context)
+  sink.signal.throwIfAborted()
+  if (found.length === 0) {
+    sink.say(NOTHING_FOUND)
+    return { inputTokens: null, outputTokens: null }
+  }
+  let model = await deps.models.get(context.model)
+  if (!model.info.available) model = await deps.models.after(model.info.id)
+  for (;;) {
+    progress.model = model.info.id
+    if (model.language === null) return quote(found, model, sink, progress)
+    try {
+      return await stream(deps, context, found, { ...model, language: model.language }, sink, progress)
+    } catch (error) {
+      const retired = error instanceof AppError && error.code === 'MODEL_RETIRED'
+      if (!retired || sink.length > 0) throw error
+      deps.log.warn({ model: model.info.id, err: error }, 'a model is gone: the next in line answers')
+      deps.models.retire(model.info.id)
+      model = await deps.models.after(model.info.id)
+    }
+  }
+}
+
+/** "Most relevant passages": quotes with their sources, and not a word of our own. */
+function quote(found: readonly PassageHit[], model: OfferedModel, sink: AnswerSink, progress: Progress) {
+  const passages = found.slice(0, PASSAGES_QUOTED)
+  progress.passages = passages
+  progress.used = passages.map((_, index) => index + 1)
+  sink.reading(passages, model.info.id)
+  return { inputTokens: null, outputTokens: null }
+}
+
+async function stream(
+  deps: AnswerDeps,
+  context: AnswerContext,
+  found: readonly PassageHit[],
+  model: OfferedModel & { readonly language: LanguageModel },
+  sink: AnswerSink,
+  progress: Progress,
+) {
+  const prompt = buildPrompt({
+    question: context.question,
+    history: context.history,
+    passages: await withNeighbours(deps, context.viewer, found),
+    contextTokens: model.info.contextTokens,
+    maxOutputTokens: model.maxOutputTokens,
+  })
+  const passages = found.slice(0, prompt.passages)
+  progress.passages = passages
+  sink.reading(passages, model.info.id)
+  const mapper = createCitationMapper(passages.length)
+  const cleaner = createPieceCleaner()
+  progress.used = mapper.used
+  try {
+    for await (const event of model.language.stream(prompt.messages, {
+      maxOutputTokens: prompt.maxOutputTokens,
+      signal: sink.signal,
+    })) {
+      if (event.type === 'end') return { inputTokens: event.inputTokens, outputTokens: event.outputTokens }
+      const text = mapper.push(cleaner.push(event.text))
+      if (text !== '') sink.say(text)
+    }
+    throw new AppError('MODEL_BROKEN', {}, { internal: `model ${model.info.id}: its stream has no end` })
+  } finally {
+    // Also what came before a stop or an error is shown to its last character.
+    const rest = mapper.end()
+    if (rest !== '') sink.say(rest)
+  }
+}
+
+/** The passages whose numbers an answer uses, by number. */
+export function citedPassages(progress: Progress): CitedPassage[] {
+  return progress.used
+    .toSorted((a, b) => a - b)
+    .flatMap((number) => {
+      const hit = progress.passages[number - 1]
+      if (hit === undefined) return []
+      const { passageId, documentId, versionId, page, charStart, charEnd } = hit
+      return [{ number, passageId, documentId, versionId, page, charStart, charEnd }]
+    })
+}

@@ -1,0 +1,219 @@
+// Who owns an attempt, in the database: leases, hand-overs, stops, ends.
+// A server owns an attempt while its lease holds (5 s, renewed for all its attempts in one statement). When a lease
+// lapses any server ends that attempt as interrupted, keeps its text, and begins the next one, at most three in a row.
+// An owner that was cut off and comes back finds its attempt ended: every statement here asks for owner and open end.
+import { randomUUID } from 'node:crypto'
+import type { ErrorDetail } from '../../../contract/errors.ts'
+import type { AttemptState } from '../../../contract/stages.ts'
+import { type Pool, type Queryable, transaction } from '../database/pool.ts'
+import { notifyChat } from '../library/notices.ts'
+import type { AttemptIdentity } from './live.ts'
+
+export const LEASE_SECONDS = 5
+const MAX_IN_A_ROW = 3
+
+/** Stops, and attempts that wait for an owner: `{"stop": id}` or `{"lapsed": true}`. */
+export const ATTEMPTS_CHANNEL = 'terrace_attempts'
+
+const LEASE = `now() + interval '${LEASE_SECONDS} seconds'`
+
+/** The first attempt of an answer, or one more on request; owned by `owner` from its first moment. */
+export async function insertAttempt(
+  client: Queryable,
+  attempt: Omit<AttemptIdentity, 'id'> & { model: string; owner: string },
+): Promise<AttemptIdentity> {
+  const id = randomUUID()
+  await client.query({
+    name: 'insert-attempt',
+    text: `INSERT INTO attempts (id, message_id, number, model, owner, lease_until, passage_ids)
+           VALUES ($1, $2, $3, $4, $5, ${LEASE}, '{}')`,
+    values: [id, attempt.answerId, attempt.number, attempt.model, attempt.owner],
+  })
+  return { id, number: attempt.number, answerId: attempt.answerId, userId: attempt.userId }
+}
+
+/** Renews everything that `owner` owns. What is not in the reply is no longer its own. */
+export async function renewLeases(
+  pool: Pool,
+  owner: string,
+): Promise<Map<string, { stopRequested: boolean }>> {
+  const { rows } = await pool.query<{ id: string; stop: boolean }>({
+    name: 'renew-leases',
+    text: `UPDATE attempts SET lease_until = ${LEASE}
+           WHERE owner = $1 AND state IN ('waiting', 'searching', 'reading', 'streaming')
+           RETURNING id, stop_requested_at IS NOT NULL AS stop`,
+    values: [owner],
+  })
+  return new Map(rows.map(({ id, stop }) => [id, { stopRequested: stop }]))
+}
+
+/** Ends attempts whose lease lapsed and begins the next ones, owned by `owner`; returns those. */
+export async function takeOverLapsed(pool: Pool, owner: string, limit = 20): Promise<AttemptIdentity[]> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<{
+      id: string
+      number: number
+      model: string
+      answerId: string
+      userId: string
+      chatId: string
+      ends: boolean
+      stopped: boolean
+    }>({
+      name: 'lapsed-attempts',
+      text: `SELECT a.id, a.number, a.model, a.message_id AS "answerId", c.user_id AS "userId", c.id AS "chatId",
+                    a.stop_requested_at IS NOT NULL AS stopped,
+                    c.deleted_at IS NOT NULL OR (
+                      SELECT count(*) >= ${MAX_IN_A_ROW - 1} FROM attempts b
+                      WHERE b.message_id = a.message_id AND b.state = 'interrupted' AND b.number > coalesce((
+                        SELECT max(d.number) FROM attempts d
+                        WHERE d.message_id = a.message_id AND d.state IN ('done', 'stopped', 'failed')), 0)
+                    ) AS ends
+             FROM attempts a JOIN messages m ON m.id = a.message_id JOIN chats c ON c.id = m.chat_id
+             WHERE a.state IN ('waiting', 'searching', 'reading', 'streaming') AND a.lease_until < now()
+             ORDER BY a.lease_until LIMIT $1 FOR UPDATE OF a SKIP LOCKED`,
+      values: [limit],
+    })
+    const begun: AttemptIdentity[] = []
+    for (const row of rows) {
+      await client.query(
+        `UPDATE attempts SET state = $2, error_code = $3, owner = NULL, lease_until = NULL, ended_at = now()
+         WHERE id = $1`,
+        row.stopped ? [row.id, 'stopped', null] : [row.id, 'interrupted', 'ANSWER_INTERRUPTED'],
+      )
+      if (!row.stopped && !row.ends) {
+        begun.push(await insertAttempt(client, { ...row, number: row.number + 1, owner }))
+        continue
+      }
+      // Nobody goes on: what had arrived is the answer.
+      await client.query(
+        `UPDATE messages SET text = coalesce(
+           (SELECT string_agg(text, '' ORDER BY start) FROM attempt_chunks WHERE attempt_id = $2), '')
+         WHERE id = $1`,
+        [row.answerId, row.id],
+      )
+      await notifyChat(client, row.userId, row.chatId)
+    }
+    return begun
+  })
+}
+
+/** A stopping server lets go of what it owns; others take it over at once. */
+export async function handBack(pool: Pool, owner: string): Promise<void> {
+  await pool.query(
+    `WITH mine AS (
+       UPDATE attempts SET owner = NULL, lease_until = now() - interval '1 second'
+       WHERE owner = $1 AND state IN ('waiting', 'searching', 'reading', 'streaming') RETURNING id)
+     SELECT pg_notify('${ATTEMPTS_CHANNEL}', '{"lapsed":true}') FROM mine LIMIT 1`,
+    [owner],
+  )
+}
+
+/** Marks the running attempt of an answer as to be stopped and wakes its owner. Null when none is running. */
+export async function requestStop(db: Queryable, answerId: string): Promise<{ id: string } | null> {
+  const { rows } = await db.query<{ id: string }>(
+    `WITH asked AS (
+       UPDATE attempts SET stop_requested_at = coalesce(stop_requested_at, now())
+       WHERE message_id = $1 AND state IN ('waiting', 'searching', 'reading', 'streaming') RETURNING id)
+     SELECT id, pg_notify('${ATTEMPTS_CHANNEL}', json_build_object('stop', id)::text) FROM asked`,
+    [answerId],
+  )
+  return rows[0] ?? null
+}
+
+/** What is happening before the first token, for whoever looks from elsewhere. */
+export async function saveProgress(
+  db: Queryable,
+  owner: string,
+  attemptId: string,
+  progress: { state: AttemptState; model: string; passageIds: readonly number[] },
+): Promise<void> {
+  await db.query({
+    name: 'save-progress',
+    text: `UPDATE attempts SET state = $3, model = $4, passage_ids = $5::bigint[],
+             first_token_at = CASE WHEN $3 = 'streaming' THEN coalesce(first_token_at, now()) ELSE first_token_at END
+           WHERE id = $1 AND owner = $2 AND ended_at IS NULL`,
+    values: [attemptId, owner, progress.state, progress.model, progress.passageIds],
+  })
+}
+
+export interface CitedPassage {
+  /** The number in the answer's text. */
+  readonly number: number
+  readonly passageId: number
+  readonly documentId: string
+  readonly versionId: string
+  readonly page: number
+  readonly charStart: number
+  readonly charEnd: number
+}
+
+export interface AttemptEnd {
+  readonly state: 'done' | 'stopped' | 'failed'
+  readonly text: string
+  readonly citations: readonly CitedPassage[]
+  /** Which model answered; empty when it did not come to that. */
+  readonly model: string
+  readonly error: { readonly code: string; readonly detail: ErrorDetail } | null
+  readonly inputTokens: number | null
+  readonly outputTokens: number | null
+}
+
+/**
+ * Ends an attempt: its text becomes the answer's, with the citations; the chunks have done their work.
+ * @returns false when the attempt is no longer this owner's: nothing was changed
+ */
+export async function saveEnd(
+  pool: Pool,
+  owner: string,
+  attempt: AttemptIdentity,
+  end: AttemptEnd,
+): Promise<boolean> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<{ userId: string; chatId: string }>({
+      name: 'end-attempt',
+      text: `WITH ended AS (
+               UPDATE attempts SET state = $3, error_code = $4, error_detail = $5, model = coalesce(nullif($6, ''), model), input_tokens = $7,
+                 output_tokens = $8, owner = NULL, lease_until = NULL, ended_at = now()
+               WHERE id = $1 AND owner = $2 AND ended_at IS NULL RETURNING message_id),
+             answered AS (
+               UPDATE messages m SET text = $9 FROM ended WHERE m.id = ended.message_id RETURNING m.chat_id)
+             UPDATE chats c SET updated_at = now() FROM answered WHERE c.id = answered.chat_id
+             RETURNING c.id AS "chatId", c.user_id AS "userId"`,
+      values: [
+        attempt.id,
+        owner,
+        end.state,
+        end.error?.code ?? null,
+        end.error === null ? null : JSON.stringify(end.error.detail),
+        end.model,
+        end.inputTokens,
+        end.outputTokens,
+        end.text,
+      ],
+    })
+    const chat = rows[0]
+    if (chat === undefined) return false
+    await client.query({
+      name: 'drop-chunks',
+      text: `DELETE FROM attempt_chunks WHERE attempt_id IN (SELECT id FROM attempts WHERE message_id = $1)`,
+      values: [attempt.answerId],
+    })
+    await client.query({
+      name: 'drop-citations',
+      text: 'DELETE FROM citations WHERE message_id = $1',
+      values: [attempt.answerId],
+    })
+    if (end.citations.length > 0)
+      await client.query({
+        name: 'insert-citations',
+        text: `INSERT INTO citations (message_id, number, passage_id, document_id, version_id, page, char_start, char_end)
+               SELECT $1, number, "passageId", "documentId", "versionId", page, "charStart", "charEnd"
+               FROM json_to_recordset($2) AS c (number int, "passageId" bigint, "documentId" uuid, "versionId" uuid,
+                 page int, "charStart" int, "charEnd" int)`,
+        values: [attempt.answerId, JSON.stringify(end.citations)],
+      })
+    await notifyChat(client, chat.userId, chat.chatId)
+    return true
+  })
+}

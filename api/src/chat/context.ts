@@ -1,0 +1,84 @@
+// What an attempt needs to know, read from the database when it begins, wherever that is: the server that continues
+// an answer was not there when it was asked. Rights are those of the chat's owner now, not of the time of asking.
+import { INSTALLATION_ROLES } from '../../../contract/stages.ts'
+import { VISIBLE_COLLECTIONS_SQL } from '../access/collections.ts'
+import type { Viewer } from '../access/port.ts'
+import type { Queryable } from '../database/pool.ts'
+import { AppError } from '../errors.ts'
+import type { Turn } from './prompt.ts'
+
+export interface AnswerContext {
+  /** The chat's owner, for whom everything is searched and read. */
+  readonly viewer: Viewer
+  readonly question: string
+  /** The turns before, oldest first. */
+  readonly history: readonly Turn[]
+  /** Collections of the chat that its owner may still see, its own one included. */
+  readonly collectionIds: readonly string[]
+  /** Set when only this document counts. */
+  readonly documentId: string | null
+  readonly model: string
+}
+
+const TURNS = 10
+
+interface Row {
+  userId: string
+  name: string
+  email: string
+  role: string | null
+  banned: boolean | null
+  model: string
+  documentId: string | null
+  collectionIds: string[]
+  messages: { role: string; text: string }[]
+}
+
+/** @throws AppError NOT_FOUND when the chat is gone, FORBIDDEN when its owner may no longer use the installation */
+export async function loadContext(
+  db: Queryable,
+  attempt: { readonly id: string; readonly userId: string },
+): Promise<AnswerContext> {
+  const { rows } = await db.query<Row>({
+    name: 'answer-context',
+    text: `SELECT u.id AS "userId", u.name, u.email, u.role, u.banned, a.model, c.document_id AS "documentId",
+             ARRAY(SELECT s.id FROM (
+                 SELECT collection_id AS id FROM chat_collections WHERE chat_id = c.id
+                 UNION SELECT c.collection_id WHERE c.collection_id IS NOT NULL) s
+               WHERE s.id IN ${VISIBLE_COLLECTIONS_SQL}) AS "collectionIds",
+             (SELECT json_agg(json_build_object('role', h.role, 'text', h.text) ORDER BY h.position)
+              FROM (SELECT role, text, position FROM messages
+                    WHERE chat_id = c.id AND position < m.position
+                    ORDER BY position DESC LIMIT ${2 * TURNS + 1}) h) AS messages
+           FROM attempts a JOIN messages m ON m.id = a.message_id
+           JOIN chats c ON c.id = m.chat_id AND c.deleted_at IS NULL
+           JOIN users u ON u.id = c.user_id AND u.id = $1
+           WHERE a.id = $2`,
+    values: [attempt.userId, attempt.id],
+  })
+  const row = rows[0]
+  const question = row?.messages.at(-1)
+  if (row === undefined || question === undefined) throw new AppError('NOT_FOUND')
+  if (row.banned === true) throw new AppError('FORBIDDEN')
+  const history: Turn[] = []
+  for (const [index, message] of row.messages.entries()) {
+    const next = row.messages[index + 1]
+    if (message.role === 'question' && next?.role === 'answer' && next.text !== '')
+      history.push({ question: message.text, answer: next.text })
+  }
+  return {
+    // No session asks: nothing that is done for an answer needs one.
+    viewer: {
+      userId: row.userId,
+      sessionId: '',
+      name: row.name,
+      email: row.email,
+      role: INSTALLATION_ROLES.find((role) => role === row.role) ?? 'member',
+    },
+    question: question.text,
+    history,
+    collectionIds: row.collectionIds,
+    documentId: row.documentId,
+    model: row.model,
+  }
+}

@@ -1,0 +1,65 @@
+// From a question to its passages: search, drop what is irrelevant or said twice, and for a language model add the
+// text around each. Every text comes through retrieval/, which checks the viewer's rights in the same statement.
+import type { Viewer } from '../access/port.ts'
+import type { Pool } from '../database/pool.ts'
+import type { Index } from '../index/port.ts'
+import type { Embedder } from '../models/port.ts'
+import { fetchPassages } from '../retrieval/passages.ts'
+import { type PassageHit, searchPassages } from '../retrieval/search.ts'
+import type { AnswerContext } from './context.ts'
+import { mergeHits, searchQueries } from './followup.ts'
+import type { PromptPassage } from './prompt.ts'
+import { selectPassages } from './select.ts'
+
+export interface RetrievalDeps {
+  readonly pool: Pool
+  readonly index: Index
+  readonly embedder: Embedder | null
+}
+
+/** Searched for, to choose from: duplicates and a third document's fourth passage fall away. */
+const CANDIDATES = 24
+const PER_DOCUMENT = 3
+/** For a language model; quoted by themselves, fewer are easier to take in. */
+export const PASSAGES_READ = 8
+export const PASSAGES_QUOTED = 6
+
+/** The best passages for a question, best first; none when nothing relevant was found. */
+export async function retrieve(deps: RetrievalDeps, context: AnswerContext): Promise<PassageHit[]> {
+  if (context.documentId === null && context.collectionIds.length === 0) return []
+  const scope =
+    context.documentId === null
+      ? { collectionIds: [...context.collectionIds] }
+      : { documentId: context.documentId }
+  const queries = searchQueries(context.question, context.history.at(-1)?.question ?? null)
+  const searches = await Promise.all(
+    queries.map((query) => searchPassages(deps, context.viewer, { query, limit: CANDIDATES, ...scope })),
+  )
+  return selectPassages(mergeHits(searches.map(({ passages }) => passages)), {
+    limit: PASSAGES_READ,
+    perDocument: PER_DOCUMENT,
+  })
+}
+
+/** Adds the passages before and after each, unless they are there by themselves. */
+export async function withNeighbours(
+  deps: RetrievalDeps,
+  viewer: Viewer,
+  hits: readonly PassageHit[],
+): Promise<PromptPassage[]> {
+  const ids = hits.map(({ passageId }) => passageId)
+  const { rows } = await deps.pool.query<{ of: string; id: string; before: boolean }>({
+    name: 'neighbour-ids',
+    text: `SELECT p.id AS of, n.id, n.ordinal < p.ordinal AS before
+           FROM passages p JOIN passages n ON n.version_id = p.version_id AND n.ordinal IN (p.ordinal - 1, p.ordinal + 1)
+           WHERE p.id = ANY($1::bigint[]) AND n.id <> ALL($1::bigint[])`,
+    values: [ids],
+  })
+  const neighbours = await fetchPassages(deps.pool, viewer, [...new Set(rows.map(({ id }) => Number(id)))])
+  const texts = new Map(neighbours.map(({ passageId, text }) => [passageId, text]))
+  return hits.map((hit) => {
+    const around = rows.filter(({ of }) => Number(of) === hit.passageId)
+    const text = (before: boolean) => texts.get(Number(around.find((row) => row.before === before)?.id)) ?? ''
+    return { hit, before: text(true), after: text(false) }
+  })
+}

@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { signedIn } from '../trpc.ts'
+
+/** Which models can answer, in order; `passages` is always the last. */
+export const list = signedIn
+  .meta({ access: 'signed-in' })
+  .output(
+    z.object({
+      models: z.array(
+        z.object({
+          id: z.string(),
+          name: z.string(),
+          provider: z.string(),
+          /** Null when unknown. */
+          contextTokens: z.int().nullable(),
+          /** False for one that its provider has retired. */
+          available: z.boolean(),
+        }),
+      ),
+      defaultId: z.string(),
+    }),
+  )
+  .query(({ ctx }) => ctx.services.models.list())
