@@ -16,20 +16,20 @@ export const isDuplicate = (version: Version): boolean =>
 
 /** One sentence for every state. */
 export function stageText(version: Version): string {
-  if (version.cancelling) return t('stage.cancelling')
+  if (version.cancelling) return t('documentStage.cancelling')
   const { stage, pages, pagesParsed, passages, passagesEmbedded, error } = version
   if (stage === 'parsing' && pages !== null && pages > 1) {
-    return t('stage.parsingPages', { done: Math.min(pages, pagesParsed + 1), total: pages })
+    return t('documentStage.parsingPages', { done: Math.min(pages, pagesParsed + 1), total: pages })
   }
   if (stage === 'words' && passages !== null && passages > 0) {
-    return t('stage.wordsPassages', { done: passagesEmbedded, total: passages })
+    return t('documentStage.wordsPassages', { done: passagesEmbedded, total: passages })
   }
   if (stage === 'attention' && error !== null) {
     if (error.code !== 'DUPLICATE') return errorSentence(error.code, error.detail)
     const { name } = error.detail
     return typeof name === 'string' ? t('duplicate.same', { name }) : t('duplicate.sameHere')
   }
-  return t(`stage.${stage}`)
+  return t(`documentStage.${stage}`)
 }
 
 /** How far the current stage is, 0 to 1; null: no one knows; undefined: no bar. */

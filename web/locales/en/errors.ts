@@ -35,6 +35,9 @@ export const errors = {
     'No text was found; this looks like a scan. Run text recognition (OCR) on it and upload the result.',
   'error.FILE_TOO_COMPLEX': 'The file unpacks to far more than it should and was not read.',
   'error.FILE_PARSE_TIMEOUT': 'Reading the file took too long and was given up. Split it into smaller files.',
+  'error.FILE_ORIGINAL_MISSING': 'The stored file is missing. Please upload it again.',
+  'error.INGEST_STORAGE_FULL':
+    'The storage is full. Reading goes on by itself when there is room; tell your operator.',
   'error.FILE_PARSER_CRASHED': 'The file stopped its reader {crashes} times and was set aside.',
   'error.UPLOAD_INCOMPLETE': 'The upload ended before the whole file had arrived. Nothing was kept of it.',
   'error.UPLOAD_STALLED': 'The upload stood still for too long and was given up. Nothing was kept of it.',

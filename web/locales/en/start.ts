@@ -15,6 +15,4 @@ export const start = {
   'start.people': 'Bring your team',
   'start.peopleHint': 'Invite people by a link, then share collections with them.',
   'start.peopleAction': 'Invite someone',
-  'start.step': 'Step {number}',
-  'start.done': 'done',
 } as const

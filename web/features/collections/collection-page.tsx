@@ -1,0 +1,204 @@
+import { ArrowLeft, Ellipsis, FolderUp, MessageSquare, Pencil, Trash2, UsersRound } from 'lucide-react'
+import dynamic from 'next/dynamic'
+import Link from 'next/link'
+import { useRouter } from 'next/router'
+import { useCallback, useRef, useState } from 'react'
+import { PageColumn, PageHeader } from '../../components/layout/page-header.tsx'
+import { Button, buttonLook } from '../../components/ui/button.tsx'
+import { EmptyState } from '../../components/ui/empty-state.tsx'
+import { ErrorState } from '../../components/ui/error-state.tsx'
+import { IconButton } from '../../components/ui/icon-button.tsx'
+import { Menu, MenuItem, MenuSeparator } from '../../components/ui/menu.tsx'
+import { Skeleton, SkeletonRows } from '../../components/ui/skeleton.tsx'
+import { showToast } from '../../components/ui/toast.tsx'
+import { toFailure } from '../../lib/errors.ts'
+import { t } from '../../lib/t.ts'
+import { trpc } from '../../lib/trpc.ts'
+import { DocumentList } from '../documents/document-list.tsx'
+import { UploadButton } from '../uploads/upload-button.tsx'
+import { UploadPanel } from '../uploads/upload-panel.tsx'
+import { uploads, useOnAccepted } from '../uploads/uploads.ts'
+import { useFileDrop } from '../uploads/use-file-drop.ts'
+import { type Collection, CollectionBadges } from './collection-card.tsx'
+import { DeleteCollectionDialog } from './delete-collection-dialog.tsx'
+
+const EditCollectionDialog = dynamic(() =>
+  import('./collection-form.tsx').then((it) => it.EditCollectionDialog),
+)
+const ShareDialog = dynamic(() => import('./share-dialog.tsx').then((it) => it.ShareDialog))
+
+export function CollectionPage({ id }: { id: string }) {
+  const collection = trpc.collections.get.useQuery({ id })
+  if (collection.data !== undefined) return <Loaded collection={collection.data} />
+  if (collection.error !== null) {
+    const failure = toFailure(collection.error)
+    const missing = failure.code === 'NOT_FOUND' || failure.code === 'INVALID_INPUT'
+    return (
+      <PageColumn>
+        <ErrorState
+          title={missing ? t('page.notFound') : t('collection.failed')}
+          message={missing ? t('collection.missing') : failure.message}
+          {...(!missing && { onRetry: () => void collection.refetch() })}
+          actions={
+            missing && (
+              <Link href="/collections" className={buttonLook()}>
+                {t('collection.all')}
+              </Link>
+            )
+          }
+        />
+      </PageColumn>
+    )
+  }
+  return (
+    <PageColumn>
+      <Skeleton className="h-8 w-1/2" />
+      <SkeletonRows label={t('collection.loading')} />
+    </PageColumn>
+  )
+}
+
+function Loaded({ collection }: { collection: Collection }) {
+  const { id, name, description, role, documents } = collection
+  const mayUpload = role !== 'viewer'
+  const add = (files: File[]) => uploads.add({ collectionId: id }, files)
+  const { over, handlers } = useFileDrop(add, mayUpload)
+  useFreshList(id)
+  return (
+    <div className="relative min-h-full" {...handlers}>
+      <PageColumn>
+        <PageHeader
+          title={name}
+          above={
+            <Link
+              href="/collections"
+              className="inline-flex items-center gap-1.5 self-start text-sm text-ink-soft hover:text-ink"
+            >
+              <ArrowLeft aria-hidden className="size-4" />
+              {t('collection.all')}
+            </Link>
+          }
+          actions={
+            <>
+              {documents > 0 && (
+                <Link href={`/chats/new?collection=${id}`} className={buttonLook()}>
+                  <MessageSquare aria-hidden className="size-4" />
+                  {t('collection.ask')}
+                </Link>
+              )}
+              {mayUpload && <UploadButton onFiles={add} />}
+              {role === 'owner' && <OwnerMenu collection={collection} />}
+            </>
+          }
+        >
+          {description !== '' && <p className="whitespace-pre-line">{description}</p>}
+          {documents > 0 && (
+            <p className="mt-1 flex flex-wrap items-center gap-2 text-sm">
+              {t('collections.documents', { count: documents })}
+              <CollectionBadges collection={collection} />
+            </p>
+          )}
+        </PageHeader>
+        <UploadPanel collectionId={id} />
+        <DocumentList collectionId={id} empty={<Empty collection={collection} onFiles={add} />} />
+      </PageColumn>
+      {over && (
+        <div className="pointer-events-none absolute inset-2 flex items-start justify-center rounded-2xl border-2 border-dashed border-accent bg-accent-soft/85 pt-[30vh]">
+          <p className="flex items-center gap-2 text-lg font-medium text-accent">
+            <FolderUp aria-hidden className="size-6" />
+            {t('upload.drop', { name })}
+          </p>
+        </div>
+      )}
+    </div>
+  )
+}
+
+/** What was just accepted shows soon, also where events are late or missing; a thousand files ask once a second. */
+function useFreshList(collectionId: string): void {
+  const utils = trpc.useUtils()
+  const timer = useRef<ReturnType<typeof setTimeout> | null>(null)
+  const onAccepted = useCallback(
+    (upload: { collectionId: string }) => {
+      if (upload.collectionId !== collectionId) return
+      timer.current ??= setTimeout(() => {
+        timer.current = null
+        void utils.documents.list.invalidate({ collectionId })
+        void utils.collections.get.invalidate({ id: collectionId })
+      }, 1_000)
+    },
+    [collectionId, utils],
+  )
+  useOnAccepted(onAccepted)
+}
+
+function Empty({ collection, onFiles }: { collection: Collection; onFiles: (files: File[]) => void }) {
+  const utils = trpc.useUtils()
+  const samples = trpc.collections.addSamples.useMutation({
+    onSuccess: ({ documents }) => {
+      showToast(
+        documents === 0 ? t('documents.samplesThere') : t('documents.samplesAdded', { count: documents }),
+      )
+      void utils.documents.invalidate()
+      void utils.collections.invalidate()
+    },
+    onError: (error) => showToast(toFailure(error).message, 'failed'),
+  })
+  if (collection.role === 'viewer') {
+    return <EmptyState title={t('documents.emptyViewer')}>{t('documents.emptyViewerHint')}</EmptyState>
+  }
+  return (
+    <EmptyState
+      icon={<FolderUp aria-hidden className="size-6" />}
+      title={t('documents.empty')}
+      actions={
+        <>
+          <UploadButton kind="secondary" onFiles={onFiles} />
+          <Button busy={samples.isPending} onClick={() => samples.mutate({ id: collection.id })}>
+            {t('documents.samples')}
+          </Button>
+        </>
+      }
+    >
+      {t('documents.emptyHint')}
+    </EmptyState>
+  )
+}
+
+function OwnerMenu({ collection }: { collection: Collection }) {
+  const router = useRouter()
+  const [open, setOpen] = useState<'share' | 'edit' | 'delete' | null>(null)
+  const close = () => setOpen(null)
+  return (
+    <>
+      <Menu
+        trigger={
+          <IconButton
+            label={t('collection.menu')}
+            icon={<Ellipsis aria-hidden className="size-5" />}
+            tooltip={false}
+          />
+        }
+      >
+        <MenuItem icon={<UsersRound aria-hidden className="size-4" />} onSelect={() => setOpen('share')}>
+          {t('share.action')}
+        </MenuItem>
+        <MenuItem icon={<Pencil aria-hidden className="size-4" />} onSelect={() => setOpen('edit')}>
+          {t('collection.edit')}
+        </MenuItem>
+        <MenuSeparator />
+        <MenuItem danger icon={<Trash2 aria-hidden className="size-4" />} onSelect={() => setOpen('delete')}>
+          {t('collection.delete')}
+        </MenuItem>
+      </Menu>
+      <ShareDialog open={open === 'share'} onClose={close} collection={collection} />
+      <EditCollectionDialog open={open === 'edit'} onClose={close} collection={collection} />
+      <DeleteCollectionDialog
+        open={open === 'delete'}
+        onClose={close}
+        collection={collection}
+        onDeleted={() => void router.push('/collections')}
+      />
+    </>
+  )
+}
