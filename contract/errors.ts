@@ -52,6 +52,11 @@ export const ERRORS = {
     status: 422,
     message: 'The file stopped its reader {crashes} times and was set aside.',
   },
+  FILE_ORIGINAL_MISSING: { status: 410, message: 'The stored file is missing. Please upload it again.' },
+  INGEST_STORAGE_FULL: {
+    status: 507,
+    message: 'The storage is full. Reading this file goes on by itself when there is room.',
+  },
   UPLOAD_INCOMPLETE: {
     status: 400,
     message: 'The upload ended before the whole file had arrived. Nothing was kept of it.',

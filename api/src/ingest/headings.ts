@@ -1,0 +1,98 @@
+// The heading of a passage: "title > section path". It is embedded and indexed with the passage, so it must be short:
+// over a whole document headings may cost at most a twelfth of what the text costs, whatever its sections are called.
+import type { SplitOptions } from './split.ts'
+
+/** Headings from the document's highest level down to the passage's own section. */
+export type SectionPath = readonly { readonly level: number; readonly text: string }[]
+
+/** Tokens of one heading at most. */
+const LONGEST = 32
+/** Of all headings together, as a share of the text's. */
+const BUDGET = 1 / 12
+
+/** The path after a heading: it replaces those of its rank and below. */
+export function sectionPath(path: SectionPath, level: number, text: string): SectionPath {
+  return [...path.filter((section) => section.level < level), { level, text: oneLine(text) }]
+}
+
+export interface Heading {
+  /** The title, then the sections. */
+  readonly parts: readonly string[]
+}
+
+/** Without repetitions: a document's first heading is mostly its title again. */
+export function headingText(title: string, path: SectionPath): Heading {
+  const parts: string[] = []
+  for (const part of [oneLine(title), ...path.map((section) => section.text)])
+    if (part !== '' && part.toLowerCase() !== parts.at(-1)?.toLowerCase()) parts.push(part)
+  return { parts }
+}
+
+/** The headings as they are stored: as long as the document's budget allows, the same for all its passages. */
+export function shortestHeadings(
+  passages: readonly { readonly heading: Heading; readonly tokens: number }[],
+  { countTokens }: Pick<SplitOptions, 'countTokens'>,
+): string[] {
+  const total = passages.reduce((sum, { tokens }) => sum + tokens, 0)
+  const made = new Map<string, string>()
+  for (const longest of [LONGEST, 24, 18, 14, 10, 7, 5]) {
+    made.clear()
+    let spent = 0
+    const headings = passages.map(({ heading }) => {
+      const key = heading.parts.join('\n')
+      let text = made.get(key)
+      if (text === undefined) {
+        text = shorten(heading.parts, longest, countTokens)
+        made.set(key, text)
+      }
+      spent += countTokens(text)
+      return text
+    })
+    // Where passages are tiny (a list of one-liners) context is worth more than the budget: five tokens stay.
+    if (spent <= total * BUDGET || longest === 5) return headings
+  }
+  return passages.map(() => '')
+}
+
+/** The section itself says most, then the title, then the nearest sections in between. */
+function shorten(parts: readonly string[], longest: number, countTokens: (text: string) => number): string {
+  const title = parts[0] ?? ''
+  const sections = parts.slice(1)
+  const last = sections.at(-1)
+  for (let kept = sections.length; kept > 0; kept--) {
+    const text = [title, ...sections.slice(-kept)].join(' > ')
+    if (countTokens(text) <= longest) return text
+  }
+  if (last === undefined) return cut(title, longest, countTokens)
+  const own = countTokens(last)
+  if (own + 3 >= longest) return cut(last, longest, countTokens)
+  const before = cut(title, longest - own - 1, countTokens)
+  return before === '' ? last : `${before} > ${last}`
+}
+
+/** Whole words from the beginning. */
+function cut(text: string, longest: number, countTokens: (text: string) => number): string {
+  let kept = ''
+  for (const word of text.split(' ')) {
+    const next = kept === '' ? word : `${kept} ${word}`
+    if (countTokens(next) > longest) break
+    kept = next
+  }
+  return kept
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').trim()
+}
+
+/** Titles that programs write when nobody gave one. */
+const NO_TITLE =
+  /^(?:untitled|title|document\d*|microsoft (?:word|powerpoint|excel) - .*|.*\.(?:docx?|indd|dvi|tex|fm|qxd|pdf|pptx?))$/i
+
+/** The document's own title when it has a usable one, else the file's name made readable. */
+export function documentTitle(own: string | null, filename: string): string {
+  const title = oneLine(own ?? '')
+  if (title.length >= 3 && title.length <= 200 && /\p{L}{2}/u.test(title) && !NO_TITLE.test(title))
+    return title
+  return oneLine(filename.replace(/\.[a-z0-9]{1,8}$/i, '').replace(/[_]+|(?<=\p{L})-(?=\p{L})/gu, ' '))
+}

@@ -1,0 +1,167 @@
+// From accepted files to searchable passages: works on the queues `ingest` (read, split, publish words) and `embed`
+// (vectors, publish them). Small files and large ones have workers of their own. What is under way when the process
+// stops is handed back; what a killed process had in hand is taken up; what lost its job gets another.
+import os from 'node:os'
+import type { Job, PgBoss } from 'pg-boss'
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import type { Pool } from '../database/pool.ts'
+import { PRIORITY, type QueueName } from '../jobs/queues.ts'
+import { activeGeneration } from '../models/generation.ts'
+import type { Embedder } from '../models/port.ts'
+import type { BlobStore } from '../storage/port.ts'
+import { ActiveVersions, Stopped } from './active.ts'
+import { handBack, startClaims } from './claims.ts'
+import { type EmbedDeps, embedVersion } from './embed.ts'
+import { judge } from './failures.ts'
+import type { ParserPool } from './parse/pool.ts'
+import { cancelVersion } from './publish.ts'
+import { type ReadDeps, readFile } from './read.ts'
+import { reconcile } from './reconcile.ts'
+import { needsAttention, readVersion, waitsFor } from './versions.ts'
+
+export interface IngestDeps {
+  readonly config: Config
+  readonly log: Logger
+  readonly pool: Pool
+  readonly jobs: PgBoss
+  readonly blobs: BlobStore
+  readonly parsers: ParserPool
+  readonly embedder: Embedder | null
+}
+
+export interface Ingest {
+  /** Hands back what is under way. The jobs are stopped with it; pool, parsers and embedder stay the caller's. */
+  stop(): Promise<void>
+}
+
+/** Workers of one queue for small and for large files. More of them than cores only where they wait for others. */
+const LANES = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2 } } as const
+
+/** Parsers that can be busy at once. */
+export const PARSERS = LANES.ingest.small + LANES.ingest.large
+
+const RECONCILE_MS = 30_000
+/** Times that an error nobody expected is tried again before a person is asked to look. */
+const UNKNOWN_TRIES = 5
+
+export async function startIngest(deps: IngestDeps): Promise<Ingest> {
+  const { pool, jobs, log } = deps
+  const generation = await activeGeneration(pool, deps.embedder, log)
+  const generationId = generation?.id ?? null
+  const active = new ActiveVersions(pool, log)
+  const claims = await startClaims(deps, (versionId) => void heardCancel(versionId))
+  const handedBack: string[] = []
+  const unknown = new Map<string, number>()
+
+  async function heardCancel(versionId: string): Promise<void> {
+    if (active.has(versionId)) await active.look([versionId])
+    else
+      await cancelVersion(deps, versionId, generationId).catch((err: unknown) =>
+        log.debug({ err, versionId }, 'a cancellation is left to reconciliation'),
+      )
+  }
+
+  async function handle(
+    { id, data: { versionId }, signal }: Job<{ versionId: string }>,
+    work: (versionId: string, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await active.run(versionId, signal, (stop) => work(versionId, stop))
+      unknown.delete(versionId)
+    } catch (error) {
+      const stopped = error instanceof Stopped ? error.why : null
+      if (stopped === 'cancelled') return await cancelVersion(deps, versionId, generationId)
+      if (stopped === 'deleted') return
+      // The claim on the job was lost (this process was away for longer than a heartbeat): another one has it.
+      if (stopped === null && signal.aborted) return log.warn({ versionId }, 'lost the claim on a job')
+      if (stopped === 'shutdown') {
+        // Stays unsettled on purpose: pg-boss fails what is open when it stops, and stop() below takes the delay away.
+        handedBack.push(id)
+        return await new Promise<never>(() => {})
+      }
+      await fail(versionId, error)
+    }
+  }
+
+  async function fail(versionId: string, error: unknown): Promise<void> {
+    const verdict = judge(error)
+    const version = await readVersion(pool, versionId)
+    if (version === null) return
+    if (verdict.kind === 'attention') {
+      log.info({ versionId, code: verdict.code }, 'a file needs attention')
+      return await needsAttention(pool, version, verdict.code, verdict.detail)
+    }
+    log.error({ err: error, versionId }, 'work on a file failed')
+    if (verdict.kind === 'later') {
+      if (verdict.code !== null) await waitsFor(pool, version, verdict.code).catch(() => {})
+      throw error
+    }
+    const tries = (unknown.get(versionId) ?? 0) + 1
+    unknown.set(versionId, tries)
+    if (tries < UNKNOWN_TRIES) throw error
+    unknown.delete(versionId)
+    await needsAttention(pool, version, 'INTERNAL', { requestId: versionId })
+  }
+
+  /** A worker fetches again as soon as it is done: pg-boss would wait for its next poll with jobs in the queue. */
+  async function startWorkers(
+    queue: QueueName,
+    lanes: { small: number; large: number },
+    work: (versionId: string, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    for (const [lane, count] of Object.entries(lanes) as ['small' | 'large', number][])
+      for (let i = 0; i < count; i++) {
+        const worker: string = await jobs.work<{ versionId: string }>(
+          queue,
+          {
+            pollingIntervalSeconds: 2,
+            notifyPollingIntervalSeconds: 5,
+            heartbeatRefreshSeconds: 3,
+            ...(lane === 'small' ? { minPriority: PRIORITY.small } : { maxPriority: PRIORITY.large }),
+          },
+          async ([job]) => {
+            try {
+              if (job !== undefined) await handle(job, work)
+            } finally {
+              jobs.notifyWorker(worker)
+            }
+          },
+        )
+      }
+  }
+
+  const readDeps: ReadDeps = { ...deps, embed: generation !== null }
+  await startWorkers('ingest', LANES.ingest, (id, signal) => readFile(readDeps, id, signal))
+  if (deps.embedder !== null && generation !== null) {
+    const threads = deps.config.ingestThreads || os.availableParallelism()
+    const embedDeps: EmbedDeps = { ...deps, embedder: deps.embedder, generation, window: 2 * threads + 2 }
+    await startWorkers('embed', LANES.embed, (id, signal) => embedVersion(embedDeps, id, signal))
+  }
+
+  let reconciling: Promise<void> = Promise.resolve()
+  const runReconcile = () => {
+    reconciling = reconciling.then(async () => {
+      try {
+        const sent = await reconcile({ ...deps, generationId, isActive: (id) => active.has(id) })
+        if (sent > 0) log.warn({ jobs: sent }, 'sent jobs that were missing')
+      } catch (err) {
+        log.warn({ err }, 'reconciliation failed and is tried again later')
+      }
+    })
+  }
+  const timer = setInterval(runReconcile, RECONCILE_MS)
+  runReconcile()
+
+  return {
+    async stop() {
+      clearInterval(timer)
+      await reconciling
+      await active.close()
+      await jobs.stop({ graceful: false, close: false })
+      await handBack(pool, handedBack)
+      await claims.close()
+      log.info({ jobs: handedBack.length }, 'handed back what was under way')
+    },
+  }
+}

@@ -1,0 +1,143 @@
+// HTML: what a reader would read, as blocks. Scripts, styles, navigation and hidden things are left out; a table's
+// rows become lines with ` | ` between cells. The tree is walked with a stack of its own: a file may nest a hundred
+// thousand elements, and that must cost memory, not the process.
+import { load } from 'cheerio'
+import type { AnyNode, Element } from 'domhandler'
+import { type Block, SlicedText } from './blocks.ts'
+import { decodeText } from './charset.ts'
+import { type ParsedDocument, ParseFailure } from './port.ts'
+
+const SKIPPED = new Set(
+  'script style noscript template nav iframe object embed svg math canvas audio video head dialog select button'.split(
+    ' ',
+  ),
+)
+const BLOCKS = new Set(
+  (
+    'address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form ' +
+    'h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu ol p pre search section summary table tbody td tfoot ' +
+    'th thead tr ul'
+  ).split(' '),
+)
+const TIGHT = new Set(['li', 'tr', 'dt', 'dd', 'caption'])
+
+export function parseHtml(bytes: Buffer): ParsedDocument {
+  const head = bytes.subarray(0, 4096).toString('latin1')
+  const declared =
+    /<meta[^>]+charset\s*=\s*["']?\s*([\w:-]+)/i.exec(head)?.[1] ??
+    /<\?xml[^>]+encoding=["']([\w-]+)/i.exec(head)?.[1]
+  const { title, blocks } = readHtml(decodeText(bytes, declared))
+  const slices = new SlicedText()
+  for (const block of blocks) slices.add(block)
+  const pages = slices.finish()
+  if (pages.length === 0) throw new ParseFailure('FILE_EMPTY')
+  return { kind: 'html', title, pages }
+}
+
+export function readHtml(html: string): { title: string | null; blocks: Block[] } {
+  const $ = load(html)
+  const title = $('head > title').first().text().replace(/\s+/g, ' ').trim()
+  const walker = new Walker()
+  walker.walk($.root().contents().toArray())
+  return { title: title === '' ? null : title, blocks: walker.blocks }
+}
+
+/** `leave` undoes what entering an element did. */
+type Step = { readonly node: AnyNode } | { readonly leave: Element }
+
+class Walker {
+  readonly blocks: Block[] = []
+  #text = ''
+  #tight = false
+  #level: number | undefined
+  #preformatted = 0
+  /** Inside a row: cells are joined, and blocks inside of a cell do not end the row. */
+  #row = 0
+
+  walk(roots: readonly AnyNode[]): void {
+    const stack: Step[] = roots.map((node) => ({ node })).reverse()
+    for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
+      if ('leave' in step) {
+        this.#leave(step.leave)
+        continue
+      }
+      const { node } = step
+      if (node.type === 'text') this.#append(node.data)
+      else if (node.type === 'tag' || node.type === 'root') {
+        if (node.type === 'tag') {
+          if (isHidden(node)) continue
+          this.#enter(node)
+          stack.push({ leave: node })
+        }
+        for (let i = node.children.length - 1; i >= 0; i--) {
+          const child = node.children[i]
+          if (child !== undefined) stack.push({ node: child })
+        }
+      }
+    }
+    this.#flush()
+  }
+
+  #enter(element: Element): void {
+    const name = element.name
+    if (name === 'br') this.#text += '\n'
+    else if (name === 'img') {
+      const alt = element.attribs.alt?.trim()
+      if (alt) this.#append(` ${alt} `)
+    } else if ((name === 'td' || name === 'th') && this.#row > 0) {
+      if (this.#text.trim() !== '') this.#text = `${this.#text.trimEnd()} | `
+    } else if (BLOCKS.has(name)) {
+      if (this.#row > 0) this.#append(' ')
+      else this.#flush()
+      if (name === 'tr') this.#row++
+      if (name === 'pre') this.#preformatted++
+      if (TIGHT.has(name)) this.#tight = true
+      const level = /^h([1-6])$/.exec(name)?.[1]
+      if (level !== undefined && this.#row === 0) this.#level = Number(level)
+    }
+  }
+
+  #leave(element: Element): void {
+    const name = element.name
+    if (!BLOCKS.has(name)) return
+    if (name === 'tr') this.#row = Math.max(0, this.#row - 1)
+    if (this.#row > 0) {
+      this.#append(' ')
+    } else this.#flush()
+    if (name === 'pre') this.#preformatted--
+  }
+
+  #append(text: string): void {
+    if (this.#preformatted > 0 && this.#row === 0) {
+      this.#text += text
+      return
+    }
+    const flat = text.replace(/[ \t\n\r]+/g, ' ')
+    this.#text += this.#text === '' || /\s$/.test(this.#text) ? flat.trimStart() : flat
+  }
+
+  #flush(): void {
+    const level = this.#level
+    const text = level === undefined ? this.#text : this.#text.replace(/\s+/g, ' ')
+    if (text.trim() !== '')
+      this.blocks.push({
+        text: this.#preformatted > 0 ? text.replace(/^\n+|\s+$/g, '') : text.trim(),
+        ...(level === undefined ? {} : { level }),
+        ...(this.#tight && level === undefined ? { tight: true } : {}),
+      })
+    this.#text = ''
+    this.#tight = false
+    this.#level = undefined
+  }
+}
+
+function isHidden(element: Element): boolean {
+  const { attribs, name } = element
+  return (
+    SKIPPED.has(name) ||
+    attribs.hidden !== undefined ||
+    attribs['aria-hidden'] === 'true' ||
+    attribs.role === 'navigation' ||
+    /display\s*:\s*none/i.test(attribs.style ?? '')
+  )
+}

@@ -1,0 +1,93 @@
+// The job `ingest`: a stored file is read by a parser and becomes searchable by words. Everything up to the last
+// transaction can be done again from the beginning; nothing of it is seen before that.
+import type { PgBoss } from 'pg-boss'
+import type { Logger } from 'pino'
+import type { Pool } from '../database/pool.ts'
+import { notifyDocument } from '../library/notices.ts'
+import type { BlobStore } from '../storage/port.ts'
+import { type PageOutput, type ParseResult, ParserCrash } from './parse/child.ts'
+import type { ParserPool } from './parse/pool.ts'
+import { publishWords } from './publish.ts'
+import { countCrash, needsAttention, Progress, readVersion, UNREAD, type Version } from './versions.ts'
+
+export interface ReadDeps {
+  readonly pool: Pool
+  readonly jobs: PgBoss
+  readonly blobs: BlobStore
+  readonly parsers: ParserPool
+  readonly log: Logger
+  /** Whether vectors follow. */
+  readonly embed: boolean
+}
+
+/** A file that took this many parsers with it is set aside. */
+const MOST_CRASHES = 3
+
+/** @throws Stopped, or what failures.ts judges */
+export async function readFile(deps: ReadDeps, versionId: string, signal: AbortSignal): Promise<void> {
+  const version = await readVersion(deps.pool, versionId)
+  if (version === null || !version.alive || version.cancelRequested || !UNREAD.includes(version.stage)) return
+  const progress = new Progress(deps.pool, version, UNREAD)
+  try {
+    // Told at once and waited for later: a small file is read in the time that this takes.
+    const began = begin(deps.pool, version)
+    const pages: PageOutput[] = []
+    const [result] = await Promise.all([parse(deps, version, pages, progress, signal), began])
+    if (result === null) return
+    await progress.end()
+    signal.throwIfAborted()
+    const outcome = await publishWords(deps, versionId, pages, result, { embed: deps.embed })
+    deps.log.info(
+      { versionId, outcome, kind: result.kind, pages: result.pages, passages: result.passages },
+      'searchable by words',
+    )
+  } finally {
+    await progress.end()
+  }
+}
+
+async function begin(pool: Pool, version: Version): Promise<void> {
+  await pool.query({
+    name: 'ingest-begin',
+    text: `UPDATE document_versions SET stage = 'parsing', pages = NULL, pages_parsed = 0, error_code = NULL,
+             error_detail = NULL, updated_at = now() WHERE id = $1 AND stage = ANY($2)`,
+    values: [version.id, UNREAD],
+  })
+  await notifyDocument(pool, version.documentId)
+}
+
+/** Null when the file was set aside. Its crashes are counted in the database: a killed ingest process forgets none. */
+async function parse(
+  deps: ReadDeps,
+  version: Version,
+  pages: PageOutput[],
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<ParseResult | null> {
+  const file = {
+    filename: version.filename,
+    bytes: version.bytes,
+    body: () => deps.blobs.get(version.storageKey),
+  }
+  const hooks = {
+    onProgress: (done: number, total: number | null) =>
+      progress.set({ pagesParsed: done, ...(total === null ? {} : { pages: total }) }),
+    onSplitting: (total: number) => progress.set({ stage: 'splitting', pages: total, pagesParsed: total }),
+    onPage: (page: PageOutput) => {
+      pages.push(page)
+    },
+  }
+  for (;;)
+    try {
+      pages.length = 0
+      return await deps.parsers.parse(file, hooks, signal)
+    } catch (error) {
+      if (!(error instanceof ParserCrash)) throw error
+      const crashes = await countCrash(deps.pool, version.id)
+      deps.log.warn({ versionId: version.id, crashes, reason: error.reason }, 'a file stopped its parser')
+      if (crashes < MOST_CRASHES) continue
+      await progress.end()
+      await needsAttention(deps.pool, version, 'FILE_PARSER_CRASHED', { crashes })
+      return null
+    }
+}
