@@ -30,10 +30,12 @@ type PurgeJob = { readonly documentId: string } | { readonly collectionId: strin
 
 /** Starts working on the queue. The queue has to exist (startJobs). */
 export async function startPurge(deps: PurgeDeps): Promise<Purge> {
-  const worker = await deps.jobs.work<PurgeJob>('purge', async (jobs) => {
+  const worker: string = await deps.jobs.work<PurgeJob>('purge', async (jobs) => {
     for (const { data } of jobs)
       if ('documentId' in data) await purgeDocument(deps, data.documentId)
       else await purgeCollection(deps, data.collectionId)
+    // On to the next at once: pg-boss would wait for its next poll with jobs in the queue.
+    deps.jobs.notifyWorker(worker)
   })
   let sweeping: Promise<void> | undefined
   const run = () => {
@@ -65,10 +67,16 @@ export async function purgeDocument(deps: Omit<PurgeDeps, 'jobs'>, documentId: s
   const blobs = await transaction(deps.pool, async (client) => {
     for (const sha256 of [...new Set(rows.map((row) => row.sha256))].sort())
       await lockContents(client, sha256)
+    // Also where it has no versions: nothing of a document that is not deleted may be touched.
+    const { rowCount } = await client.query(
+      'SELECT 1 FROM documents WHERE id = $1 AND deleted_at IS NOT NULL FOR UPDATE',
+      [documentId],
+    )
+    if (rowCount === 0) return 0
     const keys = await ownBlobs(client, documentId)
     // Before the rows: after a failure in between the rows still say what is to be removed.
     for (const key of keys) await deps.blobs.delete(key)
-    await client.query('DELETE FROM documents WHERE id = $1 AND deleted_at IS NOT NULL', [documentId])
+    await client.query('DELETE FROM documents WHERE id = $1', [documentId])
     return keys.length
   })
   if (rows.length > 0) deps.log.info({ documentId, versions: rows.length, blobs }, 'purged a document')
