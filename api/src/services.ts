@@ -90,7 +90,7 @@ export async function startServices(
   const events = await createEvents(config, pool, log)
   stack.defer(() => events.stop())
   const models = await createModels(config, log)
-  const answers = createAnswers({ config, log, pool, index, embedder, models, events })
+  const answers = createAnswers({ config, log, pool, index, embedder, models })
   stack.defer(() => answers.stop())
   const started = stack.move()
   const services = {

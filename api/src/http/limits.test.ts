@@ -49,6 +49,16 @@ describe('rates', () => {
     for (const result of results) if (result !== 'ok') expect(result).toBeLessThanOrEqual(SIGN_IN.account.cap)
   })
 
+  test('tries that did not get as far as the password use up nobody’s free ones', async () => {
+    const limits = createLimits(db.pool)
+    for (let n = 0; n < 40; n++) await outcome(limits.signIn('dora@example.org', `198.51.100.${n}`))
+    for (let n = 0; n < 20; n++) await outcome(limits.signIn('dora@example.org', '203.0.113.9'))
+    const { rows } = await db.pool.query<{ points: number }>(
+      "SELECT points FROM rate_limits WHERE key = 'sign-in-pair:dora@example.org|203.0.113.9'",
+    )
+    expect(rows[0]?.points).toBeLessThanOrEqual(1)
+  })
+
   test('one address at many accounts is slowed', async () => {
     const limits = createLimits(db.pool)
     const results: (number | 'ok')[] = []
