@@ -109,7 +109,10 @@ function Ending({ view }: { view: AnswerView }) {
     case 'failed':
       return (
         <Notice tone="danger" code={view.error?.code}>
-          <span className="font-medium">{t('answer.failed')}</span> {errorWords(view.error)}
+          <span className="font-medium">
+            {view.text === '' ? t('answer.failed') : t('answer.unfinished')}
+          </span>{' '}
+          {errorWords(view.error)}
         </Notice>
       )
     default:

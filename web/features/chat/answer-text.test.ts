@@ -22,8 +22,8 @@ test('an answer is copied with its sources', () => {
 })
 
 test('quotes are copied as quotes, one that is gone without its words', () => {
-  const gone = { ...citation, number: 2, quote: null, available: false }
+  const gone = { ...citation, number: 2, documentName: '', quote: null, available: false }
   expect(answerAsText({ ...freshAnswer(1), citations: [citation, gone] })).toBe(
-    '[1] debian-faq.pdf, Page 12\nUse apt.\n\n[2] debian-faq.pdf, Page 12\nThis source was deleted, replaced, or is no longer shared with you.',
+    '[1] debian-faq.pdf, Page 12\nUse apt.\n\n[2] This source is no longer available\nThis source was deleted, replaced, or is no longer shared with you.',
   )
 })

@@ -5,7 +5,9 @@ import type { AnswerView } from './answer.ts'
 export function answerAsText(view: AnswerView): string {
   const quotesOnly = view.text === ''
   const sources = view.citations.map((citation) => {
-    const place = `[${citation.number}] ${citation.documentName}, ${t('answer.page', { page: citation.page })}`
+    const place = citation.available
+      ? `[${citation.number}] ${citation.documentName}, ${t('answer.page', { page: citation.page })}`
+      : `[${citation.number}] ${t('source.gone')}`
     if (!quotesOnly) return place
     return `${place}\n${citation.quote ?? t('answer.quoteGone')}\n`
   })

@@ -1,12 +1,14 @@
 // The chat's room: questions, streamed answers, their citations, what a chat ranges over.
 // answer.ts is what the page knows of one answer and how each event of its stream changes that: a pure reducer,
 // so that a reload, a reconnect, a second attempt and a poll all end in the same text.
+import type { ErrorCode, ErrorDetail } from '../../../contract/errors.ts'
 import type { AttemptState } from '../../../contract/stages.ts'
 
 export interface Citation {
   readonly number: number
   readonly passageId: number
   readonly documentId: string
+  /** Empty when it may not be shown. */
   readonly documentName: string
   readonly versionId: string
   readonly page: number
@@ -19,8 +21,10 @@ export interface Citation {
 }
 
 export interface AnswerError {
-  readonly code: string
+  readonly code: ErrorCode
+  /** The API's own sentence, for a code that this page does not know yet. */
   readonly message: string
+  readonly detail: ErrorDetail
 }
 
 /** What `chats.watch` yields. Offsets are UTF-16 code units of the attempt's text. */

@@ -1,37 +1,37 @@
 // The files of a chat, above its composer: each with the stage it is in, until it can be asked.
 import { CircleAlert, FileText, RefreshCw, X } from 'lucide-react'
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useCallback, useState } from 'react'
 import { Spinner } from '../../components/ui/spinner.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
 import { cx } from '../../lib/cx.ts'
-import { failureFromBody, toFailure } from '../../lib/errors.ts'
+import { toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
-import { type Outputs, trpc } from '../../lib/trpc.ts'
-import { type ChatUpload, dismissUpload, retryUpload, useChatUploads } from './chat-uploads.ts'
-import { isWorking, stageWords } from './stage-words.ts'
-
-type Item = Outputs['documents']['list']['items'][number]
+import { trpc } from '../../lib/trpc.ts'
+import { type DocumentItem, isDuplicate, isOpen, stageText } from '../documents/stage.ts'
+import type { Upload } from '../uploads/upload-queue.ts'
+import { uploads, useOnAccepted, useUploads, useWarnBeforeLeaving } from '../uploads/uploads.ts'
+import { useChatFiles } from './use-chat-files.ts'
 
 /** Files that are shown before the rest is folded away. */
 const SHOWN = 4
-/** Milliseconds between looks while a file is being read. */
-const REFRESH = 1_000
 
-export function ChatFiles({ chatId, collectionId }: { chatId: string; collectionId: string | null }) {
+export function ChatFiles({ collectionId }: { collectionId: string | null }) {
   const [all, setAll] = useState(false)
-  const uploads = useChatUploads(chatId)
-  const documents = trpc.documents.list.useQuery(
-    { collectionId: collectionId ?? '', limit: 100 },
-    {
-      enabled: collectionId !== null,
-      refetchInterval: ({ state }) => (state.data?.items.some(isWorking) ? REFRESH : false),
-    },
+  const utils = trpc.useUtils()
+  const going = useUploads(collectionId ?? '')
+  const items = useChatFiles(collectionId)
+  useWarnBeforeLeaving()
+  useOnAccepted(
+    useCallback(
+      // Events tell it too; without them the row would wait.
+      (upload: Upload) => void utils.documents.list.invalidate({ collectionId: upload.collectionId }),
+      [utils],
+    ),
   )
-  const items = documents.data?.items ?? []
-  const count = uploads.length + items.length
+  const count = going.length + items.length
   if (count === 0) return null
   const rows = [
-    ...uploads.map((upload) => <UploadRow key={upload.id} upload={upload} />),
+    ...going.map((upload) => <UploadRow key={upload.id} upload={upload} />),
     ...items.map((item) => <FileRow key={item.id} item={item} />),
   ]
   return (
@@ -53,43 +53,43 @@ export function ChatFiles({ chatId, collectionId }: { chatId: string; collection
   )
 }
 
-function UploadRow({ upload }: { upload: ChatUpload }) {
-  const utils = trpc.useUtils()
-  const { file, failure, sent } = upload
-  const words =
-    failure !== null
-      ? failure.message
-      : sent === null
-        ? t('chat.fileWaiting')
-        : t('chat.fileUploading', { percent: Math.floor(sent * 100) })
+function UploadRow({ upload }: { upload: Upload }) {
+  const { file, failure, sent, state } = upload
+  const failed = state === 'failed'
+  const canRetry = failure?.code !== 'FILE_EMPTY' && failure?.code !== 'TOO_LARGE'
+  const words = {
+    waiting: t('chat.fileWaiting'),
+    sending: t('chat.fileUploading', { percent: Math.floor((sent / Math.max(1, file.size)) * 100) }),
+    retrying: t('upload.retrying'),
+    failed: failure?.message ?? '',
+    done: '',
+  }[state]
   return (
     <Row
       name={file.name}
       words={words}
-      state={failure === null ? 'working' : 'failed'}
+      state={failed ? 'failed' : 'working'}
       actions={
-        failure !== null && (
-          <>
-            {failure.code === 'NETWORK' && (
-              <RowButton
-                label={t('chat.fileRetry', { name: file.name })}
-                onClick={() => void retryUpload(utils, upload)}
-                icon={<RefreshCw className="size-3.5" />}
-              />
-            )}
+        <>
+          {failed && canRetry && (
             <RowButton
-              label={t('chat.fileDismiss', { name: file.name })}
-              onClick={() => dismissUpload(upload.id)}
-              icon={<X className="size-3.5" />}
+              label={t('chat.fileRetry', { name: file.name })}
+              onClick={() => uploads.retry(upload.id)}
+              icon={<RefreshCw className="size-3.5" />}
             />
-          </>
-        )
+          )}
+          <RowButton
+            label={t('chat.fileDismiss', { name: file.name })}
+            onClick={() => uploads.cancel(upload.id)}
+            icon={<X className="size-3.5" />}
+          />
+        </>
       }
     />
   )
 }
 
-function FileRow({ item }: { item: Item }) {
+function FileRow({ item }: { item: DocumentItem }) {
   const utils = trpc.useUtils()
   const onError = (error: unknown) => showToast(toFailure(error).message, 'failed')
   const onSuccess = () => utils.documents.list.invalidate({ collectionId: item.collectionId })
@@ -97,18 +97,14 @@ function FileRow({ item }: { item: Item }) {
   const retry = trpc.documents.retry.useMutation({ onSuccess, onError })
   const { version } = item
   const failed = version.stage === 'attention' || version.stage === 'cancelled'
-  const words =
-    version.error === null
-      ? stageWords(version)
-      : (failureFromBody(version.error)?.message ?? version.error.message)
   return (
     <Row
       name={item.name}
-      words={words}
-      state={failed ? 'failed' : isWorking(item) ? 'working' : 'ready'}
+      words={stageText(version)}
+      state={failed ? 'failed' : isOpen(version) ? 'working' : 'ready'}
       actions={
         <>
-          {failed && version.error?.code !== 'DUPLICATE' && (
+          {failed && !isDuplicate(version) && (
             <RowButton
               label={t('chat.fileRetry', { name: item.name })}
               onClick={() => retry.mutate({ id: item.id })}

@@ -2,7 +2,7 @@
 import { Ellipsis, PencilLine, Trash2 } from 'lucide-react'
 import Link from 'next/link'
 import { useRouter } from 'next/router'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { IconButton } from '../../components/ui/icon-button.tsx'
 import { Menu, MenuItem } from '../../components/ui/menu.tsx'
 import { Skeleton } from '../../components/ui/skeleton.tsx'
@@ -15,8 +15,6 @@ import { DeleteChatDialog, RenameChatDialog } from './chat-dialogs.tsx'
 type ChatItem = Outputs['chats']['list']['items'][number]
 
 const PAGE_SIZE = 30
-/** Milliseconds between looks while a listed chat is answering: its end brings a title. */
-const ANSWERING_REFRESH = 3_000
 
 export function ChatList() {
   const { query } = useRouter()
@@ -25,16 +23,6 @@ export function ChatList() {
     { getNextPageParam: (page) => page.nextCursor ?? undefined },
   )
   const items = chats.data?.pages.flatMap((page) => page.items) ?? []
-  const anyAnswering = items.some((item) => item.answering)
-  const { refetch } = chats
-  useEffect(() => {
-    if (!anyAnswering) return
-    const timer = setInterval(() => {
-      if (document.visibilityState === 'visible') void refetch()
-    }, ANSWERING_REFRESH)
-    return () => clearInterval(timer)
-  }, [anyAnswering, refetch])
-
   if (chats.isPending) return <Loading />
   if (chats.isError) {
     return (
@@ -42,7 +30,7 @@ export function ChatList() {
         <p>{toFailure(chats.error).message}</p>
         <button
           type="button"
-          onClick={() => void refetch()}
+          onClick={() => void chats.refetch()}
           className="mt-1 font-medium text-accent hover:underline"
         >
           {t('chat.tryAgain')}

@@ -6,6 +6,7 @@ import {
   type KeyboardEvent,
   type ReactNode,
   type Ref,
+  useEffect,
   useId,
   useImperativeHandle,
   useLayoutEffect,
@@ -16,6 +17,8 @@ import { IconButton } from '../../components/ui/icon-button.tsx'
 import { Spinner } from '../../components/ui/spinner.tsx'
 import { cx } from '../../lib/cx.ts'
 import { t } from '../../lib/t.ts'
+import { hasFinePointer } from '../source/use-wide.ts'
+import { chosenFiles } from '../uploads/dropped-files.ts'
 
 /** Characters before the limit at which it is said. */
 const SAY_LIMIT_AT = 500
@@ -42,6 +45,7 @@ interface Props {
   files?: ReactNode
   /** Scope and model, below the text. */
   controls: ReactNode
+  /** The page is there for writing a question. */
   autoFocus?: boolean
   ref?: Ref<ComposerHandle>
 }
@@ -54,6 +58,10 @@ export function Composer(props: Props) {
   const left = LIMITS.questionLength - text.length
   const canSend = text.trim() !== '' && left >= 0 && !sending && !answering && !blocked
 
+  const wantsFocus = props.autoFocus === true
+  useEffect(() => {
+    if (wantsFocus && hasFinePointer()) area.current?.focus({ preventScroll: true })
+  }, [wantsFocus])
   useImperativeHandle(ref, () => ({ focus: () => area.current?.focus() }), [])
   // biome-ignore lint/correctness/useExhaustiveDependencies: the height follows the text
   useLayoutEffect(() => {
@@ -79,7 +87,7 @@ export function Composer(props: Props) {
       onSubmit={submit}
       className={cx(
         'rounded-2xl border border-line-strong/50 bg-surface shadow-soft transition-colors',
-        'focus-within:border-accent focus-within:ring-1 focus-within:ring-accent',
+        'focus-within:border-accent',
       )}
     >
       {props.files}
@@ -87,8 +95,6 @@ export function Composer(props: Props) {
         ref={area}
         value={text}
         rows={1}
-        // biome-ignore lint/a11y/noAutofocus: the page is there for writing a question
-        autoFocus={props.autoFocus}
         aria-label={t('chat.composer')}
         aria-describedby={hintId}
         aria-invalid={left < 0}
@@ -110,9 +116,9 @@ export function Composer(props: Props) {
           type="file"
           multiple
           hidden
-          tabIndex={-1}
+          aria-label={t('chat.attach')}
           onChange={(event) => {
-            const files = [...(event.target.files ?? [])]
+            const files = chosenFiles(event.target.files)
             event.target.value = ''
             if (files.length > 0) onFiles(files)
           }}

@@ -10,7 +10,7 @@ import { trpc } from '../../lib/trpc.ts'
 import { hasOnlyPassages } from './models.ts'
 
 const OLLAMA = 'ollama run llama3.2'
-const OTHER = `MODELS='[{"id":"mine","name":"My model","url":"https://HOST/v1","model":"NAME","key":"env:MODEL_KEY"}]' MODEL_KEY=… npm start`
+const OTHER = `MODEL_KEY=… MODELS='[{"id":"mine","name":"My model","type":"openai-compatible","url":"https://HOST/v1","model":"NAME","key":"env:MODEL_KEY"}]' npm start`
 
 /** Shown where a chat begins, as long as it is true. */
 export function NoModelNotice() {

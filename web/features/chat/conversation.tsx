@@ -6,11 +6,12 @@ import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { useSlash } from '../search/use-slash.ts'
 import { type OpenSource, SourcePane } from '../source/source-pane.tsx'
+import { hasFinePointer } from '../source/use-wide.ts'
+import { addFilesToChat } from './add-files.ts'
 import type { Citation } from './answer.ts'
 import { AnswerMessage, loadMarkdown } from './answer-message.tsx'
 import { ChatFiles } from './chat-files.tsx'
 import { ChatHeader } from './chat-header.tsx'
-import { uploadToChat } from './chat-uploads.ts'
 import { Composer, type ComposerHandle } from './composer.tsx'
 import { useDraft } from './draft.ts'
 import { DropZone } from './drop-zone.tsx'
@@ -19,8 +20,10 @@ import { ModelSelector } from './model-selector.tsx'
 import { chosenModel, modelName } from './models.ts'
 import { Question } from './question.tsx'
 import { ScopePicker } from './scope-picker.tsx'
+import { sourceName } from './source-list.tsx'
 import { turnsOf } from './turns.ts'
 import type { Chat, Message } from './types.ts'
+import { useChatFiles } from './use-chat-files.ts'
 import { useConversation } from './use-conversation.ts'
 import { useTurnScroll } from './use-turn-scroll.ts'
 
@@ -36,7 +39,7 @@ export function Conversation({ chat }: { chat: Chat }) {
   const [draft, setDraft] = useDraft(chat.id)
   const composer = useRef<ComposerHandle>(null)
   const models = trpc.models.list.useQuery()
-  const files = useChatFileCount(chat.ownCollectionId)
+  const files = useChatFiles(chat.ownCollectionId).length
   const turns = useMemo(() => turnsOf(chat.messages), [chat.messages])
   const scroll = useTurnScroll(turns.length + (pending === null ? 0 : 1))
   const { opened, open, close } = useOpenedSource()
@@ -49,19 +52,23 @@ export function Conversation({ chat }: { chat: Chat }) {
   const router = useRouter()
   useSlash(() => void router.push('/search'))
   const utils = trpc.useUtils()
-  const addFiles = (list: File[]) => void uploadToChat(utils, chat.id, list)
+  const addFiles = (list: File[]) => void addFilesToChat(utils, chat.id, list)
   const send = async () => {
     const text = draft.trim()
     setDraft('')
     if (!(await ask(text, model))) setDraft(text)
-    composer.current?.focus()
+    if (hasFinePointer()) composer.current?.focus()
   }
   const onRetry = useCallback((answerId: string) => void retry(answerId), [retry])
 
   return (
     <div className="flex h-full min-h-0">
       <DropZone onFiles={addFiles}>
-        <ChatHeader id={chat.id} title={chat.title} />
+        <ChatHeader
+          id={chat.id}
+          // Until it has a title, its first question stands for it.
+          title={chat.title === '' ? (turns[0]?.question.text ?? pending ?? '') : chat.title}
+        />
         <div
           ref={scroll.column}
           className="relative min-h-0 flex-1 overflow-y-auto overscroll-contain [container-type:size]"
@@ -123,7 +130,7 @@ export function Conversation({ chat }: { chat: Chat }) {
               stopping={conversation.stopping}
               onStop={() => void conversation.stop()}
               onFiles={addFiles}
-              files={<ChatFiles chatId={chat.id} collectionId={chat.ownCollectionId} />}
+              files={<ChatFiles collectionId={chat.ownCollectionId} />}
               controls={
                 <>
                   <ScopePicker
@@ -134,7 +141,7 @@ export function Conversation({ chat }: { chat: Chat }) {
                   <ModelSelector model={chat.model} onModel={(id) => void conversation.setModel(id)} />
                 </>
               }
-              autoFocus={opened === null}
+              autoFocus
             />
           </div>
         </div>
@@ -185,14 +192,14 @@ function useOpenedSource() {
 }
 
 function sourceOf(citation: Citation): OpenSource {
-  const { documentId, documentName, versionId, page, charStart, charEnd, available } = citation
-  return { documentId, documentName, versionId, page, start: charStart, end: charEnd, available }
-}
-
-function useChatFileCount(collectionId: string | null): number {
-  const files = trpc.documents.list.useQuery(
-    { collectionId: collectionId ?? '', limit: 100 },
-    { enabled: collectionId !== null },
-  )
-  return files.data?.items.length ?? 0
+  const { documentId, versionId, page, charStart, charEnd, available } = citation
+  return {
+    documentId,
+    documentName: sourceName(citation),
+    versionId,
+    page,
+    start: charStart,
+    end: charEnd,
+    available,
+  }
 }

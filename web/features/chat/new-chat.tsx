@@ -11,8 +11,8 @@ import { type Failure, toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { useSlash } from '../search/use-slash.ts'
+import { addFilesToChat } from './add-files.ts'
 import { withQuestion } from './chat-cache.ts'
-import { uploadToChat } from './chat-uploads.ts'
 import { Composer, type ComposerHandle } from './composer.tsx'
 import { NoModelNotice } from './connect-model.tsx'
 import { useDraft } from './draft.ts'
@@ -109,7 +109,7 @@ export function NewChat({ asked }: { asked: { documentId?: string; collectionId?
     try {
       // Files are what this chat is about: other collections are asked only when they were chosen.
       const chatId = await createChat(chosen ?? { collectionIds: [], documentId: null })
-      void uploadToChat(utils, chatId, files)
+      void addFilesToChat(utils, chatId, files)
       void utils.chats.list.invalidate()
       await router.push(`/chats/${chatId}`)
     } catch (error) {

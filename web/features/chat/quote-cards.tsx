@@ -5,7 +5,7 @@ import { t } from '../../lib/t.ts'
 import { MarkedText } from '../source/marked-text.tsx'
 import type { Citation } from './answer.ts'
 import { citationLabel } from './markdown/citation-button.tsx'
-import { NumberBadge } from './source-list.tsx'
+import { NumberBadge, sourceName } from './source-list.tsx'
 
 interface Props {
   citations: readonly Citation[]
@@ -84,7 +84,7 @@ function QuoteCard({
         )}
       >
         <NumberBadge number={citation.number} available={citation.available} />
-        <span className="min-w-0 truncate font-medium">{citation.documentName}</span>
+        <span className="min-w-0 truncate font-medium">{sourceName(citation)}</span>
         {citation.available && (
           <span className="shrink-0 text-ink-soft">{t('answer.page', { page: citation.page })}</span>
         )}

@@ -19,12 +19,11 @@ export function ScopeDocuments({
 }) {
   const [filter, setFilter] = useState('')
   const search = useDeferredValue(filter.trim())
-  const documents = trpc.documents.list.useQuery({
-    collectionId: collection.id,
-    limit: 50,
-    ...(search !== '' && { search }),
-  })
-  const items = documents.data?.items ?? []
+  const documents = trpc.documents.list.useInfiniteQuery(
+    { collectionId: collection.id, limit: 50, ...(search !== '' && { search }) },
+    { getNextPageParam: (page) => page.nextCursor ?? undefined },
+  )
+  const items = documents.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <>
       <div className="flex items-center gap-1 px-2 pt-2 pb-1">
@@ -66,6 +65,18 @@ export function ScopeDocuments({
             </button>
           </li>
         ))}
+        {documents.hasNextPage && (
+          <li>
+            <button
+              type="button"
+              disabled={documents.isFetchingNextPage}
+              onClick={() => void documents.fetchNextPage()}
+              className="w-full rounded-lg px-2 py-2 text-left text-sm text-ink-soft hover:bg-hover"
+            >
+              {t('action.more')}
+            </button>
+          </li>
+        )}
         {documents.isError && (
           <li className="px-2 py-3 text-sm text-danger">{toFailure(documents.error).message}</li>
         )}

@@ -55,6 +55,11 @@ export function SourceList({ citations, openNumber, onOpen }: Props) {
   )
 }
 
+/** A source that may not be shown has no name either. */
+export function sourceName({ available, documentName }: Citation): string {
+  return available ? documentName : t('source.gone')
+}
+
 export function NumberBadge({ number, available }: { number: number; available: boolean }) {
   return (
     <span

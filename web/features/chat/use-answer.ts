@@ -49,8 +49,10 @@ export function useAnswer(chatId: string, message: Message): { view: AnswerView;
       utils.chats.get.setData({ id: chatId }, (chat) => chat && withAnswer(chat, answerId, begun.view()))
     const stopListening = begun.subscribe(() => {
       if (begun.connection() !== 'ended') return
+      // A look at the chat that began before the end must not bring the running answer back.
+      void utils.chats.get.cancel({ id: chatId })
       keep()
-      utils.chats.list.invalidate()
+      void utils.chats.list.invalidate()
     })
     return () => {
       stopListening()

@@ -10,19 +10,17 @@ import { EmptyState } from '../../components/ui/empty-state.tsx'
 import { ErrorState } from '../../components/ui/error-state.tsx'
 import { Skeleton } from '../../components/ui/skeleton.tsx'
 import { cx } from '../../lib/cx.ts'
-import { failureFromBody, toFailure } from '../../lib/errors.ts'
-import { LOCALE, t } from '../../lib/t.ts'
+import { toFailure } from '../../lib/errors.ts'
+import { formatDateTime } from '../../lib/format.ts'
+import { t } from '../../lib/t.ts'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
-import { isWorking, stageWords } from '../chat/stage-words.ts'
+import { isDuplicate, isOpen, stageText } from '../documents/stage.ts'
 import { useSlash } from '../search/use-slash.ts'
 import { documentAddress, originalAddress, placeOf } from './addresses.ts'
 import { DocumentReader } from './document-reader.tsx'
 
 type Document = Outputs['documents']['get']
 type Version = Document['versions'][number]
-
-/** Milliseconds between looks while it is being read. */
-const REFRESH = 1_500
 
 interface Props {
   documentId: string
@@ -32,10 +30,7 @@ interface Props {
 export function DocumentPage({ documentId, query }: Props) {
   const router = useRouter()
   useSlash(() => void router.push('/search'))
-  const document = trpc.documents.get.useQuery(
-    { id: documentId },
-    { refetchInterval: ({ state }) => (state.data !== undefined && isWorking(state.data) ? REFRESH : false) },
-  )
+  const document = trpc.documents.get.useQuery({ id: documentId })
   if (document.data !== undefined) return <Viewer document={document.data} query={query} />
   if (document.isPending) return <Loading />
   const failure = toFailure(document.error)
@@ -128,7 +123,7 @@ function Facts({ version }: { version: Version }) {
   const facts: string[] = []
   if (version.pages !== null) facts.push(t('document.pages', { count: version.pages }))
   if (version.passages !== null) facts.push(t('document.passages', { count: version.passages }))
-  facts.push(t('document.uploaded', { date: date.format(version.createdAt) }))
+  facts.push(t('document.uploaded', { date: formatDateTime(version.createdAt) }))
   return <p className="truncate text-sm text-ink-soft">{facts.join(' · ')}</p>
 }
 
@@ -140,24 +135,20 @@ function State({ document }: { document: Document }) {
   })
   const { version } = document
   if (version.stage === 'searchable') return null
-  if (isWorking(document)) {
+  if (isOpen(version)) {
     return (
       <Strip tone="quiet">
-        <span className="font-medium">{stageWords(version)}</span>{' '}
+        <span className="font-medium">{stageText(version)}</span>{' '}
         {!document.searchable && t('document.notReadyHint')}
       </Strip>
     )
   }
-  const words =
-    version.error === null
-      ? t('document.cancelled')
-      : (failureFromBody(version.error)?.message ?? version.error.message)
-  const mayRetry = document.role !== 'viewer' && version.error?.code !== 'DUPLICATE'
+  const mayRetry = document.role !== 'viewer' && !isDuplicate(version)
   return (
     <Strip tone="warn">
       <span className="min-w-0 flex-1">
         {version.stage === 'attention' && <span className="font-medium">{t('document.attention')}: </span>}
-        {words}
+        {version.stage === 'cancelled' ? t('document.cancelled') : stageText(version)}
         {retry.isError && ` ${toFailure(retry.error).message}`}
       </span>
       {mayRetry && (
@@ -183,7 +174,24 @@ function Strip({ tone, children }: { tone: 'quiet' | 'warn'; children: ReactNode
   )
 }
 
-function Versions({
+function Versions(props: { document: Document; shown: Version; inUse: Version | undefined }) {
+  return (
+    <aside aria-label={t('document.versions')} className="shrink-0 border-line max-lg:border-t lg:border-l">
+      <details className="max-h-[40dvh] overflow-y-auto px-4 py-2 text-sm lg:hidden">
+        <summary className="py-1 font-semibold">
+          {t('document.versions')}: {t('document.version', { number: props.shown.number })}
+        </summary>
+        <VersionList {...props} />
+      </details>
+      <div className="hidden h-full w-72 overflow-y-auto p-4 lg:block">
+        <h2 className="mb-2 text-sm font-semibold">{t('document.versions')}</h2>
+        <VersionList {...props} />
+      </div>
+    </aside>
+  )
+}
+
+function VersionList({
   document,
   shown,
   inUse,
@@ -193,40 +201,32 @@ function Versions({
   inUse: Version | undefined
 }) {
   return (
-    <aside
-      aria-label={t('document.versions')}
-      className="max-h-44 shrink-0 overflow-y-auto border-t border-line p-4 lg:max-h-none lg:w-72 lg:border-t-0 lg:border-l"
-    >
-      <h2 className="mb-2 text-sm font-semibold">{t('document.versions')}</h2>
-      <ol className="flex flex-col gap-1">
-        {document.versions.map((version) => (
-          <li key={version.id}>
-            <Link
-              href={documentAddress({ documentId: document.id, versionId: version.id })}
-              aria-current={version.id === shown.id ? 'true' : undefined}
-              className={cx(
-                'flex flex-col gap-0.5 rounded-lg px-3 py-2 text-sm hover:bg-hover',
-                version.id === shown.id && 'bg-hover',
-              )}
-            >
-              <span className="flex items-center gap-2">
-                <span className="font-medium">{t('document.version', { number: version.number })}</span>
-                {version.id === inUse?.id && <Badge tone="accent">{t('document.versionCurrent')}</Badge>}
-              </span>
-              <span className="truncate text-xs text-ink-soft">
-                {version.id !== inUse?.id && version.stage !== 'searchable'
-                  ? stageWords(version)
-                  : t('document.uploaded', { date: date.format(version.createdAt) })}
-              </span>
-            </Link>
-          </li>
-        ))}
-      </ol>
-    </aside>
+    <ol className="flex flex-col gap-1">
+      {document.versions.map((version) => (
+        <li key={version.id}>
+          <Link
+            href={documentAddress({ documentId: document.id, versionId: version.id })}
+            aria-current={version.id === shown.id ? 'true' : undefined}
+            className={cx(
+              'flex flex-col gap-0.5 rounded-lg px-3 py-2 text-sm hover:bg-hover',
+              version.id === shown.id && 'bg-hover',
+            )}
+          >
+            <span className="flex items-center gap-2">
+              <span className="font-medium">{t('document.version', { number: version.number })}</span>
+              {version.id === inUse?.id && <Badge tone="accent">{t('document.versionCurrent')}</Badge>}
+            </span>
+            <span className="truncate text-xs text-ink-soft">
+              {version.id !== inUse?.id && version.stage !== 'searchable'
+                ? stageText(version)
+                : t('document.uploaded', { date: formatDateTime(version.createdAt) })}
+            </span>
+          </Link>
+        </li>
+      ))}
+    </ol>
   )
 }
-
-const date = new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short' })
 
 function Loading() {
   return (

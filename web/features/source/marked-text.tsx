@@ -1,9 +1,11 @@
 import { segments } from './highlight.ts'
+import { reflow } from './reflow.ts'
 import { wordRanges } from './words.ts'
 
 /** A text with a query's words in it marked. */
 export function MarkedText({ text, query }: { text: string; query: string }) {
-  return segments(text, wordRanges(text, query)).map((segment) =>
+  const shown = reflow(text)
+  return segments(shown, wordRanges(shown, query)).map((segment) =>
     segment.marked ? (
       <mark key={segment.start} className="-mx-0.5 rounded-sm bg-mark px-0.5 text-inherit">
         {segment.text}

@@ -2,6 +2,7 @@ import { memo, useMemo } from 'react'
 import { Skeleton } from '../../components/ui/skeleton.tsx'
 import { t } from '../../lib/t.ts'
 import { paragraphs, type TextRange } from './highlight.ts'
+import { reflow } from './reflow.ts'
 
 interface Props {
   number: number
@@ -14,7 +15,7 @@ interface Props {
 
 /** One page: its number, its paragraphs, and the passage marked. */
 export const PageText = memo(function PageText({ number, count, text, failed, range }: Props) {
-  const shown = useMemo(() => paragraphs(text ?? '', range === null ? [] : [range]), [text, range])
+  const shown = useMemo(() => paragraphs(reflow(text ?? ''), range === null ? [] : [range]), [text, range])
   return (
     <article
       data-page={number}

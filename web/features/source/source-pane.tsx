@@ -54,9 +54,12 @@ function Side({ onClose, children }: { onClose: () => void; children: ReactNode 
 /** The browser's own modal dialog: focus stays inside, Escape closes, what is behind is inert. */
 function Sheet({ onClose, children }: { onClose: () => void; children: ReactNode }) {
   const element = useRef<HTMLDialogElement>(null)
+  const inside = useRef<HTMLDivElement>(null)
   useEffect(() => {
     const dialog = element.current
     if (dialog !== null && !dialog.open) dialog.showModal()
+    // Not its first button, which would show its tooltip.
+    inside.current?.focus({ preventScroll: true })
     return () => dialog?.close()
   }, [])
   return (
@@ -73,7 +76,9 @@ function Sheet({ onClose, children }: { onClose: () => void; children: ReactNode
       }}
       className="fixed inset-x-0 top-auto bottom-0 m-0 h-[88dvh] w-full max-w-none animate-appear overflow-hidden rounded-t-2xl border-t border-line bg-surface p-0 text-ink shadow-float"
     >
-      <div className="flex h-full flex-col">{children}</div>
+      <div ref={inside} tabIndex={-1} className="flex h-full flex-col outline-none">
+        {children}
+      </div>
     </dialog>
   )
 }

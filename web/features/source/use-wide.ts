@@ -15,3 +15,8 @@ export function useWide(): boolean | null {
     () => null,
   )
 }
+
+/** A mouse or a pen is at hand. With fingers, focusing a field brings up a keyboard that nobody asked for. */
+export function hasFinePointer(): boolean {
+  return typeof matchMedia === 'function' && matchMedia('(pointer: fine)').matches
+}
