@@ -13,6 +13,7 @@ import { startEmbeddedIndex } from './index/engines/embedded.ts'
 import type { Index } from './index/port.ts'
 import { startJobs } from './jobs/jobs.ts'
 import { createEvents, type Events } from './library/events.ts'
+import { startPurge } from './library/purge.ts'
 import { startEmbedder } from './models/embedder.ts'
 import type { Embedder } from './models/port.ts'
 import { createModels, type Models } from './models/registry.ts'
@@ -87,6 +88,8 @@ export async function startServices(
   stack.defer(() => index.close())
   const jobs = await startJobs(config, pool, log, { supervise: false })
   stack.defer(() => jobs.stop({ graceful: true, timeout: 10_000 }))
+  const purge = await startPurge({ pool, blobs, jobs, log })
+  stack.defer(() => purge.stop())
   const events = await createEvents(config, pool, log)
   stack.defer(() => events.stop())
   const models = await createModels(config, log)
