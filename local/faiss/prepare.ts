@@ -2,7 +2,7 @@
 // installation fetches one where it can), one compiled earlier, one compiled now from its own faiss.cc against the
 // system's libfaiss, none (then the exact scan in TypeScript does the work: same answers, slower when there are many).
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { NATIVE, ROOT, run } from '../install.mjs'
 import { fingerprint, readStamp, writeStamp } from '../stamps.ts'
@@ -27,13 +27,12 @@ const BINARY = 'build/Release/faiss-node.node'
 export async function prepareFaiss(report: (line: string) => void): Promise<FaissResult> {
   if (existsSync(path.join(PACKAGED, BINARY)) && known(PACKAGED)) return result('FAISS (packaged binary)')
   const library = systemLibrary()
-  if (library === null) return missing()
-  const key = fingerprint(
-    ['local/faiss'],
-    [library, String(statSync(library).size), String(statSync(library).mtimeMs)],
-  )
-  if (readStamp('faiss') === key && existsSync(path.join(COMPILED, BINARY)))
-    return result('FAISS (compiled here)')
+  const compiled = existsSync(path.join(COMPILED, BINARY))
+  // Compiled earlier, the compiler is gone since: it needs only the shared libraries.
+  if (library === null) return compiled && known(COMPILED) ? result('FAISS (compiled here)') : missing()
+  const { size, mtimeMs } = statSync(library)
+  const key = fingerprint(['local/faiss'], [library, String(size), String(mtimeMs)])
+  if (compiled && readStamp('faiss') === key) return result('FAISS (compiled here)')
   report('compiling it, a few seconds')
   const problem = await compile()
   if (problem !== null) return failed(problem)
@@ -67,10 +66,10 @@ function probe(folder: string): boolean {
 /** Like `probe`, asked once per binary. */
 function known(folder: string): boolean {
   const { size, mtimeMs } = statSync(path.join(folder, BINARY))
-  const key = `${size} ${mtimeMs}`
-  if (readStamp('faiss-packaged') === key) return true
+  const key = `${folder} ${size} ${mtimeMs}`
+  if (readStamp('faiss-known') === key) return true
   if (!probe(folder)) return false
-  writeStamp('faiss-packaged', key)
+  writeStamp('faiss-known', key)
   return true
 }
 
@@ -85,22 +84,34 @@ function systemLibrary(): string | null {
   return find('libopenblas.so') === null ? null : find('libfaiss.a')
 }
 
+const SOURCES = ['package.json', 'package-lock.json']
+
+/** Fetched before, by the same lock file. */
+function sourcesAreThere(): boolean {
+  const same = SOURCES.every((file) => {
+    const copy = path.join(NATIVE, file)
+    return existsSync(copy) && readFileSync(copy).equals(readFileSync(path.join(HERE, 'sources', file)))
+  })
+  return same && existsSync(path.join(NATIVE, 'node_modules/.package-lock.json'))
+}
+
 /** @returns what went wrong, or null */
 async function compile(): Promise<string | null> {
   const log = path.join(NATIVE, 'faiss-build.log')
   mkdirSync(NATIVE, { recursive: true })
-  for (const file of ['package.json', 'package-lock.json'])
-    copyFileSync(path.join(HERE, 'sources', file), path.join(NATIVE, file))
-  const fetched = await run(
-    ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
-    {
-      cwd: NATIVE,
-      log,
-      // npm hands its own settings on as variables; the ones of the outer npm name the outer project.
-      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/.test(name))),
-    },
-  )
-  if (fetched.code !== 0) return 'its sources could not be fetched'
+  if (!sourcesAreThere()) {
+    for (const file of SOURCES) copyFileSync(path.join(HERE, 'sources', file), path.join(NATIVE, file))
+    const fetched = await run(
+      ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'],
+      {
+        cwd: NATIVE,
+        log,
+        // npm hands its own settings on as variables; the ones of the outer npm name the outer project.
+        env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/.test(name))),
+      },
+    )
+    if (fetched.code !== 0) return 'its sources could not be fetched'
+  }
   const modules = path.join(NATIVE, 'node_modules')
   const objects = path.join(NATIVE, 'fastdist.o')
   const kernels = await run(
