@@ -18,7 +18,7 @@ export interface Knobs {
   readonly text?: string
   /** How many of the given passages are cited. Default 3. */
   readonly cite?: number
-  /** Answers with this HTTP status, or, with `at`, sends an error event after that many tokens. */
+  /** Answers with this HTTP status (0: with none), or, with `at`, sends an error event after that many tokens. */
   readonly error?: number
   readonly at?: number
   /** Seconds of a Retry-After header beside `error`. */
@@ -118,7 +118,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     } else if (knobs.garbage === sent) {
       finish(stream)
       response.end('data: {"choices": [{"delta": {"content": \n\ndata: <html>\n\n')
-    } else if (knobs.error !== undefined && knobs.at === sent) {
+    } else if (knobs.error && knobs.at === sent) {
       finish(stream)
       write(stream, `data: ${JSON.stringify({ error: errorBody(knobs.error) })}\n\n`)
       response.end()
@@ -170,7 +170,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       return response
         .writeHead(200, { 'content-type': 'text/html' })
         .end('<!doctype html><title>Welcome</title>')
-    if (knobs.error !== undefined && knobs.at === undefined) {
+    if (knobs.error && knobs.at === undefined) {
       if (knobs.retryAfter !== undefined) response.setHeader('retry-after', String(knobs.retryAfter))
       return json(response, knobs.error, { error: errorBody(knobs.error) })
     }

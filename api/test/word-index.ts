@@ -1,0 +1,41 @@
+// An Index for tests of what stands on it: finds passages in PostgreSQL by the share of the question's words that
+// they hold. Small, exact, always up to date; ranking and speed are the real engines' business.
+import type { Pool } from '../src/database/pool.ts'
+import type { Candidate, Index } from '../src/index/port.ts'
+
+export function wordIndex(pool: Pool): Index {
+  return {
+    async search(query) {
+      const words = new Set(wordsOf(query.text))
+      const { rows } = await pool.query<{ id: string; text: string }>(
+        `SELECT p.id, p.heading || ' ' || p.text AS text
+         FROM passages p JOIN documents d ON d.current_version_id = p.version_id AND d.deleted_at IS NULL
+         JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
+         WHERE ${query.filter.kind === 'documents' ? 'd.key' : 'c.key'} = ANY($1::int[])`,
+        [query.filter.keys],
+      )
+      const candidates = rows
+        .map(({ id, text }): Candidate => {
+          const found = new Set(wordsOf(text))
+          const share = [...words].filter((word) => found.has(word)).length / Math.max(1, words.size)
+          return { passageId: Number(id), score: share, cosine: null, words: share, withoutVector: true }
+        })
+        .filter(({ score }) => score > 0)
+        .sort((a, b) => b.score - a.score || a.passageId - b.passageId)
+        .slice(0, query.limit)
+      return { candidates, position: { epoch: 'test', seq: 0 } }
+    },
+    waitFor: async () => {},
+    status: () => ({
+      ready: true,
+      position: { epoch: 'test', seq: 0 },
+      behindMs: 0,
+      passages: 0,
+      vectors: 0,
+      engine: 'words',
+    }),
+    close: async () => {},
+  }
+}
+
+const wordsOf = (text: string) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []
