@@ -38,6 +38,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
   const limits = createLimits(services.pool)
   const readiness = createReadiness(services)
   const findViewer = createFindViewer(services.sessions)
+  const requireViewer = createRequireViewer(findViewer)
   const addressOf = (request: FastifyRequest) =>
     clientAddress(
       request.headers['x-forwarded-for'],
@@ -94,7 +95,12 @@ export async function createServer(services: Services): Promise<ApiServer> {
     return reply.code(result.ready ? 200 : 503).send(result)
   })
   registerAuth(fastify, { services, limits, addressOf })
-  registerFiles(fastify, services, createRequireViewer(findViewer))
+  registerFiles(fastify, services, async (request) => {
+    const viewer = await requireViewer(request)
+    const type = request.method === 'PUT' ? 'mutation' : 'query'
+    await limits.procedure('files', type, { viewer, address: addressOf(request) })
+    return viewer
+  })
 
   const createContext = async (request: FastifyRequest, reply: FastifyReply): Promise<Context> => {
     const context = {
