@@ -16,6 +16,8 @@ const config: NextConfig = {
   // Answers are streamed through this server; compressing them would hold tokens back. A load balancer
   // or CDN compresses static files; on one machine nobody misses it.
   compress: false,
+  // Each page carries its own nonce: no two are the same.
+  generateEtags: false,
   devIndicators: false,
   agentRules: false,
   // `npm test` runs tsc over web/ too; a build on somebody's laptop should not pay for it again.

@@ -1,6 +1,6 @@
-// What a page may load and talk to. Nothing from other sites, no inline script, no eval.
-// Two policies in one header, and both must agree: scripts come from this origin, *and* they carry this
-// response's nonce or are loaded by one that does.
+// What a page may load and talk to. Nothing from other sites, no eval, no script that the server did not mean.
+// Two policies in one header, and both must agree: scripts carry this response's nonce or are loaded by one that
+// does, *and* what is loaded comes from this origin.
 export interface PolicyOptions {
   nonce: string
   /** An address that the browser may stream answers from, besides this server. */
@@ -13,12 +13,10 @@ export function contentSecurityPolicy({ nonce, modelEndpoint, development }: Pol
   const connect = ["'self'"]
   if (modelEndpoint !== undefined) connect.push(new URL(modelEndpoint).origin)
   if (development) connect.push('ws:')
-  const evaluation = development ? " 'unsafe-eval'" : ''
   const page = [
     "default-src 'none'",
-    `script-src 'self'${evaluation}${development ? " 'unsafe-inline'" : ''}`,
+    `script-src 'self' ${development ? "'unsafe-inline' 'unsafe-eval'" : `'nonce-${nonce}'`}`,
     // Widths of progress bars and places of menus are style attributes; style elements need the nonce.
-    "style-src 'self' 'unsafe-inline'",
     development ? "style-src-elem 'self' 'unsafe-inline'" : `style-src-elem 'self' 'nonce-${nonce}'`,
     "style-src-attr 'unsafe-inline'",
     "img-src 'self' data: blob:",

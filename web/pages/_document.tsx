@@ -30,7 +30,6 @@ export default class TerraceDocument extends Document<Props> {
       <Html lang={LOCALE} data-theme={theme}>
         <Head nonce={nonce}>
           <meta name="color-scheme" content="light dark" />
-          <meta name="terrace-nonce" content={nonce} />
           {modelEndpoint && <meta name="terrace-model-endpoint" content={modelEndpoint} />}
           <link rel="icon" href="/icon.svg" type="image/svg+xml" />
         </Head>

@@ -11,6 +11,8 @@ interface State {
   servers: Set<Server>
 }
 
+const UPLOAD_MS = 2 * 3_600_000
+
 // instrumentation.ts and the API routes are bundled apart and each has its own copy of this module.
 const KEY = Symbol.for('terrace.web.lifecycle')
 const holder = globalThis as { [KEY]?: State }
@@ -36,9 +38,8 @@ interface StopOptions {
 export function prepareStop({ supervised }: { supervised: boolean }, options: StopOptions = {}): void {
   // Next keeps its server to itself; Node names it with the first request.
   subscribe('http.server.request.start', (message) => {
-    if (typeof message === 'object' && message !== null && 'server' in message) {
-      state.servers.add(message.server as Server)
-    }
+    if (typeof message === 'object' && message !== null && 'server' in message)
+      adopt(message.server as Server)
   })
   state.phase = 'serving'
   const stop = () => void stopServing(options)
@@ -48,6 +49,15 @@ export function prepareStop({ supervised }: { supervised: boolean }, options: St
     process.stdin.once('end', stop).once('close', stop).once('error', stop)
     process.stdin.resume()
   }
+}
+
+function adopt(server: Server): void {
+  if (state.servers.has(server)) return
+  state.servers.add(server)
+  // Longer than a load balancer keeps its side, or it sends a request into a connection that is just being closed.
+  server.keepAliveTimeout = SECONDS.keepAlive * 1000
+  // Node gives a request five minutes; 200 MB over a slow line take longer. The API ends uploads that stand still.
+  server.requestTimeout = UPLOAD_MS
 }
 
 export async function stopServing({
