@@ -83,7 +83,7 @@ async function collectionItems(db: Queryable, grants: readonly CollectionGrant[]
 }
 
 /**
- * Counts by index alone: documents by `documents_live`, states by `document_versions_open`, which holds only the few
+ * By index alone: documents and the newest one's time (its id is a UUIDv7) by `documents_live`, states by `document_versions_open`, which holds only the few
  * versions that are not done (its condition is spelled out here, or the planner would not know that it applies).
  */
 const COLLECTIONS_SQL = `
@@ -97,11 +97,10 @@ const COLLECTIONS_SQL = `
     GROUP BY d.collection_id)
   SELECT c.id, c.name, c.description, c.created_at, d.count AS documents,
          coalesce(o.need_attention, 0) AS need_attention, coalesce(o.in_progress, 0) AS in_progress,
-         greatest(c.updated_at, newest.created_at) AS updated_at
+         greatest(c.updated_at, d.newest) AS updated_at
   FROM collections c
-  CROSS JOIN LATERAL (SELECT count(*) FROM documents d WHERE d.collection_id = c.id AND d.deleted_at IS NULL) d
-  LEFT JOIN LATERAL (SELECT d.created_at FROM documents d WHERE d.collection_id = c.id AND d.deleted_at IS NULL
-                     ORDER BY d.id DESC LIMIT 1) newest ON true
+  CROSS JOIN LATERAL (SELECT count(*), max(uuid_extract_timestamp(d.id)) AS newest
+                      FROM documents d WHERE d.collection_id = c.id AND d.deleted_at IS NULL) d
   LEFT JOIN open o ON o.collection_id = c.id
   WHERE c.id = ANY($1::uuid[]) AND c.deleted_at IS NULL AND c.kind = 'shared'`
 
