@@ -189,9 +189,9 @@ export async function checkExternal(url: string): Promise<void> {
     where = new URL(url).host
     const { rows } = await query(url, 'SHOW server_version_num')
     const major = Math.floor(Number(rows[0]?.server_version_num) / 10_000)
-    if (major < 15)
+    if (major < POSTGRES_MAJOR)
       throw new Problem(
-        `The PostgreSQL at ${where} is version ${major}; Terrace needs 15 or newer (${POSTGRES_MAJOR} is what it is tested with).`,
+        `The PostgreSQL at ${where} is version ${major}; Terrace needs ${POSTGRES_MAJOR} or newer.`,
         'Give a newer one as DATABASE_URL, or leave DATABASE_URL out to use the one that comes with Terrace.',
       )
   } catch (error) {
