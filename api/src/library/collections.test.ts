@@ -190,3 +190,19 @@ test('an upload that races with the collection’s deletion is refused or delete
     expect(rows).toEqual([])
   }
 })
+
+test('samples: Terrace’s own documentation, once', async () => {
+  const id = await library.collection(owner, 'Samples')
+  expect(await owner.api.collections.addSamples.mutate({ id })).toEqual({ documents: 6 })
+  const { items } = await owner.api.documents.list.query({ collectionId: id })
+  expect(items.map((item) => item.name)).toEqual([
+    '1-what-terrace-is.md',
+    '2-uploading-documents.md',
+    '3-asking-and-citations.md',
+    '4-searching.md',
+    '5-roles-and-sharing.md',
+    '6-running-terrace.md',
+  ])
+  expect(items.every((item) => item.version.stage === 'received')).toBe(true)
+  expect(await owner.api.collections.addSamples.mutate({ id })).toEqual({ documents: 0 })
+})

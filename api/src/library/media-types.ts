@@ -11,6 +11,7 @@ const BY_EXTENSION: Readonly<Record<string, string>> = {
   text: 'text/plain',
   log: 'text/plain',
   csv: 'text/csv',
+  tsv: 'text/csv',
 }
 
 const UNKNOWN = 'application/octet-stream'
