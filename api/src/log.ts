@@ -11,7 +11,11 @@ const SECRETS = ['authorization', 'cookie', '["set-cookie"]', 'password', 'token
 const join = (parent: string, name: string) => (name.startsWith('[') ? parent + name : `${parent}.${name}`)
 
 /** `name` is the process: `api`, `ingest`. Written to stdout unless `destination` says otherwise. */
-export function createLog(config: Config, name: string, destination?: DestinationStream): Logger {
+export function createLog(
+  config: Pick<Config, 'logLevel' | 'release'>,
+  name: string,
+  destination?: DestinationStream,
+): Logger {
   return pino(
     {
       level: config.logLevel,

@@ -9,6 +9,9 @@ export type Client = pg.ClientBase
 /** What plain SQL needs: a pool or one of its clients. */
 export type Queryable = Pick<pg.ClientBase, 'query'>
 
+/** What a connection needs of the configuration. */
+export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'databaseCa'>
+
 export interface PoolOptions {
   /** Shown in pg_stat_activity, e.g. `terrace-api`. */
   readonly name: string
@@ -17,7 +20,7 @@ export interface PoolOptions {
   readonly onError?: (error: Error) => void
 }
 
-function connection(config: Config, name: string): pg.ClientConfig {
+function connection(config: DatabaseConfig, name: string): pg.ClientConfig {
   return {
     connectionString: config.databaseUrl,
     application_name: name,
@@ -28,7 +31,7 @@ function connection(config: Config, name: string): pg.ClientConfig {
 }
 
 /** A pool on the primary. */
-export function createPool(config: Config, options: PoolOptions): Pool {
+export function createPool(config: DatabaseConfig, options: PoolOptions): Pool {
   const pool = new pg.Pool({
     ...connection(config, options.name),
     max: options.max ?? 10,
@@ -40,7 +43,7 @@ export function createPool(config: Config, options: PoolOptions): Pool {
 }
 
 /** A connection of its own, for LISTEN; always on the primary (a replica refuses LISTEN, 25006). */
-export function createListener(config: Config, name: string): pg.Client {
+export function createListener(config: DatabaseConfig, name: string): pg.Client {
   return new pg.Client({ ...connection(config, name) })
 }
 

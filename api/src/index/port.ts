@@ -57,8 +57,12 @@ export interface IndexStatus {
 }
 
 export interface Index {
-  /** @throws AppError UNAVAILABLE while the index is loading or being restarted for longer than 5 s. */
-  search(query: IndexQuery, signal?: AbortSignal): Promise<IndexAnswer>
+  /**
+   * A promised question is one that is still being embedded: what knows of it may hold others back for a moment,
+   * since many at once are cheaper.
+   * @throws AppError UNAVAILABLE while the index is loading or being restarted for longer than 5 s.
+   */
+  search(query: IndexQuery | Promise<IndexQuery>, signal?: AbortSignal): Promise<IndexAnswer>
   /** Resolves when this position is applied; rejects with UNAVAILABLE after `timeoutMs`. */
   waitFor(position: Position, timeoutMs: number): Promise<void>
   status(): IndexStatus

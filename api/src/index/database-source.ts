@@ -1,0 +1,121 @@
+// Passages, vectors and log entries as PostgreSQL has them. Read from the primary: the index follows its log.
+import type { Queryable } from '../database/pool.ts'
+import type { LogRow } from './apply.ts'
+import type { Generation, PassageRow, Source, VectorRow } from './source.ts'
+
+const PORTION = 500
+
+export function databaseSource(db: Queryable): Source {
+  return {
+    passages: (versionId) => passagesOf(db, versionId),
+    vectors: (versionId, generationId) => vectorsOf(db, versionId, generationId),
+    activeGeneration: () => activeGeneration(db),
+  }
+}
+
+async function* passagesOf(db: Queryable, versionId: string): AsyncGenerator<PassageRow[]> {
+  for (let last = -1; ; ) {
+    const { rows } = await db.query<{
+      id: string
+      ordinal: number
+      language: string
+      heading: string
+      text: string
+    }>({
+      name: 'index-passages',
+      text: `SELECT id, ordinal, language, heading, text FROM passages
+             WHERE version_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT ${PORTION}`,
+      values: [versionId, last],
+    })
+    if (rows.length > 0) yield rows.map((row) => ({ ...row, id: Number(row.id) }))
+    if (rows.length < PORTION) return
+    last = rows.at(-1)?.ordinal ?? last
+  }
+}
+
+async function* vectorsOf(
+  db: Queryable,
+  versionId: string,
+  generationId: number,
+): AsyncGenerator<VectorRow[]> {
+  for (let last = -1; ; ) {
+    const { rows } = await db.query<{ id: string; ordinal: number; vector: Buffer }>({
+      name: 'index-vectors',
+      text: `SELECT p.id, p.ordinal, v.vector FROM passages p
+             JOIN passage_vectors v ON v.passage_id = p.id AND v.generation_id = $2
+             WHERE p.version_id = $1 AND p.ordinal > $3 ORDER BY p.ordinal LIMIT ${PORTION}`,
+      values: [versionId, generationId, last],
+    })
+    if (rows.length > 0) yield rows.map((row) => ({ passageId: Number(row.id), vector: row.vector }))
+    if (rows.length < PORTION) return
+    last = rows.at(-1)?.ordinal ?? last
+  }
+}
+
+export async function activeGeneration(db: Queryable): Promise<Generation | null> {
+  const { rows } = await db.query<{ id: number; dimensions: number }>(
+    "SELECT id, dimensions FROM generations WHERE state = 'active' ORDER BY id LIMIT 1",
+  )
+  return rows[0] ?? null
+}
+
+export interface LogReading {
+  readonly head: { readonly epoch: string; readonly seq: number }
+  /** Id of the entry at the position asked for; null when there is none (any more). */
+  readonly entryId: string | null
+  /** Entries after it, in order. */
+  readonly entries: readonly LogRow[]
+}
+
+export const LOG_PORTION = 200
+
+/** Head, own entry and what follows, in one statement: one snapshot, one round trip. */
+export async function readLog(db: Queryable, after: number): Promise<LogReading> {
+  const { rows } = await db.query<{
+    head_epoch: string
+    head_seq: string
+    own_id: string | null
+    seq: string | null
+    id: string
+    epoch: string
+    op: string
+    collection_key: number | null
+    document_key: number | null
+    version_id: string | null
+    generation_id: number | null
+    user_id: string | null
+  }>({
+    name: 'index-log',
+    text: `SELECT h.epoch AS head_epoch, h.seq AS head_seq, own.id AS own_id, l.*
+           FROM index_head h
+           LEFT JOIN index_log own ON own.seq = $1
+           LEFT JOIN LATERAL (
+             SELECT seq, id, epoch, op, collection_key, document_key, version_id, generation_id, user_id
+             FROM index_log WHERE seq > $1 ORDER BY seq LIMIT ${LOG_PORTION}) l ON true
+           WHERE h.id = 1 ORDER BY l.seq`,
+    values: [after],
+  })
+  const first = rows[0]
+  if (first === undefined) throw new Error('index_head has no row: the first migration did not run')
+  return {
+    head: { epoch: first.head_epoch, seq: Number(first.head_seq) },
+    entryId: first.own_id,
+    entries: rows.flatMap((row) =>
+      row.seq === null
+        ? []
+        : [
+            {
+              seq: Number(row.seq),
+              id: row.id,
+              epoch: row.epoch,
+              op: row.op,
+              collectionKey: row.collection_key,
+              documentKey: row.document_key,
+              versionId: row.version_id,
+              generationId: row.generation_id,
+              userId: row.user_id,
+            },
+          ],
+    ),
+  }
+}

@@ -1,0 +1,175 @@
+// For tests: a small library in a test database, changed as ingestion and the library change it, each change in one
+// transaction with its entry in the log.
+import { randomUUID } from 'node:crypto'
+import { type Client, type Pool, transaction } from '../database/pool.ts'
+import { append } from './log.ts'
+import type { Position } from './port.ts'
+
+export const DIMENSIONS = 8
+
+export interface FixturePassage {
+  readonly text: string
+  readonly heading?: string
+  readonly language?: string
+  /** Made unit length. Without one the passage can be found by words only. */
+  readonly vector?: readonly number[]
+}
+
+export interface FixtureDocument {
+  readonly id: string
+  readonly key: number
+  readonly collectionId: string
+  readonly collectionKey: number
+}
+
+export interface FixtureVersion {
+  readonly versionId: string
+  readonly passageIds: readonly number[]
+  /** Of the last entry. */
+  readonly position: Position
+}
+
+export function unit(numbers: readonly number[]): Float32Array {
+  const vector = new Float32Array(DIMENSIONS)
+  for (const [i, value] of numbers.entries()) vector[i] = value
+  const length = Math.hypot(...vector)
+  return vector.map((value) => value / length)
+}
+
+export function bytesOf(vector: Float32Array): Buffer {
+  return Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)
+}
+
+export class FixtureLibrary {
+  readonly #pool: Pool
+  #generation: number | undefined
+
+  constructor(pool: Pool) {
+    this.#pool = pool
+  }
+
+  async collection(options: { owner?: string; kind?: string } = {}): Promise<{ id: string; key: number }> {
+    const { rows } = await this.#pool.query<{ id: string; key: number }>(
+      'INSERT INTO collections (name, kind) VALUES ($1, $2) RETURNING id, key',
+      ['fixture', options.kind ?? 'shared'],
+    )
+    const [row] = rows
+    if (row === undefined) throw new Error('no collection')
+    if (options.owner !== undefined)
+      await this.#pool.query(
+        "INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'owner')",
+        [row.id, options.owner],
+      )
+    return row
+  }
+
+  async document(collection: { id: string; key: number }, name = 'fixture.txt'): Promise<FixtureDocument> {
+    const { rows } = await this.#pool.query<{ id: string; key: number }>(
+      'INSERT INTO documents (collection_id, name) VALUES ($1, $2) RETURNING id, key',
+      [collection.id, name],
+    )
+    const [row] = rows
+    if (row === undefined) throw new Error('no document')
+    return { ...row, collectionId: collection.id, collectionKey: collection.key }
+  }
+
+  /** A new version: searchable by words, and by meaning where its passages have vectors. */
+  async publish(document: FixtureDocument, passages: readonly FixturePassage[]): Promise<FixtureVersion> {
+    const words = await this.publishWords(document, passages)
+    if (passages.every(({ vector }) => vector === undefined)) return words
+    return { ...words, position: await this.publishVectors(document, words) }
+  }
+
+  async publishWords(
+    document: FixtureDocument,
+    passages: readonly FixturePassage[],
+  ): Promise<FixtureVersion> {
+    const generation = await this.generation()
+    return transaction(this.#pool, async (client) => {
+      const versionId = randomUUID()
+      await client.query(
+        `INSERT INTO document_versions (id, document_id, number, filename, media_type, bytes, sha256, storage_key, stage)
+         SELECT $1, $2::uuid, 1 + count(*), 'fixture.txt', 'text/plain', 1, '', '', 'words'
+         FROM document_versions WHERE document_id = $2::uuid`,
+        [versionId, document.id],
+      )
+      const passageIds: number[] = []
+      for (const [ordinal, passage] of passages.entries()) {
+        const { rows } = await client.query<{ id: string }>(
+          `INSERT INTO passages (version_id, ordinal, page, char_start, char_end, heading, text, tokens, language)
+           VALUES ($1, $2, 1, 0, $3, $4, $5, 1, $6) RETURNING id`,
+          [
+            versionId,
+            ordinal,
+            passage.text.length,
+            passage.heading ?? '',
+            passage.text,
+            passage.language ?? 'en',
+          ],
+        )
+        const id = Number(rows[0]?.id)
+        passageIds.push(id)
+        if (passage.vector !== undefined)
+          await client.query(
+            'INSERT INTO passage_vectors (passage_id, generation_id, vector) VALUES ($1, $2, $3)',
+            [id, generation, bytesOf(unit(passage.vector))],
+          )
+      }
+      await client.query('UPDATE documents SET current_version_id = $2 WHERE id = $1', [
+        document.id,
+        versionId,
+      ])
+      const position = await append(client, { op: 'publish-words', ...keys(document), versionId })
+      return { versionId, passageIds, position }
+    })
+  }
+
+  async publishVectors(document: FixtureDocument, { versionId }: { versionId: string }): Promise<Position> {
+    const generationId = await this.generation()
+    return transaction(this.#pool, async (client) => {
+      await client.query(
+        "UPDATE document_versions SET stage = 'searchable', searchable_at = now() WHERE id = $1",
+        [versionId],
+      )
+      return append(client, { op: 'publish-vectors', ...keys(document), versionId, generationId })
+    })
+  }
+
+  retract(document: FixtureDocument): Promise<Position> {
+    return transaction(this.#pool, async (client) => {
+      await client.query('UPDATE documents SET deleted_at = now() WHERE id = $1', [document.id])
+      return append(client, { op: 'retract', ...keys(document) })
+    })
+  }
+
+  retractCollection(collection: { id: string; key: number }): Promise<Position> {
+    return transaction(this.#pool, async (client) => {
+      await client.query('UPDATE collections SET deleted_at = now() WHERE id = $1', [collection.id])
+      return append(client, { op: 'retract-collection', collectionKey: collection.key })
+    })
+  }
+
+  session(userId: string): Promise<Position> {
+    return transaction(this.#pool, (client) => append(client, { op: 'session', userId }))
+  }
+
+  /** Removes what a purge job removes later. */
+  async purge(document: FixtureDocument): Promise<void> {
+    await this.#pool.query('DELETE FROM documents WHERE id = $1', [document.id])
+  }
+
+  async generation(db: Pick<Client, 'query'> = this.#pool): Promise<number> {
+    if (this.#generation !== undefined) return this.#generation
+    const { rows } = await db.query<{ id: number }>(
+      `INSERT INTO generations (digest, key, dimensions, state) VALUES ('fixture', '{}', $1, 'active')
+       ON CONFLICT (digest) DO UPDATE SET state = 'active' RETURNING id`,
+      [DIMENSIONS],
+    )
+    this.#generation = rows[0]?.id ?? 0
+    return this.#generation
+  }
+}
+
+function keys(document: FixtureDocument): { collectionKey: number; documentKey: number } {
+  return { collectionKey: document.collectionKey, documentKey: document.key }
+}

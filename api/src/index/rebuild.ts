@@ -1,0 +1,97 @@
+// The state from the tables alone, at one snapshot: every current version with its passages, vectors where they are
+// published, and the log's head as that same snapshot has it. What commits later is in the log after that head.
+
+import type { Pool, PoolClient } from 'pg'
+import { to as copyTo } from 'pg-copy-streams'
+import { DocumentWriter, VectorWriter } from './apply.ts'
+import { copyRows } from './copy-binary.ts'
+import { activeGeneration } from './database-source.ts'
+import { Pace } from './pace.ts'
+import { IndexState } from './state.ts'
+import type { VectorEngine } from './vectors/port.ts'
+
+/** Vectors in memory before they go to a segment file. */
+const SEAL_VECTORS = 16_384
+
+const CURRENT = `FROM documents d
+  JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
+  JOIN document_versions v ON v.id = d.current_version_id
+  JOIN passages p ON p.version_id = v.id`
+
+/** Searches of another state may run meanwhile. Segment files go to `dir`. */
+export async function rebuild(
+  pool: Pool,
+  engine: VectorEngine,
+  dir: string,
+  signal: AbortSignal,
+): Promise<IndexState> {
+  const client = await pool.connect()
+  let broken = true
+  try {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    const state = await startState(client, engine)
+    const pace = new Pace(signal)
+    await loadPassages(client, state, pace)
+    await loadVectors(client, state, pace, dir)
+    await client.query('COMMIT')
+    broken = false
+    return state
+  } finally {
+    client.release(broken)
+  }
+}
+
+async function startState(client: PoolClient, engine: VectorEngine): Promise<IndexState> {
+  const { rows } = await client.query<{ epoch: string; seq: string; id: string | null }>(
+    `SELECT h.epoch, h.seq, l.id FROM index_head h LEFT JOIN index_log l ON l.seq = h.seq WHERE h.id = 1`,
+  )
+  const head = rows[0]
+  if (head === undefined) throw new Error('index_head has no row: the first migration did not run')
+  const position = { epoch: head.epoch, seq: Number(head.seq), entryId: head.id }
+  return IndexState.empty(engine, position, await activeGeneration(client))
+}
+
+async function loadPassages(client: PoolClient, state: IndexState, pace: Pace): Promise<void> {
+  let writer: DocumentWriter | undefined
+  let document = { key: -1, versionId: '' }
+  const stream = client.query(
+    copyTo(`COPY (SELECT d.key, c.key, v.id::text, p.id, p.language, p.heading, p.text ${CURRENT}
+            WHERE d.deleted_at IS NULL ORDER BY d.key, p.ordinal) TO STDOUT (FORMAT binary)`),
+  )
+  for await (const row of copyRows(stream)) {
+    const key = row.int4(0)
+    if (writer === undefined || key !== document.key) {
+      writer?.publish(document.key, document.versionId)
+      writer = new DocumentWriter(state, row.int4(1))
+      document = { key, versionId: row.text(2) }
+    }
+    await writer.add({ id: row.int8(3), language: row.text(4), heading: row.text(5), text: row.text(6) })
+    if (pace.due) await pace.pause()
+  }
+  writer?.publish(document.key, document.versionId)
+}
+
+/** Only of versions whose vectors were published: the others' come by the log, all at once. */
+async function loadVectors(client: PoolClient, state: IndexState, pace: Pace, dir: string): Promise<void> {
+  if (state.generation === null) return
+  let writer: VectorWriter | undefined
+  let key = -1
+  const stream = client.query(
+    copyTo(`COPY (SELECT d.key, p.id, pv.vector ${CURRENT}
+            JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = ${state.generation.id}
+            WHERE d.deleted_at IS NULL AND v.stage = 'searchable' ORDER BY d.key, p.ordinal)
+            TO STDOUT (FORMAT binary)`),
+  )
+  for await (const row of copyRows(stream)) {
+    if (row.int4(0) !== key) {
+      writer?.publish()
+      key = row.int4(0)
+      const document = state.passages.documentAt[state.passages.documents.get(key) ?? -1]
+      writer = document === undefined ? undefined : new VectorWriter(state, document)
+    }
+    writer?.add(row.int8(1), row.bytes(2))
+    if ((state.vectors?.tail.count ?? 0) >= SEAL_VECTORS) await state.vectors?.seal(dir)
+    if (pace.due) await pace.pause()
+  }
+  writer?.publish()
+}

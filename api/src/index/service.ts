@@ -1,0 +1,224 @@
+// The index process's life: from a checkpoint, or else from the tables, to following the log; answering all the while
+// it can. On an error it never goes on with an empty index: without a database it waits.
+import { mkdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { createListener, createPool, type Pool } from '../database/pool.ts'
+import { RebuildNeeded } from './apply.ts'
+import type { ManifestFile } from './checkpoint/manifest.ts'
+import { readCheckpoints } from './checkpoint/read.ts'
+import { activeGeneration, databaseSource, readLog } from './database-source.ts'
+import { LOG_CHANNEL } from './log.ts'
+import { Maintenance } from './maintenance.ts'
+import type { IndexConfig, IndexReport } from './messages.ts'
+import type { Candidate, IndexQuery } from './port.ts'
+import { rebuild } from './rebuild.ts'
+import { searchBatch } from './search.ts'
+import { IndexState, type LogPosition } from './state.ts'
+import { checkHistory, HistoryChanged, Tail } from './tail.ts'
+import type { VectorEngine } from './vectors/port.ts'
+
+const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
+
+export interface ServiceOptions {
+  readonly config: IndexConfig
+  readonly log: Logger
+  readonly engine: VectorEngine
+  /** Checkpoints are not to be trusted: a process died of one. */
+  readonly ignoreCheckpoints: boolean
+  readonly report: (report: IndexReport) => void
+  readonly session: (userId: string) => void
+  readonly worn: (why: string) => void
+}
+
+interface Obtained {
+  readonly state: IndexState
+  readonly files: ReadonlyMap<string, ManifestFile>
+  readonly changed: number
+}
+
+export class IndexService {
+  readonly #options: ServiceOptions
+  readonly #pool: Pool
+  readonly #stop = new AbortController()
+  #state: IndexState | null = null
+  #maintenance: Maintenance | null = null
+  #tail: Tail | null = null
+  #serving = false
+  #ready = false
+  #caughtUpAt: number | null = null
+  #reportDue = false
+  #finished: Promise<unknown> = Promise.resolve()
+
+  constructor(options: ServiceOptions) {
+    this.#options = options
+    this.#pool = createPool(options.config, {
+      name: 'terrace-index',
+      max: 2,
+      onError: (err) => options.log.warn({ err }, 'an idle connection to the database was lost'),
+    })
+  }
+
+  start(): void {
+    this.#finished = Promise.all([this.#live(), this.#listen()])
+  }
+
+  serve(): void {
+    this.#serving = true
+    this.#maintenance?.serve()
+  }
+
+  /** Null while nothing is loaded. */
+  search(queries: readonly IndexQuery[]): { position: LogPosition; answers: Candidate[][] } | null {
+    if (this.#state === null || !this.#ready) return null
+    return { position: this.#state.position, answers: searchBatch(this.#state, queries) }
+  }
+
+  async close(checkpoint: boolean): Promise<void> {
+    this.#stop.abort()
+    await this.#finished
+    await this.#maintenance?.close(checkpoint)
+    this.#state?.close()
+    await this.#pool.end()
+  }
+
+  async #live(): Promise<void> {
+    const { signal } = this.#stop
+    const { log } = this.#options
+    let trusted = !this.#options.ignoreCheckpoints
+    while (!signal.aborted) {
+      const obtained = await this.#persistently(() => this.#obtain(trusted))
+      if (obtained === null) return
+      const maintenance = new Maintenance({
+        ...obtained,
+        ...{ dir: this.#options.config.indexDir, log, worn: this.#options.worn },
+      })
+      this.#state = obtained.state
+      this.#maintenance = maintenance
+      if (this.#serving) maintenance.serve()
+      maintenance.start()
+      try {
+        await this.#follow(obtained.state, maintenance)
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        log.warn({ err: error, seq: obtained.state.position.seq }, 'this state of the index is given up')
+        trusted = error instanceof HistoryChanged
+      }
+      // What was applied is not what the database says: better no answer than one from another history.
+      this.#ready = false
+      this.#caughtUpAt = null
+      this.#state = null
+      this.#maintenance = null
+      this.#report()
+      await maintenance.close(false)
+      obtained.state.close()
+    }
+  }
+
+  async #follow(state: IndexState, maintenance: Maintenance): Promise<void> {
+    const { log } = this.#options
+    const events = {
+      applied: (changed: number) => {
+        maintenance.changed(changed)
+        this.#report()
+      },
+      session: this.#options.session,
+      caughtUp: (at: number) => {
+        if (!this.#ready)
+          log.info({ seq: state.position.seq, passages: state.passages.live }, 'the index is ready')
+        this.#ready = true
+        this.#caughtUpAt = at
+        this.#report()
+      },
+    }
+    this.#tail = new Tail(this.#pool, databaseSource(this.#pool), state, events, log)
+    await this.#tail.run(this.#stop.signal)
+  }
+
+  /** The newest checkpoint that this database's log continues, or everything from the tables. */
+  async #obtain(trusted: boolean): Promise<Obtained> {
+    const { config, engine, log } = this.#options
+    const dir = config.indexDir
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    const refused = (number: number, error: unknown) =>
+      log.warn({ err: error, number }, 'this checkpoint can not be used')
+    if (trusted)
+      for await (const { number, saved, files } of readCheckpoints(dir, refused)) {
+        // Asked first, outside the try: a database that is away says nothing about the checkpoint.
+        const reading = await readLog(this.#pool, saved.position.seq)
+        const active = await activeGeneration(this.#pool)
+        try {
+          checkHistory(saved.position, reading)
+          if (saved.generation !== null && saved.generation.id !== active?.id)
+            throw new RebuildNeeded('another generation is active')
+          const state = await IndexState.restore(engine, saved)
+          log.info({ number, seq: saved.position.seq, passages: state.passages.live }, 'checkpoint loaded')
+          return { state, files, changed: 0 }
+        } catch (error) {
+          refused(number, error)
+        }
+      }
+    const started = performance.now()
+    const state = await rebuild(this.#pool, engine, dir, this.#stop.signal)
+    const passages = state.passages.live
+    log.info({ passages, ms: Math.round(performance.now() - started) }, 'rebuilt from the database')
+    return { state, files: new Map(), changed: Math.max(passages, 1) }
+  }
+
+  /** Tries until it works; null once stopped. */
+  async #persistently<T>(work: () => Promise<T>): Promise<T | null> {
+    const { signal } = this.#stop
+    for (let failures = 0; !signal.aborted; failures++)
+      try {
+        return await work()
+      } catch (error) {
+        if (signal.aborted) return null
+        this.#options.log.warn({ err: error }, 'the index could not be loaded, trying again')
+        const wait = RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]
+        await sleep(wait, undefined, { signal }).catch(() => {})
+      }
+    return null
+  }
+
+  /** Wakes the tail at every commit that appends. A lost connection is opened again; polling goes on without it. */
+  async #listen(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const client = createListener(this.#options.config, 'terrace-index-listen')
+      try {
+        const lost = new Promise<void>((resolve) => {
+          client.on('error', () => resolve())
+          client.on('end', () => resolve())
+          signal.addEventListener('abort', () => resolve(), { once: true })
+        })
+        client.on('notification', () => this.#tail?.wake())
+        await client.connect()
+        await client.query(`LISTEN ${LOG_CHANNEL}`)
+        this.#tail?.wake()
+        await lost
+      } catch {
+        // the tail's own reading says what is wrong
+      }
+      await client.end().catch(() => {})
+      await sleep(1_000, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** Once for everything that happens in one turn of the event loop. */
+  #report(): void {
+    if (this.#reportDue) return
+    this.#reportDue = true
+    setImmediate(() => {
+      this.#reportDue = false
+      this.#options.report({
+        ready: this.#ready,
+        position: this.#state?.position ?? null,
+        caughtUpAt: this.#caughtUpAt,
+        passages: this.#state?.passages.live ?? 0,
+        vectors: this.#state?.passages.liveVectors ?? 0,
+        dimensions: this.#state?.generation?.dimensions ?? null,
+      })
+    })
+  }
+}

@@ -1,0 +1,28 @@
+// Where applying an entry gets its passages and vectors from: PostgreSQL (database-source.ts), memory in tests.
+// Portions are a few hundred rows, in order of the passages in their document.
+
+export interface PassageRow {
+  readonly id: number
+  readonly language: string
+  readonly heading: string
+  readonly text: string
+}
+
+export interface VectorRow {
+  readonly passageId: number
+  /** Little-endian float32. */
+  readonly vector: Uint8Array
+}
+
+export interface Generation {
+  readonly id: number
+  readonly dimensions: number
+}
+
+export interface Source {
+  /** Nothing when the version is gone: a later entry says so. */
+  passages(versionId: string): AsyncIterable<readonly PassageRow[]>
+  vectors(versionId: string, generationId: number): AsyncIterable<readonly VectorRow[]>
+  /** Null while nothing was ever embedded. */
+  activeGeneration(): Promise<Generation | null>
+}

@@ -1,0 +1,123 @@
+// Following the log. The head row's lock makes the order of positions the order of commits, without gaps, so
+// "seq > mine" never misses a late commit (log.ts). A notification wakes the reading; a poll every 500 ms is the
+// guarantee, since notifications are lost with their connection.
+// Every reading also checks that the log is still the one that was followed: the entry at our position has the id we
+// applied. After a restore or a promotion that is not so, and the state has to come from somewhere else.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Queryable } from '../database/pool.ts'
+import { applyEntry, RebuildNeeded } from './apply.ts'
+import { LOG_PORTION, type LogReading, readLog } from './database-source.ts'
+import type { Source } from './source.ts'
+import type { IndexState, LogPosition } from './state.ts'
+
+const POLL_MS = 500
+const RETRY_MS = [100, 250, 500, 1_000, 2_000] as const
+
+/** The log is not the one that led to this position. */
+export class HistoryChanged extends Error {
+  constructor(why: string) {
+    super(why)
+    this.name = 'HistoryChanged'
+  }
+}
+
+/** @throws HistoryChanged when what was applied up to `position` is not what this log says */
+export function checkHistory(position: LogPosition, { head, entryId, entries }: LogReading): void {
+  if (head.seq < position.seq)
+    throw new HistoryChanged(`the log ends at ${head.seq}, before position ${position.seq}`)
+  if (entryId !== null && entryId !== position.entryId)
+    throw new HistoryChanged(`entry ${position.seq} is another one`)
+  // Without an entry to compare, only an unchanged epoch says that nothing was cut off.
+  if (entryId === null && head.epoch !== position.epoch)
+    throw new HistoryChanged(`a new epoch began, and entry ${position.seq} is not there to compare`)
+  const next = entries[0]?.seq ?? head.seq + 1
+  if (next !== position.seq + 1 && head.seq > position.seq)
+    throw new HistoryChanged(`the log begins at ${next}, after position ${position.seq}`)
+}
+
+export interface TailEvents {
+  /** After each entry. `changed` passages are in no checkpoint yet. */
+  applied(changed: number): void
+  session(userId: string): void
+  /** Everything that the log held at this time (milliseconds) is applied. */
+  caughtUp(at: number): void
+}
+
+export class Tail {
+  readonly #db: Queryable
+  readonly #source: Source
+  readonly #state: IndexState
+  readonly #events: TailEvents
+  readonly #log: Logger
+  #wake: (() => void) | undefined
+  #woken = false
+
+  constructor(db: Queryable, source: Source, state: IndexState, events: TailEvents, log: Logger) {
+    this.#db = db
+    this.#source = source
+    this.#state = state
+    this.#events = events
+    this.#log = log
+  }
+
+  /** There is something to read. */
+  wake(): void {
+    this.#woken = true
+    this.#wake?.()
+  }
+
+  /**
+   * Follows the log until the signal aborts. What fails is logged and tried again.
+   * @throws HistoryChanged or RebuildNeeded: this state is at its end
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        this.#woken = false
+        const more = await this.#read(signal)
+        failures = 0
+        if (!more) await this.#idle(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof HistoryChanged || error instanceof RebuildNeeded) throw error
+        const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] ?? POLL_MS
+        this.#log.warn(
+          { err: error, seq: this.#state.position.seq },
+          'could not follow the log, trying again',
+        )
+        await sleep(wait, undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+
+  /** @returns whether there may be more to read at once */
+  async #read(signal: AbortSignal): Promise<boolean> {
+    const at = Date.now()
+    const reading = await readLog(this.#db, this.#state.position.seq)
+    checkHistory(this.#state.position, reading)
+    // A new epoch over an unchanged past: the history is the same, positions from now on carry the new name.
+    if (reading.head.epoch !== this.#state.position.epoch)
+      this.#state.position = { ...this.#state.position, epoch: reading.head.epoch }
+    for (const entry of reading.entries) {
+      const { changed, sessionOf } = await applyEntry(this.#state, this.#source, entry, signal)
+      this.#events.applied(changed)
+      if (sessionOf !== undefined) this.#events.session(sessionOf)
+    }
+    if (reading.entries.length === LOG_PORTION) return true
+    this.#events.caughtUp(at)
+    return false
+  }
+
+  async #idle(signal: AbortSignal): Promise<void> {
+    if (this.#woken) return
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    const timer = new AbortController()
+    const poll = sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, timer.signal]) })
+    await Promise.race([woken, poll.catch(() => {})])
+    timer.abort()
+    this.#wake = undefined
+  }
+}

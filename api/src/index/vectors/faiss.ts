@@ -1,0 +1,109 @@
+// FAISS by faiss-node. Everything is checked before it is called: what C++ throws can end the process.
+// faiss-node loses a query's floats at every search; `lostBytes` counts them, and the process is replaced in time.
+// It switches from one scan per query to a matrix product at 20 queries, so batches that lie between are filled up
+// with zeros (docs/decisions/, "FAISS in batches").
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import type { Ranking, VectorEngine, VectorSegment } from './port.ts'
+import { SegmentFile } from './segment-file.ts'
+
+/** From so many queries on, filling up to MATRIX is cheaper than one scan each. */
+export const FILL_FROM = 5
+export const MATRIX = 20
+
+const ROOT = path.resolve(import.meta.dirname, '../../../..')
+
+interface FaissIndex {
+  ntotal(): number
+  getDimension(): number
+  search(queries: number[], k: number): Ranking
+}
+
+interface Faiss {
+  Index: { read(file: string): FaissIndex }
+}
+
+function isFaiss(loaded: unknown): loaded is Faiss {
+  return (
+    typeof loaded === 'object' &&
+    loaded !== null &&
+    'Index' in loaded &&
+    typeof loaded.Index === 'function' &&
+    'read' in loaded.Index
+  )
+}
+
+/** From node_modules, else as compiled by `npm start` into .native; null when there is neither. */
+export function loadFaiss(): VectorEngine | null {
+  for (const place of [`${ROOT}/`, `${ROOT}/.native/`])
+    try {
+      const loaded: unknown = createRequire(place)('faiss-node')
+      if (isFaiss(loaded)) return new FaissEngine(loaded)
+    } catch {
+      // not there, or not compiled
+    }
+  return null
+}
+
+class FaissEngine implements VectorEngine {
+  readonly name = 'faiss'
+  readonly #faiss: Faiss
+  lostBytes = 0
+
+  constructor(faiss: Faiss) {
+    this.#faiss = faiss
+  }
+
+  open(file: string, dimensions: number): VectorSegment {
+    const segment = new SegmentFile(file, dimensions)
+    try {
+      const index = this.#faiss.Index.read(file)
+      if (index.ntotal() !== segment.count || index.getDimension() !== dimensions)
+        throw new Error(`${file} was changed while it was read`)
+      return new FaissSegment(index, segment, (bytes) => {
+        this.lostBytes += bytes
+      })
+    } catch (error) {
+      segment.close()
+      throw error
+    }
+  }
+}
+
+class FaissSegment implements VectorSegment {
+  readonly #index: FaissIndex
+  readonly #file: SegmentFile
+  readonly #lost: (bytes: number) => void
+
+  constructor(index: FaissIndex, file: SegmentFile, lost: (bytes: number) => void) {
+    this.#index = index
+    this.#file = file
+    this.#lost = lost
+  }
+
+  get count(): number {
+    return this.#file.count
+  }
+
+  search(queries: readonly Float32Array[], k: number): Ranking {
+    if (!Number.isInteger(k) || k < 1 || k > this.count) throw new RangeError(`k ${k} of ${this.count}`)
+    const { dimensions } = this.#file
+    const rows = queries.length >= FILL_FROM && queries.length < MATRIX ? MATRIX : queries.length
+    // faiss-node takes plain arrays only.
+    const flat = new Array<number>(rows * dimensions).fill(0)
+    for (const [row, query] of queries.entries()) {
+      if (query.length !== dimensions) throw new RangeError(`${query.length} of ${dimensions} dimensions`)
+      for (let i = 0; i < dimensions; i++) flat[row * dimensions + i] = query[i] ?? 0
+    }
+    this.#lost(flat.length * 4)
+    return this.#index.search(flat, k)
+  }
+
+  read(first: number, count: number, into: Float32Array): void {
+    this.#file.read(first, count, into)
+  }
+
+  close(): void {
+    this.#file.close()
+  }
+}
