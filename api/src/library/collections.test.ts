@@ -111,16 +111,50 @@ test('members: owners decide, roles take hold at once, one owner stays', async (
   expect(await other.api.collections.get.query({ id })).toMatchObject({ role: 'owner' })
 })
 
+/** Runs calls that all wait for the table of members before they change it, then lets them go. */
+async function atOnce(calls: (() => Promise<unknown>)[]): Promise<PromiseSettledResult<unknown>[]> {
+  const blocker = await library.pool.connect()
+  try {
+    await blocker.query('BEGIN; LOCK TABLE collection_members IN SHARE MODE')
+    const running: Promise<unknown>[] = []
+    for (const call of calls) {
+      running.push(call())
+      const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
+      while ((await blocker.query(waiting)).rows.length < running.length) await new Promise(setImmediate)
+    }
+    const settled = Promise.allSettled(running)
+    await blocker.query('COMMIT')
+    return await settled
+  } finally {
+    blocker.release()
+  }
+}
+
 test('two owners can not remove each other at once', async () => {
   const id = await library.collection(owner, 'Duel')
   await owner.api.collections.setMember.mutate({ id, userId: other.viewer.userId, role: 'owner' })
-  const results = await Promise.allSettled([
-    owner.api.collections.removeMember.mutate({ id, userId: other.viewer.userId }),
-    other.api.collections.removeMember.mutate({ id, userId: owner.viewer.userId }),
+  const results = await atOnce([
+    () => owner.api.collections.removeMember.mutate({ id, userId: other.viewer.userId }),
+    () => other.api.collections.removeMember.mutate({ id, userId: owner.viewer.userId }),
   ])
-  expect(results.map((result) => result.status).sort()).toEqual(['fulfilled', 'rejected'])
-  const { rows } = await library.pool.query('SELECT 1 FROM collection_members WHERE collection_id = $1', [id])
-  expect(rows).toHaveLength(1)
+  expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected'])
+  const { rows } = await library.pool.query(
+    'SELECT user_id FROM collection_members WHERE collection_id = $1',
+    [id],
+  )
+  expect(rows).toEqual([{ user_id: owner.viewer.userId }])
+})
+
+test('an owner who is being removed can not let anybody in any more', async () => {
+  const third = await library.server.person()
+  const id = await library.collection(owner, 'Last deed')
+  await owner.api.collections.setMember.mutate({ id, userId: other.viewer.userId, role: 'owner' })
+  const [, deed] = await atOnce([
+    () => owner.api.collections.removeMember.mutate({ id, userId: other.viewer.userId }),
+    () => other.api.collections.setMember.mutate({ id, userId: third.viewer.userId, role: 'owner' }),
+  ])
+  expect(deed).toMatchObject({ status: 'rejected', reason: { data: { code: 'NOT_FOUND' } } })
+  await refused('NOT_FOUND', [third.api.collections.get.query({ id })])
 })
 
 test('a team gives its people the stronger of their roles', async () => {

@@ -112,7 +112,11 @@ test('changes of collections and chats reach those concerned and nobody else', a
   expect(theirs.heard.filter((event) => event.type === 'chat')).toEqual([])
 })
 
-test('a session that ended hears nothing more', async () => {
+test.each([
+  ['signed out', 'DELETE FROM sessions WHERE id = $1'],
+  ['expired', 'UPDATE sessions SET expires_at = now() WHERE id = $1'],
+  ['banned', 'UPDATE users SET banned = true WHERE id = (SELECT user_id FROM sessions WHERE id = $1)'],
+])('a session that ended (%s) hears nothing more', async (how, end) => {
   const person = await library.server.person()
   await owner.api.collections.setMember.mutate({
     id: collection,
@@ -122,8 +126,8 @@ test('a session that ended hears nothing more', async () => {
   await using events = listen(library.events, person.viewer)
   await until(() => events.heard.length > 0)
   events.clear()
-  await library.pool.query('DELETE FROM sessions WHERE id = $1', [person.viewer.sessionId])
-  await upload(owner, collection, 'after.txt', 'after sign-out')
+  await library.pool.query(end, [person.viewer.sessionId])
+  await upload(owner, collection, 'after.txt', `after being ${how}`)
   await until(() => events.ended())
   expect(events.heard).toEqual([])
 })
