@@ -1,36 +1,70 @@
 import { Check } from 'lucide-react'
-import * as Radix from 'radix-ui/dropdown-menu'
-import type { ReactElement, ReactNode } from 'react'
+import { createContext, type KeyboardEvent, type ReactElement, type ReactNode, use, useRef } from 'react'
 import { cx } from '../../lib/cx.ts'
+import { Popover } from './popover.tsx'
 
-const ITEM =
-  'flex min-h-9 items-center gap-2.5 rounded-md px-2.5 py-1.5 text-sm outline-none select-none data-highlighted:bg-hover data-disabled:opacity-50'
+const ITEM = cx(
+  'flex min-h-9 w-full items-center gap-2.5 rounded-md px-2.5 py-1.5 text-left text-sm outline-none select-none',
+  'hover:bg-hover focus:bg-hover aria-disabled:cursor-not-allowed aria-disabled:opacity-50',
+)
+const ITEMS = '[role^="menuitem"]:not([aria-disabled="true"])'
+/** Milliseconds within which letters belong to one word. */
+const TYPING = 700
+
+const CloseContext = createContext<() => void>(() => {})
 
 interface MenuProps {
   trigger: ReactElement
   children: ReactNode
   align?: 'start' | 'end'
-  /** Called as the menu closes; return focus elsewhere by preventing the event's default. */
-  onCloseAutoFocus?: (event: Event) => void
 }
 
 /** A button's menu: arrow keys, type-ahead, Escape, focus back on the button. */
-export function Menu({ trigger, children, align = 'end', onCloseAutoFocus }: MenuProps) {
+export function Menu({ trigger, children, align = 'end' }: MenuProps) {
+  const typed = useRef({ text: '', at: 0 })
+  const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
+    const items = [...event.currentTarget.querySelectorAll<HTMLElement>(ITEMS)]
+    const active = document.activeElement
+    const here = active instanceof HTMLElement ? items.indexOf(active) : -1
+    const go = (index: number) => {
+      event.preventDefault()
+      items.at(index % items.length)?.focus()
+    }
+    if (event.key === 'ArrowDown') go(here + 1)
+    else if (event.key === 'ArrowUp') go(here < 0 ? -1 : here - 1)
+    else if (event.key === 'Home') go(0)
+    else if (event.key === 'End') go(-1)
+    else if (
+      event.key.length === 1 &&
+      event.key !== ' ' &&
+      !event.ctrlKey &&
+      !event.metaKey &&
+      !event.altKey
+    ) {
+      const now = Date.now()
+      const text = now - typed.current.at > TYPING ? event.key : typed.current.text + event.key
+      typed.current = { text, at: now }
+      const after = [...items.slice(here + 1), ...items.slice(0, here + 1)]
+      // A longer word may still mean the item that one letter led to.
+      const searched = text.length > 1 && here >= 0 ? items.slice(here).concat(items) : after
+      searched.find((item) => item.innerText.trim().toLowerCase().startsWith(text.toLowerCase()))?.focus()
+    }
+  }
   return (
-    <Radix.Root modal={false}>
-      <Radix.Trigger asChild>{trigger}</Radix.Trigger>
-      <Radix.Portal>
-        <Radix.Content
-          align={align}
-          sideOffset={4}
-          collisionPadding={8}
-          {...(onCloseAutoFocus && { onCloseAutoFocus })}
-          className="z-50 max-h-(--radix-dropdown-menu-content-available-height) max-w-[calc(100vw-1rem)] min-w-48 animate-appear overflow-y-auto rounded-xl border border-line bg-surface p-1 shadow-float"
-        >
-          {children}
-        </Radix.Content>
-      </Radix.Portal>
-    </Radix.Root>
+    <Popover
+      trigger={trigger}
+      role="menu"
+      align={align}
+      className="max-w-[calc(100vw-1rem)] min-w-48 p-1"
+      onKeyDown={onKeyDown}
+      onShown={(menu) => {
+        const chosen = menu.querySelector<HTMLElement>(`[aria-checked="true"]${ITEMS}`)
+        const first = chosen ?? menu.querySelector<HTMLElement>(ITEMS) ?? menu
+        first.focus({ preventScroll: true })
+      }}
+    >
+      {(close) => <CloseContext value={close}>{children}</CloseContext>}
+    </Popover>
   )
 }
 
@@ -43,11 +77,23 @@ interface ItemProps {
 }
 
 export function MenuItem({ children, icon, onSelect, danger = false, disabled = false }: ItemProps) {
+  const close = use(CloseContext)
   return (
-    <Radix.Item disabled={disabled} onSelect={onSelect} className={cx(ITEM, danger && 'text-danger')}>
+    <button
+      type="button"
+      role="menuitem"
+      tabIndex={-1}
+      aria-disabled={disabled || undefined}
+      onClick={() => {
+        if (disabled) return
+        close()
+        onSelect()
+      }}
+      className={cx(ITEM, danger && 'text-danger')}
+    >
       {icon}
       {children}
-    </Radix.Item>
+    </button>
   )
 }
 
@@ -62,13 +108,12 @@ export function MenuLink({
   children: ReactNode
   icon?: ReactNode
 }) {
+  const close = use(CloseContext)
   return (
-    <Radix.Item asChild className={ITEM}>
-      <a href={href} download={download}>
-        {icon}
-        {children}
-      </a>
-    </Radix.Item>
+    <a role="menuitem" tabIndex={-1} href={href} download={download} onClick={close} className={ITEM}>
+      {icon}
+      {children}
+    </a>
   )
 }
 
@@ -91,32 +136,40 @@ export function MenuChoices({
   choices: readonly MenuChoice[]
   onChange: (value: string) => void
 }) {
+  const close = use(CloseContext)
   return (
-    <Radix.RadioGroup aria-label={label} value={value} onValueChange={onChange}>
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset has no place in a menu
+    <div role="group" aria-label={label}>
       {choices.map((choice) => (
-        <Radix.RadioItem
+        <button
           key={choice.value}
-          value={choice.value}
-          disabled={choice.disabled ?? false}
+          type="button"
+          role="menuitemradio"
+          tabIndex={-1}
+          aria-checked={choice.value === value}
+          aria-disabled={choice.disabled || undefined}
+          onClick={() => {
+            if (choice.disabled) return
+            close()
+            onChange(choice.value)
+          }}
           className={cx(ITEM, 'items-start')}
         >
           <span className="mt-0.5 size-4 shrink-0">
-            <Radix.ItemIndicator>
-              <Check className="size-4 text-accent" />
-            </Radix.ItemIndicator>
+            {choice.value === value && <Check aria-hidden className="size-4 text-accent" />}
           </span>
           <span className="flex min-w-0 flex-col">
             {choice.label}
             {choice.description && <span className="text-xs text-ink-soft">{choice.description}</span>}
           </span>
-        </Radix.RadioItem>
+        </button>
       ))}
-    </Radix.RadioGroup>
+    </div>
   )
 }
 
 export const MenuLabel = ({ children }: { children: ReactNode }) => (
-  <Radix.Label className="px-2.5 pt-1.5 pb-1 text-xs font-medium text-ink-soft">{children}</Radix.Label>
+  <div className="px-2.5 pt-1.5 pb-1 text-xs font-medium text-ink-soft">{children}</div>
 )
 
-export const MenuSeparator = () => <Radix.Separator className="my-1 h-px bg-line" />
+export const MenuSeparator = () => <hr className="my-1 h-px border-0 bg-line" />

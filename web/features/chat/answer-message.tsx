@@ -1,7 +1,6 @@
 // One answer: what is happening, the text as it streams, its sources, how it ended and what can be done next.
 import { Check, Copy, RefreshCw } from 'lucide-react'
 import { lazy, memo, type ReactNode, Suspense, useEffect, useMemo, useState } from 'react'
-import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import { Button } from '../../components/ui/button.tsx'
 import { IconButton } from '../../components/ui/icon-button.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
@@ -50,7 +49,8 @@ export const AnswerMessage = memo(function AnswerMessage(props: Props) {
     }),
     [citations, openNumber, onOpen, message],
   )
-  const quotesOnly = message.attempt?.model === PASSAGES_MODEL && view.text === ''
+  // Without a language model, or when none could answer, the sources are the answer.
+  const quotesOnly = view.state === 'done' && view.text === ''
 
   return (
     <article
@@ -73,7 +73,7 @@ export const AnswerMessage = memo(function AnswerMessage(props: Props) {
           </div>
         </AnswerSourcesContext>
       )}
-      {view.state === 'done' && quotesOnly && (
+      {quotesOnly && (
         <QuoteCards citations={citations} question={question} openNumber={openNumber} onOpen={sources.open} />
       )}
       {!running && !quotesOnly && (

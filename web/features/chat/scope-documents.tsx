@@ -49,7 +49,7 @@ export function ScopeDocuments({
           placeholder={t('chat.scopeFilterDocuments')}
         />
       </div>
-      <ul className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+      <ul className="max-h-72 min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {items.map((item) => (
           <li key={item.id}>
             <button

@@ -1,8 +1,8 @@
 // Chooses what to ask: any number of collections, or one document of one of them.
 import { Check, ChevronRight, FileText, Library, X } from 'lucide-react'
-import * as Popover from 'radix-ui/popover'
 import { useState } from 'react'
 import { Input } from '../../components/ui/input.tsx'
+import { Popover } from '../../components/ui/popover.tsx'
 import { SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { cx } from '../../lib/cx.ts'
 import { toFailure } from '../../lib/errors.ts'
@@ -29,81 +29,96 @@ interface CollectionRow {
 const FILTER_FROM = 8
 
 export function ScopePicker({ scope, onScope, files, className }: Props) {
-  const [open, setOpen] = useState(false)
-  const [inside, setInside] = useState<CollectionRow | null>(null)
   const collections = trpc.collections.list.useQuery()
   const document = trpc.documents.get.useQuery(
     { id: scope.documentId ?? '' },
     { enabled: scope.documentId !== null },
   )
-  const all = collections.data ?? []
-  const words = scopeWords(scope, all, document.data?.name ?? null, files)
-
-  const choose = (next: Scope, close: boolean) => {
-    onScope(next)
-    if (close) setOpen(false)
-  }
-
+  const documentName = scope.documentId === null ? null : (document.data?.name ?? '…')
+  const words = scopeWords(scope, collections.data ?? [], documentName, files)
+  const Icon = scope.documentId === null ? Library : FileText
   return (
-    <Popover.Root
-      open={open}
-      onOpenChange={(next) => {
-        setOpen(next)
-        if (next) setInside(null)
-      }}
-    >
-      <Popover.Trigger
-        aria-label={`${t('chat.scope')}: ${words}`}
-        className={cx(
-          'inline-flex h-8 min-w-0 items-center gap-1.5 rounded-lg px-2 text-sm text-ink-soft transition-colors',
-          'hover:bg-hover hover:text-ink data-[state=open]:bg-hover data-[state=open]:text-ink',
-          className,
-        )}
-      >
-        {scope.documentId === null ? (
-          <Library aria-hidden className="size-4 shrink-0" />
-        ) : (
-          <FileText aria-hidden className="size-4 shrink-0" />
-        )}
-        <span className="truncate">{collections.isPending ? t('chat.scope') : words}</span>
-      </Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content
-          align="start"
-          sideOffset={6}
-          collisionPadding={8}
-          aria-label={t('chat.scopeChoose')}
-          className="z-50 flex max-h-[min(26rem,var(--radix-popover-content-available-height))] w-[min(22rem,calc(100vw-1rem))] animate-appear flex-col overflow-hidden rounded-xl border border-line bg-surface shadow-float"
-        >
-          {collections.isPending ? (
-            <div className="p-3">
-              <SkeletonRows rows={2} label={t('chat.loading')} />
-            </div>
-          ) : collections.isError ? (
-            <p className="p-4 text-sm text-danger">{toFailure(collections.error).message}</p>
-          ) : inside === null ? (
-            <Collections
-              all={all}
-              scope={scope}
-              onToggle={(id) =>
-                choose({ collectionIds: toggle(scope.collectionIds, id), documentId: null }, false)
-              }
-              onAll={(ids) => choose({ collectionIds: ids, documentId: null }, false)}
-              onOpen={setInside}
-              onClearDocument={() => choose({ ...scope, documentId: null }, false)}
-              documentName={scope.documentId === null ? null : (document.data?.name ?? '…')}
-            />
-          ) : (
-            <ScopeDocuments
-              collection={inside}
-              chosen={scope.documentId}
-              onBack={() => setInside(null)}
-              onChoose={(documentId) => choose({ collectionIds: [inside.id], documentId }, true)}
-            />
+    <Popover
+      role="dialog"
+      label={t('chat.scopeChoose')}
+      className="w-[min(22rem,calc(100vw-1rem))] [&:popover-open]:flex [&:popover-open]:flex-col"
+      trigger={
+        <button
+          type="button"
+          aria-label={`${t('chat.scope')}: ${words}`}
+          className={cx(
+            'inline-flex h-8 min-w-0 items-center gap-1.5 rounded-lg px-2 text-sm text-ink-soft transition-colors',
+            'hover:bg-hover hover:text-ink data-[state=open]:bg-hover data-[state=open]:text-ink',
+            className,
           )}
-        </Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
+        >
+          <Icon aria-hidden className="size-4 shrink-0" />
+          <span className="truncate">{collections.isPending ? t('chat.scope') : words}</span>
+        </button>
+      }
+    >
+      {(close) => (
+        <Choices
+          all={collections.data}
+          failure={collections.isError ? toFailure(collections.error).message : null}
+          scope={scope}
+          documentName={documentName}
+          onScope={onScope}
+          close={close}
+        />
+      )}
+    </Popover>
+  )
+}
+
+function Choices({
+  all,
+  failure,
+  scope,
+  documentName,
+  onScope,
+  close,
+}: {
+  /** Undefined while they are on their way. */
+  all: readonly CollectionRow[] | undefined
+  failure: string | null
+  scope: Scope
+  documentName: string | null
+  onScope: (scope: Scope) => void
+  close: () => void
+}) {
+  const [inside, setInside] = useState<CollectionRow | null>(null)
+  if (failure !== null) return <p className="p-4 text-sm text-danger">{failure}</p>
+  if (all === undefined) {
+    return (
+      <div className="p-3">
+        <SkeletonRows rows={2} label={t('chat.loading')} />
+      </div>
+    )
+  }
+  if (inside !== null) {
+    return (
+      <ScopeDocuments
+        collection={inside}
+        chosen={scope.documentId}
+        onBack={() => setInside(null)}
+        onChoose={(documentId) => {
+          onScope({ collectionIds: [inside.id], documentId })
+          close()
+        }}
+      />
+    )
+  }
+  return (
+    <Collections
+      all={all}
+      scope={scope}
+      documentName={documentName}
+      onToggle={(id) => onScope({ collectionIds: toggle(scope.collectionIds, id), documentId: null })}
+      onAll={(ids) => onScope({ collectionIds: ids, documentId: null })}
+      onOpen={setInside}
+      onClearDocument={() => onScope({ ...scope, documentId: null })}
+    />
   )
 }
 
@@ -174,7 +189,7 @@ function Collections({
           />
         </div>
       )}
-      <ul className="min-h-0 flex-1 overflow-y-auto px-2 pb-2">
+      <ul className="max-h-72 min-h-0 flex-1 overflow-y-auto px-2 pb-2">
         {shown.map((collection) => {
           const isChosen = documentName === null && scope.collectionIds.includes(collection.id)
           return (

@@ -36,7 +36,7 @@ export function SourceList({ citations, openNumber, onOpen }: Props) {
               <NumberBadge number={citation.number} available={citation.available} />
               <span className="min-w-0 flex-1">
                 <span className="flex items-baseline gap-2 text-sm">
-                  <span className="truncate font-medium">{citation.documentName}</span>
+                  <span className="truncate font-medium">{sourceName(citation)}</span>
                   {citation.available && (
                     <span className="shrink-0 text-ink-soft">
                       {t('answer.page', { page: citation.page })}

@@ -52,6 +52,8 @@ export function useAnswer(chatId: string, message: Message): { view: AnswerView;
       // A look at the chat that began before the end must not bring the running answer back.
       void utils.chats.get.cancel({ id: chatId })
       keep()
+      // Which model answered, when the one that was asked could not, is not part of the stream.
+      void utils.chats.get.invalidate({ id: chatId })
       void utils.chats.list.invalidate()
     })
     return () => {

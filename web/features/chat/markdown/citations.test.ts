@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type HastNode, rehypeCitations, splitCitations } from './citations.ts'
+import { splitCitations } from './citations.ts'
 
 const any = () => true
 
@@ -32,26 +32,5 @@ describe('citation marks', () => {
     ])
     expect(splitCitations('Both [1, 9]', (n) => n < 5)).toEqual([{ text: 'Both [1, 9]' }])
     expect(splitCitations('', any)).toEqual([])
-  })
-
-  test('code and links are left alone', () => {
-    const element = (tagName: string, value: string): HastNode => ({
-      type: 'element',
-      tagName,
-      children: [{ type: 'text', value }],
-    })
-    const tree: HastNode = {
-      type: 'root',
-      children: [element('p', 'Say [1]'), element('code', 'a[1]'), element('a', '[1]')],
-    }
-    rehypeCitations({ known: any })(tree)
-    expect(tree.children?.map((child) => child.children)).toEqual([
-      [
-        { type: 'text', value: 'Say' },
-        { type: 'element', tagName: 'citation', properties: { numbers: '1' }, children: [] },
-      ],
-      [{ type: 'text', value: 'a[1]' }],
-      [{ type: 'text', value: '[1]' }],
-    ])
   })
 })

@@ -1,5 +1,5 @@
-// `[n]` in an answer becomes a numbered button. Done on the parsed tree (hast), after Markdown:
-// never inside code or a link, and never by putting HTML together.
+// `[n]` in an answer becomes a numbered button. Done on text tokens, after Markdown was parsed: so never inside
+// code or a link.
 
 export interface TextPiece {
   readonly text: string
@@ -32,41 +32,4 @@ export function splitCitations(
   }
   if (at < text.length) pieces.push({ text: text.slice(at) })
   return pieces
-}
-
-/** As much of hast as is needed here; react-markdown's own types come from a package that is not ours. */
-export interface HastNode {
-  type: string
-  tagName?: string
-  value?: string
-  properties?: Record<string, unknown>
-  children?: HastNode[]
-}
-
-const KEEP = new Set(['code', 'pre', 'a', 'citation'])
-
-/** A rehype plugin: text becomes text and `<citation numbers="1,2">`. */
-export function rehypeCitations(options: { known: (number: number) => boolean }) {
-  return (tree: HastNode): void => mark(tree, options.known)
-}
-
-function mark(node: HastNode, known: (number: number) => boolean): void {
-  if (node.children === undefined || KEEP.has(node.tagName ?? '')) return
-  node.children = node.children.flatMap((child) => {
-    if (child.type !== 'text' || child.value === undefined) {
-      mark(child, known)
-      return [child]
-    }
-    return splitCitations(child.value, known).map(
-      (piece): HastNode =>
-        'text' in piece
-          ? { type: 'text', value: piece.text }
-          : {
-              type: 'element',
-              tagName: 'citation',
-              properties: { numbers: piece.numbers.join(',') },
-              children: [],
-            },
-    )
-  })
 }
