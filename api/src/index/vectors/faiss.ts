@@ -16,7 +16,7 @@ const ROOT = path.resolve(import.meta.dirname, '../../../..')
 interface FaissIndex {
   ntotal(): number
   getDimension(): number
-  search(queries: number[], k: number): Ranking
+  search(queries: number[], k: number): { labels: number[]; distances: number[] }
 }
 
 interface Faiss {
@@ -96,7 +96,8 @@ class FaissSegment implements VectorSegment {
       for (let i = 0; i < dimensions; i++) flat[row * dimensions + i] = query[i] ?? 0
     }
     this.#lost(flat.length * 4)
-    return this.#index.search(flat, k)
+    const { labels, distances } = this.#index.search(flat, k)
+    return { labels, scores: distances }
   }
 
   read(first: number, count: number, into: Float32Array): void {

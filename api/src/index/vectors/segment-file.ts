@@ -60,8 +60,9 @@ function check(fd: number, file: string, dimensions: number): number {
   const { size } = fstatSync(fd)
   if (readSync(fd, header, 0, HEADER_BYTES, 0) !== HEADER_BYTES) throw new Error(`${file} is cut short`)
   const count = Number(header.readBigUInt64LE(8))
-  if (!header.equals(segmentHeader(dimensions, count)))
+  if (header.readUInt32LE(4) !== dimensions)
     throw new Error(`${file} is not a segment of ${dimensions} dimensions`)
   if (size !== HEADER_BYTES + count * dimensions * 4) throw new Error(`${file} is cut short or too long`)
+  if (!header.equals(segmentHeader(dimensions, count))) throw new Error(`${file} is not a flat segment`)
   return count
 }

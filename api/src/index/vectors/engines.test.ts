@@ -1,0 +1,16 @@
+import { describe, expect, test } from 'vitest'
+import { exactEngine } from './exact.ts'
+import { loadFaiss } from './faiss.ts'
+import { engineCases } from './port.cases.ts'
+
+describe('exact', () => engineCases(exactEngine))
+
+// One engine for the whole file: the addon must not be loaded twice in a process.
+const faiss = loadFaiss()
+describe.skipIf(faiss === null)('faiss', () => {
+  engineCases(() => faiss ?? exactEngine())
+
+  test('counts what its searches lose, and refuses what would end the process', async () => {
+    expect(faiss?.lostBytes).toBeGreaterThan(0)
+  })
+})
