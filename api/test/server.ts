@@ -132,7 +132,7 @@ function absent<T extends object>(name: string): T {
   })
 }
 
-async function person(
+export async function person(
   url: string,
   config: Config,
   db: TestDatabase,
@@ -165,7 +165,7 @@ export function sessionCookie(config: Config, token: string): string {
   return `${sessionCookieName(config)}=${encodeURIComponent(`${token}.${signature}`)}`
 }
 
-function client(url: string, config: Config, cookie: string | undefined): Omit<Person, 'viewer'> {
+export function client(url: string, config: Config, cookie: string | undefined): Omit<Person, 'viewer'> {
   const headers: Record<string, string> = { origin: new URL(config.publicUrl).origin }
   if (cookie !== undefined) headers.cookie = cookie
   return {
