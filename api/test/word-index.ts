@@ -5,7 +5,8 @@ import type { Candidate, Index } from '../src/index/port.ts'
 
 export function wordIndex(pool: Pool): Index {
   return {
-    async search(query) {
+    async search(asked) {
+      const query = await asked
       const words = new Set(wordsOf(query.text))
       const { rows } = await pool.query<{ id: string; text: string }>(
         `SELECT p.id, p.heading || ' ' || p.text AS text

@@ -3,6 +3,7 @@ import { collectionsRouter } from './collections/router.ts'
 import { documentsRouter } from './documents/router.ts'
 import { eventsRouter } from './events/router.ts'
 import { peopleRouter } from './people/router.ts'
+import { searchRouter } from './search/router.ts'
 import { setupRouter } from './setup/router.ts'
 import { router } from './trpc.ts'
 
@@ -11,6 +12,7 @@ export const appRouter = router({
   documents: documentsRouter,
   events: eventsRouter,
   people: peopleRouter,
+  search: searchRouter,
   setup: setupRouter,
 })
 

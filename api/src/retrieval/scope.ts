@@ -1,0 +1,62 @@
+// What a search ranges over, as the asker may see it now: keys for the index's filter. Asked of the database on the
+// primary for every search, never remembered (promise P5).
+import { VISIBLE_COLLECTIONS_SQL } from '../access/collections.ts'
+import type { Viewer } from '../access/port.ts'
+import type { Queryable } from '../database/pool.ts'
+import { AppError } from '../errors.ts'
+import type { IndexFilter } from '../index/port.ts'
+
+export interface Scope {
+  /** Those of them that are visible. Without any, and without a document: every visible shared collection. */
+  readonly collectionIds?: readonly string[] | undefined
+  /** This document only. */
+  readonly documentId?: string | undefined
+}
+
+export interface ResolvedScope {
+  readonly filter: IndexFilter
+  readonly collections: number
+}
+
+/** @throws AppError NOT_FOUND when nothing that was named is visible, NOTHING_TO_SEARCH for an empty list */
+export async function resolveScope(db: Queryable, viewer: Viewer, scope: Scope): Promise<ResolvedScope> {
+  if (scope.documentId !== undefined) return ofDocument(db, viewer, scope.documentId)
+  if (scope.collectionIds === undefined) return ofEverything(db, viewer)
+  if (scope.collectionIds.length === 0) throw new AppError('NOTHING_TO_SEARCH')
+  return ofCollections(db, viewer, scope.collectionIds)
+}
+
+async function ofEverything(db: Queryable, viewer: Viewer): Promise<ResolvedScope> {
+  const { rows } = await db.query<{ key: number }>({
+    name: 'search-scope-everything',
+    text: `SELECT c.key FROM collections c WHERE c.kind = 'shared' AND c.id IN ${VISIBLE_COLLECTIONS_SQL} ORDER BY c.key`,
+    values: [viewer.userId],
+  })
+  return collectionScope(rows)
+}
+
+async function ofCollections(db: Queryable, viewer: Viewer, ids: readonly string[]): Promise<ResolvedScope> {
+  const { rows } = await db.query<{ key: number }>({
+    name: 'search-scope-collections',
+    text: `SELECT c.key FROM collections c WHERE c.id = ANY($2::uuid[]) AND c.id IN ${VISIBLE_COLLECTIONS_SQL} ORDER BY c.key`,
+    values: [viewer.userId, ids],
+  })
+  if (rows.length === 0) throw new AppError('NOT_FOUND')
+  return collectionScope(rows)
+}
+
+async function ofDocument(db: Queryable, viewer: Viewer, id: string): Promise<ResolvedScope> {
+  const { rows } = await db.query<{ key: number }>({
+    name: 'search-scope-document',
+    text: `SELECT d.key FROM documents d
+           WHERE d.id = $2::uuid AND d.deleted_at IS NULL AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}`,
+    values: [viewer.userId, id],
+  })
+  const [row] = rows
+  if (row === undefined) throw new AppError('NOT_FOUND')
+  return { filter: { kind: 'documents', keys: [row.key] }, collections: 1 }
+}
+
+function collectionScope(rows: readonly { key: number }[]): ResolvedScope {
+  return { filter: { kind: 'collections', keys: rows.map(({ key }) => key) }, collections: rows.length }
+}

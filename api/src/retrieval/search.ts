@@ -1,0 +1,104 @@
+// A question's best passages, as its asker may see them: which collections count is asked of the database, the index
+// ranks, and the texts are read with the permission check in the same statement (passages.ts). Two round trips to the
+// database, and the question is embedded meanwhile.
+import type { Viewer } from '../access/port.ts'
+import type { Pool } from '../database/pool.ts'
+import type { Candidate, Index, IndexFilter } from '../index/port.ts'
+import type { Embedder } from '../models/port.ts'
+import { fetchPassages, type Passage } from './passages.ts'
+import { resolveScope, type Scope } from './scope.ts'
+
+export interface SearchDeps {
+  readonly pool: Pool
+  readonly index: Index
+  /** Null: by words only. */
+  readonly embedder: Embedder | null
+}
+
+export interface SearchRequest extends Scope {
+  readonly query: string
+  /** Passages at most, 1 to 50. Default 10. */
+  readonly limit?: number
+}
+
+export interface PassageHit extends Passage {
+  /** cosine + 0.3 · words; the words alone where there is no query vector. */
+  readonly score: number
+  /** Null when the question or the passage has no vector. */
+  readonly cosine: number | null
+  /** BM25 over its maximum for this question, 0 to 1. */
+  readonly words: number
+  /** True while the passage can be found by words only. */
+  readonly withoutVector: boolean
+}
+
+export interface SearchResult {
+  readonly mode: 'words+meaning' | 'words'
+  /** Best first. */
+  readonly passages: readonly PassageHit[]
+  readonly searchedCollections: number
+}
+
+const LIMIT = 10
+const MOST_CANDIDATES = 200
+
+/**
+ * @throws AppError NOT_FOUND when nothing that the scope names is visible, NOTHING_TO_SEARCH when it names nothing,
+ * UNAVAILABLE while the index is loading
+ */
+export async function searchPassages(
+  deps: SearchDeps,
+  viewer: Viewer,
+  { query, limit = LIMIT, ...scope }: SearchRequest,
+  signal?: AbortSignal,
+): Promise<SearchResult> {
+  const embedded = deps.embedder?.embed(query, 'query', signal) ?? Promise.resolve(null)
+  // Whoever awaits it last hears of a failure; until then it must not count as unhandled.
+  embedded.catch(() => {})
+  const { filter, collections } = await resolveScope(deps.pool, viewer, scope)
+  const mode = deps.embedder === null ? 'words' : 'words+meaning'
+  if (filter.keys.length === 0) return { mode, passages: [], searchedCollections: 0 }
+  const passages = await hits(deps, viewer, { query, embedded, filter, limit }, signal)
+  return { mode, passages, searchedCollections: collections }
+}
+
+interface Question {
+  readonly query: string
+  readonly embedded: Promise<Float32Array | null>
+  readonly filter: IndexFilter
+  readonly limit: number
+}
+
+/** Candidates whose text may be read. When the index was behind the database, more are asked for once. */
+async function hits(
+  deps: SearchDeps,
+  viewer: Viewer,
+  { query, embedded, filter, limit }: Question,
+  signal: AbortSignal | undefined,
+): Promise<PassageHit[]> {
+  const found: PassageHit[] = []
+  const seen = new Set<number>()
+  for (const wanted of [limit, Math.min(limit * 4, MOST_CANDIDATES)]) {
+    const question = embedded.then((vector) => ({ text: query, vector, filter, limit: wanted }))
+    const { candidates } = await deps.index.search(question, signal)
+    const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))
+    for (const { passageId } of unseen) seen.add(passageId)
+    found.push(...(await read(deps.pool, viewer, unseen)))
+    if (found.length >= limit || candidates.length < wanted) break
+  }
+  return found.sort((a, b) => b.score - a.score || a.passageId - b.passageId).slice(0, limit)
+}
+
+async function read(pool: Pool, viewer: Viewer, candidates: readonly Candidate[]): Promise<PassageHit[]> {
+  if (candidates.length === 0) return []
+  const passages = await fetchPassages(
+    pool,
+    viewer,
+    candidates.map(({ passageId }) => passageId),
+  )
+  const byId = new Map(passages.map((passage) => [passage.passageId, passage]))
+  return candidates.flatMap(({ passageId, score, cosine, words, withoutVector }) => {
+    const passage = byId.get(passageId)
+    return passage === undefined ? [] : [{ ...passage, score, cosine, words, withoutVector }]
+  })
+}
