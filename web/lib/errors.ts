@@ -1,7 +1,7 @@
 // From whatever was thrown to a code of contract/errors.ts and a sentence in the person's language.
 import { TRPCClientError } from '@trpc/client'
-import { ERRORS, type ErrorCode, type ErrorDetail } from '../../contract/errors.ts'
-import { errorSentence } from './t.ts'
+import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
+import { errorSentence, isErrorCode } from './t.ts'
 
 /** What a page can say about a failure. NETWORK: no answer arrived at all. */
 export interface Failure {
@@ -11,15 +11,12 @@ export interface Failure {
   requestId: string | null
 }
 
-const isCode = (value: unknown): value is ErrorCode =>
-  typeof value === 'string' && Object.hasOwn(ERRORS, value)
-
 const isDetail = (value: unknown): value is ErrorDetail =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** Reads `{ code, detail, requestId }`, the shape of every error body of the API. */
 export function failureFromBody(body: unknown): Failure | null {
-  if (typeof body !== 'object' || body === null || !('code' in body) || !isCode(body.code)) return null
+  if (typeof body !== 'object' || body === null || !('code' in body) || !isErrorCode(body.code)) return null
   const requestId = 'requestId' in body && typeof body.requestId === 'string' ? body.requestId : null
   const given = 'detail' in body && isDetail(body.detail) ? body.detail : {}
   const detail = requestId === null ? given : { requestId, ...given }

@@ -1,6 +1,6 @@
 // Every word that a person reads comes from the catalogue in locales/, by a key and typed parameters.
 // `{name}` in a sentence is replaced; an entry with `one` and `other` is chosen by `count`.
-import type { ErrorDetail } from '../../contract/errors.ts'
+import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import { en } from '../locales/en.ts'
 
 export const LOCALE = 'en'
@@ -37,3 +37,7 @@ export function errorSentence(code: ErrorKeyCode, detail: ErrorDetail): string {
   return fill(en[`error.${code}`], detail)
 }
 type ErrorKeyCode = Key extends infer K ? (K extends `error.${infer Code}` ? Code : never) : never
+
+/** The catalogue has every code of contract/errors.ts (a test says so); asking it spares pages the API's own sentences. */
+export const isErrorCode = (value: unknown): value is ErrorCode =>
+  typeof value === 'string' && value !== 'NETWORK' && Object.hasOwn(en, `error.${value}`)

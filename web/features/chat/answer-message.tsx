@@ -10,13 +10,13 @@ import { type AnswerView, type Citation, hasEnded } from './answer.ts'
 import { AnswerStatus, errorWords, heardWords } from './answer-status.tsx'
 import { answerAsText } from './answer-text.ts'
 import { type AnswerSources, AnswerSourcesContext } from './markdown/citation-button.tsx'
-import { QuoteCards } from './quote-cards.tsx'
 import { SourceList } from './source-list.tsx'
 import type { Message } from './types.ts'
 import { useAnswer } from './use-answer.ts'
 
 export const loadMarkdown = () => import('./markdown/answer-markdown.tsx')
 const AnswerMarkdown = lazy(loadMarkdown)
+const QuoteCards = lazy(() => import('./quote-cards.tsx'))
 
 interface Props {
   chatId: string
@@ -74,7 +74,14 @@ export const AnswerMessage = memo(function AnswerMessage(props: Props) {
         </AnswerSourcesContext>
       )}
       {quotesOnly && (
-        <QuoteCards citations={citations} question={question} openNumber={openNumber} onOpen={sources.open} />
+        <Suspense fallback={null}>
+          <QuoteCards
+            citations={citations}
+            question={question}
+            openNumber={openNumber}
+            onOpen={sources.open}
+          />
+        </Suspense>
       )}
       {!running && !quotesOnly && (
         <SourceList citations={citations} openNumber={openNumber} onOpen={sources.open} />

@@ -4,10 +4,10 @@ import { useState } from 'react'
 import { IconButton } from '../../components/ui/icon-button.tsx'
 import { Menu, MenuItem } from '../../components/ui/menu.tsx'
 import { t } from '../../lib/t.ts'
-import { DeleteChatDialog, RenameChatDialog } from './chat-dialogs.tsx'
+import { type ChatDialog, ChatDialogs } from './chat-dialog-slot.tsx'
 
 export function ChatHeader({ id, title: stored }: { id: string; title: string }) {
-  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null)
+  const [dialog, setDialog] = useState<ChatDialog>(null)
   const title = stored === '' ? t('chat.untitled') : stored
   return (
     <header className="flex h-12 shrink-0 items-center gap-1 border-b border-line px-4 sm:px-6">
@@ -27,8 +27,7 @@ export function ChatHeader({ id, title: stored }: { id: string; title: string })
           {t('chats.delete')}
         </MenuItem>
       </Menu>
-      <RenameChatDialog chat={{ id, title }} open={dialog === 'rename'} onClose={() => setDialog(null)} />
-      <DeleteChatDialog chat={{ id, title }} open={dialog === 'delete'} onClose={() => setDialog(null)} />
+      <ChatDialogs chat={{ id, title }} dialog={dialog} onClose={() => setDialog(null)} />
     </header>
   )
 }

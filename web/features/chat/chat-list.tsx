@@ -10,7 +10,7 @@ import { cx } from '../../lib/cx.ts'
 import { toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
-import { DeleteChatDialog, RenameChatDialog } from './chat-dialogs.tsx'
+import { type ChatDialog, ChatDialogs } from './chat-dialog-slot.tsx'
 
 type ChatItem = Outputs['chats']['list']['items'][number]
 
@@ -27,7 +27,9 @@ export function ChatList() {
   if (chats.isError) {
     return (
       <div className="px-3 py-2 text-sm text-ink-soft">
-        <p>{toFailure(chats.error).message}</p>
+        <p>
+          {t('chats.failed')} {toFailure(chats.error).message}
+        </p>
         <button
           type="button"
           onClick={() => void chats.refetch()}
@@ -62,7 +64,7 @@ export function ChatList() {
 }
 
 function ChatRow({ item, here }: { item: ChatItem; here: boolean }) {
-  const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null)
+  const [dialog, setDialog] = useState<ChatDialog>(null)
   const title = item.title === '' ? t('chat.untitled') : item.title
   return (
     <li className="group relative">
@@ -108,16 +110,7 @@ function ChatRow({ item, here }: { item: ChatItem; here: boolean }) {
           </MenuItem>
         </Menu>
       </div>
-      <RenameChatDialog
-        chat={{ id: item.id, title }}
-        open={dialog === 'rename'}
-        onClose={() => setDialog(null)}
-      />
-      <DeleteChatDialog
-        chat={{ id: item.id, title }}
-        open={dialog === 'delete'}
-        onClose={() => setDialog(null)}
-      />
+      <ChatDialogs chat={{ id: item.id, title }} dialog={dialog} onClose={() => setDialog(null)} />
     </li>
   )
 }

@@ -1,11 +1,11 @@
 // A chat: its turns, the composer, and the source that is open beside them.
 import { ArrowDown } from 'lucide-react'
 import { useRouter } from 'next/router'
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { useSlash } from '../search/use-slash.ts'
-import { type OpenSource, SourcePane } from '../source/source-pane.tsx'
+import type { OpenSource } from '../source/open-source.ts'
 import { hasFinePointer } from '../source/use-wide.ts'
 import { addFilesToChat } from './add-files.ts'
 import type { Citation } from './answer.ts'
@@ -26,6 +26,8 @@ import type { Chat, Message } from './types.ts'
 import { useChatFiles } from './use-chat-files.ts'
 import { useConversation } from './use-conversation.ts'
 import { useTurnScroll } from './use-turn-scroll.ts'
+
+const SourcePane = lazy(() => import('../source/source-pane.tsx'))
 
 interface Opened {
   readonly answerId: string
@@ -146,7 +148,11 @@ export function Conversation({ chat }: { chat: Chat }) {
           </div>
         </div>
       </DropZone>
-      {opened !== null && <SourcePane source={opened.source} onClose={close} />}
+      {opened !== null && (
+        <Suspense fallback={null}>
+          <SourcePane source={opened.source} onClose={close} />
+        </Suspense>
+      )}
     </div>
   )
 }

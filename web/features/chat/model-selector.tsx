@@ -4,7 +4,7 @@ import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import { Menu, MenuChoices, MenuItem, MenuLabel, MenuSeparator } from '../../components/ui/menu.tsx'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
-import { ConnectModelDialog } from './connect-model.tsx'
+import { ConnectModel } from './connect-model.tsx'
 import { chosenModel, hasOnlyPassages, modelName } from './models.ts'
 
 interface Props {
@@ -58,7 +58,7 @@ export function ModelSelector({ model, onModel }: Props) {
           </>
         )}
       </Menu>
-      <ConnectModelDialog open={connecting} onClose={() => setConnecting(false)} />
+      <ConnectModel open={connecting} onClose={() => setConnecting(false)} />
     </>
   )
 }

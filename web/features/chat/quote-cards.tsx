@@ -16,7 +16,7 @@ interface Props {
 }
 
 /** The answer without a language model: passages as they stand in the documents. */
-export function QuoteCards({ citations, question, openNumber, onOpen }: Props) {
+export default function QuoteCards({ citations, question, openNumber, onOpen }: Props) {
   const headingId = useId()
   if (citations.length === 0) {
     return (

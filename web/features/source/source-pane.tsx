@@ -8,22 +8,11 @@ import { Tooltip } from '../../components/ui/tooltip.tsx'
 import { t } from '../../lib/t.ts'
 import { documentAddress, originalAddress } from './addresses.ts'
 import { DocumentReader } from './document-reader.tsx'
+import type { OpenSource } from './open-source.ts'
 import { SourceGone } from './source-gone.tsx'
 import { useWide } from './use-wide.ts'
 
-export interface OpenSource {
-  readonly documentId: string
-  readonly documentName: string
-  readonly versionId: string
-  readonly page: number
-  readonly start: number
-  readonly end: number
-  readonly available: boolean
-  /** "title > section path", where it is known. */
-  readonly heading?: string
-}
-
-export function SourcePane({ source, onClose }: { source: OpenSource; onClose: () => void }) {
+export default function SourcePane({ source, onClose }: { source: OpenSource; onClose: () => void }) {
   const wide = useWide()
   const content = <Content source={source} onClose={onClose} />
   if (wide === null) return null

@@ -3,7 +3,6 @@ export const chat = {
   'chat.newTitle': 'Ask your documents',
   'chat.newHint': 'Answers come only from what is in your collections, with the passages they rest on.',
   'chat.untitled': 'Untitled chat',
-  'chat.pageTitle': '{title} · Terrace',
   'chat.loading': 'Loading the chat',
   'chat.conversation': 'Conversation',
   'chat.menu': 'More about this chat',
@@ -33,7 +32,6 @@ export const chat = {
   'chat.scope': 'What to ask',
   'chat.scopeAll': 'All collections',
   'chat.scopeNone': 'Choose what to ask',
-  'chat.scopeOne': '{name}',
   'chat.scopeMore': { one: '{name} and {count} more', other: '{name} and {count} more' },
   'chat.scopeDocument': 'Only {name}',
   'chat.scopeFiles': 'Only the files of this chat',
@@ -51,7 +49,6 @@ export const chat = {
   'chat.scopeDocuments': { one: '{count} document', other: '{count} documents' },
   'chat.scopeClear': 'Ask collections again instead of this document',
   'chat.scopeAllToggle': 'All',
-  'chat.scopeGone': 'Some of what this chat asked is no longer shared with you.',
   'chat.notSearchable': 'not yet searchable',
 
   'chat.model': 'Answers by',

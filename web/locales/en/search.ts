@@ -8,7 +8,6 @@ export const search = {
   'search.clear': 'Clear the search',
   'search.loading': 'Searching',
   'search.failed': 'The search failed.',
-  'search.tryAgain': 'Try again',
   'search.results': { one: '{count} passage', other: '{count} passages' },
   'search.resultsIn': {
     one: 'from {count} collection',
@@ -19,16 +18,12 @@ export const search = {
   'search.wordsOnly': 'Searched by words only',
   'search.wordsOnlyHint':
     'Meaning is not searched because the model that understands it is not installed. “npm run models” installs it.',
-  'search.score': 'Score {score}',
   'search.meaning': 'Meaning',
   'search.words': 'Words',
   'search.fused': 'Together',
-  'search.scores': 'Scores',
-  'search.scoresHint': 'Meaning and words put together decide the order.',
   'search.notMeasured': 'not measured',
   'search.withoutVector': 'found by words',
   'search.withoutVectorHint': 'This passage is new: its meaning is still being worked out.',
   'search.open': 'Open {name}, page {page}',
   'search.page': 'Page {page}',
-  'search.shortcut': 'Press / to search',
 } as const
