@@ -33,7 +33,7 @@ export interface Knobs {
   readonly garbage?: number
   /** Cuts the stream into pieces of this many bytes, without regard for frames or characters. */
   readonly split?: number
-  /** Every token is the time at which it left: milliseconds since 1970 with three decimals. */
+  /** Every token is a space and the time at which it left: milliseconds since 1970 with three decimals. */
   readonly stamp?: boolean
   /** Answers with a redirect to this address. */
   readonly redirect?: string
@@ -128,7 +128,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       write(stream, 'data: [DONE]\n\n')
       response.end()
     } else {
-      const token = knobs.stamp === true ? `${now().toFixed(3)} ` : (tokens[sent] ?? '')
+      const token = knobs.stamp === true ? ` ${now().toFixed(3)}` : (tokens[sent] ?? '')
       request.sent++
       stream.due += stream.interval
       write(stream, frame(request.model, { content: token }))
@@ -221,7 +221,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     // What a running Ollama says: discovery is tested against this.
     else if (path === '/api/tags')
       json(response, 200, { models: [{ name: 'scripted:latest', model: 'scripted:latest' }] })
-    else if (path === '/requests') json(response, 200, requests)
+    else if (path === '/requests') json(response, 200, requests.slice(-100))
     else if (message.method === 'POST' && path === '/script')
       read(message).then((text) => {
         override = JSON.parse(text) as Knobs

@@ -1,7 +1,7 @@
 // Documents put straight into the tables, as ingest leaves them once they are searchable: for tests of what comes
 // after ingestion.
 import { randomUUID } from 'node:crypto'
-import type { Pool } from '../src/database/pool.ts'
+import type { Queryable } from '../src/database/pool.ts'
 
 export interface ShelvedDocument {
   readonly documentId: string
@@ -10,7 +10,7 @@ export interface ShelvedDocument {
 }
 
 export async function shelveCollection(
-  pool: Pool,
+  pool: Queryable,
   userId: string,
   role: 'viewer' | 'editor' | 'owner' = 'owner',
 ): Promise<string> {
@@ -25,7 +25,7 @@ export async function shelveCollection(
 
 /** One page; each text is a passage of its own, in order. */
 export async function shelveDocument(
-  pool: Pool,
+  pool: Queryable,
   collectionId: string,
   name: string,
   texts: readonly string[],

@@ -28,7 +28,7 @@ setInterval(() => {
 }, 2)
 
 const stamp = () => (performance.timeOrigin + performance.now()).toFixed(3)
-const event = (start: number) => ({ type: 'text' as const, attempt: 1, start, text: `${stamp()} ` })
+const event = (start: number) => ({ type: 'text' as const, attempt: 1, start, text: ` ${stamp()}` })
 
 async function trpc(): Promise<number> {
   const t = initTRPC.create({
@@ -52,9 +52,7 @@ async function trpc(): Promise<number> {
     registerSubscriptions(server, { router, prefix: '/trpc', createContext: async () => ({}) })
   const options: FastifyTRPCPluginOptions<typeof router>['trpcOptions'] = { router }
   server.register(fastifyTRPCPlugin, { prefix: '/trpc', trpcOptions: options })
-  await server.listen({ port: 0, host: '127.0.0.1' })
-  const address = server.addresses()[0]
-  return address?.port ?? 0
+  return Number(new URL(await server.listen({ port: 0, host: '127.0.0.1' })).port)
 }
 
 async function sse(): Promise<number> {

@@ -2,7 +2,7 @@
 // A process of its own, so that its CPU can be stated apart. Tokens are stamps of fixed width (see STAMP).
 import net from 'node:net'
 
-/** `1732500000123.456 `: milliseconds since 1970, as the scripted model and the bare servers write them. */
+/** ` 1732500000123.456`: milliseconds since 1970, as the scripted model and the bare servers write them. */
 export const STAMP = 18
 
 export interface Measured {
@@ -50,7 +50,7 @@ export async function measureStreams(
     )
     socket.on('data', (bytes) => {
       const at = performance.now()
-      const text = rest + bytes.latin1Slice()
+      const text = rest + bytes.toString('latin1')
       const end = text.lastIndexOf('\n') + 1
       rest = text.slice(end)
       const inWindow = at >= from && at < to
@@ -68,7 +68,7 @@ export async function measureStreams(
           offset = now
           last = at
         } else if (inWindow && text.startsWith('data: ', line)) {
-          const stamp = text.slice(line, next).match(/"(\d{13}\.\d{3}) /)?.[1]
+          const stamp = text.slice(line, next).match(/" (\d{13}\.\d{3})/)?.[1]
           if (stamp !== undefined) ages.push(performance.timeOrigin + at - Number(stamp))
         }
         line = next + 1

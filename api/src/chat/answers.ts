@@ -1,10 +1,11 @@
 // The answers that this server is writing. An answer goes on whether or not anybody watches; it ends by itself, by a
 // person's stop, by an error, or by this server's end, when another one takes it over (attempts.ts).
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { type AnswerDeps, type AnswerSink, answerQuestion, citedPassages, type Progress } from './answer.ts'
-import { handBack, renewLeases, saveEnd, saveProgress, takeOverLapsed } from './attempts.ts'
+import { type AttemptEnd, handBack, renewLeases, saveEnd, saveProgress, takeOverLapsed } from './attempts.ts'
 import { createChunkWriter } from './chunks.ts'
 import { loadContext } from './context.ts'
 import { type AttemptIdentity, LiveAttempt } from './live.ts'
@@ -29,6 +30,9 @@ export interface Answers {
 
 const RENEW_MS = 1_500
 const TAKE_OVER_MS = 1_000
+/** Ends are tried for about half a minute. */
+const SAVE_TRIES = 16
+const SAVE_PAUSE_MS = 250
 
 export function createAnswers(deps: AnswersDeps, options: { serverId?: string } = {}): Answers {
   const { pool, log } = deps
@@ -178,7 +182,7 @@ async function write(
   if (attempt.conclusion === 'lost') return
   await noted
   chunks.drop(attempt)
-  const saved = await saveEnd(pool, serverId, attempt, {
+  const saved = await saveEndForSure(deps, serverId, attempt, {
     state: failure !== null ? 'failed' : attempt.stopRequested ? 'stopped' : 'done',
     text: attempt.read(0),
     citations: citedPassages(progress),
@@ -187,6 +191,27 @@ async function write(
     ...usage,
   })
   attempt.conclude(saved ? 'ended' : 'lost')
+}
+
+/**
+ * Saves an end through a database that is away for a while: an answer that is complete is not written again for that.
+ * The lease may lapse meanwhile; then saving changes nothing and says so.
+ */
+async function saveEndForSure(
+  { pool, log }: AnswersDeps,
+  serverId: string,
+  attempt: LiveAttempt,
+  end: AttemptEnd,
+): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await saveEnd(pool, serverId, attempt, end)
+    } catch (error) {
+      if (tries === SAVE_TRIES || attempt.conclusion !== null) throw error
+      log.warn({ err: error, attempt: attempt.id, tries }, 'an end was not saved yet')
+      await sleep(SAVE_PAUSE_MS * tries)
+    }
+  }
 }
 
 interface Repeated {

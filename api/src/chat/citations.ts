@@ -20,8 +20,8 @@ const LONGEST = 48
 const INSIDE = /^[\d\s,;&^#.\-–—†:A-Za-z]*$/
 const NUMBERS =
   /^\s*(?:passages?|sources?|documents?|docs?)?\s*[#^]?(\d{1,3}(?:\s*(?:[-–—]|[,;&]|and)\s*[#^]?\d{1,3})*)\s*(?:†[^\]】]*)?$/i
-/** Everything else passes untouched: most tokens hold nothing of interest. */
-const SPECIAL = /[[【` \n]/
+/** A word with the space before it, as nearly all tokens are: passes untouched. */
+const PLAIN = /^ ?[^[【` \n]+$/
 
 /** @param count passages were given to the model, numbered from 1 */
 export function createCitationMapper(count: number): CitationMapper {
@@ -143,12 +143,19 @@ export function createCitationMapper(count: number): CitationMapper {
 
   return {
     push(piece) {
-      if (held === '' && code === 0 && ticks === 0 && !SPECIAL.test(piece) && afterCitation === 'none') {
-        if (piece !== '') {
-          atLineStart = false
-          newlines = 0
-        }
-        return piece
+      if (
+        code === 0 &&
+        ticks === 0 &&
+        (held === '' || (held === ' ' && !piece.startsWith(' '))) &&
+        afterCitation === 'none' &&
+        PLAIN.test(piece)
+      ) {
+        const out = held + piece
+        held = ''
+        tail = ''
+        newlines = 0
+        atLineStart = false
+        return out
       }
       let out = ''
       for (const char of piece) out += take(char)

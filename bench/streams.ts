@@ -1,0 +1,214 @@
+// How many answers one API process streams while it saves them, against a bare tRPC subscription server on the same
+// machine in the same run; how old a token is when it arrives; how long from the question's POST to the model.
+// `npm run bench -- streams [--quick]`. Takes about ten minutes. PostgreSQL, the scripted model and the clients share
+// the cores with what is measured; their CPU is stated apart.
+import { type ChildProcess, fork } from 'node:child_process'
+import path from 'node:path'
+import { begin, cpuMs, type Figure, finish, quantile, ROOT, type Run } from './harness.ts'
+import type { Measured, Target } from './streams/clients.ts'
+import { type Product, startProduct } from './streams/product.ts'
+
+const quick = process.argv.includes('--quick')
+const RATE = 20
+const GAP_MS = 150
+/** A server holds its streams when gaps stay below the bar and nearly all tokens arrive in time. */
+const SHARE = 0.95
+const WINDOW = quick ? 3_000 : 6_000
+
+interface Probe {
+  readonly streams: number
+  readonly measured: Measured
+  /** Of one core, in the window. */
+  readonly serverCpu: number
+  readonly postgresCpu: number | null
+  readonly modelCpu: number | null
+}
+
+const holds = ({ measured }: Probe) =>
+  (measured.gaps[1] ?? 0) <= GAP_MS &&
+  measured.tokens / measured.seconds / measured.streams >= RATE * SHARE &&
+  measured.lost === 0
+
+/** Measures `targets` with a client process of its own; `during` runs at the window's start and end. */
+async function measure(targets: readonly Target[], rampMs: number, pids: Record<string, number>) {
+  const client = fork(path.join(ROOT, 'bench/streams/clients.ts'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const settleMs = 1_500
+  const used: Record<string, number> = {}
+  const read = (sign: 1 | -1) => {
+    for (const [name, pid] of Object.entries(pids)) used[name] = (used[name] ?? 0) + sign * cpuOf(pid)
+  }
+  const measured = new Promise<Measured>((resolve) =>
+    client.once('message', (message) => resolve(message as Measured)),
+  )
+  client.send({ targets, options: { rampMs, settleMs, windowMs: WINDOW } })
+  setTimeout(() => read(-1), rampMs + settleMs)
+  setTimeout(() => read(1), rampMs + settleMs + WINDOW)
+  const result = await measured
+  client.disconnect()
+  return { measured: result, cpu: (name: string) => Math.round((100 * (used[name] ?? 0)) / WINDOW) / 100 }
+}
+
+/** CPU of a process and, for PostgreSQL, of what it forks. */
+function cpuOf(pid: number): number {
+  try {
+    return cpuMs(pid)
+  } catch {
+    return 0
+  }
+}
+
+async function bareProbe(mode: 'trpc' | 'written' | 'sse', streams: number): Promise<Probe> {
+  const server = fork(path.join(ROOT, 'bench/streams/bare.ts'), [mode, String(RATE)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  const { port } = await new Promise<{ port: number }>((resolve) =>
+    server.once('message', (message) => resolve(message as { port: number })),
+  )
+  const input = encodeURIComponent(JSON.stringify({ json: { id: 'x' } }))
+  const targets = Array.from({ length: streams }, () => ({
+    port,
+    path: mode === 'sse' ? '/' : `/trpc/watch?input=${input}`,
+  }))
+  const { measured, cpu } = await measure(targets, 2_000, { server: server.pid ?? 0 })
+  server.disconnect()
+  await gone(server)
+  return { streams, measured, serverCpu: cpu('server'), postgresCpu: null, modelCpu: null }
+}
+
+async function productProbe(product: Product, streams: number): Promise<Probe> {
+  const seconds = streams / 60 + 6 + WINDOW / 1_000
+  await product.model({ rate: RATE, stamp: true, tokens: Math.ceil(seconds * RATE) })
+  const asked = await product.ask(streams)
+  const { measured, cpu } = await measure(
+    asked.map(({ target }) => target),
+    2_000,
+    product.pids(),
+  )
+  const postgres = Object.keys(product.pids()).filter((name) => name.startsWith('postgres'))
+  await product.stop(asked)
+  return {
+    streams,
+    measured,
+    serverCpu: cpu('api'),
+    postgresCpu: postgres.reduce((sum, name) => sum + cpu(name), 0),
+    modelCpu: cpu('model'),
+  }
+}
+
+/** The largest number of streams that holds, to within `step`. */
+async function bisect(probe: (streams: number) => Promise<Probe>, from: number, to: number, step: number) {
+  const probes: Probe[] = []
+  let low = 0
+  let high = to
+  let next = from
+  while (high - low > step) {
+    const result = await probe(next)
+    probes.push(result)
+    console.log(`  ${describe(result)}`)
+    if (holds(result)) low = next
+    else high = next
+    next = Math.round((low + high) / 2 / step) * step
+    if (next === low || next === high) break
+  }
+  return { most: low, probes }
+}
+
+function describe({ streams, measured, serverCpu, postgresCpu, modelCpu }: Probe): string {
+  const each = measured.tokens / measured.seconds / streams
+  return `${streams} streams: ${each.toFixed(1)} tokens/s each, gaps ${measured.gaps.join('/')} ms, ages ${measured.ages.join('/')} ms, server ${serverCpu.toFixed(2)} cores, clients ${(measured.cpuMs / 1_000 / measured.seconds).toFixed(2)}, PostgreSQL ${postgresCpu?.toFixed(2) ?? '-'}, model ${modelCpu?.toFixed(2) ?? '-'}`
+}
+
+const figures = (probe: Probe): Record<string, Figure> => ({
+  streams: probe.streams,
+  tokensPerSecondEach: probe.measured.tokens / probe.measured.seconds / probe.streams,
+  framesPerSecond: probe.measured.frames / probe.measured.seconds,
+  gapMsP50P95P99Max: probe.measured.gaps,
+  tokenAgeMsP50P95P99Max: probe.measured.ages,
+  serverCores: probe.serverCpu,
+  microsecondsPerToken: (probe.serverCpu * 1e6) / (probe.measured.tokens / probe.measured.seconds),
+  clientCores: probe.measured.cpuMs / 1_000 / probe.measured.seconds,
+  postgresCores: probe.postgresCpu,
+  modelCores: probe.modelCpu,
+})
+
+function gone(child: ChildProcess): Promise<unknown> {
+  return child.exitCode !== null ? Promise.resolve() : new Promise((resolve) => child.once('exit', resolve))
+}
+
+const run: Run = begin('streams', ['@trpc/server', 'fastify', 'pg', 'undici', '@ai-sdk/openai-compatible'])
+const step = quick ? 200 : 50
+console.log('a bare tRPC subscription server:')
+const bare = await bisect((streams) => bareProbe('trpc', streams), 600, 1_400, step)
+console.log('the same, written by http/subscriptions.ts:')
+const written = await bareProbe('written', 1_000)
+console.log(`  ${describe(written)}`)
+const product = await startProduct()
+try {
+  console.log('the API:')
+  const thousand = await productProbe(product, 1_000)
+  console.log(`  ${describe(thousand)}`)
+  const most = await bisect((streams) => productProbe(product, streams), 1_200, 2_400, quick ? 400 : 100)
+  const single = await product.latency(quick ? 60 : 300)
+  const first = await product.firstRequest(quick ? 50 : 300)
+  finish(
+    run,
+    {
+      bareTrpc: { most: bare.most, probes: bare.probes.map(figures) },
+      writtenAlone: figures(written),
+      api: { most: most.most, thousand: figures(thousand), probes: most.probes.map(figures) },
+      tokenAge: {
+        p50: quantile(single, 0.5),
+        p95: quantile(single, 0.95),
+        max: Math.max(...single),
+        n: single.length,
+      },
+      questionToModel: {
+        passages: product.passages,
+        p50: quantile(first, 0.5),
+        p95: quantile(first, 0.95),
+        n: first.length,
+      },
+    },
+    [
+      {
+        bar: '1,000 answer streams: p95 gap',
+        value: thousand.measured.gaps[1] ?? 0,
+        limit: GAP_MS,
+        unit: 'ms',
+        better: 'less',
+      },
+      {
+        bar: '1,000 answer streams: tokens/s each',
+        value: thousand.measured.tokens / thousand.measured.seconds / 1_000,
+        limit: RATE * SHARE,
+        unit: 'tokens/s',
+        better: 'more',
+      },
+      {
+        bar: 'share of what a bare tRPC subscription server holds',
+        value: (100 * most.most) / bare.most,
+        limit: 60,
+        unit: '%',
+        better: 'more',
+      },
+      {
+        bar: 'one stream: from the model to the client, p95',
+        value: quantile(single, 0.95),
+        limit: 15,
+        unit: 'ms',
+        better: 'less',
+      },
+      {
+        bar: 'from the question to the model, p95',
+        value: quantile(first, 0.95),
+        limit: 80,
+        unit: 'ms',
+        better: 'less',
+      },
+    ],
+  )
+} finally {
+  await product[Symbol.asyncDispose]()
+}

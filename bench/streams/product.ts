@@ -1,0 +1,272 @@
+// The product as the streams benchmark needs it: PostgreSQL with its usual safety, one API process, the scripted
+// model in a process of its own, one person, and documents to answer from.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { Agent, request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import { parseConfig } from '../../api/src/config.ts'
+import { migrate } from '../../api/src/database/migrate.ts'
+import { sessionCookie } from '../../api/test/server.ts'
+import { shelveDocument } from '../../api/test/shelf.ts'
+import { freePort, startPostgres } from '../../local/postgres.ts'
+import { descendants, ROOT } from '../harness.ts'
+import type { Target } from './clients.ts'
+
+export interface AskedStream {
+  readonly answerId: string
+  readonly target: Target
+}
+
+export interface Product extends AsyncDisposable {
+  readonly passages: number
+  /** Processes to account for, by name. */
+  pids(): Record<string, number>
+  /** Knobs for every answer from now on, as in `rate=20&tokens=100`. */
+  model(knobs: Readonly<Record<string, string | number | boolean>>): Promise<void>
+  /** That many questions, each in a chat of its own, answered from now on. */
+  ask(count: number): Promise<AskedStream[]>
+  stop(asked: readonly AskedStream[]): Promise<void>
+  /** Milliseconds from the model's writing of a token to its arrival here, one stream, 15 tokens/s. */
+  latency(tokens: number): Promise<number[]>
+  /** Milliseconds from the question's POST to the model's receiving the request, one connection. */
+  firstRequest(count: number): Promise<number[]>
+}
+
+export async function startProduct(passages = 500): Promise<Product> {
+  await using stack = new AsyncDisposableStack()
+  const folder = mkdtempSync(path.join(tmpdir(), 'terrace-bench-'))
+  chmodSync(folder, 0o755)
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const postgres = await startPostgres({ dataDir: path.join(folder, 'postgres'), password: 'bench' })
+  stack.defer(() => postgres.stop())
+  const databaseUrl = postgres.url('postgres')
+  await migrate({ connectionString: databaseUrl })
+  const db = new pg.Client(databaseUrl)
+  await db.connect()
+  stack.defer(() => db.end())
+
+  const model = await startModel()
+  stack.defer(() => stopped(model.child))
+  const port = await freePort()
+  const environment = {
+    DATABASE_URL: databaseUrl,
+    STORAGE: `file:${folder}/storage`,
+    TERRACE_HOME: folder,
+    AUTH_SECRET: randomBytes(32).toString('hex'),
+    LOG_LEVEL: 'warn',
+    PORT: String(port),
+    MODELS: JSON.stringify([
+      { id: 'm', name: 'Scripted', type: 'openai-compatible', url: `${model.url}/v1`, model: 'scripted' },
+    ]),
+  }
+  const config = parseConfig(environment)
+  const { userId, cookie } = await person(db, (token) => sessionCookie(config, token))
+  const collectionId = await fill(db, userId, passages)
+  const api = await startApi(environment, port)
+  stack.defer(() => stopped(api))
+
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+  stack.defer(() => agent.destroy())
+  const call = async (procedure: string, input: unknown): Promise<Record<string, string>> => {
+    const body = await post(agent, port, `/trpc/${procedure}`, cookie, config.publicUrl, { json: input })
+    return (body as { result: { data: { json: Record<string, string> } } }).result.data.json
+  }
+  const ask = async (): Promise<AskedStream> => {
+    const chat = await call('chats.create', { collectionIds: [collectionId] })
+    const { answerId = '' } = await call('chats.ask', {
+      chatId: chat.id,
+      text: question(),
+      requestId: randomUUID(),
+    })
+    const input = encodeURIComponent(JSON.stringify({ json: { answerId } }))
+    return { answerId, target: { port, path: `/trpc/chats.watch?input=${input}`, cookie } }
+  }
+  const script = (knobs: object) =>
+    fetch(`${model.url}/script`, { method: 'POST', body: JSON.stringify(knobs) })
+
+  const started = stack.move()
+  return {
+    passages,
+    pids: () => ({
+      api: api.pid ?? 0,
+      model: model.child.pid ?? 0,
+      ...Object.fromEntries(
+        descendants(postgres.process.pid ?? 0).map(({ pid }) => [`postgres ${pid}`, pid]),
+      ),
+    }),
+    async model(knobs) {
+      await script(knobs)
+    },
+    ask: (count) => inParallel(Array.from({ length: count }, () => ask)),
+    async stop(asked) {
+      await inParallel(
+        asked.map(
+          ({ answerId }) =>
+            () =>
+              call('chats.stop', { answerId }),
+        ),
+      )
+      await db.query('DELETE FROM chats')
+      await db.query('DELETE FROM rate_limits')
+    },
+    async latency(tokens) {
+      await script({ stamp: true, rate: 15, tokens })
+      const { target } = await ask()
+      return ages(target)
+    },
+    async firstRequest(count) {
+      await script({ text: 'Yes.' })
+      const single = new Agent({ keepAlive: true, maxSockets: 1 })
+      const waits: number[] = []
+      for (let i = 0; i < count; i++) {
+        const chat = await call('chats.create', { collectionIds: [collectionId] })
+        const input = { json: { chatId: chat.id, text: question(), requestId: randomUUID() } }
+        const at = performance.timeOrigin + performance.now()
+        await post(single, port, '/trpc/chats.ask', cookie, config.publicUrl, input)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        const requests = (await (await fetch(`${model.url}/requests?last=1`)).json()) as { at: number }[]
+        const arrived = requests.at(-1)?.at ?? 0
+        if (arrived >= at) waits.push(arrived - at)
+      }
+      single.destroy()
+      return waits
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  }
+}
+
+async function startModel(): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn(process.execPath, [path.join(ROOT, 'api/test/scripted-model.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const line = await new Promise<Buffer>((resolve) => child.stdout?.once('data', resolve))
+  const { port } = JSON.parse(String(line)) as { port: number }
+  return { child, url: `http://127.0.0.1:${port}` }
+}
+
+async function startApi(environment: Record<string, string>, port: number): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [path.join(ROOT, 'api/src/main.ts')], {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  })
+  for (let waited = 0; waited < 60_000; waited += 100) {
+    if (child.exitCode !== null) throw new Error(`the API left with ${child.exitCode}`)
+    const ready = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null)
+    if (ready?.ok === true) return child
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error('the API did not become ready')
+}
+
+async function stopped(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGTERM')
+  await gone
+}
+
+async function person(db: pg.Client, cookieOf: (token: string) => string) {
+  const token = randomBytes(24).toString('base64url')
+  await db.query(
+    `INSERT INTO users (id, name, email, email_verified) VALUES ('bench', 'Bench', 'bench@example.org', true)`,
+  )
+  await db.query(
+    `INSERT INTO sessions (id, expires_at, token, user_id, updated_at)
+     VALUES ('bench', now() + interval '1 day', $1, 'bench', now())`,
+    [token],
+  )
+  return { userId: 'bench', cookie: cookieOf(token) }
+}
+
+const WORDS = Array.from({ length: 2_000 }, (_, i) => `term${(i * 7919) % 2_000}`)
+const word = () => WORDS[Math.floor(Math.random() ** 2 * WORDS.length)] ?? ''
+const question = () => `How do ${word()} and ${word()} work with ${word()} in ${word()} ${word()}?`
+
+/** Documents of ten passages of 120 words each, searchable by words. */
+async function fill(db: pg.Client, userId: string, passages: number): Promise<string> {
+  const collectionId = randomUUID()
+  await db.query(`INSERT INTO collections (id, name) VALUES ($1, 'Bench')`, [collectionId])
+  await db.query(`INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'owner')`, [
+    collectionId,
+    userId,
+  ])
+  for (let done = 0; done < passages; done += 10) {
+    const texts = Array.from({ length: 10 }, () => `${Array.from({ length: 120 }, word).join(' ')}.`)
+    const { versionId } = await shelveDocument(db, collectionId, `bench-${done}.txt`, texts)
+    await db.query(
+      `WITH h AS (UPDATE index_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, epoch)
+       INSERT INTO index_log (seq, epoch, op, collection_key, document_key, version_id)
+       SELECT h.seq, h.epoch, 'publish-words', c.key, d.key, $1
+       FROM h, document_versions v JOIN documents d ON d.id = v.document_id JOIN collections c ON c.id = d.collection_id
+       WHERE v.id = $1`,
+      [versionId],
+    )
+  }
+  return collectionId
+}
+
+async function inParallel<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const results: T[] = []
+  let next = 0
+  const worker = async () => {
+    for (let i = next++; i < work.length; i = next++) {
+      const result = await work[i]?.()
+      if (result !== undefined) results.push(result)
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, worker))
+  return results
+}
+
+function post(
+  agent: Agent,
+  port: number,
+  at: string,
+  cookie: string,
+  origin: string,
+  body: unknown,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', cookie, origin: new URL(origin).origin }
+    const request = httpRequest(
+      { agent, port, host: '127.0.0.1', path: at, method: 'POST', headers },
+      (response) => {
+        let text = ''
+        response.setEncoding('utf8').on('data', (part: string) => {
+          text += part
+        })
+        response.on('end', () =>
+          response.statusCode === 200
+            ? resolve(JSON.parse(text))
+            : reject(new Error(`${at}: ${response.statusCode} ${text.slice(0, 300)}`)),
+        )
+      },
+    )
+    request.on('error', reject)
+    request.end(JSON.stringify(body))
+  })
+}
+
+/** Reads a stream to its end and returns how old each frame's first token was when it came. */
+function ages(target: Target): Promise<number[]> {
+  return new Promise((resolve, reject) => {
+    const found: number[] = []
+    const headers = { accept: 'text/event-stream', cookie: target.cookie ?? '' }
+    const request = httpRequest(
+      { port: target.port, host: '127.0.0.1', path: target.path, headers },
+      (response) => {
+        response.setEncoding('utf8').on('data', (text: string) => {
+          const at = performance.timeOrigin + performance.now()
+          if (/"type":"end"/.test(text)) return
+          for (const [, stamp] of text.matchAll(/"text":" (\d{13}\.\d{3})/g)) found.push(at - Number(stamp))
+        })
+        response.on('end', () => resolve(found))
+      },
+    )
+    request.on('error', reject)
+    request.end()
+  })
+}
