@@ -9,7 +9,7 @@ import { createLog } from './log.ts'
 import { startServices } from './services.ts'
 
 /** Seconds that requests under way get before their connections are closed. */
-const GRACE_SECONDS = 15
+const GRACE_SECONDS = 10
 
 const config = readEnvironment()
 const log = createLog(config, 'api')

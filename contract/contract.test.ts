@@ -1,0 +1,337 @@
+// The contract between program, image and stack (DESIGN §10), against the real API process: what it needs, where it
+// listens, what its health says, how it stops. Load balancers, units and images rely on every line here.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { type TestDatabase, testDatabase } from '../api/test/database.ts'
+import { freePort } from '../local/postgres.ts'
+import { API_PATHS, PORTS, PUBLIC_PATHS, SECONDS } from './ports.ts'
+
+const ROOT = path.dirname(import.meta.dirname)
+const SECRET = 'a-secret-that-no-log-may-show-0123456789'
+const TOKEN = 'a-setup-token-that-no-log-may-show'
+
+interface Api extends AsyncDisposable {
+  readonly url: string
+  readonly process: ChildProcess
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  stdout(): string
+  stderr(): string
+}
+
+async function startApi(env: Record<string, string>): Promise<Api> {
+  const home = mkdtempSync(path.join(tmpdir(), 'terrace-contract-'))
+  const port = await freePort()
+  const child = spawn(process.execPath, [path.join(ROOT, 'api/src/main.ts')], {
+    cwd: home,
+    env: {
+      PATH: process.env.PATH,
+      STORAGE: `file:${home}/storage`,
+      TERRACE_HOME: home,
+      AUTH_SECRET: SECRET,
+      SETUP_TOKEN: TOKEN,
+      TERRACE_RELEASE: 'contract-test',
+      PORT: String(port),
+      ...env,
+    },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+  })
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal })),
+  )
+  return {
+    url: `http://127.0.0.1:${port}`,
+    process: child,
+    exited,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+      await exited
+      rmSync(home, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+interface Health {
+  status: number
+  body: {
+    ready: boolean
+    reasons: string[]
+    database: string
+    storage: string
+    index: unknown
+    models: unknown
+  }
+}
+
+async function readyz(api: Api): Promise<Health | null> {
+  try {
+    const response = await fetch(api.url + API_PATHS.readyz)
+    return { status: response.status, body: (await response.json()) as Health['body'] }
+  } catch {
+    return null
+  }
+}
+
+/** Asks until the answer suits; how long that takes is not this test's business. */
+async function until(api: Api, suits: (health: Health) => boolean): Promise<Health> {
+  for (;;) {
+    const health = await readyz(api)
+    if (health !== null && suits(health)) return health
+    if (api.process.exitCode !== null) throw new Error(`the API exited:\n${api.stderr()}\n${api.stdout()}`)
+    await sleep(50)
+  }
+}
+
+const ready = (api: Api) => until(api, ({ status }) => status === 200)
+
+const env = (db: TestDatabase, extra: Record<string, string> = {}) => ({ DATABASE_URL: db.url, ...extra })
+
+test('ports and paths', () => {
+  expect(PORTS).toEqual({ api: 4000, web: 3000 })
+  expect(API_PATHS).toEqual({
+    trpc: '/trpc',
+    auth: '/auth',
+    files: '/files',
+    healthz: '/healthz',
+    readyz: '/readyz',
+  })
+  expect(PUBLIC_PATHS).toEqual({
+    trpc: '/api/trpc',
+    auth: '/api/auth',
+    files: '/api/files',
+    healthz: '/healthz',
+    readyz: '/readyz',
+  })
+  expect(SECONDS).toMatchObject({ stop: 60, streamPing: 15, keepAlive: 125, albIdle: 120 })
+})
+
+test('every name of the environment is documented', () => {
+  const source = readFileSync(path.join(ROOT, 'api/src/config.ts'), 'utf8')
+  const names = [...source.matchAll(/^ {2}([A-Z][A-Z_]+):/gm)].map((match) => match[1] ?? '')
+  for (const name of [
+    'DATABASE_URL',
+    'DATABASE_CA',
+    'MIGRATE_AT_START',
+    'STORAGE',
+    'AUTH_SECRET',
+    'SETUP_TOKEN',
+  ])
+    expect(names).toContain(name)
+  for (const name of ['PUBLIC_URL', 'TRUSTED_PROXY_HOPS', 'MODELS', 'MODEL_DIR', 'HOST', 'PORT', 'LOG_LEVEL'])
+    expect(names).toContain(name)
+  for (const name of [
+    'INDEX_ENGINE',
+    'TERRACE_RELEASE',
+    'TERRACE_HOME',
+    'TERRACE_SUPERVISED',
+    'DATABASE_AUTH',
+  ])
+    expect(names).toContain(name)
+  const documented = readFileSync(path.join(ROOT, 'docs/configuration.md'), 'utf8')
+  expect(names.filter((name) => !documented.includes(`\`${name}\``))).toEqual([])
+})
+
+test('an environment that is not complete is refused by name, without values and stack', async () => {
+  await using api = await startApi({
+    DATABASE_URL: '',
+    AUTH_SECRET: 'too-short-secret',
+    STORAGE: 'ftp:wrong',
+  })
+  expect(await api.exited).toEqual({ code: 1, signal: null })
+  expect(api.stderr()).toContain('DATABASE_URL')
+  expect(api.stderr()).toContain('AUTH_SECRET')
+  expect(api.stderr()).toContain('STORAGE')
+  expect(api.stderr() + api.stdout()).not.toMatch(/too-short-secret|ftp:wrong|\bat .*:\d+:\d+|node_modules/)
+})
+
+describe('the API server', () => {
+  test('is alive, ready, and says so in the agreed words; its log is JSON lines without secrets', async () => {
+    await using db = await testDatabase()
+    await using api = await startApi(env(db))
+    const { body } = await ready(api)
+    expect(body).toMatchObject({
+      ready: true,
+      reasons: [],
+      release: 'contract-test',
+      database: 'ok',
+      storage: 'ok',
+      models: { embedder: null },
+      index: { engine: expect.any(String), passages: 0, vectors: 0, seq: expect.any(Number) },
+    })
+    const alive = await fetch(api.url + API_PATHS.healthz)
+    expect([alive.status, await alive.json()]).toEqual([200, { alive: true, release: 'contract-test' }])
+    await fetch(`${api.url}/trpc/setup.createOwner`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', cookie: 'terrace.session_token=s3cr3t-cookie' },
+      body: JSON.stringify({
+        json: { token: TOKEN, name: 'N', email: 'n@example.org', password: 's3cr3t-password' },
+      }),
+    })
+    await fetch(`${api.url}/trpc/setup.status?input=s3cr3t-question`)
+    api.process.kill('SIGTERM')
+    expect(await api.exited).toEqual({ code: 0, signal: null })
+    const lines = api.stdout().trim().split('\n')
+    for (const line of lines)
+      expect(JSON.parse(line)).toMatchObject({ release: 'contract-test', time: expect.any(String) })
+    expect(lines.some((line) => line.includes('setup.status'))).toBe(true)
+    const all = api.stdout() + api.stderr()
+    expect(all).not.toMatch(/s3cr3t|node_modules|"stack"/)
+    for (const secret of [SECRET, TOKEN, ROOT, new URL(db.url).password])
+      expect(all).not.toContain(`${secret}/`)
+    for (const secret of [SECRET, TOKEN]) expect(all).not.toContain(secret)
+  })
+
+  test('without a database it is alive, and starts when there is one', async () => {
+    await using db = await testDatabase()
+    await using line = await cuttableLine(db)
+    line.cut()
+    await using api = await startApi(env(db, { DATABASE_URL: line.url }))
+    const waiting = await until(api, ({ body }) => body.reasons.includes('waiting for the database'))
+    expect(waiting.status).toBe(503)
+    expect((await fetch(api.url + API_PATHS.healthz)).status).toBe(200)
+    line.mend()
+    await ready(api)
+  })
+
+  test('a database that goes away is reported and fails nothing; afterwards all is as before', async () => {
+    await using db = await testDatabase()
+    await using line = await cuttableLine(db)
+    await using api = await startApi(env(db, { DATABASE_URL: line.url }))
+    await ready(api)
+    line.cut()
+    const away = await until(api, ({ body }) => body.database === 'unreachable')
+    expect(away).toMatchObject({ status: 200, body: { ready: true, reasons: [] } })
+    const refused = await fetch(`${api.url}/trpc/setup.status`)
+    expect(refused.status).toBe(503)
+    expect(await refused.json()).toMatchObject({ error: { json: { data: { code: 'UNAVAILABLE' } } } })
+    line.mend()
+    await until(api, ({ body }) => body.database === 'ok')
+    for (;;) {
+      if ((await fetch(`${api.url}/trpc/setup.status`)).status === 200) break
+      await sleep(50)
+    }
+  })
+
+  test('a migration of this build that is missing keeps it unready until it is there', async () => {
+    await using db = await testDatabase()
+    await db.pool.query(
+      "UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%_first'",
+    )
+    await using api = await startApi(env(db))
+    const { status, body } = await until(
+      api,
+      (health) => health.body.reasons[0]?.startsWith('migrations') === true,
+    )
+    expect(status).toBe(503)
+    expect(body.reasons[0]).toMatch(/^migrations missing: \d+_first$/)
+    expect((await fetch(api.url + API_PATHS.healthz)).status).toBe(200)
+    await db.pool.query('UPDATE _prisma_migrations SET finished_at = now()')
+    await ready(api)
+  })
+
+  test.for(['SIGTERM', 'SIGINT'] as const)(
+    '%s ends it in order, whatever is open',
+    { timeout: 70_000 },
+    async (signal) => {
+      await using db = await testDatabase()
+      await using api = await startApi(env(db))
+      await ready(api)
+      // A connection that is kept alive, one that says nothing, and a request that never ends.
+      await fetch(api.url + API_PATHS.healthz)
+      const silent = net.connect(Number(new URL(api.url).port), '127.0.0.1')
+      const endless = net.connect(Number(new URL(api.url).port), '127.0.0.1')
+      for (const socket of [silent, endless]) socket.on('error', () => {})
+      if (signal === 'SIGTERM')
+        endless.write(
+          'POST /trpc/setup.createOwner HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+        )
+      await sleep(100)
+      api.process.kill(signal)
+      api.process.kill(signal)
+      expect(await api.exited).toEqual({ code: 0, signal: null })
+      expect(api.stdout()).toContain('"stopped"')
+      silent.destroy()
+      endless.destroy()
+    },
+  )
+
+  test('supervised, it ends when its parent is gone; otherwise its stdin means nothing', async () => {
+    await using db = await testDatabase()
+    await using supervised = await startApi(env(db, { TERRACE_SUPERVISED: '1' }))
+    await using free = await startApi(env(db))
+    await ready(supervised)
+    await ready(free)
+    supervised.process.stdin?.end()
+    free.process.stdin?.end()
+    expect(await supervised.exited).toEqual({ code: 0, signal: null })
+    expect(await readyz(free)).toMatchObject({ status: 200 })
+  })
+
+  test('a taken port is said in words', async () => {
+    await using db = await testDatabase()
+    const taken = net.createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const address = taken.address()
+    const port = address !== null && typeof address === 'object' ? address.port : 0
+    await using api = await startApi(env(db, { PORT: String(port) }))
+    expect(await api.exited).toEqual({ code: 1, signal: null })
+    expect(api.stdout()).toContain('EADDRINUSE')
+    await new Promise((resolve) => taken.close(resolve))
+  })
+})
+
+/** A way to the test's PostgreSQL that can be cut: nothing new gets through, what is open is torn down. */
+async function cuttableLine(
+  db: TestDatabase,
+): Promise<{ url: string; cut(): void; mend(): void } & AsyncDisposable> {
+  const target = new URL(db.url)
+  const open = new Set<net.Socket>()
+  let up = true
+  const server = net.createServer((from) => {
+    from.on('error', () => {})
+    if (!up) return from.destroy()
+    const to = net.connect(Number(target.port), target.hostname)
+    to.on('error', () => {})
+    for (const socket of [from, to]) {
+      open.add(socket)
+      socket.once('close', () => open.delete(socket))
+    }
+    from.pipe(to).pipe(from)
+    from.once('close', () => to.destroy())
+    to.once('close', () => from.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const url = new URL(db.url)
+  url.port = String(address !== null && typeof address === 'object' ? address.port : 0)
+  const cut = () => {
+    up = false
+    for (const socket of open) socket.destroy()
+  }
+  return {
+    url: url.href,
+    cut,
+    mend() {
+      up = true
+    },
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      cut()
+      await closed
+    },
+  }
+}
