@@ -1,5 +1,5 @@
 import { X } from 'lucide-react'
-import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
 import { cx } from '../../lib/cx.ts'
 import { IconButton } from './icon-button.tsx'
 
@@ -20,12 +20,18 @@ interface Props {
 export function Dialog({ open, onClose, title, closeLabel, description, children, wide = false }: Props) {
   const element = useRef<HTMLDialogElement>(null)
   const id = useId()
+  // What is inside is drawn once the dialog shows: a field that focuses itself can't while it is hidden.
+  const [shown, setShown] = useState(false)
 
   useEffect(() => {
     const dialog = element.current
     if (dialog === null || !open) return
     if (!dialog.open) dialog.showModal()
-    return () => dialog.close()
+    setShown(true)
+    return () => {
+      setShown(false)
+      dialog.close()
+    }
   }, [open])
 
   return (
@@ -47,7 +53,7 @@ export function Dialog({ open, onClose, title, closeLabel, description, children
         wide ? 'max-w-2xl' : 'max-w-md',
       )}
     >
-      {open && (
+      {open && shown && (
         <div className="flex flex-col gap-4 p-5 sm:p-6">
           <div className="flex items-start justify-between gap-4">
             <h2 id={`${id}-title`} className="min-w-0 text-lg font-semibold text-balance">

@@ -15,7 +15,9 @@ interface Props {
 /** A label, its control, a hint and what is wrong with it, tied together for screen readers. */
 export function Field({ label, hint, error, optional, children }: Props) {
   const id = useId()
-  const describedBy = [hint ? `${id}-hint` : null, error ? `${id}-error` : null].filter(Boolean).join(' ')
+  // What is wrong says more than the hint did, and stands in its place.
+  const shown = error ? null : hint
+  const describedBy = [shown ? `${id}-hint` : null, error ? `${id}-error` : null].filter(Boolean).join(' ')
   return (
     <div className="flex flex-col gap-1.5">
       <label htmlFor={id} className="text-sm font-medium">
@@ -27,9 +29,9 @@ export function Field({ label, hint, error, optional, children }: Props) {
         'aria-describedby': describedBy || undefined,
         'aria-invalid': error ? true : undefined,
       })}
-      {hint && (
+      {shown && (
         <p id={`${id}-hint`} className="text-sm text-ink-soft">
-          {hint}
+          {shown}
         </p>
       )}
       {error && (

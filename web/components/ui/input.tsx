@@ -1,3 +1,4 @@
+import { ChevronDown } from 'lucide-react'
 import type { ComponentProps } from 'react'
 import { cx } from '../../lib/cx.ts'
 
@@ -14,10 +15,17 @@ export function Textarea({ className, ...rest }: ComponentProps<'textarea'>) {
   return <textarea {...rest} className={cx(CONTROL_LOOK, 'min-h-20 py-2', className)} />
 }
 
+/** As wide as the place it stands in. */
 export function Select({ className, children, ...rest }: ComponentProps<'select'>) {
   return (
-    <select {...rest} className={cx(CONTROL_LOOK, 'h-10 pr-2', className)}>
-      {children}
-    </select>
+    <div className="relative">
+      <select {...rest} className={cx(CONTROL_LOOK, 'h-10 appearance-none pr-8', className)}>
+        {children}
+      </select>
+      <ChevronDown
+        aria-hidden
+        className="pointer-events-none absolute top-3 right-2.5 size-4 text-ink-soft"
+      />
+    </div>
   )
 }

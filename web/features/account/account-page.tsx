@@ -48,7 +48,7 @@ function Section({ title, hint, children }: { title: string; hint?: string; chil
       className="grid gap-x-8 gap-y-3 rounded-2xl border border-line bg-surface p-4 shadow-soft sm:grid-cols-[12rem_1fr] sm:p-6"
     >
       <div>
-        <h2 id={id} className="font-medium">
+        <h2 id={id} className="font-semibold">
           {title}
         </h2>
         {hint && <p className="mt-1 text-sm text-ink-soft">{hint}</p>}

@@ -11,7 +11,7 @@ export function CollectionCard({ collection }: { collection: Collection }) {
   const { id, name, description, documents } = collection
   return (
     <li className="relative flex flex-col gap-2 rounded-2xl border border-line bg-surface p-4 shadow-soft transition-colors hover:border-line-strong">
-      <h2 className="font-medium">
+      <h2 className="font-semibold">
         {/* The whole card is the link's target; its name alone is what is read out. */}
         <Link href={`/collections/${id}`} className="after:absolute after:inset-0 after:rounded-2xl">
           {name}

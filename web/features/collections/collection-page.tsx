@@ -83,7 +83,8 @@ function Loaded({ collection }: { collection: Collection }) {
               {documents > 0 && (
                 <Link href={`/chats/new?collection=${id}`} className={buttonLook()}>
                   <MessageSquare aria-hidden className="size-4" />
-                  {t('collection.ask')}
+                  <span className="sm:hidden">{t('collection.askShort')}</span>
+                  <span className="max-sm:hidden">{t('collection.ask')}</span>
                 </Link>
               )}
               {mayUpload && <UploadButton onFiles={add} />}

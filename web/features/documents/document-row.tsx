@@ -24,49 +24,22 @@ interface Props {
 export const DocumentRow = memo(function DocumentRow({ document, onRename, onDelete }: Props) {
   const { version, name } = document
   const mayEdit = document.role !== 'viewer'
-  const { cancel, retry, resolve } = useDocumentActions()
+  const { cancel } = useDocumentActions()
   return (
     <li className="flex items-start gap-3 px-3 py-3 sm:px-4">
       <DocumentIcon filename={version.filename} />
       <div className="flex min-w-0 flex-1 flex-col gap-1">
         <Link
           href={`/documents/${document.id}`}
-          className="truncate font-medium hover:underline"
+          className="truncate font-semibold hover:underline"
           title={name}
         >
           {name}
         </Link>
         <DocumentStatus document={document} />
         <Facts document={document} />
-        {mayEdit && isDuplicate(version) && (
-          <fieldset aria-label={t('duplicate.what', { name })} className="flex flex-wrap gap-2 pt-1">
-            {(['skip', 'version', 'keep'] as const).map((choice) => (
-              <Button
-                key={choice}
-                size="small"
-                busy={resolve.isPending && resolve.variables.choice === choice}
-                disabled={resolve.isPending && resolve.variables.choice !== choice}
-                onClick={() => resolve.mutate({ id: document.id, choice })}
-              >
-                {t(`duplicate.${choice}`)}
-              </Button>
-            ))}
-          </fieldset>
-        )}
+        {mayEdit && <NextSteps document={document} />}
       </div>
-      {mayEdit &&
-        !isDuplicate(version) &&
-        (version.stage === 'attention' || version.stage === 'cancelled') && (
-          <Button
-            size="small"
-            icon={<RotateCcw aria-hidden className="size-4" />}
-            busy={retry.isPending}
-            aria-label={t('documentItem.retryNamed', { name })}
-            onClick={() => retry.mutate({ id: document.id })}
-          >
-            <span className="max-sm:sr-only">{t('documentItem.retry')}</span>
-          </Button>
-        )}
       {mayEdit && isOpen(version) && !version.cancelling && (
         <IconButton
           label={t('documentItem.cancel')}
@@ -79,6 +52,42 @@ export const DocumentRow = memo(function DocumentRow({ document, onRename, onDel
     </li>
   )
 })
+
+/** What a person may decide where the work has stopped. */
+function NextSteps({ document: { id, name, version } }: { document: DocumentItem }) {
+  const { retry, resolve } = useDocumentActions()
+  if (isDuplicate(version)) {
+    return (
+      <fieldset aria-label={t('duplicate.what', { name })} className="flex flex-wrap gap-2 pt-1">
+        {(['skip', 'version', 'keep'] as const).map((choice) => (
+          <Button
+            key={choice}
+            size="small"
+            busy={resolve.isPending && resolve.variables.choice === choice}
+            disabled={resolve.isPending && resolve.variables.choice !== choice}
+            onClick={() => resolve.mutate({ id, choice })}
+          >
+            {t(`duplicate.${choice}`)}
+          </Button>
+        ))}
+      </fieldset>
+    )
+  }
+  if (version.stage !== 'attention' && version.stage !== 'cancelled') return null
+  return (
+    <div className="pt-1">
+      <Button
+        size="small"
+        icon={<RotateCcw aria-hidden className="size-4" />}
+        busy={retry.isPending}
+        aria-label={t('documentItem.retryNamed', { name })}
+        onClick={() => retry.mutate({ id })}
+      >
+        {t('documentItem.retry')}
+      </Button>
+    </div>
+  )
+}
 
 function Facts({ document: { version, createdAt } }: { document: DocumentItem }) {
   const facts: ReactNode[] = [formatBytes(version.bytes)]

@@ -34,8 +34,9 @@ export function EntryFrame({
 }
 
 /** What went wrong with the form as a whole. */
-export const FormFailure = ({ message }: { message: string | null }) => (
-  <div role="alert">
-    {message && <p className="rounded-lg bg-danger-soft px-3 py-2 text-sm text-danger">{message}</p>}
-  </div>
-)
+export const FormFailure = ({ message }: { message: string | null }) =>
+  message && (
+    <p role="alert" className="rounded-lg bg-danger-soft px-3 py-2 text-sm text-danger">
+      {message}
+    </p>
+  )

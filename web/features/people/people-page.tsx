@@ -83,12 +83,12 @@ function Invitations() {
   if (invitations.data === undefined || invitations.data.length === 0) return null
   return (
     <section className="flex flex-col gap-2">
-      <h2 className="font-medium">{t('people.invitations')}</h2>
+      <h2 className="font-semibold">{t('people.invitations')}</h2>
       <ul className="divide-y divide-line rounded-2xl border border-line bg-surface shadow-soft">
         {invitations.data.map(({ id, email, role, link, expiresAt }) => (
           <li key={id} className="flex flex-wrap items-center gap-x-3 gap-y-1 py-2.5 pr-2.5 pl-4">
             <div className="min-w-0 flex-1 basis-48">
-              <p className="truncate font-medium">{email}</p>
+              <p className="truncate font-semibold">{email}</p>
               <p className="text-sm text-ink-soft">
                 {t(`installationRole.${role}`)} · {t('people.validUntil', { date: formatDate(expiresAt) })}
               </p>
@@ -124,12 +124,12 @@ function Accounts({ people, viewerId }: { people: readonly Person[]; viewerId: s
   }
   return (
     <section className="flex flex-col gap-2">
-      <h2 className="font-medium">{t('people.accounts')}</h2>
+      <h2 className="font-semibold">{t('people.accounts')}</h2>
       <ul className="divide-y divide-line rounded-2xl border border-line bg-surface shadow-soft">
         {people.map((person) => (
           <li key={person.id} className="flex flex-wrap items-center gap-x-3 gap-y-2 py-2.5 pr-2.5 pl-4">
             <div className="min-w-0 flex-1 basis-48">
-              <p className="flex items-center gap-2 font-medium">
+              <p className="flex items-center gap-2 font-semibold">
                 <span className="truncate">{person.name}</span>
                 {person.id === viewerId && <Badge>{t('people.you')}</Badge>}
               </p>
@@ -152,13 +152,14 @@ function Accounts({ people, viewerId }: { people: readonly Person[]; viewerId: s
                 ))}
               </Select>
             </div>
-            <IconButton
-              label={t('people.remove', { name: person.name })}
-              icon={<UserRoundX aria-hidden className="size-4" />}
-              size="small"
-              disabled={person.id === viewerId}
-              onClick={() => setRemoving(person)}
-            />
+            {person.id !== viewerId && (
+              <IconButton
+                label={t('people.remove', { name: person.name })}
+                icon={<UserRoundX aria-hidden className="size-4" />}
+                size="small"
+                onClick={() => setRemoving(person)}
+              />
+            )}
           </li>
         ))}
       </ul>

@@ -100,7 +100,7 @@ function Step({
         {number}
       </span>
       <div className="flex min-w-0 flex-1 flex-col gap-1">
-        <h2 className="font-medium">{title}</h2>
+        <h2 className="font-semibold">{title}</h2>
         <p className="text-[0.9375rem] text-pretty text-ink-soft">{hint}</p>
         <div className="mt-2 flex flex-wrap gap-2">{children}</div>
       </div>

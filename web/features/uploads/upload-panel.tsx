@@ -2,6 +2,7 @@ import { RotateCcw, X } from 'lucide-react'
 import { Button } from '../../components/ui/button.tsx'
 import { IconButton } from '../../components/ui/icon-button.tsx'
 import { Progress } from '../../components/ui/progress.tsx'
+import { cx } from '../../lib/cx.ts'
 import { formatBytes } from '../../lib/format.ts'
 import { t } from '../../lib/t.ts'
 import type { Upload } from './upload-queue.ts'
@@ -14,11 +15,21 @@ const FAILED_SHOWN = 20
 export function UploadPanel({ collectionId }: { collectionId: string }) {
   const all = useUploads(collectionId)
   useWarnBeforeLeaving()
-  if (all.length === 0) return null
   const failed = all.filter(({ state }) => state === 'failed')
   const going = all.filter(({ state }) => state === 'sending' || state === 'retrying')
   const waiting = all.filter(({ state }) => state === 'waiting').length
   const open = going.length + waiting
+  // Read out as it changes; it is there before the first upload, or screen readers would miss that.
+  const news = [
+    open > 0 ? t('upload.title', { count: open }) : '',
+    failed.length > 0 ? t('upload.failedTitle', { count: failed.length }) : '',
+  ]
+  const live = (
+    <p role="status" className="sr-only">
+      {news.join(' ')}
+    </p>
+  )
+  if (all.length === 0) return live
   return (
     <section
       aria-label={
@@ -26,13 +37,12 @@ export function UploadPanel({ collectionId }: { collectionId: string }) {
       }
       className="flex flex-col rounded-2xl border border-line bg-surface shadow-soft"
     >
+      {live}
       {open > 0 && (
         <>
           <header className="flex items-center justify-between gap-3 py-2.5 pr-2.5 pl-4">
             <div>
-              <h2 role="status" className="font-medium">
-                {t('upload.title', { count: open })}
-              </h2>
+              <h2 className="font-semibold">{t('upload.title', { count: open })}</h2>
               <p className="text-sm text-ink-soft">{t('upload.keepOpen')}</p>
             </div>
             <Button size="small" kind="quiet" onClick={() => uploads.cancelAll(collectionId)}>
@@ -53,10 +63,13 @@ export function UploadPanel({ collectionId }: { collectionId: string }) {
       )}
       {failed.length > 0 && (
         <>
-          <header className="flex items-center justify-between gap-3 border-line py-2.5 pr-2.5 pl-4 not-first:border-t">
-            <h2 role="alert" className="font-medium text-danger">
-              {t('upload.failedTitle', { count: failed.length })}
-            </h2>
+          <header
+            className={cx(
+              'flex items-center justify-between gap-3 border-line py-2.5 pr-2.5 pl-4',
+              open > 0 && 'border-t',
+            )}
+          >
+            <h2 className="font-semibold text-danger">{t('upload.failedTitle', { count: failed.length })}</h2>
             <Button
               size="small"
               kind="quiet"
@@ -91,7 +104,7 @@ function GoingRow({ upload }: { upload: Upload }) {
     <li className="flex items-center gap-3 py-2 pr-2.5 pl-4">
       <div className="flex min-w-0 flex-1 flex-col gap-1">
         <div className="flex justify-between gap-3 text-sm">
-          <span className="truncate font-medium">{file.name}</span>
+          <span className="truncate font-semibold">{file.name}</span>
           <span className="shrink-0 text-ink-soft tabular-nums">{text}</span>
         </div>
         <Progress
@@ -118,7 +131,7 @@ function FailedRow({ upload }: { upload: Upload }) {
   return (
     <li className="flex items-center gap-2 py-2 pr-2.5 pl-4">
       <div className="min-w-0 flex-1 text-sm">
-        <p className="truncate font-medium">{file.name}</p>
+        <p className="truncate font-semibold">{file.name}</p>
         <p className="text-danger">{failure?.message}</p>
       </div>
       {canRetry && (

@@ -32,6 +32,7 @@ export const collections = {
   'collection.menu': 'More about this collection',
   'collection.all': 'All collections',
   'collection.ask': 'Ask this collection',
+  'collection.askShort': 'Ask',
   'collection.missing': 'This collection does not exist, or it is not shared with you.',
   'collection.failed': 'The collection could not be loaded',
   'collection.loading': 'Loading the collection',
@@ -49,7 +50,6 @@ export const collections = {
   'share.remove': 'Remove {name}',
   'share.you': '{name} (you)',
   'share.everybody': 'Everybody here has access already. Owners of Terrace can invite more people.',
-  'share.added': '{name} has access now.',
 
   'role.viewer': 'Viewer',
   'role.editor': 'Editor',

@@ -21,7 +21,6 @@ export const documents = {
   'documents.samplesThere': 'The sample documents are already here.',
 
   'documentItem.menu': 'More about {name}',
-  'documentItem.open': 'Open',
   'documentItem.ask': 'Ask this document',
   'documentItem.download': 'Download the original',
   'documentItem.newVersion': 'Upload a new version',
