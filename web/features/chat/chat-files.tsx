@@ -15,10 +15,10 @@ import { useChatFiles } from './use-chat-files.ts'
 /** Files that are shown before the rest is folded away. */
 const SHOWN = 4
 
-export function ChatFiles({ collectionId }: { collectionId: string | null }) {
+export default function ChatFiles({ collectionId }: { collectionId: string }) {
   const [all, setAll] = useState(false)
   const utils = trpc.useUtils()
-  const going = useUploads(collectionId ?? '')
+  const going = useUploads(collectionId)
   const items = useChatFiles(collectionId)
   useWarnBeforeLeaving()
   useOnAccepted(

@@ -10,7 +10,6 @@ import { hasFinePointer } from '../source/use-wide.ts'
 import { addFilesToChat } from './add-files.ts'
 import type { Citation } from './answer.ts'
 import { AnswerMessage, loadMarkdown } from './answer-message.tsx'
-import { ChatFiles } from './chat-files.tsx'
 import { ChatHeader } from './chat-header.tsx'
 import { Composer, type ComposerHandle } from './composer.tsx'
 import { useDraft } from './draft.ts'
@@ -27,6 +26,7 @@ import { useChatFiles } from './use-chat-files.ts'
 import { useConversation } from './use-conversation.ts'
 import { useTurnScroll } from './use-turn-scroll.ts'
 
+const ChatFiles = lazy(() => import('./chat-files.tsx'))
 const SourcePane = lazy(() => import('../source/source-pane.tsx'))
 
 interface Opened {
@@ -132,7 +132,13 @@ export function Conversation({ chat }: { chat: Chat }) {
               stopping={conversation.stopping}
               onStop={() => void conversation.stop()}
               onFiles={addFiles}
-              files={<ChatFiles collectionId={chat.ownCollectionId} />}
+              files={
+                chat.ownCollectionId !== null && (
+                  <Suspense fallback={null}>
+                    <ChatFiles collectionId={chat.ownCollectionId} />
+                  </Suspense>
+                )
+              }
               controls={
                 <>
                   <ScopePicker

@@ -73,7 +73,7 @@ export function ScopeDocuments({
               onClick={() => void documents.fetchNextPage()}
               className="w-full rounded-lg px-2 py-2 text-left text-sm text-ink-soft hover:bg-hover"
             >
-              {t('action.more')}
+              {t('chat.scopeMoreDocuments')}
             </button>
           </li>
         )}

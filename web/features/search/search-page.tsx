@@ -22,7 +22,8 @@ import { PassageResult } from './passage-result.tsx'
 import { searchAddress, searchOf } from './search-address.ts'
 import { useSlash } from './use-slash.ts'
 
-type Hit = Outputs['search']['passages']['passages'][number]
+type Found = Outputs['search']['passages']
+type Hit = Found['passages'][number]
 
 const LIMIT = 20
 
@@ -78,7 +79,10 @@ export function SearchPage() {
           </div>
           {asked.query !== '' && (
             <Results
-              results={results}
+              found={results.data}
+              isOld={results.isFetching}
+              failure={results.isError ? toFailure(results.error).message : null}
+              onRetry={() => void results.refetch()}
               query={asked.query}
               opened={opened}
               onOpen={(hit) => {
@@ -154,29 +158,31 @@ function SearchForm({
 }
 
 function Results({
-  results,
+  found,
+  isOld,
+  failure,
+  onRetry,
   query,
   opened,
   onOpen,
 }: {
-  results: ReturnType<typeof trpc.search.passages.useQuery>
+  /** Undefined while there is nothing to show yet. */
+  found: Found | undefined
+  /** Another search is on its way; these are the last one's. */
+  isOld: boolean
+  failure: string | null
+  onRetry: () => void
   query: string
   opened: Hit | null
   onOpen: (hit: Hit) => void
 }) {
-  if (results.isError) {
-    return (
-      <ErrorState
-        title={t('search.failed')}
-        message={toFailure(results.error).message}
-        onRetry={() => void results.refetch()}
-      />
-    )
+  if (failure !== null) {
+    return <ErrorState title={t('search.failed')} message={failure} onRetry={onRetry} />
   }
-  if (results.data === undefined) return <SkeletonRows rows={4} label={t('search.loading')} />
-  const { mode, passages, searchedCollections } = results.data
+  if (found === undefined) return <SkeletonRows rows={4} label={t('search.loading')} />
+  const { mode, passages, searchedCollections } = found
   return (
-    <section aria-label={t('search.title')} aria-busy={results.isFetching} className="flex flex-col gap-3">
+    <section aria-label={t('search.title')} aria-busy={isOld} className="flex flex-col gap-3">
       {mode === 'words' && (
         <div className="rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">
           <p className="font-medium">{t('search.wordsOnly')}</p>
@@ -192,9 +198,7 @@ function Results({
           {t('search.nothingHint')}
         </EmptyState>
       ) : (
-        <ol
-          className={cx('flex flex-col gap-3 transition-opacity', results.isPlaceholderData && 'opacity-60')}
-        >
+        <ol className={cx('flex flex-col gap-3 transition-opacity', isOld && 'opacity-60')}>
           {passages.map((hit, n) => (
             <li key={hit.passageId}>
               <PassageResult

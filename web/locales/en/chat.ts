@@ -45,6 +45,7 @@ export const chat = {
   'chat.scopeEmpty': 'No collection is called that.',
   'chat.scopeNoCollections': 'There are no collections yet.',
   'chat.scopeNoDocuments': 'No document is called that.',
+  'chat.scopeMoreDocuments': 'Show more',
   'chat.scopeEmptyCollection': 'This collection has no documents yet.',
   'chat.scopeDocuments': { one: '{count} document', other: '{count} documents' },
   'chat.scopeClear': 'Ask collections again instead of this document',
