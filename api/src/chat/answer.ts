@@ -46,7 +46,7 @@ export async function answerQuestion(
   progress: Progress,
 ): Promise<Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>> {
   sink.searching()
-  const found = await retrieve(deps, context)
+  const found = await retrieve(deps, context, sink.signal)
   sink.signal.throwIfAborted()
   if (found.length === 0) {
     sink.say(NOTHING_FOUND)

@@ -25,7 +25,11 @@ export const PASSAGES_READ = 8
 export const PASSAGES_QUOTED = 6
 
 /** The best passages for a question, best first; none when nothing relevant was found. */
-export async function retrieve(deps: RetrievalDeps, context: AnswerContext): Promise<PassageHit[]> {
+export async function retrieve(
+  deps: RetrievalDeps,
+  context: AnswerContext,
+  signal: AbortSignal,
+): Promise<PassageHit[]> {
   if (context.documentId === null && context.collectionIds.length === 0) return []
   const scope =
     context.documentId === null
@@ -33,7 +37,9 @@ export async function retrieve(deps: RetrievalDeps, context: AnswerContext): Pro
       : { documentId: context.documentId }
   const queries = searchQueries(context.question, context.history.at(-1)?.question ?? null)
   const searches = await Promise.all(
-    queries.map((query) => searchPassages(deps, context.viewer, { query, limit: CANDIDATES, ...scope })),
+    queries.map((query) =>
+      searchPassages(deps, context.viewer, { query, limit: CANDIDATES, ...scope }, signal),
+    ),
   )
   return selectPassages(mergeHits(searches.map(({ passages }) => passages)), {
     limit: PASSAGES_READ,

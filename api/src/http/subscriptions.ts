@@ -2,6 +2,7 @@
 // tRPC's goes through three generators, four web streams and three writes a frame: 70 µs of CPU against 15 here,
 // which is what decides how many answers one process streams (docs/decisions, answer streams).
 // Context, input, access rule and errors stay tRPC's: only the way from the generator to the socket is ours.
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AnyTRPCRouter,
   callTRPCProcedure,
@@ -13,6 +14,9 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import superjson, { type SuperJSONResult } from 'superjson'
 import { SECONDS } from '../../../contract/ports.ts'
+
+/** A subscription that does not heed its signal within this time is left to the server's own end. */
+const CLOSE_MS = 2_000
 
 export interface SubscriptionOptions<Ctx> {
   readonly router: AnyTRPCRouter
@@ -28,7 +32,7 @@ export interface SubscriptionOptions<Ctx> {
  * event: a client then reconnects with the last id, to wherever the balancer sends it.
  */
 export function registerSubscriptions<Ctx>(server: FastifyInstance, options: SubscriptionOptions<Ctx>): void {
-  const open = new Set<AbortController>()
+  const open = new Map<AbortController, Promise<void>>()
   let closing = false
   for (const [path, procedure] of Object.entries(
     options.router._def.procedures as Record<string, { _def: { type: string } }>,
@@ -38,17 +42,21 @@ export function registerSubscriptions<Ctx>(server: FastifyInstance, options: Sub
       const stream = new AbortController()
       reply.hijack()
       if (closing) stream.abort()
-      open.add(stream)
+      const running = run(options, path, request, reply, stream)
+      open.set(stream, running)
       try {
-        await run(options, path, request, reply, stream)
+        await running
       } finally {
         open.delete(stream)
+        // A connection that is kept alive would keep the server: its client comes back by another.
+        if (closing) request.raw.socket.destroySoon()
       }
     })
   }
   server.addHook('preClose', async () => {
     closing = true
-    for (const stream of open) stream.abort()
+    for (const stream of open.keys()) stream.abort()
+    await Promise.race([Promise.allSettled(open.values()), sleep(CLOSE_MS, undefined, { ref: false })])
   })
 }
 

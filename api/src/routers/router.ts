@@ -1,16 +1,20 @@
 // Every procedure, by noun. One import and one line a noun, in the order of the alphabet.
+import { chatsRouter } from './chats/router.ts'
 import { collectionsRouter } from './collections/router.ts'
 import { documentsRouter } from './documents/router.ts'
 import { eventsRouter } from './events/router.ts'
+import { modelsRouter } from './models/router.ts'
 import { peopleRouter } from './people/router.ts'
 import { searchRouter } from './search/router.ts'
 import { setupRouter } from './setup/router.ts'
 import { router } from './trpc.ts'
 
 export const appRouter = router({
+  chats: chatsRouter,
   collections: collectionsRouter,
   documents: documentsRouter,
   events: eventsRouter,
+  models: modelsRouter,
   people: peopleRouter,
   search: searchRouter,
   setup: setupRouter,
