@@ -12,6 +12,7 @@ import { assertEveryProcedureHasAccess, type Context, failureOf } from '../route
 import type { Services } from '../services.ts'
 import { clientAddress } from './address.ts'
 import { registerAuth } from './auth.ts'
+import { trackConnections } from './connections.ts'
 import { toAppError } from './failure.ts'
 import { registerFiles } from './files.ts'
 import { createLimits } from './limits.ts'
@@ -57,6 +58,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => void answerFailure(services, request, reply, error),
   })
+  const connections = trackConnections(fastify.server)
   const check = originCheck(config)
 
   fastify.addHook('onRequest', async (request, reply) => {
@@ -143,7 +145,9 @@ export async function createServer(services: Services): Promise<ApiServer> {
     async close(graceMs) {
       readiness.drain()
       const force = setTimeout(() => fastify.server.closeAllConnections(), graceMs)
-      await fastify.close()
+      const closed = fastify.close()
+      connections.closeQuiet()
+      await closed
       clearTimeout(force)
     },
   }
