@@ -74,7 +74,12 @@ export function Popover({
   }, [open, id, align])
 
   const onToggle = (event: ToggleEvent<HTMLDivElement>) => {
-    if (event.target !== event.currentTarget || event.newState !== 'open') return
+    if (event.target !== event.currentTarget) return
+    if (event.newState === 'closed') {
+      // Not before: the browser gives the focus back only from what is still there.
+      setOpen(false)
+      return
+    }
     if (onShown !== undefined) onShown(event.currentTarget)
     else if (!event.currentTarget.contains(document.activeElement)) event.currentTarget.focus()
   }
@@ -99,7 +104,7 @@ export function Popover({
         aria-label={label}
         aria-labelledby={label === undefined ? `${id}-button` : undefined}
         onBeforeToggle={(event) => {
-          if (event.target === event.currentTarget) setOpen(event.newState === 'open')
+          if (event.target === event.currentTarget && event.newState === 'open') setOpen(true)
         }}
         onToggle={onToggle}
         onKeyDown={onKeyDown}
