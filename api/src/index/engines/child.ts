@@ -101,7 +101,7 @@ export class IndexChild {
  * OpenBLAS 0.3.21 (Debian 12) takes a slow matrix kernel on processors with AMX; the one for AVX-512 is twice as
  * fast on them (docs/decisions/, "FAISS in batches").
  */
-function nativeEnvironment(): Record<string, string> {
+export function nativeEnvironment(): Record<string, string> {
   const common = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', OMP_WAIT_POLICY: 'PASSIVE' }
   return hasAvx512() ? { ...common, OPENBLAS_CORETYPE: 'SkylakeX' } : common
 }
