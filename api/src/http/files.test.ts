@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { rm, truncate } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import net from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -247,6 +248,21 @@ test('viewers get the version that is searched, editors every version', async ()
   ])
   expect([await status(viewer, first.versionId), await status(viewer, second.versionId)]).toEqual([200, 404])
   expect([await status(owner, first.versionId), await status(owner, second.versionId)]).toEqual([200, 200])
+})
+
+test('an original that is gone from the storage, or cut, is an error and never half a file', async () => {
+  const { versionId } = await upload(owner, collection, 'cut.txt', randomBytes(100))
+  const file = await library.blobs.localPath((await versionRow(versionId)).storage_key)
+  await truncate(file, 50)
+  for (const damage of ['cut', 'gone']) {
+    if (damage === 'gone') await rm(file)
+    for (const headers of [{}, { range: 'bytes=0-9' }]) {
+      const response = await owner.fetch(`/files/${versionId}`, { headers })
+      expect(response.headers.get('content-type')).toContain('application/json')
+      expect(await response.json()).toMatchObject({ code: 'FILE_ORIGINAL_MISSING' })
+    }
+  }
+  await library.pool.query('DELETE FROM document_versions WHERE id = $1', [versionId])
 })
 
 /** A raw upload whose body the test writes piece by piece. */

@@ -128,7 +128,13 @@ async function download(
   const condition = request.headers['if-range']
   const range =
     condition === undefined || condition === etag ? parseRange(request.headers.range, original.bytes) : null
-  // Opened before a header is set: an answer that it is gone must not look like the file.
+  // Looked at before a header is set: neither an answer that it is gone nor half of it may look like the file.
+  if ((await services.blobs.size(original.storageKey)) !== original.bytes)
+    throw new AppError(
+      'FILE_ORIGINAL_MISSING',
+      {},
+      { internal: `blob ${original.storageKey} is gone or cut` },
+    )
   const body =
     request.method === 'HEAD' || range === 'unsatisfiable'
       ? undefined
