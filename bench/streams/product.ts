@@ -183,7 +183,9 @@ async function person(db: pg.Client, cookieOf: (token: string) => string) {
 
 const WORDS = Array.from({ length: 2_000 }, (_, i) => `term${(i * 7919) % 2_000}`)
 const word = () => WORDS[Math.floor(Math.random() ** 2 * WORDS.length)] ?? ''
-const question = () => `How do ${word()} and ${word()} work with ${word()} in ${word()} ${word()}?`
+/** Of frequent words, so that passages are always found. */
+const frequent = () => WORDS[Math.floor(Math.random() * 40)] ?? ''
+const question = () => `How do ${frequent()} and ${frequent()} work with ${frequent()}?`
 
 /** Documents of ten passages of 120 words each, searchable by words. */
 async function fill(db: pg.Client, userId: string, passages: number): Promise<string> {
