@@ -20,7 +20,7 @@ const role: InstallationRole = 'member'
 
 export const ROWS: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'chats.ask': ({ chatId, uuid }) => ({ chatId, text: 'What is a terrace?', requestId: uuid }),
-  'chats.create': ({ collectionId }) => ({ collectionIds: [collectionId] }),
+  'chats.create': () => ({ collectionIds: [] }),
   'chats.delete': ({ chatId }) => ({ id: chatId }),
   'chats.get': ({ chatId }) => ({ id: chatId }),
   'chats.list': () => ({}),
@@ -61,7 +61,7 @@ export const ROWS: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'people.revokeInvitation': ({ invitationId }) => ({ id: invitationId }),
   'people.setRole': ({ userId }) => ({ userId, role }),
   'people.updateMe': () => ({ name: 'Renamed' }),
-  'search.passages': ({ collectionId }) => ({ query: 'terrace', collectionIds: [collectionId] }),
+  'search.passages': () => ({ query: 'terrace' }),
   'setup.createOwner': ({ uuid }) => ({
     token: 'wrong',
     name: 'Eve',
@@ -70,3 +70,13 @@ export const ROWS: Readonly<Record<string, (ids: Ids) => unknown>> = {
   }),
   'setup.status': () => undefined,
 }
+
+/** Inputs that name collections or documents to look into: one that the caller may not see must be refused. */
+export const SCOPES: readonly (readonly [string, (ids: Ids) => unknown])[] = [
+  ['chats.create', ({ collectionId }) => ({ collectionIds: [collectionId] })],
+  ['chats.create', ({ documentId }) => ({ collectionIds: [], documentId })],
+  ['chats.setScope', ({ chatId, collectionId }) => ({ id: chatId, collectionIds: [collectionId] })],
+  ['chats.setScope', ({ chatId, documentId }) => ({ id: chatId, collectionIds: [], documentId })],
+  ['search.passages', ({ collectionId }) => ({ query: 'terrace', collectionIds: [collectionId] })],
+  ['search.passages', ({ documentId }) => ({ query: 'terrace', documentId })],
+]
