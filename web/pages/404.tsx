@@ -1,18 +1,15 @@
 import Link from 'next/link'
-import { PageColumn, PageHeader } from '../components/layout/page-header.tsx'
 import { buttonLook } from '../components/ui/button.tsx'
+import { EntryFrame } from '../features/entry/entry-frame.tsx'
 import type { TerracePage } from '../lib/page.ts'
 import { t } from '../lib/t.ts'
 
 const NotFound: TerracePage = () => (
-  <main>
-    <PageColumn>
-      <PageHeader title={t('page.notFound')}>{t('page.notFoundHint')}</PageHeader>
-      <Link href="/" className={`${buttonLook('primary')} self-start`}>
-        {t('page.home')}
-      </Link>
-    </PageColumn>
-  </main>
+  <EntryFrame title={t('page.notFound')} hint={t('page.notFoundHint')}>
+    <Link href="/" className={buttonLook('primary')}>
+      {t('page.home')}
+    </Link>
+  </EntryFrame>
 )
 NotFound.frame = 'plain'
 export default NotFound

@@ -27,6 +27,7 @@ export function AppShell({ children }: { children: ReactNode }) {
     return (
       <main className="mx-auto flex min-h-dvh max-w-xl flex-col justify-center p-6">
         <ErrorState
+          level={1}
           title={t('page.failed')}
           message={toFailure(me.error).message}
           onRetry={() => void me.refetch()}

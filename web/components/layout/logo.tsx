@@ -16,7 +16,11 @@ export function LogoMark({ className = 'size-7' }: { className?: string }) {
 }
 
 export const Logo = () => (
-  <Link href="/" className="flex items-center gap-2.5 rounded-lg px-1 py-1 text-[1.0625rem] font-semibold">
+  <Link
+    href="/"
+    prefetch={false}
+    className="flex items-center gap-2.5 rounded-lg px-1 py-1 text-[1.0625rem] font-semibold"
+  >
     <LogoMark />
     {t('app.name')}
   </Link>

@@ -16,6 +16,7 @@ export class PageBoundary extends Component<{ children: ReactNode }, { broken: b
     return (
       <main className="mx-auto max-w-xl p-6">
         <ErrorState
+          level={1}
           title={t('page.crashed')}
           message={t('page.crashedHint')}
           actions={<Button onClick={() => window.location.reload()}>{t('page.reload')}</Button>}

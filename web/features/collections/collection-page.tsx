@@ -1,4 +1,13 @@
-import { ArrowLeft, Ellipsis, FolderUp, MessageSquare, Pencil, Trash2, UsersRound } from 'lucide-react'
+import {
+  ArrowLeft,
+  Ellipsis,
+  FolderUp,
+  Library,
+  MessageSquare,
+  Pencil,
+  Trash2,
+  UsersRound,
+} from 'lucide-react'
 import dynamic from 'next/dynamic'
 import Link from 'next/link'
 import { useRouter } from 'next/router'
@@ -35,23 +44,33 @@ export function CollectionPage({ id }: { id: string }) {
     const missing = failure.code === 'NOT_FOUND' || failure.code === 'INVALID_INPUT'
     return (
       <PageColumn>
-        <ErrorState
-          title={missing ? t('page.notFound') : t('collection.failed')}
-          message={missing ? t('collection.missing') : failure.message}
-          {...(!missing && { onRetry: () => void collection.refetch() })}
-          actions={
-            missing && (
+        {missing ? (
+          <EmptyState
+            level={1}
+            icon={<Library aria-hidden className="size-6" />}
+            title={t('page.notFound')}
+            actions={
               <Link href="/collections" className={buttonLook()}>
                 {t('collection.all')}
               </Link>
-            )
-          }
-        />
+            }
+          >
+            {t('collection.missing')}
+          </EmptyState>
+        ) : (
+          <ErrorState
+            level={1}
+            title={t('collection.failed')}
+            message={failure.message}
+            onRetry={() => void collection.refetch()}
+          />
+        )}
       </PageColumn>
     )
   }
   return (
     <PageColumn>
+      <h1 className="sr-only">{t('collection.loading')}</h1>
       <Skeleton className="h-8 w-1/2" />
       <SkeletonRows label={t('collection.loading')} />
     </PageColumn>

@@ -27,12 +27,16 @@ export function StartPage() {
     <PageColumn>
       {collections.data === undefined && collections.error !== null ? (
         <ErrorState
+          level={1}
           title={t('page.failed')}
           message={toFailure(collections.error).message}
           onRetry={() => void collections.refetch()}
         />
       ) : (
-        <SkeletonRows rows={3} label={t('app.loading')} />
+        <>
+          <h1 className="sr-only">{t('app.loading')}</h1>
+          <SkeletonRows rows={3} label={t('app.loading')} />
+        </>
       )}
     </PageColumn>
   )
