@@ -9,15 +9,20 @@ export interface SelectOptions {
 }
 
 /**
- * When even the best passage shares few of the question's words and its meaning is far from it, nothing relevant was
- * found: the answer says so, and no model is asked to make something of it. Both have to be low, since either alone
- * misjudges: a reworded question shares no words, a question of one rare name has no meaning to be near to.
- * `words` is BM25 over the most that any passage could reach for this question; `cosine` is bge-small's.
+ * A passage that shares few of the question's words and is far from its meaning is not relevant; when that holds for
+ * all, the answer says that nothing was found and no model is asked to make something of it. Both have to be low,
+ * since either alone misjudges: a reworded question shares no words, one rare name has no meaning to be near to.
+ * `words` is BM25 over the most that a passage could reach for this question, `cosine` is bge-small's.
+ *
+ * Measured on the Debian handbook: the best passage of 40 questions about it had cosines from 0.59 and words from
+ * 0.24; of 121 questions about other things 85 % were below both 0.56 and 0.3, and by words alone 89 % below 0.2.
+ * Rather too low than too high: a model that is given the wrong passages can still say so.
  */
-export const RELEVANCE = { words: 0.12, cosine: 0.55 } as const
+const RELEVANT = { cosine: 0.56, words: 0.3, wordsAlone: 0.2 }
 
-export function isRelevant(hit: Pick<PassageHit, 'words' | 'cosine'>): boolean {
-  return hit.words >= RELEVANCE.words || (hit.cosine !== null && hit.cosine >= RELEVANCE.cosine)
+export function isRelevant({ words, cosine }: Pick<PassageHit, 'words' | 'cosine'>): boolean {
+  if (cosine === null) return words >= RELEVANT.wordsAlone
+  return cosine >= RELEVANT.cosine || words >= RELEVANT.words
 }
 
 /** Chooses from hits that come best first, and keeps their order. */
