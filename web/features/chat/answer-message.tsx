@@ -62,7 +62,7 @@ export const AnswerMessage = memo(function AnswerMessage(props: Props) {
       <AnswerStatus view={view} connection={connection} />
       {view.text !== '' && (
         <AnswerSourcesContext value={sources}>
-          <div className="text-base leading-7 text-pretty">
+          <div data-answer-text className="text-base leading-7 text-pretty">
             <Suspense fallback={<p className="whitespace-pre-wrap">{view.text}</p>}>
               <AnswerMarkdown
                 text={view.text}

@@ -36,7 +36,7 @@ export function AnswerStatus({ view, connection }: { view: AnswerView; connectio
   return (
     <div aria-hidden className="text-[0.9375rem] text-ink-soft">
       {!hasEnded(view.state) && view.text === '' && (
-        <p className="flex items-center gap-2.5 animate-appear">
+        <p data-answer-status className="flex animate-appear items-center gap-2.5">
           <span className="relative flex size-2">
             <span className="absolute size-2 animate-ping rounded-full bg-accent/60 motion-reduce:hidden" />
             <span className="size-2 rounded-full bg-accent" />

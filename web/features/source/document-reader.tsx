@@ -82,7 +82,7 @@ function Column({
   useLayoutEffect(() => {
     if (goal === null || !goalLoaded) return
     const column = scroller.current
-    const mark = goal === 'passage' ? column?.querySelector('mark') : null
+    const mark = goal === 'passage' ? column?.querySelector('[data-passage-mark]') : null
     if (mark) centre(column, mark)
     else if (column) column.scrollTop = 0
     setGoal(null)
@@ -128,6 +128,7 @@ function Column({
       />
       <section
         ref={scroller}
+        data-reader
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a text is scrolled with the keyboard
         tabIndex={0}
         aria-label={t('source.text')}

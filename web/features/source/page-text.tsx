@@ -43,6 +43,7 @@ export const PageText = memo(function PageText({ number, count, text, failed, ra
               segment.marked ? (
                 <mark
                   key={segment.start}
+                  data-passage-mark
                   className="rounded-sm bg-mark box-decoration-clone px-0.5 py-0.5 text-inherit"
                 >
                   {segment.text}
