@@ -122,7 +122,10 @@ function rotate(file: string): void {
 function lastLines(file: string, count: number): string {
   try {
     const text = readFileSync(file, 'utf8').slice(-20_000)
-    return text.trimEnd().split('\n').slice(-count).join('\n')
+    // Of a stack, the error and where it happened; the rest of the way is in the file.
+    const lines = text.trimEnd().split('\n')
+    const kept = lines.filter((line, i) => !/^\s+at /.test(line) || !/^\s+at /.test(lines[i - 1] ?? ''))
+    return kept.slice(-count).join('\n')
   } catch {
     return ''
   }

@@ -28,6 +28,7 @@ export interface Supervised {
   readonly started: Promise<void>
   /** SIGTERM, then SIGKILL after `graceMs`. */
   stop(graceMs: number): Promise<void>
+  /** Without waiting. */
   kill(): void
 }
 
@@ -133,8 +134,9 @@ export function supervise(program: Program, options: SuperviseOptions): Supervis
       if (!running) return
       running.kill('SIGTERM')
       const late = setTimeout(() => {
-        say(`${program.name} does not stop; killing it.`)
-        running.kill('SIGKILL')
+        // A keeper is waited for: killing it would leave behind what it keeps.
+        say(`${program.name} does not stop${program.leftovers === 'keep' ? ' yet' : '; killing it'}.`)
+        if (program.leftovers !== 'keep') running.kill('SIGKILL')
       }, graceMs)
       await ended
       clearTimeout(late)
@@ -142,7 +144,7 @@ export function supervise(program: Program, options: SuperviseOptions): Supervis
     kill() {
       stopping = true
       wake.abort()
-      child?.kill('SIGKILL')
+      child?.kill(program.leftovers === 'keep' ? 'SIGTERM' : 'SIGKILL')
     },
   }
 }

@@ -2,11 +2,12 @@
 //   await using terrace = await startTerrace()
 // Ends with everything stopped and the folder removed; pass `home` to keep it and start again on it.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../../local/postgres.ts'
+import { processesOf } from './processes.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const READY_MS = 240_000
@@ -129,36 +130,4 @@ function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv
   const base = Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
   // A language model that happens to run on this machine is not part of the test.
   return { ...base, OLLAMA_DISCOVERY: '0', ...extra }
-}
-
-const KINDS: readonly [string, RegExp][] = [
-  ['main', /local\/(start\.mjs|main\.ts)/],
-  ['postgres-keeper', /local\/postgres-keeper\.ts/],
-  ['index', /api\/src\/index\/process\.ts/],
-  ['ingest', /api\/src\/ingest\/process\.ts/],
-  ['api', /api\/src\/main\.ts/],
-  ['web', /server\.js|next-server/],
-]
-
-/** Every process that carries this TERRACE_HOME, and the PostgreSQL on its data. Linux. */
-export function processesOf(home: string): Record<string, number[]> {
-  const found: Record<string, number[]> = {}
-  const add = (kind: string, pid: number) => {
-    found[kind] = [...(found[kind] ?? []), pid]
-  }
-  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ')
-      if (command === '') continue
-      const environ = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0')
-      const belongs =
-        environ.includes(`TERRACE_HOME=${home}`) ||
-        environ.some((entry) => entry.startsWith(`KEEPER_DATA=${home}/`))
-      if (belongs) add(KINDS.find(([, pattern]) => pattern.test(command))?.[0] ?? 'other', Number(name))
-      else if (command.includes(`-D ${home}/postgres`)) add('postgres', Number(name))
-    } catch {
-      // ended, or another user's
-    }
-  }
-  return found
 }
