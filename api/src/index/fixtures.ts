@@ -93,28 +93,26 @@ export class FixtureLibrary {
          FROM document_versions WHERE document_id = $2::uuid`,
         [versionId, document.id],
       )
-      const passageIds: number[] = []
-      for (const [ordinal, passage] of passages.entries()) {
-        const { rows } = await client.query<{ id: string }>(
-          `INSERT INTO passages (version_id, ordinal, page, char_start, char_end, heading, text, tokens, language)
-           VALUES ($1, $2, 1, 0, $3, $4, $5, 1, $6) RETURNING id`,
-          [
-            versionId,
-            ordinal,
-            passage.text.length,
-            passage.heading ?? '',
-            passage.text,
-            passage.language ?? 'en',
-          ],
-        )
-        const id = Number(rows[0]?.id)
-        passageIds.push(id)
-        if (passage.vector !== undefined)
-          await client.query(
-            'INSERT INTO passage_vectors (passage_id, generation_id, vector) VALUES ($1, $2, $3)',
-            [id, generation, bytesOf(unit(passage.vector))],
-          )
-      }
+      const { rows } = await client.query<{ id: string }>(
+        `INSERT INTO passages (version_id, ordinal, page, char_start, char_end, heading, text, tokens, language)
+         SELECT $1, n - 1, 1, 0, length(text), heading, text, 1, language
+         FROM unnest($2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS t(heading, text, language, n)
+         ORDER BY n RETURNING id`,
+        [
+          versionId,
+          passages.map(({ heading }) => heading ?? ''),
+          passages.map(({ text }) => text),
+          passages.map(({ language }) => language ?? 'en'),
+        ],
+      )
+      const passageIds = rows.map(({ id }) => Number(id))
+      const embedded = passages.flatMap(({ vector }, i) =>
+        vector === undefined ? [] : [{ id: passageIds[i], bytes: bytesOf(unit(vector)) }],
+      )
+      await client.query(
+        'INSERT INTO passage_vectors (passage_id, generation_id, vector) SELECT id, $1, v FROM unnest($2::bigint[], $3::bytea[]) AS t(id, v)',
+        [generation, embedded.map(({ id }) => id), embedded.map(({ bytes }) => bytes)],
+      )
       await client.query('UPDATE documents SET current_version_id = $2 WHERE id = $1', [
         document.id,
         versionId,

@@ -12,7 +12,7 @@ import { IndexChild } from './child.ts'
 const PATIENCE_MS = 5_000
 /** A question that was under way when so many processes ended is taken for the cause. */
 const MOST_LOSSES = 2
-const RESTART_MS = [0, 250, 1_000, 2_000, 5_000] as const
+const RESTART_MS = [0, 250, 500, 2_000, 5_000] as const
 /** A process that was ready for so long did not end of how it was started. */
 const SETTLED_MS = 30_000
 const REPLACE_AGAIN_MS = 10_000
