@@ -1,5 +1,6 @@
 // The heading of a passage: "title > section path". It is embedded and indexed with the passage, so it must be short:
-// over a whole document headings may cost at most a twelfth of what the text costs, whatever its sections are called.
+// what is embedded of a document may have at most a tenth more tokens than the document, whatever its sections are
+// called and however short they are.
 import type { SplitOptions } from './split.ts'
 
 /** Headings from the document's highest level down to the passage's own section. */
@@ -7,8 +8,13 @@ export type SectionPath = readonly { readonly level: number; readonly text: stri
 
 /** Tokens of one heading at most. */
 const LONGEST = 32
-/** Of all headings together, as a share of the text's. */
-const BUDGET = 1 / 12
+/** Embedded tokens for each of the document's. */
+const BUDGET = 1.1
+/** Short documents cost little anyway: below this many tokens a heading may always have SHORT_DOCUMENT_HEADING. */
+const SHORT_DOCUMENT = 2_000
+const SHORT_DOCUMENT_HEADING = 16
+/** [CLS] and [SEP]. */
+const SPECIAL = 2
 
 /** The path after a heading: it replaces those of its rank and below. */
 export function sectionPath(path: SectionPath, level: number, text: string): SectionPath {
@@ -28,14 +34,18 @@ export function headingText(title: string, path: SectionPath): Heading {
   return { parts }
 }
 
-/** The headings as they are stored: as long as the document's budget allows, the same for all its passages. */
-export function shortestHeadings(
+/**
+ * The headings as they are stored: as long as the document's budget allows, the same for all its passages.
+ * @param documentTokens of all its text, of which passages leave out headings and furniture
+ */
+export function fittingHeadings(
   passages: readonly { readonly heading: Heading; readonly tokens: number }[],
+  documentTokens: number,
   { countTokens }: Pick<SplitOptions, 'countTokens'>,
 ): string[] {
-  const total = passages.reduce((sum, { tokens }) => sum + tokens, 0)
+  const bare = passages.reduce((sum, { tokens }) => sum + tokens + SPECIAL, 0)
   const made = new Map<string, string>()
-  for (const longest of [LONGEST, 24, 18, 14, 10, 7, 5]) {
+  for (const longest of [LONGEST, 28, 24, 21, 18, 16, 14, 12, 10, 8, 6, 5]) {
     made.clear()
     let spent = 0
     const headings = passages.map(({ heading }) => {
@@ -48,8 +58,9 @@ export function shortestHeadings(
       spent += countTokens(text)
       return text
     })
+    const short = documentTokens < SHORT_DOCUMENT && longest <= SHORT_DOCUMENT_HEADING
     // Where passages are tiny (a list of one-liners) context is worth more than the budget: five tokens stay.
-    if (spent <= total * BUDGET || longest === 5) return headings
+    if (bare + spent <= documentTokens * BUDGET || short || longest === 5) return headings
   }
   return passages.map(() => '')
 }

@@ -1,7 +1,7 @@
 // Pages become passages: by heading, then paragraph, then sentence, of about 200 tokens, without overlap, never over
 // a page's end. A passage is a range of its page's text, so a citation can always be shown where it stands.
 // What is embedded and indexed with it is "title > section path", measured to be worth more than overlap.
-import { headingText, type SectionPath, sectionPath, shortestHeadings } from './headings.ts'
+import { fittingHeadings, headingText, type SectionPath, sectionPath } from './headings.ts'
 import type { ParsedPage, Range } from './parse/port.ts'
 import { sentences } from './sentences.ts'
 
@@ -42,9 +42,13 @@ interface Draft {
 
 export function splitPages(pages: readonly ParsedPage[], options: SplitOptions): Passage[] {
   const drafts: Draft[] = []
+  let left = 0
   let path: SectionPath = []
   pages.forEach((page, index) => {
     for (const part of partsOf(page)) {
+      if (part.kind === 'furniture' || (part.kind === 'heading' && part.followed))
+        left += options.countTokens(page.text.slice(part.start, part.end))
+      if (part.kind === 'furniture') continue
       if (part.kind === 'heading') {
         path = sectionPath(path, part.level, page.text.slice(part.start, part.end))
         // A heading that no text follows would be found nowhere: then it is a passage itself.
@@ -52,8 +56,15 @@ export function splitPages(pages: readonly ParsedPage[], options: SplitOptions):
       } else drafts.push(...sectionDrafts(page, index + 1, part, path, options))
     }
   })
+  // Nothing but lines that repeat: then they are all the content there is.
+  if (drafts.length === 0 && pages.some((page) => page.furniture.length > 0))
+    return splitPages(
+      pages.map((page) => ({ ...page, furniture: [] })),
+      options,
+    )
   const full = drafts.map((draft) => ({ ...draft, heading: headingText(options.title, draft.path) }))
-  const headings = shortestHeadings(full, options)
+  const tokens = drafts.reduce((sum, draft) => sum + draft.tokens, left)
+  const headings = fittingHeadings(full, tokens, options)
   return drafts.map(({ page, start, end, tokens }, i) => ({
     page,
     start,
@@ -64,10 +75,10 @@ export function splitPages(pages: readonly ParsedPage[], options: SplitOptions):
 }
 
 type Part =
-  | (Range & { readonly kind: 'body' })
+  | (Range & { readonly kind: 'body' | 'furniture' })
   | (Range & { readonly kind: 'heading'; readonly level: number; readonly followed: boolean })
 
-/** Headings and the stretches between them; furniture is in neither. */
+/** Headings, furniture and the stretches between them. */
 function partsOf(page: ParsedPage): Part[] {
   const cuts = [
     ...page.headings.map((heading) => ({ ...heading, kind: 'heading' as const })),
@@ -80,8 +91,9 @@ function partsOf(page: ParsedPage): Part[] {
   }
   for (const cut of cuts) {
     body(cut.start)
-    if (cut.kind === 'heading')
-      parts.push({ kind: 'heading', level: cut.level, start: cut.start, end: cut.end, followed: false })
+    const { start, end } = cut
+    if (cut.kind === 'heading') parts.push({ kind: 'heading', level: cut.level, start, end, followed: false })
+    else parts.push({ kind: 'furniture', start, end })
     from = cut.end
   }
   body(page.text.length)
@@ -95,7 +107,7 @@ function partsOf(page: ParsedPage): Part[] {
 function leadsToBody(parts: readonly Part[], at: number, level: number): boolean {
   for (const part of parts.slice(at + 1)) {
     if (part.kind === 'body') return true
-    if (part.level <= level) return false
+    if (part.kind === 'heading' && part.level <= level) return false
   }
   return false
 }

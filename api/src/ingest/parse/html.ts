@@ -19,7 +19,6 @@ const BLOCKS = new Set(
     'th thead tr ul'
   ).split(' '),
 )
-const TIGHT = new Set(['li', 'tr', 'dt', 'dd', 'caption'])
 
 export function parseHtml(bytes: Buffer): ParsedDocument {
   const head = bytes.subarray(0, 4096).toString('latin1')
@@ -35,11 +34,50 @@ export function parseHtml(bytes: Buffer): ParsedDocument {
 }
 
 export function readHtml(html: string): { title: string | null; blocks: Block[] } {
-  const $ = load(html)
+  const $ = load(isDeep(html) ? flattened(html) : html)
   const title = $('head > title').first().text().replace(/\s+/g, ' ').trim()
   const walker = new Walker()
   walker.walk($.root().contents().toArray())
   return { title: title === '' ? null : title, blocks: walker.blocks }
+}
+
+/** HTML parsers take a time that grows with depth times length: deeper than this is either broken or meant to hurt. */
+const DEEP = 2_000
+/** Elements that are closed by what follows them, or never: old pages leave out their end tags. */
+const OPEN_ENDED = new Set(
+  'p li dt dd tr td th option area base br col embed hr img input link meta source track wbr'.split(' '),
+)
+const TAG = /<(\/?)([a-z][a-z0-9-]{0,30})\b[^<>]*>/gi
+
+function isDeep(html: string): boolean {
+  let depth = 0
+  for (const [, close, name = ''] of html.matchAll(TAG)) {
+    if (OPEN_ENDED.has(name.toLowerCase())) continue
+    depth += close ? -1 : 1
+    if (depth > DEEP) return true
+  }
+  return false
+}
+
+/** The same text with nothing inside of anything: blocks become paragraphs, other elements vanish. One pass. */
+function flattened(html: string): string {
+  const kept: string[] = []
+  const unclosed = new Set<string>()
+  let from = 0
+  for (const tag of html.matchAll(TAG)) {
+    if (tag.index < from) continue
+    const name = tag[2]?.toLowerCase() ?? ''
+    kept.push(html.slice(from, tag.index))
+    from = tag.index + tag[0].length
+    if (BLOCKS.has(name)) kept.push('<p>')
+    else if (SKIPPED.has(name) && !tag[1] && !unclosed.has(name)) {
+      const end = html.indexOf(`</${tag[2]}`, from)
+      if (end >= 0) from = end
+      else unclosed.add(name)
+    }
+  }
+  kept.push(html.slice(from))
+  return kept.join('')
 }
 
 /** `leave` undoes what entering an element did. */
@@ -51,6 +89,10 @@ class Walker {
   #tight = false
   #level: number | undefined
   #preformatted = 0
+  /** Items so far of each list that is open, outermost first. */
+  readonly #lists: { readonly ordered: boolean; items: number }[] = []
+  /** Whether the next row is its table's first. */
+  #firstRow = true
   /** Inside a row: cells are joined, and blocks inside of a cell do not end the row. */
   #row = 0
 
@@ -89,17 +131,32 @@ class Walker {
     } else if (BLOCKS.has(name)) {
       if (this.#row > 0) this.#append(' ')
       else this.#flush()
-      if (name === 'tr') this.#row++
       if (name === 'pre') this.#preformatted++
-      if (TIGHT.has(name)) this.#tight = true
+      if (name === 'ul' || name === 'ol') this.#lists.push({ ordered: name === 'ol', items: 0 })
+      if (name === 'table') this.#firstRow = true
+      if (name === 'dd') this.#tight = true
+      if (name === 'tr' && this.#row++ === 0) {
+        this.#tight = !this.#firstRow
+        this.#firstRow = false
+      }
+      if (name === 'li' && this.#row === 0) this.#beginItem()
       const level = /^h([1-6])$/.exec(name)?.[1]
       if (level !== undefined && this.#row === 0) this.#level = Number(level)
     }
   }
 
+  #beginItem(): void {
+    const list = this.#lists.at(-1)
+    if (list === undefined) return
+    list.items++
+    this.#tight = list.items > 1 || this.#lists.length > 1
+    this.#text = list.ordered ? `${list.items}. ` : '- '
+  }
+
   #leave(element: Element): void {
     const name = element.name
     if (!BLOCKS.has(name)) return
+    if (name === 'ul' || name === 'ol') this.#lists.pop()
     if (name === 'tr') this.#row = Math.max(0, this.#row - 1)
     if (this.#row > 0) {
       this.#append(' ')
@@ -119,6 +176,8 @@ class Walker {
   #flush(): void {
     const level = this.#level
     const text = level === undefined ? this.#text : this.#text.replace(/\s+/g, ' ')
+    // A list item's mark alone: its text is in a block of its own, which follows.
+    if (/^(?:-|\d+\.) ?$/.test(text)) return
     if (text.trim() !== '')
       this.blocks.push({
         text: this.#preformatted > 0 ? text.replace(/^\n+|\s+$/g, '') : text.trim(),

@@ -11,11 +11,14 @@ export interface TextItem {
   readonly width: number
   readonly height: number
   readonly hasEOL: boolean
+  readonly fontName: string
 }
 
 export interface Line extends Range {
   /** Font size in points: that of most of its characters. */
   readonly size: number
+  /** pdf.js' name of the font that all its characters have; empty when they differ. */
+  readonly font: string
 }
 
 export interface PageLines {
@@ -38,6 +41,7 @@ interface Box {
   readonly width: number
   readonly height: number
   readonly size: number
+  readonly font: string
 }
 
 export function pageLines(items: readonly unknown[], viewport: Viewport): PageLines {
@@ -68,7 +72,7 @@ export function pageLines(items: readonly unknown[], viewport: Viewport): PageLi
       placed.push([at, at + inner.length, round(box.x), round(box.y), round(box.width), round(box.height)])
     }
     text = text.trimEnd()
-    if (text.length > start) lines.push({ start, end: text.length, size: row.size })
+    if (text.length > start) lines.push({ start, end: text.length, size: row.size, font: row.font })
     previous = row
   }
   const { width, height } = viewport
@@ -81,6 +85,7 @@ interface Row {
   readonly x: number
   readonly y: number
   readonly size: number
+  readonly font: string
 }
 
 function rowsOf(items: readonly unknown[], viewport: Viewport): Row[] {
@@ -119,6 +124,7 @@ function rowOf(boxes: readonly Box[]): Row | null {
     x: first.x,
     y: Math.max(...seen.map((box) => box.y + box.height)),
     size,
+    font: seen.every((box) => box.font === first.font) ? first.font : '',
   }
 }
 
@@ -131,7 +137,7 @@ function boxOf(item: TextItem, text: string, viewport: Viewport): Box {
       ? // Text that runs up or down the page.
         [e - (b < 0 ? size : 0), b < 0 ? f - item.width : f, size, item.width]
       : [a < 0 ? e - item.width : e, f - height, item.width, height]
-  return { text, x, y, width, height: tall, size: Math.round(size * 2) / 2 }
+  return { text, x, y, width, height: tall, size: Math.round(size * 2) / 2, font: item.fontName }
 }
 
 /** Affine maps as PDF writes them: first `n`, then `m`. */

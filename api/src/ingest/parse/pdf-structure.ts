@@ -10,12 +10,12 @@ const NEAR = 4
 
 export function structure(pages: readonly PageLines[]): ParsedPage[] {
   const furniture = findFurniture(pages)
-  const levels = headingLevels(pages, furniture)
+  const body = bodyOf(pages, furniture)
   return pages.map((page, i) => {
     const dropped = furniture[i] ?? []
     return {
       text: page.text,
-      headings: headingsOf(page, dropped, levels),
+      headings: headingsOf(page, dropped, body),
       furniture: dropped,
       layout: page.layout,
     }
@@ -23,6 +23,16 @@ export function structure(pages: readonly PageLines[]): ParsedPage[] {
 }
 
 function findFurniture(pages: readonly PageLines[]): Range[][] {
+  const repeated = repeatedLines(pages)
+  const numbered = numberedLines(pages)
+  return pages.map((_, i) =>
+    [...new Set([...(repeated[i] ?? []), ...(numbered[i] ?? [])])]
+      .map(({ start, end }) => ({ start, end }))
+      .sort((a, b) => a.start - b.start),
+  )
+}
+
+function repeatedLines(pages: readonly PageLines[]): Line[][] {
   // Per page: line → its text with numbers made equal, so that "12" and "Page 13 of 90" are found again.
   const edges = pages.map((page) => {
     const found = new Map<string, Line>()
@@ -38,16 +48,38 @@ function findFurniture(pages: readonly PageLines[]): Range[][] {
         found.set(`${where} ${normalised(page.text.slice(line.start, line.end))}`, line)
     return found
   })
-  return pages.map((_, i) => {
-    const dropped: Range[] = []
-    for (const [key, line] of edges[i] ?? []) {
+  return pages.map((_, i) =>
+    [...(edges[i] ?? [])].flatMap(([key, line]) => {
       let near = 0
       for (let j = Math.max(0, i - NEAR); j <= i + NEAR && j < edges.length; j++)
         if (j !== i && edges[j]?.has(key)) near++
-      if (near >= 2) dropped.push({ start: line.start, end: line.end })
-    }
-    return dropped.sort((a, b) => a.start - b.start)
+      return near >= 2 ? [line] : []
+    }),
+  )
+}
+
+/**
+ * A first or last line that begins or ends with the page's number ("16 Chapter 3", "3.3 The maintainer 15"): the
+ * number is found as the one that is the same distance from the page's place on many pages.
+ */
+function numberedLines(pages: readonly PageLines[]): Line[][] {
+  const offsets = new Map<number, number>()
+  const candidates = pages.map((page, i) => {
+    const ends = [page.lines[0], page.lines.length > 1 ? page.lines.at(-1) : undefined]
+    return ends.flatMap((line) => {
+      if (line === undefined) return []
+      const text = page.text.slice(line.start, line.end)
+      const numbers = [/^(\d{1,5})(?![\d.])/.exec(text)?.[1], /(?<![\d.])(\d{1,5})$/.exec(text)?.[1]]
+      const found = new Set(numbers.flatMap((number) => (number === undefined ? [] : [Number(number) - i])))
+      for (const offset of found) offsets.set(offset, (offsets.get(offset) ?? 0) + 1)
+      return [{ line, offsets: found }]
+    })
   })
+  const [offset, count] = [...offsets].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [0, 0])
+  if (count < Math.max(3, pages.length * 0.3)) return []
+  return candidates.map((lines) =>
+    lines.flatMap(({ line, offsets: found }) => (found.has(offset) ? [line] : [])),
+  )
 }
 
 function normalised(line: string): string {
@@ -58,30 +90,40 @@ function normalised(line: string): string {
     .trim()
 }
 
-/** Font size → level, largest first; empty when the document has no clear body size. */
-function headingLevels(
-  pages: readonly PageLines[],
-  furniture: readonly (readonly Range[])[],
-): Map<number, number> {
-  const characters = new Map<number, number>()
-  pages.forEach((page, i) => {
-    for (const line of page.lines)
-      if (!isIn(furniture[i] ?? [], line))
-        characters.set(line.size, (characters.get(line.size) ?? 0) + line.end - line.start)
-  })
-  const total = [...characters.values()].reduce((sum, n) => sum + n, 0)
-  const body = [...characters].reduce((best, entry) => (entry[1] > best[1] ? entry : best), [0, 0])[0]
-  const larger = [...characters].filter(([size]) => size >= body * 1.15).sort((a, b) => b[0] - a[0])
-  // Large type in quantity is text (slides, posters), not headings.
-  if (larger.reduce((sum, [, n]) => sum + n, 0) > total * 0.3) return new Map()
-  return new Map(larger.map(([size], i) => [size, Math.min(i + 1, 6)]))
+interface Body {
+  readonly font: string
+  /** Font size → level of a heading of that size, largest first; empty when large type is no exception. */
+  readonly levels: ReadonlyMap<number, number>
 }
 
-function headingsOf(
-  page: PageLines,
-  dropped: readonly Range[],
-  levels: ReadonlyMap<number, number>,
-): Heading[] {
+function bodyOf(pages: readonly PageLines[], furniture: readonly (readonly Range[])[]): Body {
+  const sizes = new Map<number, number>()
+  const fonts = new Map<string, number>()
+  pages.forEach((page, i) => {
+    for (const line of page.lines) {
+      if (isIn(furniture[i] ?? [], line)) continue
+      sizes.set(line.size, (sizes.get(line.size) ?? 0) + line.end - line.start)
+      fonts.set(line.font, (fonts.get(line.font) ?? 0) + line.end - line.start)
+    }
+  })
+  const total = [...sizes.values()].reduce((sum, n) => sum + n, 0)
+  const body = mostFrequent(sizes) ?? 0
+  const larger = [...sizes].filter(([size]) => size >= body * 1.15).sort((a, b) => b[0] - a[0])
+  // Large type in quantity is text (slides, posters), not headings.
+  const exceptional = larger.reduce((sum, [, n]) => sum + n, 0) <= total * 0.3
+  return {
+    font: mostFrequent(fonts) ?? '',
+    levels: new Map(exceptional ? larger.map(([size], i) => [size, Math.min(i + 1, 6)]) : []),
+  }
+}
+
+function mostFrequent<T>(counts: ReadonlyMap<T, number>): T | undefined {
+  let best: T | undefined
+  for (const [value, count] of counts) if (best === undefined || count > (counts.get(best) ?? 0)) best = value
+  return best
+}
+
+function headingsOf(page: PageLines, dropped: readonly Range[], body: Body): Heading[] {
   const headings: Heading[] = []
   let open: { start: number; end: number; level: number; size: number } | undefined
   const close = () => {
@@ -92,7 +134,7 @@ function headingsOf(
     open = undefined
   }
   for (const line of page.lines) {
-    const level = isIn(dropped, line) ? undefined : levels.get(line.size)
+    const level = isIn(dropped, line) ? undefined : body.levels.get(line.size)
     if (open !== undefined && open.size === line.size && level !== undefined) {
       // A heading over two lines.
       open.end = line.end
@@ -100,9 +142,21 @@ function headingsOf(
     }
     close()
     if (level !== undefined) open = { start: line.start, end: line.end, level, size: line.size }
+    else if (!isIn(dropped, line)) {
+      const numbered = numberedHeading(page.text.slice(line.start, line.end), line, body)
+      if (numbered !== null) headings.push({ start: line.start, end: line.end, level: numbered })
+    }
   }
   close()
   return headings
+}
+
+/** "2.1. Shelf life" in bold: its level by its number, below those told by their size. */
+function numberedHeading(text: string, line: Line, body: Body): number | null {
+  if (line.font === '' || line.font === body.font) return null
+  const number = /^(\d{1,3}(?:\.\d{1,3}){0,4})\.?\s+\p{Lu}\P{Ll}*\p{Ll}/u.exec(text)?.[1]
+  if (number === undefined || text.length > 120 || /[.;,]$/.test(text)) return null
+  return Math.min(body.levels.size + number.split('.').length, 6)
 }
 
 function isIn(ranges: readonly Range[], line: Range): boolean {

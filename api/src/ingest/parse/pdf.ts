@@ -12,6 +12,10 @@ const SPARSE = 20
 const LOOKED_AT = 3
 /** Share of pages that may be unreadable in a file that is still taken. */
 const BAD_PAGES = 0.1
+/** Pages asked for at once: pdf.js waits for its own messages between one and the next. */
+const AHEAD = 3
+
+const NO_PAGE: PageLines = { text: '', lines: [], layout: { width: 0, height: 0, items: [] } }
 
 type Pdf = Awaited<ReturnType<typeof getDocumentProxy>>
 type Page = Awaited<ReturnType<Pdf['getPage']>>
@@ -26,12 +30,18 @@ export async function parsePdf(
   try {
     const pages: PageLines[] = []
     let bad = 0
+    const ahead: Promise<PageLines>[] = []
     for (let number = 1; number <= pdf.numPages; number++) {
+      for (let next = number + ahead.length; ahead.length < AHEAD && next <= pdf.numPages; next++) {
+        const page = readPage(pdf, next)
+        page.catch(() => {})
+        ahead.push(page)
+      }
       try {
-        pages.push(await readPage(pdf, number))
+        pages.push((await ahead.shift()) ?? NO_PAGE)
       } catch (error) {
         if (++bad > pdf.numPages * BAD_PAGES) throw new ParseFailure('FILE_DAMAGED', { page: number }, error)
-        pages.push({ text: '', lines: [], layout: { width: 0, height: 0, items: [] } })
+        pages.push(NO_PAGE)
       }
       onPages(number, pdf.numPages)
     }

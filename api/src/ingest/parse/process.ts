@@ -56,6 +56,8 @@ function say(message: ParserMessage): Promise<void> {
 
 let pending: { request: ParseRequest; bytes: Buffer; filled: number } | undefined
 
+// The file and the message that announces it come by two ways, in any order: stdin is only read when it is awaited.
+process.stdin.pause()
 process.stdin.on('data', (chunk: Buffer) => {
   if (pending === undefined) return
   pending.filled += chunk.copy(pending.bytes, pending.filled)
@@ -64,12 +66,14 @@ process.stdin.on('data', (chunk: Buffer) => {
 process.on('message', (request: ParseRequest) => {
   pending = { request, bytes: Buffer.allocUnsafeSlow(request.bytes), filled: 0 }
   if (request.bytes === 0) start()
+  else process.stdin.resume()
 })
 process.on('disconnect', () => process.exit(0))
 
 function start(): void {
   const ready = pending
   pending = undefined
+  process.stdin.pause()
   if (ready === undefined) return
   work(ready.request, ready.bytes).catch(async (error: unknown) => {
     const failure = error instanceof ParseFailure ? error : new ParseFailure('FILE_DAMAGED', {}, error)

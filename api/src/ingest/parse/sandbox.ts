@@ -73,7 +73,6 @@ export function parserCommand(
     '--permission',
     ...readable.map((name) => `--allow-fs-read=${name}`),
     '--disallow-code-generation-from-strings',
-    '--disable-proto=delete',
     '--no-warnings',
     `--max-old-space-size=${heapMegabytes}`,
     path.join(import.meta.dirname, 'process.ts'),
