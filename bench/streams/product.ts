@@ -7,12 +7,15 @@ import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
+import { pino } from 'pino'
 import { parseConfig } from '../../api/src/config.ts'
 import { migrate } from '../../api/src/database/migrate.ts'
+import { startEmbedder } from '../../api/src/models/embedder.ts'
+import { generationDigest } from '../../api/src/models/generation.ts'
 import { sessionCookie } from '../../api/test/server.ts'
-import { shelveDocument } from '../../api/test/shelf.ts'
 import { freePort, startPostgres } from '../../local/postgres.ts'
 import { descendants, ROOT } from '../harness.ts'
+import { fillLibrary } from '../search/library.ts'
 import type { Target } from './clients.ts'
 
 export interface AskedStream {
@@ -35,7 +38,7 @@ export interface Product extends AsyncDisposable {
   firstRequest(count: number): Promise<number[]>
 }
 
-export async function startProduct(passages = 500): Promise<Product> {
+export async function startProduct(passages: number): Promise<Product> {
   await using stack = new AsyncDisposableStack()
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-bench-'))
   chmodSync(folder, 0o755)
@@ -55,6 +58,7 @@ export async function startProduct(passages = 500): Promise<Product> {
     DATABASE_URL: databaseUrl,
     STORAGE: `file:${folder}/storage`,
     TERRACE_HOME: folder,
+    MODEL_DIR: process.env.MODEL_DIR ?? path.join(ROOT, '.native/models'),
     AUTH_SECRET: randomBytes(32).toString('hex'),
     LOG_LEVEL: 'warn',
     PORT: String(port),
@@ -64,7 +68,14 @@ export async function startProduct(passages = 500): Promise<Product> {
   }
   const config = parseConfig(environment)
   const { userId, cookie } = await person(db, (token) => sessionCookie(config, token))
-  const collectionId = await fill(db, userId, passages)
+  const embedder = await startEmbedder(config, { threads: 1, log: pino({ enabled: false }) })
+  if (embedder === null) throw new Error('no embedder weights: npm run models')
+  const { collectionIds, text } = await fillLibrary(databaseUrl, {
+    passages,
+    generation: { digest: generationDigest(embedder.identity), key: embedder.identity },
+    userId,
+  })
+  await embedder.close()
   const api = await startApi(environment, port)
   stack.defer(() => stopped(api))
 
@@ -75,10 +86,10 @@ export async function startProduct(passages = 500): Promise<Product> {
     return (body as { result: { data: { json: Record<string, string> } } }).result.data.json
   }
   const ask = async (): Promise<AskedStream> => {
-    const chat = await call('chats.create', { collectionIds: [collectionId] })
+    const chat = await call('chats.create', { collectionIds })
     const { answerId = '' } = await call('chats.ask', {
       chatId: chat.id,
-      text: question(),
+      text: text.question(),
       requestId: randomUUID(),
     })
     const input = encodeURIComponent(JSON.stringify({ json: { answerId } }))
@@ -122,12 +133,12 @@ export async function startProduct(passages = 500): Promise<Product> {
       const single = new Agent({ keepAlive: true, maxSockets: 1 })
       const waits: number[] = []
       for (let i = 0; i < count; i++) {
-        const chat = await call('chats.create', { collectionIds: [collectionId] })
-        const input = { json: { chatId: chat.id, text: question(), requestId: randomUUID() } }
+        const chat = await call('chats.create', { collectionIds })
+        const input = { json: { chatId: chat.id, text: text.question(), requestId: randomUUID() } }
         const at = performance.timeOrigin + performance.now()
         await post(single, port, '/trpc/chats.ask', cookie, config.publicUrl, input)
         await new Promise((resolve) => setTimeout(resolve, 100))
-        const requests = (await (await fetch(`${model.url}/requests?last=1`)).json()) as { at: number }[]
+        const requests = (await (await fetch(`${model.url}/requests`)).json()) as { at: number }[]
         const arrived = requests.at(-1)?.at ?? 0
         if (arrived >= at) waits.push(arrived - at)
       }
@@ -179,35 +190,6 @@ async function person(db: pg.Client, cookieOf: (token: string) => string) {
     [token],
   )
   return { userId: 'bench', cookie: cookieOf(token) }
-}
-
-const WORDS = Array.from({ length: 2_000 }, (_, i) => `term${(i * 7919) % 2_000}`)
-const word = () => WORDS[Math.floor(Math.random() ** 2 * WORDS.length)] ?? ''
-/** Of frequent words, so that passages are always found. */
-const frequent = () => WORDS[Math.floor(Math.random() * 40)] ?? ''
-const question = () => `How do ${frequent()} and ${frequent()} work with ${frequent()}?`
-
-/** Documents of ten passages of 120 words each, searchable by words. */
-async function fill(db: pg.Client, userId: string, passages: number): Promise<string> {
-  const collectionId = randomUUID()
-  await db.query(`INSERT INTO collections (id, name) VALUES ($1, 'Bench')`, [collectionId])
-  await db.query(`INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'owner')`, [
-    collectionId,
-    userId,
-  ])
-  for (let done = 0; done < passages; done += 10) {
-    const texts = Array.from({ length: 10 }, () => `${Array.from({ length: 120 }, word).join(' ')}.`)
-    const { versionId } = await shelveDocument(db, collectionId, `bench-${done}.txt`, texts)
-    await db.query(
-      `WITH h AS (UPDATE index_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, epoch)
-       INSERT INTO index_log (seq, epoch, op, collection_key, document_key, version_id)
-       SELECT h.seq, h.epoch, 'publish-words', c.key, d.key, $1
-       FROM h, document_versions v JOIN documents d ON d.id = v.document_id JOIN collections c ON c.id = d.collection_id
-       WHERE v.id = $1`,
-      [versionId],
-    )
-  }
-  return collectionId
 }
 
 async function inParallel<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
