@@ -89,7 +89,7 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
       api = start('main.ts', env, written)
       while (!(await ready(url))) {
         if (!api.alive()) throw new Error(`the API ended:\n${written.join('').slice(-2_000)}`)
-        await sleep(20)
+        await sleep(100)
       }
     },
     async startIngest() {
