@@ -115,7 +115,8 @@ export function toVersionItem(row: VersionRow): VersionItem {
 }
 
 /**
- * Documents that are not deleted, each with its newest version, in the order of `tail`.
+ * Documents that are not deleted, newest first, each with its newest version. `tail` cuts the documents off before
+ * their versions are looked at, whatever the planner believes of a table that was filled a moment ago.
  * Whether the viewer may see them is for the caller to have asked; `roleOf` says what the viewer is there.
  * @param where SQL over `d` (documents) with $1…
  */
@@ -131,9 +132,9 @@ export async function documentItems(
   const { rows } = await db.query<DocumentRow>(
     `SELECT d.id AS document_id, d.collection_id, d.name, d.created_at AS document_created_at,
             d.current_version_id IS NOT NULL AS searchable, ${VERSION_COLUMNS}
-     FROM documents d
+     FROM (SELECT d.* FROM documents d WHERE d.deleted_at IS NULL AND ${query.where} ${query.tail ?? ''}) d
      CROSS JOIN LATERAL (SELECT * FROM document_versions n WHERE n.document_id = d.id ORDER BY n.number DESC LIMIT 1) v
-     WHERE d.deleted_at IS NULL AND ${query.where} ${query.tail ?? ''}`,
+     ORDER BY d.id DESC`,
     [...query.values],
   )
   return rows.map((row) => ({
