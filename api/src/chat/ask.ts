@@ -54,8 +54,7 @@ export async function ask(deps: AskDeps, viewer: Viewer, question: Question): Pr
     const before = await findAsked(client, question)
     if (before !== null) return { asked: before, begun: null }
     if (chat.empty) throw new AppError('NOTHING_TO_SEARCH')
-    const model = question.model ?? chat.model ?? (await deps.models.list()).defaultId
-    await deps.models.get(model)
+    const model = await chooseModel(deps.models, question.model, chat.model)
     const answerId = await insertMessages(client, question, text)
     const attempt = await insertAttempt(client, {
       answerId,
@@ -74,6 +73,17 @@ export async function ask(deps: AskDeps, viewer: Viewer, question: Question): Pr
   })
   if (begun !== null) deps.answers.start(begun)
   return asked
+}
+
+/** What a person asks for has to exist; what was remembered may have left MODELS since, then the default answers. */
+async function chooseModel(
+  models: Models,
+  asked: string | undefined,
+  remembered: string | null,
+): Promise<string> {
+  if (asked !== undefined) return (await models.get(asked)).info.id
+  const { models: offered, defaultId } = await models.list()
+  return offered.find(({ id }) => id === remembered)?.id ?? defaultId
 }
 
 /** Locks the chat, so that its messages get their positions one after another. */
@@ -147,8 +157,7 @@ export async function retry(deps: AskDeps, viewer: Viewer, answerId: string): Pr
     if (last?.running === true)
       throw new AppError('CONFLICT', { reason: 'the answer is still being written' })
     // The chat's model, since a person may have chosen another because this one failed.
-    const model = chat.model ?? last?.model ?? (await deps.models.list()).defaultId
-    await deps.models.get(model)
+    const model = await chooseModel(deps.models, undefined, chat.model ?? last?.model ?? null)
     const begun = await insertAttempt(client, {
       answerId,
       userId: viewer.userId,

@@ -73,6 +73,19 @@ describe('an attempt', () => {
     ])
   })
 
+  it('that another server is just taking over is left to it', async () => {
+    await using db = await testDatabase()
+    const lapsed = await attempt(db)
+    await lapse(db, lapsed)
+    const other = await db.pool.connect()
+    await other.query('BEGIN')
+    await other.query('SELECT 1 FROM attempts WHERE id = $1 FOR UPDATE', [lapsed.id])
+    expect(await takeOverLapsed(db.pool, 'b')).toEqual([])
+    await other.query('ROLLBACK')
+    other.release()
+    expect(await takeOverLapsed(db.pool, 'b')).toHaveLength(1)
+  })
+
   it('that was to be stopped when its server died is stopped, not begun again', async () => {
     await using db = await testDatabase()
     const mine = await attempt(db)

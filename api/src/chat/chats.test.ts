@@ -94,6 +94,15 @@ describe('chats', () => {
     expect((await getChat(deps, c.viewer, chatId)).model).toBe('passages')
   })
 
+  it('whose model has left MODELS since are answered by the default', async () => {
+    await using c = await conversation({ knobs: 'text=Here [1].' })
+    const chatId = await c.chat()
+    await c.db.pool.query(`UPDATE chats SET model = 'gone' WHERE id = $1`, [chatId])
+    const { answerId } = await c.ask(chatId, HOLD)
+    const end = (await c.watch(answerId)).at(-1)?.event as Extract<AnswerEvent, { type: 'end' }>
+    expect(end).toMatchObject({ state: 'done', text: 'Here [1].' })
+  })
+
   it('over one document quote that one only', async () => {
     await using c = await conversation({ models: [] })
     const { documentId } = await shelveDocument(c.db.pool, c.collectionId, 'one.txt', [

@@ -81,8 +81,8 @@ export async function listChats(
     name: 'list-chats',
     text: `SELECT c.id, c.title, c.updated_at AS "updatedAt",
              (extract(epoch FROM c.updated_at) * 1000000)::bigint AS at,
-             EXISTS (SELECT 1 FROM messages m JOIN attempts a ON a.message_id = m.id
-                     WHERE m.chat_id = c.id AND a.ended_at IS NULL) AS answering
+             c.id IN (SELECT m.chat_id FROM attempts a JOIN messages m ON m.id = a.message_id
+                      WHERE a.state IN ('waiting', 'searching', 'reading', 'streaming')) AS answering
            FROM chats c
            WHERE c.user_id = $1 AND c.deleted_at IS NULL
              AND ($2::bigint IS NULL OR ((extract(epoch FROM c.updated_at) * 1000000)::bigint, c.id) < ($2, $3::uuid))
