@@ -71,7 +71,9 @@ export function NewChat({ asked }: { asked: { documentId?: string; collectionId?
     setSending(true)
     setFailure(null)
     try {
-      if (begun.current?.text !== text || begun.current.scope !== scope) {
+      // Someone may be faster than the list of collections is here.
+      const scope = chosen ?? defaultScope(asked, await utils.collections.list.ensureData())
+      if (begun.current?.text !== text || !sameScope(begun.current.scope, scope)) {
         begun.current = { chatId: await createChat(scope), scope, text, requestId: newRequestId() }
       }
       const { chatId, requestId } = begun.current
@@ -185,4 +187,8 @@ function defaultScope(
   if (asked.collectionId !== undefined) return { collectionIds: [asked.collectionId], documentId: null }
   const ids = collections.map((collection) => collection.id).slice(0, LIMITS.collectionsPerChat)
   return { collectionIds: ids, documentId: null }
+}
+
+function sameScope(a: Scope, b: Scope): boolean {
+  return a.documentId === b.documentId && a.collectionIds.join() === b.collectionIds.join()
 }

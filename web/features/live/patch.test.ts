@@ -1,7 +1,8 @@
-import type { InfiniteData } from '@tanstack/react-query'
-import { describe, expect, it } from 'vitest'
-import type { Outputs } from '../../lib/trpc.ts'
-import { patchList } from './patch.ts'
+import { type InfiniteData, InfiniteQueryObserver, QueryClient } from '@tanstack/react-query'
+import { getQueryKey } from '@trpc/react-query'
+import { describe, expect, it, vi } from 'vitest'
+import { type Outputs, trpc } from '../../lib/trpc.ts'
+import { patchDocument, patchList } from './patch.ts'
 
 type Page = Outputs['documents']['list']
 type Item = Page['items'][number]
@@ -72,4 +73,28 @@ describe('an event in the cached list', () => {
     }
     expect(patchList(data, 'a', item('a', 1), true).pages[0]?.items[0]?.version.number).toBe(2)
   })
+})
+
+it('an event during a fetch is not undone by what the fetch had read before it', async () => {
+  const client = new QueryClient()
+  const answers = [Promise.withResolvers<Page>(), Promise.withResolvers<Page>()]
+  let asked = 0
+  const queryKey = getQueryKey(trpc.documents.list, { collectionId: 'c' }, 'infinite')
+  const observer = new InfiniteQueryObserver<Page, Error, InfiniteData<Page>>(client, {
+    queryKey,
+    queryFn: () => answers[asked++]?.promise ?? Promise.reject(new Error('asked too often')),
+    initialPageParam: undefined,
+    getNextPageParam: () => undefined,
+  })
+  const leave = observer.subscribe(() => {})
+  await vi.waitFor(() => expect(asked).toBe(1))
+  patchDocument(client, { collectionId: 'c', documentId: 'a', item: item('a', 1, 9) })
+  answers[0]?.resolve({ items: [item('a', 1, 0)], nextCursor: null })
+  answers[1]?.resolve({ items: [item('a', 1, 9)], nextCursor: null })
+  await vi.waitFor(() =>
+    expect(observer.getCurrentResult().data?.pages[0]?.items[0]?.version.pagesParsed).toBe(9),
+  )
+  expect(asked).toBe(2)
+  leave()
+  client.clear()
 })

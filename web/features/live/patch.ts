@@ -24,13 +24,24 @@ export function patchDocument(client: QueryClient, { collectionId, documentId, i
     queryKey: getQueryKey(trpc.documents.list),
   })) {
     const input = (key[1] as ListKey | undefined)?.input
-    if (data === undefined || input?.collectionId !== collectionId) continue
+    if (input?.collectionId !== collectionId) continue
+    fetchAgainIfOnItsWay(client, key)
+    if (data === undefined) continue
     const patched = patchList(data, documentId, item, input.search === undefined)
     if (patched !== data) client.setQueryData(key, patched)
   }
   const detailKey = getQueryKey(trpc.documents.get, { id: documentId }, 'query')
+  fetchAgainIfOnItsWay(client, detailKey)
   if (item === null) void client.invalidateQueries({ queryKey: detailKey })
   else client.setQueryData<Detail>(detailKey, (old) => (old === undefined ? old : patchDetail(old, item)))
+}
+
+/** An answer that is on its way may have been read before this event and would undo it for good. */
+function fetchAgainIfOnItsWay(client: QueryClient, queryKey: readonly unknown[]): void {
+  if (client.getQueryState(queryKey)?.fetchStatus !== 'fetching') return
+  const filter = { queryKey, exact: true }
+  // Cancelled first: a list's very first fetch is not begun again by invalidating it.
+  void client.cancelQueries(filter).then(() => client.invalidateQueries(filter))
 }
 
 /** @param whole the list shows every document, so that one it lacks is new: the newest stands first. */
