@@ -22,15 +22,10 @@ const config: NextConfig = {
   agentRules: false,
   // `npm test` runs tsc over web/ too; a build on somebody's laptop should not pay for it again.
   typescript: { ignoreBuildErrors: true },
-  experimental: { optimizePackageImports: ['lucide-react'] },
+  // Only with an app router beside the pages would the browser need to know which paths are whose.
+  experimental: { clientRouterFilter: false },
   async headers() {
     return [{ source: '/:path*', headers: SECURITY_HEADERS }]
-  },
-  async rewrites() {
-    return [
-      { source: '/healthz', destination: '/api/healthz' },
-      { source: '/readyz', destination: '/api/readyz' },
-    ]
   },
 }
 

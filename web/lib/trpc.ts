@@ -2,10 +2,10 @@
 import { httpBatchLink, httpSubscriptionLink, splitLink, type TRPCLink } from '@trpc/client'
 import { createTRPCNext } from '@trpc/next'
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
-import superjson from 'superjson'
 import type { AppRouter } from '../../api/src/routers/router.ts'
 import { PUBLIC_PATHS } from '../../contract/ports.ts'
 import { createQueryClientConfig } from './query-client.ts'
+import { wire } from './wire.ts'
 
 export type Inputs = inferRouterInputs<AppRouter>
 export type Outputs = inferRouterOutputs<AppRouter>
@@ -14,14 +14,14 @@ export function links(): TRPCLink<AppRouter>[] {
   return [
     splitLink({
       condition: (operation) => operation.type === 'subscription',
-      true: httpSubscriptionLink({ url: PUBLIC_PATHS.trpc, transformer: superjson }),
+      true: httpSubscriptionLink({ url: PUBLIC_PATHS.trpc, transformer: wire }),
       // 2,000: a batch of queries with uuids stays below what every proxy takes as a URL.
-      false: httpBatchLink({ url: PUBLIC_PATHS.trpc, transformer: superjson, maxURLLength: 2000 }),
+      false: httpBatchLink({ url: PUBLIC_PATHS.trpc, transformer: wire, maxURLLength: 2000 }),
     }),
   ]
 }
 
 export const trpc = createTRPCNext<AppRouter>({
   config: () => ({ links: links(), queryClientConfig: createQueryClientConfig() }),
-  transformer: superjson,
+  transformer: wire,
 })

@@ -1,15 +1,12 @@
 import '../styles/app.css'
 import App, { type AppContext, type AppProps } from 'next/app'
-import dynamic from 'next/dynamic'
 import Head from 'next/head'
+import { AppShell } from '../components/layout/app-shell.tsx'
 import { PageBoundary } from '../components/layout/page-boundary.tsx'
 import { Toaster } from '../components/ui/toast.tsx'
 import type { PageSettings } from '../lib/page.ts'
 import { t } from '../lib/t.ts'
 import { trpc } from '../lib/trpc.ts'
-
-// Set-up and sign-in do without it. Pages that have it name it in their HTML, so nobody waits twice.
-const AppShell = dynamic(() => import('../components/layout/app-shell.tsx').then((it) => it.AppShell))
 
 type Props = AppProps & { Component: AppProps['Component'] & PageSettings }
 
