@@ -13,7 +13,7 @@ import { documentItems } from './items.ts'
 import { EVENTS_CHANNEL, type Notice, noticeSchema } from './notices.ts'
 import { type LibraryEvent, Subscriber } from './subscriber.ts'
 
-export { notifyChat, notifyCollection, notifyDocument } from './notices.ts'
+export { notifyChat, notifyDocument } from './notices.ts'
 export type { LibraryEvent } from './subscriber.ts'
 
 export interface Events {

@@ -1,3 +1,4 @@
+// Collections: what documents lie in and what is shared. Who may do what is asked by library/, with every call.
 import { router } from '../trpc.ts'
 import { addSamples } from './add-samples.ts'
 import { create } from './create-collection.ts'

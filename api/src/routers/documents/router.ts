@@ -1,3 +1,4 @@
+// Documents of a collection: their states, what to do with them, and their text page by page.
 import { router } from '../trpc.ts'
 import { cancel } from './cancel-document.ts'
 import { remove } from './delete-document.ts'

@@ -1,3 +1,4 @@
+// News for whoever is looking: one subscription a browser.
 import { router } from '../trpc.ts'
 import { watch } from './watch-events.ts'
 
