@@ -2,14 +2,14 @@
 // model in a process of its own, one person, and documents to answer from.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
-import { pino } from 'pino'
 import { parseConfig } from '../../api/src/config.ts'
 import { migrate } from '../../api/src/database/migrate.ts'
+import { createLog } from '../../api/src/log.ts'
 import { startEmbedder } from '../../api/src/models/embedder.ts'
 import { generationDigest } from '../../api/src/models/generation.ts'
 import { sessionCookie } from '../../api/test/server.ts'
@@ -17,6 +17,8 @@ import { freePort, startPostgres } from '../../local/postgres.ts'
 import { descendants, ROOT } from '../harness.ts'
 import { fillLibrary } from '../search/library.ts'
 import type { Target } from './clients.ts'
+
+const MODEL_DIR = process.env.MODEL_DIR ?? path.join(ROOT, '.native/models')
 
 export interface AskedStream {
   readonly answerId: string
@@ -32,13 +34,17 @@ export interface Product extends AsyncDisposable {
   /** That many questions, each in a chat of its own, answered from now on. */
   ask(count: number): Promise<AskedStream[]>
   stop(asked: readonly AskedStream[]): Promise<void>
-  /** Milliseconds from the model's writing of a token to its arrival here, one stream, 15 tokens/s. */
-  latency(tokens: number): Promise<number[]>
-  /** Milliseconds from the question's POST to the model's receiving the request, one connection. */
+  /**
+   * Milliseconds from the model's writing of a token to its arrival here, one stream, 15 tokens/s; through the web
+   * server's pipe with `web`, which is null when it is not built.
+   */
+  latency(tokens: number, through: 'api' | 'web'): Promise<number[] | null>
+  /** Milliseconds from the question's POST to the model's receiving the request, one connection; what finds nothing is left out. */
   firstRequest(count: number): Promise<number[]>
 }
 
-export async function startProduct(passages: number): Promise<Product> {
+/** @param meaning false: search goes by words only, so that every question finds what it was made from */
+export async function startProduct(passages: number, meaning: boolean): Promise<Product> {
   await using stack = new AsyncDisposableStack()
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-bench-'))
   chmodSync(folder, 0o755)
@@ -58,7 +64,7 @@ export async function startProduct(passages: number): Promise<Product> {
     DATABASE_URL: databaseUrl,
     STORAGE: `file:${folder}/storage`,
     TERRACE_HOME: folder,
-    MODEL_DIR: process.env.MODEL_DIR ?? path.join(ROOT, '.native/models'),
+    MODEL_DIR: meaning ? MODEL_DIR : folder,
     AUTH_SECRET: randomBytes(32).toString('hex'),
     LOG_LEVEL: 'warn',
     PORT: String(port),
@@ -68,16 +74,23 @@ export async function startProduct(passages: number): Promise<Product> {
   }
   const config = parseConfig(environment)
   const { userId, cookie } = await person(db, (token) => sessionCookie(config, token))
-  const embedder = await startEmbedder(config, { threads: 1, log: pino({ enabled: false }) })
+  const embedder = await startEmbedder(
+    { ...config, modelDir: MODEL_DIR },
+    { threads: 1, log: createLog({ ...config, logLevel: 'silent' }, 'bench') },
+  )
   if (embedder === null) throw new Error('no embedder weights: npm run models')
-  const { collectionIds, text } = await fillLibrary(databaseUrl, {
+  const { collectionIds } = await fillLibrary(databaseUrl, {
     passages,
     generation: { digest: generationDigest(embedder.identity), key: embedder.identity },
     userId,
   })
   await embedder.close()
+  const question = await questions(db)
   const api = await startApi(environment, port)
   stack.defer(() => stopped(api))
+
+  const web = await startWeb(folder, port)
+  if (web !== null) stack.defer(() => stopped(web.child))
 
   const agent = new Agent({ keepAlive: true, maxSockets: 8 })
   stack.defer(() => agent.destroy())
@@ -89,7 +102,7 @@ export async function startProduct(passages: number): Promise<Product> {
     const chat = await call('chats.create', { collectionIds })
     const { answerId = '' } = await call('chats.ask', {
       chatId: chat.id,
-      text: text.question(),
+      text: question(),
       requestId: randomUUID(),
     })
     const input = encodeURIComponent(JSON.stringify({ json: { answerId } }))
@@ -123,10 +136,15 @@ export async function startProduct(passages: number): Promise<Product> {
       await db.query('DELETE FROM chats')
       await db.query('DELETE FROM rate_limits')
     },
-    async latency(tokens) {
+    async latency(tokens, through) {
+      if (through === 'web' && web === null) return null
       await script({ stamp: true, rate: 15, tokens })
       const { target } = await ask()
-      return ages(target)
+      return ages(
+        web === null || through === 'api'
+          ? target
+          : { ...target, port: web.port, path: `/api${target.path}` },
+      )
     },
     async firstRequest(count) {
       await script({ text: 'Yes.' })
@@ -134,7 +152,7 @@ export async function startProduct(passages: number): Promise<Product> {
       const waits: number[] = []
       for (let i = 0; i < count; i++) {
         const chat = await call('chats.create', { collectionIds })
-        const input = { json: { chatId: chat.id, text: text.question(), requestId: randomUUID() } }
+        const input = { json: { chatId: chat.id, text: question(), requestId: randomUUID() } }
         const at = performance.timeOrigin + performance.now()
         await post(single, port, '/trpc/chats.ask', cookie, config.publicUrl, input)
         await new Promise((resolve) => setTimeout(resolve, 100))
@@ -172,6 +190,31 @@ async function startApi(environment: Record<string, string>, port: number): Prom
   throw new Error('the API did not become ready')
 }
 
+/** The web server as `npm start` runs it, when it has been built. */
+async function startWeb(
+  home: string,
+  apiPort: number,
+): Promise<{ child: ChildProcess; port: number } | null> {
+  const folder = path.join(ROOT, 'web/.next/standalone/web')
+  if (!existsSync(path.join(folder, 'server.js'))) return null
+  const port = await freePort()
+  const child = spawn(process.execPath, [path.join(folder, 'server.js')], {
+    cwd: folder,
+    env: {
+      ...{ PATH: process.env.PATH, HOME: home, NODE_ENV: 'production' },
+      ...{ API_URL: `http://127.0.0.1:${apiPort}`, HOSTNAME: '127.0.0.1', PORT: String(port) },
+      ...{ NEXT_MANUAL_SIG_HANDLE: '1', NEXT_TELEMETRY_DISABLED: '1', TRUSTED_PROXY_HOPS: '0' },
+    },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  for (let waited = 0; waited < 30_000; waited += 100) {
+    const alive = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => null)
+    if (alive?.ok === true) return { child, port }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error('the web server did not start')
+}
+
 async function stopped(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const gone = new Promise((resolve) => child.once('exit', resolve))
@@ -190,6 +233,19 @@ async function person(db: pg.Client, cookieOf: (token: string) => string) {
     [token],
   )
   return { userId: 'bench', cookie: cookieOf(token) }
+}
+
+/** Ten words that stand together in a passage: the library's vectors are made up, so the words have to find it. */
+async function questions(db: pg.Client): Promise<() => string> {
+  const { rows } = await db.query<{ text: string }>(
+    'SELECT text FROM passages TABLESAMPLE BERNOULLI (50) LIMIT 3000',
+  )
+  let next = 0
+  return () => {
+    const words = (rows[next++ % rows.length]?.text ?? '').split(' ')
+    const from = (next * 7) % Math.max(1, words.length - 10)
+    return `Why ${words.slice(from, from + 10).join(' ')}?`
+  }
 }
 
 async function inParallel<T>(work: readonly (() => Promise<T>)[]): Promise<T[]> {
