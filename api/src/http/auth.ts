@@ -11,7 +11,8 @@ import type { Services } from '../services.ts'
 import type { Limits } from './limits.ts'
 
 const SIGN_IN = '/sign-in/email'
-const POSTS = [SIGN_IN, '/sign-out', '/change-password', '/revoke-other-sessions'] as const
+const CHANGE_PASSWORD = '/change-password'
+const POSTS = [SIGN_IN, CHANGE_PASSWORD, '/sign-out', '/revoke-other-sessions'] as const
 
 /** better-auth's codes that have one of ours. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -29,13 +30,19 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
 const signInBody = z.object({ email: z.string().max(320), password: z.string().max(1_024) })
 
 export interface AuthRouteDependencies {
-  readonly services: Pick<Services, 'auth' | 'config'>
+  readonly services: Pick<Services, 'auth' | 'config' | 'sessions'>
   readonly limits: Limits
   readonly addressOf: (request: FastifyRequest) => string
 }
 
 export function registerAuth(server: FastifyInstance, deps: AuthRouteDependencies): void {
   const { services, limits, addressOf } = deps
+  /** Whose password a request shows that it knows: whoever found a session open may not try passwords at it either. */
+  const guessedAt = async (path: string, body: string, request: FastifyRequest): Promise<string | null> => {
+    if (path === SIGN_IN) return emailOf(body)
+    if (path !== CHANGE_PASSWORD) return null
+    return (await services.sessions.find(request.headers.cookie))?.viewer.email ?? null
+  }
   server.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) =>
@@ -44,14 +51,12 @@ export function registerAuth(server: FastifyInstance, deps: AuthRouteDependencie
     for (const path of POSTS)
       scope.post(API_PATHS.auth + path, async (request, reply) => {
         const body = typeof request.body === 'string' ? request.body : ''
-        const attempt =
-          path === SIGN_IN
-            ? await limits.signIn(emailOf(body), addressOf(request))
-            : { succeeded: async () => {} }
+        const account = await guessedAt(path, body, request)
+        const attempt = account === null ? null : await limits.signIn(account, addressOf(request))
         const response = await services.auth.handler(toRequest(services, path, request, body, addressOf))
         const text = await response.text()
         if (!response.ok) throw failure(response.status, text)
-        await attempt.succeeded()
+        await attempt?.succeeded()
         for (const cookie of response.headers.getSetCookie()) reply.header('set-cookie', cookie)
         return send(reply, response.status, text)
       })

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { type TestServer, testServer } from '../../test/server.ts'
+import { RATES, SIGN_IN } from './limits.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
@@ -215,5 +216,49 @@ describe('the server', () => {
       }
     }
     expect(codes.filter((c) => c === 429).length).toBeGreaterThan(3)
+  })
+
+  /** Status codes of `count` calls of one procedure from an address of their own, 30 to a request. */
+  async function calls(procedure: string, count: number, address: string): Promise<number[]> {
+    const codes: number[] = []
+    for (let left = count; left > 0; left -= 30) {
+      const batch = Array.from({ length: Math.min(left, 30) }, () => procedure)
+      const response = await server.anonymous.fetch(`/trpc/${batch.join(',')}?batch=1`, {
+        method: 'POST',
+        headers: { ...JSON_TYPE, 'x-forwarded-for': `10.9.9.${left}, ${address}` },
+        body: '{}',
+      })
+      const results = (await response.json()) as { error?: { json: { data: { httpStatus: number } } } }[]
+      codes.push(...results.map(({ error }) => error?.json.data.httpStatus ?? 200))
+    }
+    return codes
+  }
+
+  test('set-up and invitation links can not be guessed at: every call of a procedure is counted', async () => {
+    const codes = await calls('setup.createOwner', RATES.link.points + 20, '203.0.113.60')
+    expect(codes.filter((code) => code !== 429)).toHaveLength(RATES.link.points)
+    // The same counter, whichever of the links it is.
+    expect(await calls('people.acceptInvitation', 1, '203.0.113.60')).toEqual([429])
+    expect(await calls('people.acceptInvitation', 1, '203.0.113.61')).toEqual([400])
+  })
+
+  test('strangers are counted by address, whatever they call', async () => {
+    const codes = await calls('people.updateMe', RATES.anonymous.points + 5, '203.0.113.62')
+    expect(codes.filter((code) => code === 401)).toHaveLength(RATES.anonymous.points)
+    expect(codes.filter((code) => code === 429)).toHaveLength(5)
+  })
+
+  test('a session that somebody found open is no way to try passwords', async () => {
+    const { cookie } = await server.person()
+    const codes: number[] = []
+    for (let n = 0; n < SIGN_IN.pair.free + 3; n++) {
+      const response = await server.anonymous.fetch('/auth/change-password', {
+        method: 'POST',
+        headers: { ...JSON_TYPE, cookie },
+        body: JSON.stringify({ currentPassword: `a guess ${n}`, newPassword: 'a password of mine' }),
+      })
+      codes.push(response.status)
+    }
+    expect(codes.at(-1)).toBe(429)
   })
 })

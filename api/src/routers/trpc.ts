@@ -107,9 +107,10 @@ const REASONS: Partial<Record<TRPCError['code'], string>> = {
   PARSE_ERROR: 'it is not valid JSON',
 }
 
-/** Refuses whom the procedure's meta does not let in. */
-const guarded = t.procedure.use(({ ctx, meta, path, next }) => {
+/** Counts the call, whatever becomes of it, and refuses whom the procedure's meta does not let in. */
+const guarded = t.procedure.use(async ({ ctx, meta, path, type, next }) => {
   if (ctx.sessionError !== undefined) throw ctx.sessionError
+  await ctx.limits.procedure(path, type, { viewer: ctx.viewer, address: ctx.clientAddress })
   if (meta === undefined)
     throw new TRPCError({ code: 'INTERNAL_SERVER_ERROR', message: `${path}: no access` })
   if (meta.access === 'anyone') return next()
@@ -144,5 +145,3 @@ export function assertEveryProcedureHasAccess(root: AnyTRPCRouter): void {
 }
 
 export const router = t.router
-export const mergeRouters = t.mergeRouters
-export const createCallerFactory = t.createCallerFactory
