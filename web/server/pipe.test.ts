@@ -233,22 +233,38 @@ describe('the pipe to the API', () => {
     }
   })
 
-  it('frames a body without a length, so that it can not be read as a second request', async () => {
-    const urls: string[] = []
-    const { web } = await piped(async (incoming, response) => {
-      urls.push(incoming.url ?? '')
-      const body = await text(incoming)
-      response.end(String(body.length))
-    })
+  it.each([
+    ['without a length', 'transfer-encoding: chunked\r\nconnection: close'],
+    ['whose length Connection calls its own', 'content-length: LENGTH\r\nconnection: close, Content-Length'],
+    [
+      'whose framing Connection calls its own',
+      'transfer-encoding: chunked\r\nconnection: close, transfer-encoding',
+    ],
+  ])('frames a body %s, so that it can not be read as a second request', async (_, headers) => {
     const hidden = 'GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n'
-    const socket = connect(Number(web.port), web.hostname)
-    socket.write(
-      `DELETE /one HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n${hidden.length.toString(16)}\r\n${hidden}\r\n0\r\n\r\n`,
-    )
-    let answer = ''
-    for await (const chunk of socket) answer += String(chunk)
-    expect(answer).toMatch(/^HTTP\/1.1 200/)
-    expect(urls).toEqual(['/one'])
+    const length = String(hidden.length)
+    const body = headers.startsWith('content')
+      ? hidden
+      : `${hidden.length.toString(16)}\r\n${hidden}\r\n0\r\n\r\n`
+    for (const method of ['GET', 'DELETE', 'OPTIONS', 'POST']) {
+      const urls: string[] = []
+      const { web, api } = await piped(async (incoming, response) => {
+        urls.push(incoming.url ?? '')
+        response.end(String((await text(incoming)).length))
+      })
+      const socket = connect(Number(web.port), web.hostname)
+      socket.write(
+        `${method} /one HTTP/1.1\r\nhost: x\r\n${headers.replace('LENGTH', length)}\r\n\r\n${body}`,
+      )
+      let answer = ''
+      for await (const chunk of socket) answer += String(chunk)
+      expect(answer).toMatch(/^HTTP\/1.1 200/)
+      // Whatever else was written on that connection has been read when it has ended.
+      api.server.closeIdleConnections()
+      await new Promise((resolve) => setImmediate(resolve))
+      expect(urls).toEqual(['/one'])
+      expect(answer.replace(/0\r\n\r\n$/, '').trimEnd()).toMatch(new RegExp(`${length}$`))
+    }
   })
 
   it('says 502 UNAVAILABLE while the API is away, and works again when it is back', async () => {

@@ -50,7 +50,11 @@ const CONNECT_MS = 5_000
 const agent = new Agent({ keepAlive: true, timeout: (SECONDS.keepAlive - 5) * 1000 })
 
 function withoutHopByHop(headers: IncomingHttpHeaders, more: readonly string[] = []): IncomingHttpHeaders {
-  const named = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase())
+  // The body's length speaks of both connections, whoever names it here: a body without it reads as a next request.
+  const named = (headers.connection ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== 'content-length')
   const dropped = new Set([...HOP_BY_HOP, ...more, ...named])
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !dropped.has(name)))
 }
