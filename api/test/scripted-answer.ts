@@ -1,6 +1,6 @@
 // What the scripted model says: the first sentence of each of the first passages, each with its number.
 // So the answer is made of the documents' own words, and every citation can be checked against its passage.
-import type { Knobs } from './scripted-model.ts'
+import type { Knobs } from './scripted-knobs.ts'
 
 interface Message {
   readonly role: string

@@ -6,38 +6,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { parseArgs } from 'node:util'
 import { answerTokens } from './scripted-answer.ts'
-
-export interface Knobs {
-  /** Milliseconds from the request to the first token. Default 0. */
-  readonly delay?: number
-  /** Tokens per second; 0 sends them all at once. Default 0. */
-  readonly rate?: number
-  /** How many tokens; the answer is repeated or cut to fit. Default: the answer as it is. */
-  readonly tokens?: number
-  /** Says exactly this instead (one word and the space after it is one token). */
-  readonly text?: string
-  /** How many of the given passages are cited. Default 3. */
-  readonly cite?: number
-  /** Answers with this HTTP status (0: with none), or, with `at`, sends an error event after that many tokens. */
-  readonly error?: number
-  readonly at?: number
-  /** Seconds of a Retry-After header beside `error`. */
-  readonly retryAfter?: number
-  /** Never answers, not even headers. */
-  readonly hang?: boolean
-  /** Breaks the connection after this many tokens. */
-  readonly die?: number
-  /** Goes silent after this many tokens, with the connection open. */
-  readonly stall?: number
-  /** Sends something that is no JSON after this many tokens; `-1` answers with an HTML page. */
-  readonly garbage?: number
-  /** Cuts the stream into pieces of this many bytes, without regard for frames or characters. */
-  readonly split?: number
-  /** Every token is a space and the time at which it left: milliseconds since 1970 with three decimals. */
-  readonly stamp?: boolean
-  /** Answers with a redirect to this address. */
-  readonly redirect?: string
-}
+import { type Knobs, parseKnobs } from './scripted-knobs.ts'
 
 /** What arrived, and what became of it. */
 export interface ScriptedRequest {
@@ -75,18 +44,6 @@ interface Stream {
 }
 
 const now = () => performance.timeOrigin + performance.now()
-
-/** Reads the knobs in a model's name. Unknown names are a mistake in the test: refused. */
-export function parseKnobs(model: string): Knobs {
-  const knobs: Record<string, string | number | boolean> = {}
-  for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? '')) {
-    if (name === 'text' || name === 'redirect') knobs[name] = value
-    else if (name === 'hang' || name === 'stamp') knobs[name] = value !== '0'
-    else if (Number.isNaN(Number(value))) throw new Error(`knob ${name}=${value} is no number`)
-    else knobs[name] = Number(value)
-  }
-  return knobs
-}
 
 export async function startScriptedModel(options: { port?: number } = {}): Promise<ScriptedModel> {
   const requests: ScriptedRequest[] = []
@@ -141,6 +98,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       messages: { role: string; content: string | { text?: string }[] }[]
       stream?: boolean
       max_tokens?: number
+      max_completion_tokens?: number
     }
     const request: ScriptedRequest = {
       model: body.model,
@@ -148,7 +106,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
         role,
         content: typeof content === 'string' ? content : content.map((part) => part.text ?? '').join(''),
       })),
-      maxTokens: body.max_tokens ?? null,
+      maxTokens: body.max_tokens ?? body.max_completion_tokens ?? null,
       stream: body.stream === true,
       authorization: message.headers.authorization ?? null,
       at: now(),
@@ -165,6 +123,10 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       })
       return
     }
+    if (knobs.refuse !== undefined && knobs.refuse in body)
+      return json(response, 400, {
+        error: { message: `Unsupported: ${knobs.refuse}. Use max_completion_tokens instead of max_tokens.` },
+      })
     if (knobs.redirect !== undefined) return response.writeHead(307, { location: knobs.redirect }).end()
     if (knobs.garbage === -1)
       return response

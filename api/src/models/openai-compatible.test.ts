@@ -36,6 +36,21 @@ describe('an OpenAI-compatible model', () => {
     expect(scripted.requests.at(-1)?.authorization).toBeNull()
   })
 
+  it('learns what a server wants otherwise, and asks no third time for it', async () => {
+    const model = create('m?text=Yes.&refuse=max_tokens')
+    expect(await listen(model)).toMatchObject({ text: 'Yes.', error: null })
+    expect(scripted.requests.at(-1)?.maxTokens).toBe(100)
+    const before = scripted.requests.length
+    expect(await listen(model)).toMatchObject({ text: 'Yes.', error: null })
+    expect(scripted.requests.length).toBe(before + 1)
+    expect(await listen(create('m?text=Yes.&refuse=stream_options'))).toMatchObject({
+      text: 'Yes.',
+      error: null,
+    })
+    const { error } = await listen(create('m?refuse=messages'))
+    expect((error as AppError).code).toBe('MODEL_REFUSED_REQUEST')
+  })
+
   it('is unavailable when nothing listens', async () => {
     const gone = await startScriptedModel()
     await gone.close()

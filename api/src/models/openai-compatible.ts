@@ -4,6 +4,7 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import type { LanguageModelV4Prompt } from '@ai-sdk/provider'
 import { AppError } from '../errors.ts'
+import { createDialect, type Dialect } from './dialect.ts'
 import { type Lane, laneFetch } from './fast-lane.ts'
 import { asModelError, UpstreamError } from './model-error.ts'
 import type { Outbound } from './outbound.ts'
@@ -27,15 +28,18 @@ export function createOpenAICompatibleModel(
   outbound: Outbound,
   options: OpenAICompatibleOptions,
 ): LanguageModel {
+  const dialect = createDialect()
   return {
     info: options.info,
-    stream: (messages, call) => stream(outbound, options, messages, call),
+    stream: (messages, call) => stream(outbound, { ...options, dialect }, messages, call),
   }
 }
 
+type Model = OpenAICompatibleOptions & { readonly dialect: Dialect }
+
 async function* stream(
   outbound: Outbound,
-  options: OpenAICompatibleOptions,
+  options: Model,
   messages: readonly ChatMessage[],
   { maxOutputTokens, signal }: { maxOutputTokens: number; signal: AbortSignal },
 ): AsyncGenerator<ModelEvent> {
@@ -97,6 +101,12 @@ async function* stream(
   }
 }
 
+interface Request {
+  readonly messages: readonly ChatMessage[]
+  readonly maxOutputTokens: number
+  readonly signal: AbortSignal
+}
+
 interface Usage {
   readonly inputTokens: number | null
   readonly outputTokens: number | null
@@ -104,12 +114,7 @@ interface Usage {
 type Outcome = { readonly usage: Usage } | { readonly error: unknown }
 
 /** Reads a whole answer. Text goes to the lane; resolves at its proper end. */
-async function read(
-  outbound: Outbound,
-  options: OpenAICompatibleOptions,
-  request: { messages: readonly ChatMessage[]; maxOutputTokens: number; signal: AbortSignal },
-  lane: Lane,
-): Promise<Usage> {
+async function read(outbound: Outbound, options: Model, request: Request, lane: Lane): Promise<Usage> {
   let ended = false
   let heard = false
   const tapped: Lane = {
@@ -122,19 +127,7 @@ async function read(
       ended = true
     },
   }
-  // A provider for each answer (0.3 ms): that is how its `fetch` knows which lane is its own.
-  const provider = createOpenAICompatible({
-    name: 'terrace',
-    baseURL: options.url,
-    includeUsage: true,
-    ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
-    fetch: laneFetch(outbound, tapped),
-  })
-  const { stream: parts } = await provider.chatModel(options.model).doStream({
-    prompt: asPrompt(request.messages),
-    maxOutputTokens: request.maxOutputTokens,
-    abortSignal: request.signal,
-  })
+  const parts = await open(outbound, options, request, tapped)
   const reader = parts.getReader()
   const usage: { inputTokens: number | null; outputTokens: number | null } = {
     inputTokens: null,
@@ -163,6 +156,32 @@ async function read(
   if (!heard) throw new AppError('MODEL_BROKEN', {}, { internal: `${options.info.id}: no text` })
   if (!ended) throw new AppError('MODEL_STALLED', {}, { internal: `${options.info.id}: no end` })
   return usage
+}
+
+/** Makes the request, once more for each thing that the server turns out to want otherwise. */
+async function open(outbound: Outbound, options: Model, request: Request, lane: Lane) {
+  const { dialect } = options
+  for (;;) {
+    // A provider for each answer (0.3 ms): that is how its `fetch` knows which lane is its own.
+    const provider = createOpenAICompatible({
+      name: 'terrace',
+      baseURL: options.url,
+      includeUsage: dialect.includeUsage,
+      transformRequestBody: (body) => dialect.spoken(body),
+      ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
+      fetch: laneFetch(outbound, lane),
+    })
+    try {
+      const { stream } = await provider.chatModel(options.model).doStream({
+        prompt: asPrompt(request.messages),
+        maxOutputTokens: request.maxOutputTokens,
+        abortSignal: request.signal,
+      })
+      return stream
+    } catch (error) {
+      if (!dialect.learn(error)) throw error
+    }
+  }
 }
 
 function asPrompt(messages: readonly ChatMessage[]): LanguageModelV4Prompt {
