@@ -34,7 +34,7 @@ export interface Knobs {
   readonly redirect?: string
 }
 
-/** Reads the knobs in a model's name. Unknown names are a mistake in the test: refused. */
+/** Reads the knobs in a model's name. @throws Error for a number that is none */
 export function parseKnobs(model: string): Knobs {
   const knobs: Record<string, string | number | boolean> = {}
   for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? '')) {

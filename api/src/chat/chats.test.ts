@@ -105,12 +105,17 @@ describe('chats', () => {
 
   it('over one document quote that one only', async () => {
     await using c = await conversation({ models: [] })
-    const { documentId } = await shelveDocument(c.db.pool, c.collectionId, 'one.txt', [
-      'To hold a package at its present version, ask.',
-    ])
+    const words = ['now', 'soon', 'later', 'never', 'again']
+    const { documentId } = await shelveDocument(
+      c.db.pool,
+      c.collectionId,
+      'one.txt',
+      words.map((word) => `To hold a package at its present version, ${`${word} `.repeat(9)}ask.`),
+    )
     const { answerId } = await c.ask(await c.chat({ documentId }), HOLD)
     const end = (await c.watch(answerId)).at(-1)?.event as Extract<AnswerEvent, { type: 'end' }>
-    expect(end.citations.map((citation) => citation.documentId)).toEqual([documentId])
+    // All of it, and more of it than of one document among several.
+    expect(end.citations.map((citation) => citation.documentId)).toEqual(words.map(() => documentId))
   })
 
   it('have a collection of their own for files, which counts without being chosen', async () => {

@@ -43,7 +43,8 @@ export async function retrieve(
   )
   return selectPassages(mergeHits(searches.map(({ passages }) => passages)), {
     limit: PASSAGES_READ,
-    perDocument: PER_DOCUMENT,
+    // Asked of one document, it is that document that has to answer.
+    perDocument: context.documentId === null ? PER_DOCUMENT : PASSAGES_READ,
   })
 }
 
