@@ -1,12 +1,14 @@
 // The contract between program, image and stack (DESIGN §10), against the real API process: what it needs, where it
 // listens, what its health says, how it stops. Load balancers, units and images rely on every line here.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { migrate } from '../api/src/database/migrate.ts'
 import { type TestDatabase, testDatabase } from '../api/test/database.ts'
 import { freePort } from '../local/postgres.ts'
 import { API_PATHS, PORTS, PUBLIC_PATHS, SECONDS } from './ports.ts'
@@ -226,48 +228,77 @@ describe('the API server', () => {
     }
   })
 
-  test('a migration of this build that is missing keeps it unready until it is there', async () => {
+  test('until this build’s migrations are there it is alive and unready, and says which are missing', async () => {
     await using db = await testDatabase()
-    await db.pool.query(
-      "UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%_first'",
-    )
+    await db.pool.query('DROP SCHEMA public, pgboss CASCADE')
+    await db.pool.query('CREATE SCHEMA public')
     await using api = await startApi(env(db))
     const { status, body } = await until(
       api,
       (health) => health.body.reasons[0]?.startsWith('migrations') === true,
     )
     expect(status).toBe(503)
-    expect(body.reasons[0]).toMatch(/^migrations missing: \d+_first$/)
+    expect(body.reasons[0]).toMatch(/^migrations missing: \d+_first, \d+_jobs/)
     expect((await fetch(api.url + API_PATHS.healthz)).status).toBe(200)
-    await db.pool.query('UPDATE _prisma_migrations SET finished_at = now()')
+    await migrate({ connectionString: db.url })
+    await ready(api)
+  })
+
+  test('with MIGRATE_AT_START it applies them itself', async () => {
+    await using db = await testDatabase()
+    await db.pool.query('DROP SCHEMA public, pgboss CASCADE')
+    await db.pool.query('CREATE SCHEMA public')
+    await using api = await startApi(env(db, { MIGRATE_AT_START: '1' }))
     await ready(api)
   })
 
   test.for(['SIGTERM', 'SIGINT'] as const)(
-    '%s ends it in order, whatever is open',
-    { timeout: 70_000 },
+    '%s ends it in order: what is under way is finished',
     async (signal) => {
       await using db = await testDatabase()
       await using api = await startApi(env(db))
       await ready(api)
-      // A connection that is kept alive, one that says nothing, and a request that never ends.
-      await fetch(api.url + API_PATHS.healthz)
-      const silent = net.connect(Number(new URL(api.url).port), '127.0.0.1')
-      const endless = net.connect(Number(new URL(api.url).port), '127.0.0.1')
-      for (const socket of [silent, endless]) socket.on('error', () => {})
-      if (signal === 'SIGTERM')
-        endless.write(
-          'POST /trpc/setup.createOwner HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
-        )
-      await sleep(100)
+      const connect = async (text: string) => {
+        const socket = net.connect(Number(new URL(api.url).port), '127.0.0.1')
+        const received: Buffer[] = []
+        socket.on('error', () => {}).on('data', (chunk) => received.push(chunk))
+        const closed = once(socket, 'close')
+        await once(socket, 'connect')
+        if (text !== '') socket.write(text)
+        return { socket, closed, received: () => Buffer.concat(received).toString() }
+      }
+      const head = 'POST /trpc/people.updateMe HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n'
+      const underWay = await connect(`${head}content-length: 9\r\n\r\n{"json":`)
+      const keptAlive = await connect('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n')
+      const silent = await connect('')
+      while (!keptAlive.received().includes('alive')) await sleep(10)
       api.process.kill(signal)
       api.process.kill(signal)
+      // Those without a request are closed at once, while the one with half a request may still bring the rest.
+      await Promise.all([silent.closed, keptAlive.closed])
+      underWay.socket.write('1')
+      await underWay.closed
+      expect(underWay.received()).toMatch(/^HTTP\/1\.1 4\d\d /)
       expect(await api.exited).toEqual({ code: 0, signal: null })
       expect(api.stdout()).toContain('"stopped"')
-      silent.destroy()
-      endless.destroy()
     },
   )
+
+  test('a request that never ends does not keep it', { timeout: 70_000 }, async () => {
+    await using db = await testDatabase()
+    await using api = await startApi(env(db))
+    await ready(api)
+    const socket = net.connect(Number(new URL(api.url).port), '127.0.0.1')
+    socket.on('error', () => {})
+    await once(socket, 'connect')
+    socket.write(
+      'POST /trpc/people.updateMe HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{',
+    )
+    await sleep(200)
+    api.process.kill('SIGTERM')
+    expect(await api.exited).toEqual({ code: 0, signal: null })
+    socket.destroy()
+  })
 
   test('supervised, it ends when its parent is gone; otherwise its stdin means nothing', async () => {
     await using db = await testDatabase()
