@@ -4,7 +4,6 @@ import { cx } from '../../lib/cx.ts'
 import { t } from '../../lib/t.ts'
 import { MarkedText } from '../source/marked-text.tsx'
 import type { Citation } from './answer.ts'
-import { citationLabel } from './markdown/citation-button.tsx'
 import { NumberBadge, sourceName } from './source-list.tsx'
 
 interface Props {
@@ -75,7 +74,6 @@ function QuoteCard({
       <button
         type="button"
         data-source={citation.number}
-        aria-label={citationLabel(citation.number, citation)}
         aria-expanded={isOpen}
         onClick={onOpen}
         className={cx(

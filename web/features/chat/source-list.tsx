@@ -1,7 +1,6 @@
 import { cx } from '../../lib/cx.ts'
 import { t } from '../../lib/t.ts'
 import type { Citation } from './answer.ts'
-import { citationLabel } from './markdown/citation-button.tsx'
 
 interface Props {
   citations: readonly Citation[]
@@ -23,7 +22,6 @@ export function SourceList({ citations, openNumber, onOpen }: Props) {
             <button
               type="button"
               data-source={citation.number}
-              aria-label={citationLabel(citation.number, citation)}
               aria-expanded={openNumber === citation.number}
               onClick={() => onOpen(citation.number)}
               className={cx(
@@ -68,6 +66,7 @@ export function NumberBadge({ number, available }: { number: number; available: 
         available ? 'bg-accent-soft text-accent' : 'bg-sunken text-ink-soft line-through',
       )}
     >
+      <span className="sr-only">{t('answer.sourceWord')} </span>
       {number}
     </span>
   )

@@ -29,7 +29,6 @@ export function PassageResult({ hit, rank, query, bestWords, bestScore, isOpen, 
       <button
         type="button"
         data-passage={hit.passageId}
-        aria-label={t('search.open', { name: hit.documentName, page: hit.page })}
         aria-expanded={isOpen}
         onClick={onOpen}
         className={cx(
@@ -37,7 +36,10 @@ export function PassageResult({ hit, rank, query, bestWords, bestScore, isOpen, 
           isOpen ? 'bg-accent-soft/60' : 'hover:bg-hover',
         )}
       >
-        <span className="w-5 shrink-0 text-ink-soft tabular-nums">{rank}</span>
+        <span className="w-5 shrink-0 text-ink-soft tabular-nums">
+          <span className="sr-only">{t('search.open')} </span>
+          {rank}
+        </span>
         <FileText aria-hidden className="size-4 shrink-0 text-ink-soft" />
         <span className="min-w-0 truncate font-medium">{hit.documentName}</span>
         <span className="shrink-0 text-ink-soft">{t('search.page', { page: hit.page })}</span>

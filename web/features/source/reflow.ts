@@ -3,7 +3,7 @@
 // offsets go on to mean the same.
 
 /** Lines at least this long, as a share of the text's longest, were broken because they were full. */
-const FULL = 0.72
+const FULL = { amidSentence: 0.55, afterSentence: 0.85 } as const
 /** Shorter texts are lists, verses or tables. */
 const LONGEST_AT_LEAST = 48
 /** Zero width: a word that was divided at its hyphen goes on. */
@@ -11,6 +11,7 @@ const JOINER = '\u2060'
 
 const NEW_LINE = /^(?:\s|[•‣◦▪●○*–—+>#|-]|\(?\d{1,3}[.):]|[a-z][.)]\s)/
 const ENDS = /[:;|]\s*$/
+const SENTENCE_ENDS = /[.!?…]["”’)]?\s*$/
 
 export function reflow(text: string): string {
   const lines = text.split('\n')
@@ -25,5 +26,6 @@ export function reflow(text: string): string {
 }
 
 function isFull(line: string, longest: number): boolean {
-  return line.length >= longest * FULL && !/^\s{2,}/.test(line) && !ENDS.test(line)
+  const share = SENTENCE_ENDS.test(line) ? FULL.afterSentence : FULL.amidSentence
+  return line.length >= longest * share && !/^\s{2,}/.test(line) && !ENDS.test(line)
 }

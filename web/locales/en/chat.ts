@@ -112,6 +112,7 @@ export const chat = {
   'answer.sources': 'Sources',
   'answer.sourcesHeard': 'Sources of this answer',
   'answer.source': 'Source {number}: {name}, page {page}',
+  'answer.sourceWord': 'Source',
   'answer.sourceNumber': 'Source {number}',
   'answer.sourceGone': 'Source {number} is no longer available',
   'answer.page': 'Page {page}',

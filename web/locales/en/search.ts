@@ -24,6 +24,6 @@ export const search = {
   'search.notMeasured': 'not measured',
   'search.withoutVector': 'found by words',
   'search.withoutVectorHint': 'This passage is new: its meaning is still being worked out.',
-  'search.open': 'Open {name}, page {page}',
+  'search.open': 'Open passage',
   'search.page': 'Page {page}',
 } as const
