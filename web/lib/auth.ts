@@ -9,8 +9,9 @@ async function post(path: string, body: Record<string, unknown>): Promise<Failur
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     })
-    if (response.ok) return null
+    // Read to its end in any case: the page may be left next, and an answer cut short looks like a failure.
     const answer: unknown = await response.json().catch(() => null)
+    if (response.ok) return null
     return failureFromBody(answer) ?? internalFailure()
   } catch {
     return networkFailure()

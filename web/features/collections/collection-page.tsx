@@ -123,8 +123,8 @@ function Loaded({ collection }: { collection: Collection }) {
         <DocumentList collectionId={id} empty={<Empty collection={collection} onFiles={add} />} />
       </PageColumn>
       {over && (
-        <div className="pointer-events-none absolute inset-2 flex items-start justify-center rounded-2xl border-2 border-dashed border-accent bg-accent-soft/85 pt-[30vh]">
-          <p className="flex items-center gap-2 text-lg font-medium text-accent">
+        <div className="pointer-events-none absolute inset-2 flex items-start justify-center rounded-2xl border-2 border-dashed border-accent bg-accent-soft/85">
+          <p className="sticky top-[35vh] flex items-center gap-2 py-6 text-lg font-semibold text-accent">
             <FolderUp aria-hidden className="size-6" />
             {t('upload.drop', { name })}
           </p>

@@ -12,8 +12,8 @@ export function DocumentIcon({ filename }: { filename: string }) {
 }
 
 const ICONS: Record<string, typeof File> = {
-  pdf: FileType,
-  docx: FileText,
+  pdf: FileText,
+  docx: FileType,
   md: FileText,
   markdown: FileText,
   txt: FileText,
