@@ -63,16 +63,24 @@ function rank(
     return [...candidates(byWords, false), ...candidates(wordsOnly, true)].sort(order).slice(0, limit)
 
   const ranked = new Map<number, Candidate>()
+  const top = new Top(limit)
   const add = (place: number, id: number, cosine: number) => {
     const words = lexical.scores.of(place)
-    ranked.set(place, { passageId: id, score: cosine + BETA * words, cosine, words, withoutVector: false })
+    const score = cosine + BETA * words
+    ranked.set(place, { passageId: id, score, cosine, words, withoutVector: false })
+    top.offer(score, id, place)
   }
   for (const { place, id, score } of neighbours ?? []) add(place, id, score)
+  // Nothing outside the nearest is nearer than the last of them: most of the rest need not be read to know
+  // that they are not among the best.
+  const nearestLeft = neighbours?.length === pool ? (neighbours.at(-1)?.score ?? 0) : Number.POSITIVE_INFINITY
   if (vectors !== null)
-    for (const { place, id } of byWords.sorted())
+    for (const { place, id, score: words } of byWords.sorted()) {
+      if (nearestLeft + BETA * words < top.floor) break
       if (!ranked.has(place)) add(place, id, vectors.score(vector, passages.vector.values[place] ?? 0))
+    }
 
-  const best = [...ranked.values()].sort(order).slice(0, limit)
+  const best = top.sorted().flatMap(({ place }) => ranked.get(place) ?? [])
   // What has no vector yet can't compete: it gets the reserved places, and those that nothing else takes.
   const unembedded = candidates(wordsOnly, true)
     .map((found) => ({ ...found, score: BETA * found.words }))

@@ -62,14 +62,18 @@ export class Lexical {
         for (let place = first; place < end; place++) if ((sums[place] ?? 0) > 0) consider(place)
       return
     }
-    // Most passages are dropped by one comparison, before anything is divided or looked up.
-    let [bound, boundWithout] = [-1, -1]
+    // Most passages are dropped by one comparison, which the processor can foresee. Where every passage has its
+    // vector, the other ranking stays empty and has no say in it.
+    const others = this.#passages.liveVectors < this.#passages.live
+    let [bound, boundOfOthers, low] = [-1, -1, -1]
     for (let place = 0; place < count; place++) {
       const sum = sums[place] ?? 0
-      if (sum === 0 || sum < ((vectors[place] ?? -1) < 0 ? boundWithout : bound)) continue
+      if (sum < low || sum === 0) continue
+      if (sum < ((vectors[place] ?? -1) < 0 ? boundOfOthers : bound)) continue
       consider(place)
       bound = this.scores.leastSum(withVector.floor)
-      boundWithout = this.scores.leastSum(withoutVector.floor)
+      boundOfOthers = this.scores.leastSum(withoutVector.floor)
+      low = others ? Math.min(bound, boundOfOthers) : bound
     }
   }
 }
