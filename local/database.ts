@@ -16,12 +16,13 @@ export const DATABASE = 'terrace'
 
 /**
  * Where the cluster lies. Below `home`, except when PostgreSQL has to run as another user who can't reach that
- * (we are root, and a folder above is closed): then below /var/lib/terrace, in a folder of this home's own.
+ * (we are root, and a folder above is closed): then below /var/lib/terrace, in a folder that belongs to these secrets,
+ * so that a new clone in the place of an old one does not meet the old one's data.
  */
-export function clusterFolder(home: string): string {
+export function clusterFolder(home: string, password: string): string {
   const usual = path.join(home, 'postgres')
   if (!runAs() || existsSync(path.join(usual, 'PG_VERSION')) || reachableByOthers(home)) return usual
-  const name = createHash('sha256').update(home).digest('hex').slice(0, 12)
+  const name = createHash('sha256').update(`cluster ${password}`).digest('hex').slice(0, 12)
   return path.join('/var/lib/terrace', name, 'postgres')
 }
 
@@ -142,8 +143,13 @@ export function keeperProgram(options: { dataDir: string; port: number; password
     // Killing what is left of its group would kill PostgreSQL in the middle of a write.
     leftovers: 'keep',
     async ready() {
-      await query(postgresUrl(options.port, options.password, 'postgres'), 'SELECT 1')
-      return true
+      try {
+        await query(postgresUrl(options.port, options.password, 'postgres'), 'SELECT 1')
+        return true
+      } catch (error) {
+        // It answers. That it refuses the password is said by createDatabase.
+        return passwordRefused(error)
+      }
     },
     explain: (tail) =>
       /No space left on device/.test(tail)
@@ -160,7 +166,7 @@ export async function createDatabase(port: number, password: string, home: strin
     const { rowCount } = await query(server, 'SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE])
     if (rowCount === 0) await query(server, `CREATE DATABASE ${DATABASE}`)
   } catch (error) {
-    if (error instanceof pg.DatabaseError && error.code === '28P01')
+    if (passwordRefused(error))
       throw new Problem(
         `The database does not take the password in ${path.join(home, 'secrets.json')}.`,
         'Bring back the secrets.json that was there when the data was made.',
@@ -169,6 +175,10 @@ export async function createDatabase(port: number, password: string, home: strin
     throw error
   }
   return postgresUrl(port, password, DATABASE)
+}
+
+function passwordRefused(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '28P01'
 }
 
 async function query(url: string, sql: string, values: string[] = []): Promise<pg.QueryResult> {

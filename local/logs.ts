@@ -89,10 +89,11 @@ export function openLog(folder: string, name: string, show: (line: string) => vo
       clearInterval(timer)
       try {
         readAlong()
-      } finally {
-        closeSync(reader)
-        closeSync(fd)
+      } catch {
+        // as above
       }
+      closeSync(reader)
+      closeSync(fd)
     },
   }
 }

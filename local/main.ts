@@ -34,12 +34,11 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 try {
   running = await startTerrace(process.env, startup.signal)
+} catch (error) {
   if (startup.signal.aborted) {
-    await running.stop()
+    console.log('Stopped. Nothing is running any more.')
     process.exit(1)
   }
-} catch (error) {
-  if (startup.signal.aborted) process.exit(1)
   console.error(`\n${explain(error)}`)
   process.exit(1)
 }

@@ -76,11 +76,16 @@ export function supervise(program: Program, options: SuperviseOptions): Supervis
     exit.then(() => {
       over = true
     })
-    while (!over && !stopping) {
-      if (await program.ready().catch(() => false)) return true
-      await sleep(40)
+    const late = setTimeout(() => say(`${program.name} is not ready yet. What it does: ${log.path}`), 60_000)
+    try {
+      while (!over && !stopping) {
+        if (await program.ready().catch(() => false)) return true
+        await sleep(40)
+      }
+      return false
+    } finally {
+      clearTimeout(late)
     }
-    return false
   }
 
   const keepRunning = async (first: Promise<string>) => {

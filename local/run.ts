@@ -50,12 +50,21 @@ export async function startTerrace(env: NodeJS.ProcessEnv, signal: AbortSignal):
     await supervised.started
     signal.throwIfAborted()
   }
-  const stop = async () => {
+  const stopInOrder = async () => {
     for (const name of ['web', 'ingest', 'api', 'postgres'] as const)
       await up.find((program) => program.name === name)?.stop(STOP_MS[name])
     for (const log of logs) log.close()
     unlock()
   }
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= stopInOrder()
+    return stopped
+  }
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => stop().finally(() => reject(signal.reason)))
+  })
+  aborted.catch(() => {})
 
   try {
     const secrets = readSecrets(settings.home)
@@ -63,7 +72,7 @@ export async function startTerrace(env: NodeJS.ProcessEnv, signal: AbortSignal):
     const setupToken = env.SETUP_TOKEN || secrets.setupToken
     await checkPort(webPortUse(settings))
     await checkPort(apiPortUse(settings))
-    const dataDir = clusterFolder(settings.home)
+    const dataDir = clusterFolder(settings.home, secrets.postgresPassword)
     if (settings.databaseUrl === undefined) checkCluster(dataDir)
     const setup: SetupResult = {}
     let databaseUrl = settings.databaseUrl ?? ''
@@ -108,7 +117,8 @@ export async function startTerrace(env: NodeJS.ProcessEnv, signal: AbortSignal):
         ])
       },
     }
-    await perform([{ title: 'Set-up', together: setupSteps(settings, setup) }, database, servers])
+    const steps: Step[] = [{ title: 'Set-up', together: setupSteps(settings, setup) }, database, servers]
+    await Promise.race([perform(steps), aborted])
     const needed = await needsOwner(settings.apiPort)
     console.log(summary({ settings, setup, dataDir, setupToken: needed ? setupToken : null }))
   } catch (error) {
