@@ -104,13 +104,25 @@ export function node24() {
 }
 
 /**
- * Runs `npm ci` when node_modules is not what the lock file names.
+ * Makes node_modules what the lock file names: `npm ci` in a fresh clone; where packages are there already (after a
+ * pull), `npm install` changes what differs and leaves the rest, and `npm ci` follows only if that fails.
  * @returns whether anything was installed
  */
 export async function installPackages() {
   if (packagesInstalled()) return false
-  const log = path.join(NATIVE, 'npm-ci.log')
-  await step('Installing packages (npm ci, one to three minutes the first time)', () => npmCi(log))
+  const log = path.join(NATIVE, 'npm.log')
+  const lockFile = path.join(ROOT, 'package-lock.json')
+  const locked = readFileSync(lockFile)
+  if (existsSync(path.join(ROOT, 'node_modules/.package-lock.json'))) {
+    const { code } = await step('Updating packages (npm install)', () => npm('install', log))
+    // It must follow the lock file, not improve it.
+    if (!readFileSync(lockFile).equals(locked)) writeFileSync(lockFile, locked)
+    else if (code === 0 && packagesInstalled()) return true
+  }
+  await step('Installing packages (npm ci, one to three minutes the first time)', async () => {
+    const { code, text } = await npm('ci', log)
+    if (code !== 0) throw npmError(text, log)
+  })
   if (!node24())
     throw new SetupError(
       `No Node 24 came with the packages for ${process.platform}-${process.arch}. Install Node 24 and start again.`,
@@ -119,11 +131,11 @@ export async function installPackages() {
   return true
 }
 
-async function npmCi(log) {
-  const npm = process.env.npm_execpath?.endsWith('.js')
+function npm(command, log) {
+  const program = process.env.npm_execpath?.endsWith('.js')
     ? [process.execPath, process.env.npm_execpath]
     : ['npm']
-  const { code, text } = await run([...npm, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  return run([...program, command, '--no-audit', '--no-fund', '--loglevel=error'], {
     log,
     env: {
       ...process.env,
@@ -138,18 +150,20 @@ async function npmCi(log) {
       npm_config_omit: '',
     },
   })
-  if (code === 0) return
+}
+
+function npmError(text, log) {
   if (/ENOSPC|no space left/i.test(text))
-    throw new SetupError(`The disk of ${ROOT} is full. Make room (about 3 GB) and start again.`)
+    return new SetupError(`The disk of ${ROOT} is full. Make room (about 3 GB) and start again.`)
   if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|network/i.test(text))
-    throw new SetupError(
+    return new SetupError(
       `The package registry can not be reached, and packages are not installed yet. Check the network (npm ping) and start again. Log: ${log}`,
     )
   if (/EACCES|EPERM/.test(text))
-    throw new SetupError(
+    return new SetupError(
       `npm may not write here (files of another user in node_modules?). Try: sudo rm -rf ${path.join(ROOT, 'node_modules')}. Log: ${log}`,
     )
-  throw new SetupError(`npm ci failed:\n${text.trim().split('\n').slice(-12).join('\n')}\nWhole log: ${log}`)
+  return new SetupError(`npm ci failed:\n${text.trim().split('\n').slice(-12).join('\n')}\nWhole log: ${log}`)
 }
 
 const running = new Set()
@@ -200,8 +214,9 @@ async function step(title, work) {
   if (!tty) say(`${title} …`)
   const timer = tty ? setInterval(() => process.stdout.write(`\r${title} … ${seconds()} s `), 250) : undefined
   try {
-    await work()
+    const result = await work()
     say(tty ? `\r${title}: done in ${seconds()} s ` : `${title}: done in ${seconds()} s`)
+    return result
   } finally {
     clearInterval(timer)
   }
