@@ -86,6 +86,8 @@ type Step = { readonly node: AnyNode } | { readonly leave: Element }
 class Walker {
   readonly blocks: Block[] = []
   #text = ''
+  /** Whether #text ends with a space or is empty; asking the text itself would go through all of it for every piece. */
+  #spaced = true
   #tight = false
   #level: number | undefined
   #preformatted = 0
@@ -122,12 +124,15 @@ class Walker {
 
   #enter(element: Element): void {
     const name = element.name
-    if (name === 'br') this.#text += '\n'
+    if (name === 'br') this.#put('\n')
     else if (name === 'img') {
       const alt = element.attribs.alt?.trim()
       if (alt) this.#append(` ${alt} `)
     } else if ((name === 'td' || name === 'th') && this.#row > 0) {
-      if (this.#text.trim() !== '') this.#text = `${this.#text.trimEnd()} | `
+      if (this.#text.trim() !== '') {
+        this.#text = this.#text.trimEnd()
+        this.#put(' | ')
+      }
     } else if (BLOCKS.has(name)) {
       if (this.#row > 0) this.#append(' ')
       else this.#flush()
@@ -150,7 +155,8 @@ class Walker {
     if (list === undefined) return
     list.items++
     this.#tight = list.items > 1 || this.#lists.length > 1
-    this.#text = list.ordered ? `${list.items}. ` : '- '
+    this.#text = ''
+    this.#put(list.ordered ? `${list.items}. ` : '- ')
   }
 
   #leave(element: Element): void {
@@ -166,11 +172,17 @@ class Walker {
 
   #append(text: string): void {
     if (this.#preformatted > 0 && this.#row === 0) {
-      this.#text += text
+      this.#put(text)
       return
     }
     const flat = text.replace(/[ \t\n\r]+/g, ' ')
-    this.#text += this.#text === '' || /\s$/.test(this.#text) ? flat.trimStart() : flat
+    this.#put(this.#spaced ? flat.trimStart() : flat)
+  }
+
+  #put(piece: string): void {
+    if (piece === '') return
+    this.#text += piece
+    this.#spaced = /\s/.test(piece.at(-1) ?? '')
   }
 
   #flush(): void {
@@ -185,6 +197,7 @@ class Walker {
         ...(this.#tight && level === undefined ? { tight: true } : {}),
       })
     this.#text = ''
+    this.#spaced = true
     this.#tight = false
     this.#level = undefined
   }

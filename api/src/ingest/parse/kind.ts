@@ -123,7 +123,8 @@ export function utf16Of(sample: Buffer): 'utf-16le' | 'utf-16be' | null {
 }
 
 function looksLikeHtml(bytes: Buffer): boolean {
-  return /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--[\s\S]*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b/i.test(
+  // A comment's text never runs over its end: with `[\s\S]*?` a hundred comments could be cut up in 2^100 ways.
+  return /^\s*(?:<\?xml[^>]*>\s*)?(?:<!--(?:(?!-->)[\s\S])*-->\s*)*<(?:!doctype\s+html|html|head|body)\b/i.test(
     bytes.subarray(0, 1024).toString('latin1'),
   )
 }
