@@ -69,14 +69,16 @@ export interface ChatItem {
   readonly answering: boolean
 }
 
+const FIRST_ID = '00000000-0000-0000-0000-000000000000'
+
 /** The viewer's chats, the one that was last used first. @param page.cursor of the page before */
 export async function listChats(
   deps: { pool: Pool },
   viewer: Viewer,
   page: { cursor?: string | undefined; limit: number },
 ): Promise<{ items: ChatItem[]; nextCursor: string | null }> {
-  const [at, id] = page.cursor?.split('|') ?? []
-  const after = Number(at)
+  const [, at, id = FIRST_ID] =
+    /^(-?\d{1,16})\|([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(page.cursor ?? '') ?? []
   const { rows } = await deps.pool.query<ChatItem & { at: string }>({
     name: 'list-chats',
     text: `SELECT c.id, c.title, c.updated_at AS "updatedAt",
@@ -87,14 +89,7 @@ export async function listChats(
            WHERE c.user_id = $1 AND c.deleted_at IS NULL
              AND ($2::bigint IS NULL OR ((extract(epoch FROM c.updated_at) * 1000000)::bigint, c.id) < ($2, $3::uuid))
            ORDER BY c.updated_at DESC, c.id DESC LIMIT $4`,
-    values: [
-      viewer.userId,
-      Number.isSafeInteger(after) ? after : null,
-      Number.isSafeInteger(after) && /^[0-9a-f-]{36}$/.test(id ?? '')
-        ? id
-        : '00000000-0000-0000-0000-000000000000',
-      page.limit + 1,
-    ],
+    values: [viewer.userId, at ?? null, id, page.limit + 1],
   })
   const items = rows.slice(0, page.limit)
   const last = items.at(-1)

@@ -9,6 +9,9 @@ const CONNECTION = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAI
 /** pg-pool and pg say these two without a code. */
 const CONNECTION_TEXT = /^(timeout exceeded when trying to connect|Connection terminated)/
 
+/** PostgreSQL's text holds every character but U+0000; that came from outside, whichever field it was in. */
+const NOT_STORABLE = '22021'
+
 function isDatabaseAway(error: Error): boolean {
   if (CONNECTION_TEXT.test(error.message)) return true
   if (!('code' in error) || typeof error.code !== 'string' || !CONNECTION.test(error.code)) return false
@@ -30,5 +33,11 @@ export function toAppError(thrown: unknown, requestId: string): AppError {
   if (thrown instanceof AppError) return thrown
   if (thrown instanceof Error && isDatabaseAway(thrown))
     return new AppError('UNAVAILABLE', { reason: 'the database can not be reached' }, { cause: thrown })
+  if (thrown instanceof pg.DatabaseError && thrown.code === NOT_STORABLE)
+    return new AppError(
+      'INVALID_INPUT',
+      { reason: 'it has characters that no text can have' },
+      { cause: thrown },
+    )
   return new AppError('INTERNAL', { requestId }, { cause: thrown })
 }

@@ -143,6 +143,31 @@ describe('the server', () => {
       401,
       'SIGN_IN_REQUIRED',
     ],
+    [
+      'a NUL where an id is asked of the database, by anybody',
+      `/trpc/people.invitation?input=${encodeURIComponent('{"json":{"id":"a\\u0000b"}}')}`,
+      {},
+      400,
+      'INVALID_INPUT',
+    ],
+    [
+      'a NUL in an e-mail address',
+      '/auth/sign-in/email',
+      {
+        method: 'POST',
+        headers: JSON_TYPE,
+        body: '{"email":"a\\u0000@example.org","password":"some password"}',
+      },
+      401,
+      'WRONG_CREDENTIALS',
+    ],
+    [
+      'a cursor that is none',
+      `/trpc/chats.list?input=${encodeURIComponent(JSON.stringify({ json: { cursor: `1|${'-'.repeat(36)}` } }))}`,
+      {},
+      200,
+      'done',
+    ],
     ['a path with an escape that is none', '/trpc/%E0%A4%A', {}, 400, 'INVALID_INPUT'],
     ['a file by a name that climbs', '/files/..%2f..%2fetc%2fpasswd', {}, 404, 'NOT_FOUND'],
   ]
