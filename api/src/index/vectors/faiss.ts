@@ -13,13 +13,13 @@ export const MATRIX = 20
 
 const ROOT = path.resolve(import.meta.dirname, '../../../..')
 
-interface FaissIndex {
+export interface FaissIndex {
   ntotal(): number
   getDimension(): number
   search(queries: number[], k: number): { labels: number[]; distances: number[] }
 }
 
-interface Faiss {
+export interface Faiss {
   Index: { read(file: string): FaissIndex }
 }
 
@@ -33,12 +33,17 @@ function isFaiss(loaded: unknown): loaded is Faiss {
   )
 }
 
-/** From node_modules, else as compiled by `npm start` into .native; null when there is neither. */
 export function loadFaiss(): VectorEngine | null {
+  const addon = loadAddon()
+  return addon === null ? null : new FaissEngine(addon)
+}
+
+/** From node_modules, else as compiled by `npm start` into .native; null when there is neither. */
+export function loadAddon(): Faiss | null {
   for (const place of [`${ROOT}/`, `${ROOT}/.native/`])
     try {
       const loaded: unknown = createRequire(place)('faiss-node')
-      if (isFaiss(loaded)) return new FaissEngine(loaded)
+      if (isFaiss(loaded)) return loaded
     } catch {
       // not there, or not compiled
     }
