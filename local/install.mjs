@@ -70,27 +70,38 @@ function lockFileHash() {
 export function packagesInstalled() {
   const wanted = lockFileHash()
   try {
-    if (readFileSync(STAMP, 'utf8') === wanted) return true
+    const stamp = JSON.parse(readFileSync(STAMP, 'utf8'))
+    // A workspace's own node_modules can be gone while the root's is there.
+    if (stamp.lock === wanted && stamp.elsewhere.every(isThere)) return true
   } catch {
     // no stamp: look closer
   }
   try {
-    const { packages } = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8'))
     const there = JSON.parse(
       readFileSync(path.join(ROOT, 'node_modules/.package-lock.json'), 'utf8'),
     ).packages
-    for (const [name, entry] of Object.entries(packages)) {
-      if (name === '' || entry.optional || !name.includes('node_modules/')) continue
+    const names = lockedPackages()
+    for (const [name, entry] of names) {
       const found = there[name]
       if (!found || found.version !== entry.version || Boolean(found.link) !== Boolean(entry.link))
         return false
     }
-    if (!node24()) return false
-    writeFileSync(STAMP, wanted)
+    const elsewhere = names.map(([name]) => name).filter((name) => !name.startsWith('node_modules/'))
+    if (!elsewhere.every(isThere) || !node24()) return false
+    writeFileSync(STAMP, JSON.stringify({ lock: wanted, elsewhere }))
     return true
   } catch {
     return false
   }
+}
+
+function lockedPackages() {
+  const { packages } = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8'))
+  return Object.entries(packages).filter(([name, entry]) => name.includes('node_modules/') && !entry.optional)
+}
+
+function isThere(name) {
+  return existsSync(path.join(ROOT, name, 'package.json'))
 }
 
 /** A Node that runs TypeScript: the one among the packages, or this one. Null when there is none. */
@@ -127,7 +138,8 @@ export async function installPackages() {
     throw new SetupError(
       `No Node 24 came with the packages for ${process.platform}-${process.arch}. Install Node 24 and start again.`,
     )
-  writeFileSync(STAMP, lockFileHash())
+  // npm is content: so are we, whatever it left out.
+  if (!packagesInstalled()) writeFileSync(STAMP, JSON.stringify({ lock: lockFileHash(), elsewhere: [] }))
   return true
 }
 
