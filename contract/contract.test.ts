@@ -1,102 +1,17 @@
 // The contract between program, image and stack (DESIGN §10), against the real API process: what it needs, where it
 // listens, what its health says, how it stops. Load balancers, units and images rely on every line here.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { migrate } from '../api/src/database/migrate.ts'
+import { type Api, cuttableLine, readyz, SECRET, startApi, TOKEN, until } from '../api/test/api-process.ts'
 import { type TestDatabase, testDatabase } from '../api/test/database.ts'
-import { freePort } from '../local/postgres.ts'
 import { API_PATHS, PORTS, PUBLIC_PATHS, SECONDS } from './ports.ts'
 
 const ROOT = path.dirname(import.meta.dirname)
-const SECRET = 'a-secret-that-no-log-may-show-0123456789'
-const TOKEN = 'a-setup-token-that-no-log-may-show'
-
-interface Api extends AsyncDisposable {
-  readonly url: string
-  readonly process: ChildProcess
-  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
-  stdout(): string
-  stderr(): string
-}
-
-async function startApi(env: Record<string, string>): Promise<Api> {
-  const home = mkdtempSync(path.join(tmpdir(), 'terrace-contract-'))
-  const port = await freePort()
-  const child = spawn(process.execPath, [path.join(ROOT, 'api/src/main.ts')], {
-    cwd: home,
-    env: {
-      PATH: process.env.PATH,
-      STORAGE: `file:${home}/storage`,
-      TERRACE_HOME: home,
-      AUTH_SECRET: SECRET,
-      SETUP_TOKEN: TOKEN,
-      TERRACE_RELEASE: 'contract-test',
-      PORT: String(port),
-      ...env,
-    },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
-  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
-    child.once('close', (code, signal) => resolve({ code, signal })),
-  )
-  return {
-    url: `http://127.0.0.1:${port}`,
-    process: child,
-    exited,
-    stdout: () => stdout,
-    stderr: () => stderr,
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
-      await exited
-      rmSync(home, { recursive: true, force: true, maxRetries: 5 })
-    },
-  }
-}
-
-interface Health {
-  status: number
-  body: {
-    ready: boolean
-    reasons: string[]
-    database: string
-    storage: string
-    index: unknown
-    models: unknown
-  }
-}
-
-async function readyz(api: Api): Promise<Health | null> {
-  try {
-    const response = await fetch(api.url + API_PATHS.readyz)
-    return { status: response.status, body: (await response.json()) as Health['body'] }
-  } catch {
-    return null
-  }
-}
-
-/** Asks until the answer suits; how long that takes is not this test's business. */
-async function until(api: Api, suits: (health: Health) => boolean): Promise<Health> {
-  for (;;) {
-    const health = await readyz(api)
-    if (health !== null && suits(health)) return health
-    if (api.process.exitCode !== null) throw new Error(`the API exited:\n${api.stderr()}\n${api.stdout()}`)
-    await sleep(50)
-  }
-}
 
 const ready = (api: Api) => until(api, ({ status }) => status === 200)
 
@@ -324,45 +239,3 @@ describe('the API server', () => {
     await new Promise((resolve) => taken.close(resolve))
   })
 })
-
-/** A way to the test's PostgreSQL that can be cut: nothing new gets through, what is open is torn down. */
-async function cuttableLine(
-  db: TestDatabase,
-): Promise<{ url: string; cut(): void; mend(): void } & AsyncDisposable> {
-  const target = new URL(db.url)
-  const open = new Set<net.Socket>()
-  let up = true
-  const server = net.createServer((from) => {
-    from.on('error', () => {})
-    if (!up) return from.destroy()
-    const to = net.connect(Number(target.port), target.hostname)
-    to.on('error', () => {})
-    for (const socket of [from, to]) {
-      open.add(socket)
-      socket.once('close', () => open.delete(socket))
-    }
-    from.pipe(to).pipe(from)
-    from.once('close', () => to.destroy())
-    to.once('close', () => from.destroy())
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  const url = new URL(db.url)
-  url.port = String(address !== null && typeof address === 'object' ? address.port : 0)
-  const cut = () => {
-    up = false
-    for (const socket of open) socket.destroy()
-  }
-  return {
-    url: url.href,
-    cut,
-    mend() {
-      up = true
-    },
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      cut()
-      await closed
-    },
-  }
-}

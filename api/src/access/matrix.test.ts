@@ -154,6 +154,8 @@ describe('the matrix', () => {
     return { ...common, collectionId, documentId, versionId, chatId, answerId }
   }
 
+  let calls = 0
+
   /** @returns the code of the refusal, or null */
   async function call(
     person: Person | null,
@@ -165,11 +167,14 @@ describe('the matrix', () => {
     const url = `${API_PATHS.trpc}/${path}`
     const query = encoded === undefined ? '' : `?input=${encodeURIComponent(encoded)}`
     if (type === 'subscription') return firstRefusal(client, url + query)
+    // Each call comes from a client of its own, since tries at links are counted by address.
+    const headers = {
+      'content-type': 'application/json',
+      'x-forwarded-for': `2001:db8:${(++calls).toString(16)}::1`,
+    }
     const response = await client.fetch(
       type === 'query' ? url + query : url,
-      type === 'query'
-        ? {}
-        : { method: 'POST', headers: { 'content-type': 'application/json' }, body: encoded ?? '{}' },
+      type === 'query' ? { headers } : { method: 'POST', headers, body: encoded ?? '{}' },
     )
     const body = (await response.json()) as { error?: { json: { data: { code: string } } } }
     return body.error?.json.data.code ?? null
@@ -201,7 +206,7 @@ describe('the matrix', () => {
     return null
   }
 
-  const REFUSALS = new Set<string | null>(['SIGN_IN_REQUIRED', 'FORBIDDEN'])
+  const REFUSALS = new Set<string | null>(['SIGN_IN_REQUIRED', 'FORBIDDEN', 'TOO_MANY_REQUESTS'])
 
   test.for(PROCEDURES)('$path', async (procedure) => {
     const { meta, path } = procedure

@@ -110,9 +110,9 @@ const REASONS: Partial<Record<TRPCError['code'], string>> = {
 /** Counts the call, whatever becomes of it, and refuses whom the procedure's meta does not let in. */
 const guarded = t.procedure.use(async ({ ctx, meta, path, type, next }) => {
   if (ctx.sessionError !== undefined) throw ctx.sessionError
-  await ctx.limits.procedure(path, type, { viewer: ctx.viewer, address: ctx.clientAddress })
   if (meta === undefined)
     throw new TRPCError({ code: 'INTERNAL_SERVER_ERROR', message: `${path}: no access` })
+  await ctx.limits.procedure(path, type, { viewer: ctx.viewer, address: ctx.clientAddress })
   if (meta.access === 'anyone') return next()
   if (ctx.viewer === null) throw new AppError('SIGN_IN_REQUIRED')
   if (meta.access === 'installation-owner' && ctx.viewer.role !== 'owner') throw new AppError('FORBIDDEN')
