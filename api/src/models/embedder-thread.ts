@@ -61,13 +61,22 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
   // On Linux niceness belongs to a thread (pid 0: the calling one). Elsewhere it would slow the whole process.
   if (data.nice > 0 && process.platform === 'linux') os.setPriority(0, data.nice)
   const session = await InferenceSession.create(data.model, SESSION_OPTIONS)
-  port.on('message', async (task: ThreadTask) => {
+  let last: Promise<void> = Promise.resolve()
+  const work = async (task: ThreadTask) => {
     try {
       const vector = await runModel(session, task.tokens, data.dimensions)
       port.postMessage({ id: task.id, vector } satisfies ThreadResult, [vector.buffer])
     } catch (error) {
       port.postMessage({ id: task.id, error: String(error) } satisfies ThreadResult)
     }
+  }
+  port.on('message', (message: ThreadTask | 'close') => {
+    // Never by terminate(): native code that comes back into a thread that is gone aborts the whole process.
+    last = last.then(async () => {
+      if (message !== 'close') return await work(message)
+      await session.release()
+      port.close()
+    })
   })
   port.postMessage({ ready: true } satisfies ThreadResult)
 }

@@ -1,6 +1,7 @@
 // The embedder in this process: a queue in front of a few threads, each with a session of its own.
 // Queries go before passages, whatever waits. A passage's place is first come, first served; whoever embeds many
 // keeps only a few of them in the queue at a time, so that documents share the threads evenly (ingest/embed.ts).
+import { once } from 'node:events'
 import os from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
@@ -45,6 +46,7 @@ export async function startEmbedder(config: Config, options: EmbedderOptions): P
 }
 
 interface Waiting {
+  readonly kind: 'query' | 'passage'
   readonly tokens: Int32Array
   readonly resolve: (vector: Float32Array) => void
   readonly reject: (error: unknown) => void
@@ -105,6 +107,7 @@ class ThreadPool implements Embedder {
       if (signal?.aborted) return reject(signal.reason)
       const tokens = this.#tokenizer.encode(kind === 'query' ? QUERY_PREFIX + text : text, MAX_TOKENS)
       const waiting: Waiting = {
+        kind,
         tokens: Int32Array.from(tokens),
         resolve: (vector) => {
           signal?.removeEventListener('abort', abort)
@@ -140,20 +143,28 @@ class ThreadPool implements Embedder {
       ...this.#threads.flatMap((thread) => [...thread.running.values()]),
     ])
       waiting.reject(closedError())
-    await Promise.all(this.#threads.map((thread) => thread.worker.terminate()))
-    this.#threads = []
+    // Threads finish what they run (embedder-thread.ts says why); nobody waits for the result.
+    await Promise.all(
+      this.#threads.map(({ worker }) => {
+        const gone = once(worker, 'exit')
+        worker.postMessage('close')
+        return gone
+      }),
+    )
   }
 
   /**
-   * A thread gets its next passage while it still works on one, so that it never waits for this thread's
-   * event loop; a query is only given to the thread that is free first.
+   * A thread gets its next passage while it still works on one, so that it never waits for this thread's event loop.
+   * A query is not given to a thread that works on another query: the one that is free first gets it.
    */
   #feed(): void {
     for (let depth = 0; depth < 2; depth++)
       for (const thread of this.#threads) {
         if (!thread.ready || thread.running.size !== depth) continue
-        const next = (depth === 0 ? this.#queries.shift() : undefined) ?? this.#passages.shift()
-        if (next === undefined) break
+        const [current] = thread.running.values()
+        const query = current?.kind === 'query' ? undefined : this.#queries.shift()
+        const next = query ?? this.#passages.shift()
+        if (next === undefined) continue
         const task: ThreadTask = { id: this.#nextId++, tokens: next.tokens }
         thread.running.set(task.id, next)
         thread.worker.postMessage(task)

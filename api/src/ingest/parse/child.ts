@@ -67,6 +67,7 @@ export class ParserChild {
   #onBroken: ((error: Error) => void) | undefined
   #nextId = 1
   files = 0
+  busy = false
   /** Of the process, as it said after its last file. */
   memory = 0
 
@@ -122,6 +123,7 @@ export class ParserChild {
     signal: AbortSignal,
   ): Promise<ParseResult> {
     this.files++
+    this.busy = true
     let touched = Date.now()
     const checks = new PageChecks()
     const stop = new AbortController()
@@ -163,6 +165,7 @@ export class ParserChild {
       signal.removeEventListener('abort', onAbort)
       stop.abort()
       file.body.destroy()
+      this.busy = false
       this.#onMessage = undefined
       this.#onBroken = undefined
     }

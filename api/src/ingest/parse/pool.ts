@@ -2,6 +2,7 @@
 // Small files and large ones have places of their own, so that the one never waits for the other.
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
+import { AppError } from '../../errors.ts'
 import type { ParseHooks, ParseResult, ParserLimits } from './child.ts'
 import { ParserChild } from './child.ts'
 import { parserCommand, type Wrapper, wrappers } from './sandbox.ts'
@@ -24,8 +25,8 @@ export interface ParserPool {
   ): Promise<ParseResult>
   /** How the parsers are locked up, for the log and for tests. */
   readonly sandbox: Wrapper
-  /** Process ids of the parsers alive. */
-  pids(): number[]
+  /** Process ids of the parsers alive; only of those that have a file in hand, when asked so. */
+  pids(which?: 'busy'): number[]
   close(): Promise<void>
 }
 
@@ -36,6 +37,9 @@ const LIMITS: ParserLimits = {
   memoryBytes: 1536 * 1024 * 1024,
 }
 const START_MS = 60_000
+const RESTART_MS = 1_000
+/** Parsers beyond the first that had nothing to do for this long are let go. */
+const SPARE_MS = 60_000
 /** A parser is replaced after this many files… */
 const FILES = 200
 /** …or once it holds this much after one. */
@@ -77,8 +81,10 @@ class Pool implements ParserPool {
     this.#idle.push(first)
   }
 
-  pids(): number[] {
-    return [...this.#all].flatMap((child) => (child.alive && child.pid !== undefined ? [child.pid] : []))
+  pids(which?: 'busy'): number[] {
+    return [...this.#all].flatMap((child) =>
+      child.alive && child.pid !== undefined && (which === undefined || child.busy) ? [child.pid] : [],
+    )
   }
 
   async parse(
@@ -96,7 +102,8 @@ class Pool implements ParserPool {
 
   async close(): Promise<void> {
     this.#closed = true
-    for (const waiting of this.#waiting.splice(0)) waiting(new Error('the parsers are stopping'))
+    for (const waiting of this.#waiting.splice(0))
+      waiting(new AppError('UNAVAILABLE', { reason: 'the parsers are stopping' }))
     await Promise.all([...this.#all].map((child) => child.close()))
     this.#all.clear()
   }
@@ -147,9 +154,10 @@ class Pool implements ParserPool {
         this.#starting--
         this.#all.delete(child)
         await child.close()
-        this.#options.log.warn({ err }, 'a parser did not start')
-        // Whoever waits is told: the job is tried again later.
-        this.#waiting.shift()?.(new Error('no parser could be started'))
+        if (this.#closed) return
+        // Whoever waits goes on waiting: this is the machine's trouble, not the file's.
+        this.#options.log.warn({ err }, 'a parser did not start and is started again')
+        setTimeout(() => this.#fill(), RESTART_MS)
       },
     )
   }
@@ -167,7 +175,22 @@ class Pool implements ParserPool {
 
   #offer(child: ParserChild): void {
     const next = this.#waiting.shift()
-    if (next === undefined) this.#idle.push(child)
-    else next(child)
+    if (next !== undefined) {
+      next(child)
+      return
+    }
+    this.#idle.push(child)
+    if (this.#idle.length === 1) return
+    // The one that idles longest is let go, unless it got a file meanwhile.
+    const [spare] = this.#idle
+    const files = spare?.files
+    setTimeout(() => {
+      if (spare === undefined || spare.files !== files || this.#idle.length < 2) return
+      const place = this.#idle.indexOf(spare)
+      if (place < 0) return
+      this.#idle.splice(place, 1)
+      this.#all.delete(spare)
+      spare.kill()
+    }, SPARE_MS).unref()
   }
 }
