@@ -151,8 +151,15 @@ export async function deleteChat(
   id: string,
 ): Promise<void> {
   await transaction(deps.pool, async (client) => {
-    const chat = await requireChat(client, viewer, id)
-    await client.query('UPDATE chats SET deleted_at = now() WHERE id = $1', [id])
+    await requireChat(client, viewer, id)
+    // Its collection is read under the row's lock: one that is just being made goes too, and none is made after.
+    const { rows: deleted } = await client.query<{ collectionId: string | null }>(
+      `UPDATE chats SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL
+       RETURNING collection_id AS "collectionId"`,
+      [id],
+    )
+    const [chat] = deleted
+    if (chat === undefined) throw new AppError('NOT_FOUND')
     await client.query(
       `WITH asked AS (
          UPDATE attempts SET stop_requested_at = now()
@@ -161,10 +168,10 @@ export async function deleteChat(
       [id],
     )
     await notifyChat(client, viewer.userId, id)
-    if (chat.ownCollectionId === null) return
+    if (chat.collectionId === null) return
     const { rows } = await client.query<{ id: string; key: number }>(
       'SELECT id, key FROM collections WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE',
-      [chat.ownCollectionId],
+      [chat.collectionId],
     )
     // Ends with the append to the log: nothing may follow.
     if (rows[0] !== undefined) await retractCollection(deps.jobs, client, rows[0])
@@ -181,10 +188,11 @@ export async function ownCollection(
     await requireChat(client, viewer, chatId)
     // Two files dropped at once ask at once: the lock makes them get one collection.
     const { rows: locked } = await client.query<{ collectionId: string | null }>(
-      'SELECT collection_id AS "collectionId" FROM chats WHERE id = $1 FOR UPDATE',
+      'SELECT collection_id AS "collectionId" FROM chats WHERE id = $1 AND deleted_at IS NULL FOR UPDATE',
       [chatId],
     )
-    const known = locked[0]?.collectionId
+    if (locked[0] === undefined) throw new AppError('NOT_FOUND')
+    const known = locked[0].collectionId
     if (typeof known === 'string') return { collectionId: known }
     const { rows } = await client.query<{ id: string }>(
       `WITH made AS (
