@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'vitest'
+import { allowed } from '../filter.ts'
+import { Passages } from '../passages.ts'
+import { Top } from '../top.ts'
+import { Analyser, standalone } from './analysis.ts'
+import { Lexical } from './lexical.ts'
+import { Postings } from './postings.ts'
+
+describe('analysis', () => {
+  const terms = async (language: string, text: string) => (await Analyser.load(language)).terms(text)
+
+  test('English: lower case, stems, no stop words, contractions and possessives cut', async () => {
+    expect(await terms('en', "The Packages' configuration isn't the maintainer's.")).toEqual([
+      'packag',
+      'configur',
+      'maintain',
+    ])
+    expect(await terms('en', "I'm sure we don't need a C compiler")).toEqual(['sure', 'need', 'c', 'compil'])
+  })
+
+  test('other languages have their own stems and stop words', async () => {
+    expect(await terms('de', 'Die Häuser und das Haus')).toEqual(await terms('de', 'häuser haus'))
+    expect(await terms('fr', "L'installation des paquets")).toEqual(await terms('fr', 'installation paquets'))
+    expect(await terms('ru', 'и книги')).toHaveLength(1)
+    expect(await terms('xx', 'the words')).toEqual(['the', 'words'])
+  })
+
+  test('scripts without spaces are cut into words, and the same words come from another text', async () => {
+    const long = await terms('zh', '数据库服务器需要配置文件。')
+    expect(long.length).toBeGreaterThan(3)
+    expect(long).toContain((await terms('zh', '服务器'))[0])
+    expect((await terms('th', 'ภาษาไทยไม่มีช่องว่าง')).length).toBeGreaterThan(2)
+  })
+
+  test('forms of a character are one, and nonsense is survived', async () => {
+    expect(await terms('en', 'Ｐａｃｋａｇｅ ﬁle')).toEqual(await terms('en', 'package file'))
+    expect(await terms('en', '\0\uD800 \u202e!!! ...')).toEqual([])
+    expect((await terms('en', 'x'.repeat(100_000)))[0]).toHaveLength(40)
+    expect((await terms('en', '漢'.repeat(20_000))).length).toBeGreaterThan(10)
+    expect(standalone('\uD800abc')).toBe('\uD800abc')
+  })
+})
+
+describe('postings', () => {
+  const list = (postings: Postings, term: number, before?: number) => {
+    const found: [number, number][] = []
+    postings.runs(
+      term,
+      (run, from, to) => {
+        for (const posting of run.subarray(from, to)) found.push([posting >>> 8, posting & 255])
+      },
+      before,
+    )
+    return found
+  }
+
+  test('come back as they were added, across blocks and chunks, for many terms at once', () => {
+    const postings = new Postings()
+    const terms = Array.from({ length: 50 }, (_, i) => postings.numberOrNew(`t${i}`))
+    const expected = new Map<number, [number, number][]>(terms.map((term) => [term, []]))
+    // More than one chunk of a million numbers in all, and lists of every length.
+    for (let place = 0; place < 60_000; place++)
+      for (const term of terms) {
+        if (place % (term + 1) !== 0) continue
+        const frequency = 1 + ((place * 7 + term) % 300)
+        postings.add(term, place, frequency)
+        expected.get(term)?.push([place, Math.min(frequency, 255)])
+      }
+    for (const term of terms) {
+      expect(list(postings, term)).toEqual(expected.get(term))
+      expect(postings.count(term)).toBe(expected.get(term)?.length)
+      for (const before of [0, 1, 2, 777, 59_999, 60_000])
+        expect(list(postings, term, before)).toEqual(expected.get(term)?.filter(([place]) => place < before))
+    }
+  })
+
+  test('added to a saved base, they follow it', () => {
+    const saved = {
+      terms: ['a', 'b'],
+      offsets: Uint32Array.of(0, 2, 3),
+      postings: Uint32Array.of((0 << 8) | 1, (5 << 8) | 2, (3 << 8) | 9),
+    }
+    const postings = new Postings(saved)
+    postings.add(postings.numberOrNew('a'), 8, 4)
+    postings.add(postings.numberOrNew('c'), 9, 1)
+    expect(list(postings, postings.number('a') ?? -1)).toEqual([
+      [0, 1],
+      [5, 2],
+      [8, 4],
+    ])
+    expect(list(postings, postings.number('a') ?? -1, 8)).toEqual([
+      [0, 1],
+      [5, 2],
+    ])
+    expect(list(postings, postings.number('b') ?? -1)).toEqual([[3, 9]])
+    expect(list(postings, postings.number('c') ?? -1)).toEqual([[9, 1]])
+    expect(postings.number('d')).toBeUndefined()
+  })
+})
+
+test('a question is read in the language of each passage', async () => {
+  const passages = new Passages()
+  const lexical = new Lexical(passages)
+  const write = async (key: number, language: string, text: string) => {
+    await lexical.load(language)
+    const slot = passages.newSlot(1)
+    const { terms, length } = lexical.count(language, '', text)
+    const place = passages.add(key, slot, passages.languageNumber(language), length)
+    lexical.add(place, terms)
+    passages.publish(slot, { key, collectionKey: 1, versionId: '', first: place, count: 1 })
+  }
+  await write(1, 'en', 'The gardens of the city')
+  await write(2, 'de', 'Die Gärten der Stadt')
+  await write(3, 'de', 'Ein Gift im Garten')
+  await write(4, 'en', 'A gift for the garden')
+  const find = (question: string) => {
+    const top = new Top(10)
+    if (lexical.scores.score(question))
+      lexical.best(allowed(passages, { kind: 'collections', keys: [1] }), new Top(0), top)
+    return top.sorted().map(({ id }) => id)
+  }
+  expect(find('garden').sort()).toEqual([1, 4])
+  expect(find('garten').sort()).toEqual([2, 3])
+  expect(find('gift').sort()).toEqual([3, 4])
+  expect(find('of the der die')).toEqual([])
+})
