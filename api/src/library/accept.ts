@@ -175,8 +175,13 @@ async function insertVersion(
   offer: Offer,
   version: { documentId: string; storageKey: string; duplicateOf: ErrorDetail | undefined },
 ): Promise<{ documentId: string; versionId: string; stage: DocumentStage; storageKey: string }> {
-  // The document's lock keeps the numbers without gaps and without a clash.
-  await client.query('UPDATE documents SET updated_at = now() WHERE id = $1', [version.documentId])
+  // The document's lock keeps the numbers without gaps and without a clash. It may have been deleted while we waited:
+  // a file that is accepted into it would vanish without a word.
+  const { rowCount } = await client.query(
+    'UPDATE documents SET updated_at = now() WHERE id = $1 AND deleted_at IS NULL',
+    [version.documentId],
+  )
+  if (rowCount === 0) throw new AppError('NOT_FOUND')
   const stage: DocumentStage = version.duplicateOf === undefined ? 'received' : 'attention'
   await client.query(
     `INSERT INTO document_versions

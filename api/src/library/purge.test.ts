@@ -271,3 +271,24 @@ test('when the database can not even be asked, the blob stays for the sweep', as
   await sweep(deps)
   expect(await library.stored()).toEqual(before)
 })
+
+test('a file for a document that is deleted while it is accepted is refused, and leaves nothing', async () => {
+  const { documentId } = await put('target.txt', randomBytes(10))
+  const before = await library.stored()
+  const deleting = await library.pool.connect()
+  await deleting.query('BEGIN')
+  await deleting.query('UPDATE documents SET deleted_at = now() WHERE id = $1', [documentId])
+  const uploading = put('target.txt', randomBytes(10), { document: documentId })
+  while (
+    !(await count(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    ))
+  )
+    await sleep(10)
+  await deleting.query('COMMIT')
+  deleting.release()
+  expect(await uploading).toMatchObject({ status: 404, code: 'NOT_FOUND' })
+  expect(await count('SELECT 1 FROM document_versions WHERE document_id = $1', [documentId])).toBe(1)
+  expect(await library.stored()).toEqual(before)
+  expect(await count('SELECT 1 FROM pending_blobs')).toBe(0)
+})
