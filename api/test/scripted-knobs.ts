@@ -20,6 +20,10 @@ export interface Knobs {
   readonly hang?: boolean
   /** Breaks the connection after this many tokens. */
   readonly die?: number
+  /** Ends its stream in good order after this many tokens, but without saying that it is done. */
+  readonly cut?: number
+  /** Says `[DONE]` at its end and nothing else: no finish reason, no usage. */
+  readonly terse?: boolean
   /** Goes silent after this many tokens, with the connection open. */
   readonly stall?: number
   /** Sends something that is no JSON after this many tokens; `-1` answers with an HTML page. */
@@ -39,7 +43,7 @@ export function parseKnobs(model: string): Knobs {
   const knobs: Record<string, string | number | boolean> = {}
   for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? '')) {
     if (name === 'text' || name === 'redirect' || name === 'refuse') knobs[name] = value
-    else if (name === 'hang' || name === 'stamp') knobs[name] = value !== '0'
+    else if (name === 'hang' || name === 'stamp' || name === 'terse') knobs[name] = value !== '0'
     else if (Number.isNaN(Number(value))) throw new Error(`knob ${name}=${value} is no number`)
     else knobs[name] = Number(value)
   }

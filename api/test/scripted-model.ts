@@ -70,6 +70,9 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       finish(stream)
       // What was written leaves first: a model that dies has said something.
       response.socket?.destroySoon()
+    } else if (knobs.cut === sent) {
+      finish(stream)
+      response.end()
     } else if (knobs.stall === sent) {
       streams.delete(stream)
     } else if (knobs.garbage === sent) {
@@ -81,7 +84,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       response.end()
     } else if (sent >= tokens.length) {
       finish(stream)
-      write(stream, frame(request.model, {}, 'stop', usage(request)))
+      if (knobs.terse !== true) write(stream, frame(request.model, {}, 'stop', usage(request)))
       write(stream, 'data: [DONE]\n\n')
       response.end()
     } else {

@@ -184,10 +184,10 @@ describe('another server', () => {
     await using c = await conversation({ knobs: 'hang=1' })
     const chatId = await c.chat()
     const { answerId } = await c.ask(chatId, HOLD)
-    await expect.poll(() => c.scripted.requests.length).toBe(1)
+    await expect.poll(() => c.scripted.requests.length, { timeout: 15_000 }).toBe(1)
     await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
     expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'stopped', text: '' })
-    await expect.poll(() => c.scripted.requests[0]?.aborted).toBe(true)
+    await expect.poll(() => c.scripted.requests[0]?.aborted, { timeout: 15_000 }).toBe(true)
     const next = await c.ask(chatId, HOLD)
     await stop({ pool: c.db.pool, ...c.server }, c.viewer, next.answerId)
     expect(heardEnd(await c.watch(next.answerId)).state).toBe('stopped')
@@ -222,7 +222,7 @@ describe('another server', () => {
   })
 
   it('takes over at once when the writing one is told to stop', async () => {
-    await using c = await conversation({ knobs: 'rate=200&tokens=40' })
+    await using c = await conversation({ knobs: 'rate=20&tokens=100' })
     const elsewhere = await askElsewhere(c, await c.chat(), 'rate=20&tokens=2000')
     await said(c, 10)
     elsewhere.child.kill('SIGTERM')

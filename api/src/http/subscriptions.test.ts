@@ -138,7 +138,7 @@ describe('subscriptions', () => {
     const subscription = client(port).count.subscribe({ to: 1e9, everyMs: 5 }, {})
     await new Promise((resolve) => setTimeout(resolve, 100))
     subscription.unsubscribe()
-    await expect.poll(() => finished).toBe(before + 1)
+    await expect.poll(() => finished, { timeout: 15_000 }).toBe(before + 1)
   })
 
   it('wait for a reader who does not read', async () => {

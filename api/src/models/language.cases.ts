@@ -7,7 +7,7 @@ import type { ChatMessage, LanguageModel } from './port.ts'
 
 export interface LanguageCase {
   readonly scripted: () => ScriptedModel
-  /** A model of this adapter; `model` carries the knobs. Silence is to be noticed after 0.3 s. */
+  /** A model of this adapter; `model` carries the knobs. With `hang` or `stall`, silence is to be noticed soon. */
   readonly create: (model: string) => LanguageModel
 }
 
@@ -43,6 +43,8 @@ const FAILURES: readonly [string, string, number][] = [
   ['stall=3', 'MODEL_STALLED', 3],
   ['die=0', 'MODEL_STALLED', 0],
   ['die=3', 'MODEL_STALLED', 3],
+  ['cut=0', 'MODEL_BROKEN', 0],
+  ['cut=3', 'MODEL_STALLED', 3],
   ['error=400', 'MODEL_REFUSED_REQUEST', 0],
   ['error=401', 'MODEL_REFUSED_KEY', 0],
   ['error=403', 'MODEL_REFUSED_KEY', 0],
@@ -83,6 +85,11 @@ export function languageCases({ scripted, create }: LanguageCase): void {
     expect(heard.usage).toBeNull()
   })
 
+  it('takes an end without a finish reason for one, when it is said', async () => {
+    const heard = await listen(create('m?text=One two.&terse=1'))
+    expect(heard).toEqual({ text: 'One two.', error: null, usage: { inputTokens: null, outputTokens: null } })
+  })
+
   it('says when to try again', async () => {
     const heard = await listen(create('m?error=429&retryAfter=7'))
     expect((heard.error as AppError).detail).toEqual({ seconds: 7 })
@@ -96,18 +103,29 @@ export function languageCases({ scripted, create }: LanguageCase): void {
       for await (const _ of model.stream(MESSAGES, { maxOutputTokens: 100, signal: stop.signal }))
         if (++tokens === 3) stop.abort()
     }).rejects.toThrow()
-    await expect.poll(() => scripted().requests.at(-1)?.aborted).toBe(true)
+    await expect.poll(() => scripted().requests.at(-1)?.aborted, { timeout: 15_000 }).toBe(true)
     expect(scripted().requests.at(-1)?.sent).toBeLessThan(50)
+  })
+
+  it('closes the connection also while nobody reads', async () => {
+    const stop = new AbortController()
+    const events = create('m?tokens=1000&rate=100').stream(MESSAGES, {
+      maxOutputTokens: 100,
+      signal: stop.signal,
+    })
+    await events[Symbol.asyncIterator]().next()
+    stop.abort()
+    await expect.poll(() => scripted().requests.at(-1)?.aborted, { timeout: 15_000 }).toBe(true)
   })
 
   it('closes the connection before the first token, too', async () => {
     const stop = new AbortController()
-    const heard = listen(create('m?hang=1'), stop.signal)
     const before = scripted().requests.length
-    await expect.poll(() => scripted().requests.length).toBeGreaterThanOrEqual(before)
+    const heard = listen(create('m?hang=1'), stop.signal)
+    await expect.poll(() => scripted().requests.length, { timeout: 15_000 }).toBe(before + 1)
     stop.abort()
     await heard
-    await expect.poll(() => scripted().requests.at(-1)?.aborted).toBe(true)
+    await expect.poll(() => scripted().requests.at(-1)?.aborted, { timeout: 15_000 }).toBe(true)
   })
 
   it('closes the connection when the reader leaves early', async () => {
@@ -116,6 +134,6 @@ export function languageCases({ scripted, create }: LanguageCase): void {
       signal: new AbortController().signal,
     }))
       break
-    await expect.poll(() => scripted().requests.at(-1)?.aborted).toBe(true)
+    await expect.poll(() => scripted().requests.at(-1)?.aborted, { timeout: 15_000 }).toBe(true)
   })
 }

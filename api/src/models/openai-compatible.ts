@@ -2,7 +2,7 @@
 // The ai SDK's provider makes the request and reads what is unusual; plain text takes the fast lane.
 // Silence is measured in tokens: a connection that stays open, or sends comments, is no sign of life.
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
-import type { LanguageModelV4Prompt } from '@ai-sdk/provider'
+import { InvalidResponseDataError, type LanguageModelV4Prompt } from '@ai-sdk/provider'
 import { AppError } from '../errors.ts'
 import { createDialect, type Dialect } from './dialect.ts'
 import { type Lane, laneFetch } from './fast-lane.ts'
@@ -141,8 +141,10 @@ async function read(outbound: Outbound, options: Model, request: Request, lane: 
       if (done) break
       if (part.type === 'text-delta') tapped.text(part.delta)
       else if (part.type === 'reasoning-delta') lane.alive()
-      else if (part.type === 'error') throw new UpstreamError(part.error)
-      else if (part.type === 'finish') {
+      else if (part.type === 'error') {
+        // The SDK's own complaint that no finish reason came; some servers only say `[DONE]`. It is looked at below.
+        if (!InvalidResponseDataError.isInstance(part.error)) throw new UpstreamError(part.error)
+      } else if (part.type === 'finish') {
         usage.inputTokens = part.usage.inputTokens.total ?? null
         usage.outputTokens = part.usage.outputTokens.total ?? null
         ended ||= part.finishReason.raw !== undefined
