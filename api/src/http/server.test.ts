@@ -184,6 +184,18 @@ describe('the server', () => {
     expect(text).not.toMatch(/node_modules|\.ts:|\bat .*\(|"stack"/)
   })
 
+  test.for(['[', 'null', '{"json":{},"meta":{"values":{"a.b":["Date"]}}}'])(
+    'a stream whose input is %s is refused for good, not as a failure of ours',
+    async (input) => {
+      const { fetch } = await server.person()
+      const response = await fetch(`/trpc/chats.watch?input=${encodeURIComponent(input)}`)
+      const last = (await response.text()).trim().split('\n').at(-1) ?? ''
+      expect(JSON.parse(last.replace(/^data: /, ''))).toMatchObject({
+        json: { data: { code: 'INVALID_INPUT' } },
+      })
+    },
+  )
+
   test('a batch of more calls than any page makes is refused', async () => {
     const { status } = await server.anonymous.fetch(
       `/trpc/${Array.from({ length: 31 }, () => 'people.me').join(',')}?batch=1&input={}`,

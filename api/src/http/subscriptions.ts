@@ -9,7 +9,7 @@ import {
   getTRPCErrorFromUnknown,
   getTRPCErrorShape,
   isTrackedEnvelope,
-  type TRPCError,
+  TRPCError,
 } from '@trpc/server'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import superjson, { type SuperJSONResult } from 'superjson'
@@ -122,11 +122,19 @@ async function run<Ctx>(
 /** The input of a subscription: `?input=` as tRPC's links write it, and the last id when the browser resumes. */
 function readInput(request: FastifyRequest): unknown {
   const query = request.query as Record<string, string | undefined>
-  const input: unknown =
-    query.input === undefined ? undefined : superjson.deserialize(JSON.parse(query.input) as SuperJSONResult)
+  const input = query.input === undefined ? undefined : parseInput(query.input)
   const lastEventId = request.headers['last-event-id'] ?? query.lastEventId ?? query['Last-Event-Id']
   if (lastEventId === undefined || lastEventId === '') return input
   return { ...(typeof input === 'object' && input !== null ? input : {}), lastEventId }
+}
+
+/** A query of any client's making: what is no superjson is its mistake, and no reason to come back for ever. */
+function parseInput(text: string): unknown {
+  try {
+    return superjson.deserialize(JSON.parse(text) as SuperJSONResult)
+  } catch (cause) {
+    throw new TRPCError({ code: 'PARSE_ERROR', cause })
+  }
 }
 
 type Response = FastifyReply['raw']
