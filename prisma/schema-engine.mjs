@@ -22,7 +22,7 @@ const ds = JSON.parse(opt('--datasource')[0] ?? '{}')
 const dbName = (url) => decodeURIComponent(new URL(url).pathname.slice(1))
 const withDb = (url, db) => {
   const u = new URL(url)
-  u.pathname = '/' + db
+  u.pathname = `/${db}`
   return u.href
 }
 async function sql(url, text) {
@@ -41,7 +41,7 @@ const cli = argv.indexOf('cli')
 if (cli >= 0) {
   // "can-connect-to-database" | "create-database"; the CLI ignores the first stderr line
   const log = (level, fields) =>
-    process.stderr.write(JSON.stringify({ level, fields, target: 'schema_engine::logger' }) + '\n')
+    process.stderr.write(`${JSON.stringify({ level, fields, target: 'schema_engine::logger' })}\n`)
   log('INFO', { message: 'schema-engine-wasm' })
   try {
     await (argv[cli + 1] === 'create-database' ? createDatabase(ds.url) : sql(ds.url))
@@ -109,7 +109,7 @@ class MigrationPg extends PrismaPg {
   }
 }
 
-globalThis.PRISMA_WASM_PANIC_REGISTRY = { set_message: (m) => process.stderr.write(m + '\n') }
+globalThis.PRISMA_WASM_PANIC_REGISTRY = { set_message: (m) => process.stderr.write(`${m}\n`) }
 const wasm = fs.readFileSync(
   fileURLToPath(import.meta.resolve('@prisma/schema-engine-wasm/schema_engine_bg')).replace(/\.js$/, '.wasm'),
 )
@@ -139,7 +139,7 @@ async function call(method, params) {
     await factory.externalPool?.end().catch(() => {})
   }
 }
-const send = (m) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...m }) + '\n')
+const send = (m) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...m })}\n`)
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const { id, method, params } = JSON.parse(line)
   if (!method) continue
