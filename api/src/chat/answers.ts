@@ -6,8 +6,9 @@ import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { type AnswerDeps, type AnswerSink, answerQuestion, citedPassages, type Progress } from './answer.ts'
 import { type AttemptEnd, handBack, renewLeases, saveEnd, saveProgress, takeOverLapsed } from './attempts.ts'
-import { createChunkWriter } from './chunks.ts'
+import { type ChunkWriter, createChunkWriter } from './chunks.ts'
 import { loadContext } from './context.ts'
+import { createGate, type Gate } from './gate.ts'
 import { type AttemptIdentity, LiveAttempt } from './live.ts'
 import { listenForAttempts } from './signals.ts'
 
@@ -30,6 +31,8 @@ export interface Answers {
 
 const RENEW_MS = 1_500
 const TAKE_OVER_MS = 1_000
+/** Of the pool's ten connections, for progress and ends. */
+const WRITERS = 3
 /** Ends are tried for about half a minute. */
 const SAVE_TRIES = 16
 const SAVE_PAUSE_MS = 250
@@ -40,6 +43,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
   const live = new Map<string, LiveAttempt>()
   const byAnswer = new Map<string, LiveAttempt>()
   const chunks = createChunkWriter(pool, log)
+  const gate = createGate(WRITERS)
   const running = new Set<Promise<void>>()
   let stopping = false
 
@@ -49,7 +53,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
     const attempt = new LiveAttempt(identity, 'waiting')
     live.set(attempt.id, attempt)
     byAnswer.set(attempt.answerId, attempt)
-    const run = write(deps, serverId, chunks, attempt)
+    const run = write({ ...deps, serverId, chunks, gate }, attempt)
       .catch((error: unknown) =>
         log.error({ err: error, attempt: attempt.id }, 'an attempt could not be ended'),
       )
@@ -123,14 +127,15 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
   }
 }
 
+interface Writing extends AnswersDeps {
+  readonly serverId: string
+  readonly chunks: ChunkWriter
+  readonly gate: Gate
+}
+
 /** Writes one attempt to its end. @throws when its end could not be saved */
-async function write(
-  deps: AnswersDeps,
-  serverId: string,
-  chunks: ReturnType<typeof createChunkWriter>,
-  attempt: LiveAttempt,
-): Promise<void> {
-  const { pool, log } = deps
+async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
+  const { pool, log, serverId, chunks, gate } = deps
   const progress: Progress = { model: '', passages: [], used: [] }
   // Progress is for those who look from elsewhere: nobody here waits for it, but its order is kept.
   let noted: Promise<void> = Promise.resolve()
@@ -138,7 +143,11 @@ async function write(
     const { state } = attempt
     const passageIds = progress.passages.map(({ passageId }) => passageId)
     noted = noted
-      .then(() => saveProgress(pool, serverId, attempt.id, { state, model: progress.model, passageIds }))
+      .then(() =>
+        gate.pass(() =>
+          saveProgress(pool, serverId, attempt.id, { state, model: progress.model, passageIds }),
+        ),
+      )
       .catch((error: unknown) => log.warn({ err: error, attempt: attempt.id }, 'progress was not saved'))
   }
   const sink: AnswerSink = {
@@ -182,7 +191,7 @@ async function write(
   if (attempt.conclusion === 'lost') return
   await noted
   chunks.drop(attempt)
-  const saved = await saveEndForSure(deps, serverId, attempt, {
+  const saved = await saveEndForSure(deps, attempt, {
     state: failure !== null ? 'failed' : attempt.stopRequested ? 'stopped' : 'done',
     text: attempt.read(0),
     citations: citedPassages(progress),
@@ -198,14 +207,13 @@ async function write(
  * The lease may lapse meanwhile; then saving changes nothing and says so.
  */
 async function saveEndForSure(
-  { pool, log }: AnswersDeps,
-  serverId: string,
+  { pool, log, serverId, gate }: Writing,
   attempt: LiveAttempt,
   end: AttemptEnd,
 ): Promise<boolean> {
   for (let tries = 1; ; tries++) {
     try {
-      return await saveEnd(pool, serverId, attempt, end)
+      return await gate.pass(() => saveEnd(pool, serverId, attempt, end))
     } catch (error) {
       if (tries === SAVE_TRIES || attempt.conclusion !== null) throw error
       log.warn({ err: error, attempt: attempt.id, tries }, 'an end was not saved yet')
