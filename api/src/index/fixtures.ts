@@ -42,10 +42,13 @@ export function bytesOf(vector: Float32Array): Buffer {
 
 export class FixtureLibrary {
   readonly #pool: Pool
+  readonly #digest: string
   #generation: number | undefined
 
-  constructor(pool: Pool) {
+  /** `digest` is that of the embedder that is to ask. */
+  constructor(pool: Pool, digest = 'fixture') {
     this.#pool = pool
+    this.#digest = digest
   }
 
   async collection(options: { owner?: string; kind?: string } = {}): Promise<{ id: string; key: number }> {
@@ -159,9 +162,9 @@ export class FixtureLibrary {
   async generation(db: Pick<Client, 'query'> = this.#pool): Promise<number> {
     if (this.#generation !== undefined) return this.#generation
     const { rows } = await db.query<{ id: number }>(
-      `INSERT INTO generations (digest, key, dimensions, state) VALUES ('fixture', '{}', $1, 'active')
+      `INSERT INTO generations (digest, key, dimensions, state) VALUES ($2, '{}', $1, 'active')
        ON CONFLICT (digest) DO UPDATE SET state = 'active' RETURNING id`,
-      [DIMENSIONS],
+      [DIMENSIONS, this.#digest],
     )
     this.#generation = rows[0]?.id ?? 0
     return this.#generation

@@ -75,7 +75,7 @@ export function expectedOrder(
       let bm25 = 0
       for (const [term, idf] of weights) {
         const frequency = terms.filter((found) => found === term).length
-        bm25 += (idf * frequency * 2.2) / (frequency + 1.2 * (0.25 + (0.75 * terms.length) / average))
+        bm25 += (idf * frequency * 2.2) / (frequency + 1.2 * (0.25 + (0.75 * terms.length) / (average || 1)))
       }
       const words = maximum === 0 ? 0 : bm25 / maximum
       const vector = document.embedded ? passage.vector : null

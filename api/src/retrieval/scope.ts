@@ -1,5 +1,6 @@
 // What a search ranges over, as the asker may see it now: keys for the index's filter. Asked of the database on the
-// primary for every search, never remembered (promise P5).
+// primary for every search, never remembered (promise P5). The same statement says which generation the vectors in
+// the index are of: a question embedded otherwise can't be compared with them.
 import { VISIBLE_COLLECTIONS_SQL } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Queryable } from '../database/pool.ts'
@@ -16,7 +17,16 @@ export interface Scope {
 export interface ResolvedScope {
   readonly filter: IndexFilter
   readonly collections: number
+  /** Digest of the active generation (models/generation.ts); null when nothing was ever embedded. */
+  readonly generation: string | null
 }
+
+interface Row {
+  readonly key: number
+  readonly generation: string | null
+}
+
+const GENERATION_SQL = `(SELECT digest FROM generations WHERE state = 'active' ORDER BY id LIMIT 1) AS generation`
 
 /** @throws AppError NOT_FOUND when nothing that was named is visible, NOTHING_TO_SEARCH for an empty list */
 export async function resolveScope(db: Queryable, viewer: Viewer, scope: Scope): Promise<ResolvedScope> {
@@ -27,18 +37,18 @@ export async function resolveScope(db: Queryable, viewer: Viewer, scope: Scope):
 }
 
 async function ofEverything(db: Queryable, viewer: Viewer): Promise<ResolvedScope> {
-  const { rows } = await db.query<{ key: number }>({
+  const { rows } = await db.query<Row>({
     name: 'search-scope-everything',
-    text: `SELECT c.key FROM collections c WHERE c.kind = 'shared' AND c.id IN ${VISIBLE_COLLECTIONS_SQL} ORDER BY c.key`,
+    text: `SELECT c.key, ${GENERATION_SQL} FROM collections c WHERE c.kind = 'shared' AND c.id IN ${VISIBLE_COLLECTIONS_SQL} ORDER BY c.key`,
     values: [viewer.userId],
   })
   return collectionScope(rows)
 }
 
 async function ofCollections(db: Queryable, viewer: Viewer, ids: readonly string[]): Promise<ResolvedScope> {
-  const { rows } = await db.query<{ key: number }>({
+  const { rows } = await db.query<Row>({
     name: 'search-scope-collections',
-    text: `SELECT c.key FROM collections c WHERE c.id = ANY($2::uuid[]) AND c.id IN ${VISIBLE_COLLECTIONS_SQL} ORDER BY c.key`,
+    text: `SELECT c.key, ${GENERATION_SQL} FROM collections c WHERE c.id = ANY($2::uuid[]) AND c.id IN ${VISIBLE_COLLECTIONS_SQL} ORDER BY c.key`,
     values: [viewer.userId, ids],
   })
   if (rows.length === 0) throw new AppError('NOT_FOUND')
@@ -46,17 +56,21 @@ async function ofCollections(db: Queryable, viewer: Viewer, ids: readonly string
 }
 
 async function ofDocument(db: Queryable, viewer: Viewer, id: string): Promise<ResolvedScope> {
-  const { rows } = await db.query<{ key: number }>({
+  const { rows } = await db.query<Row>({
     name: 'search-scope-document',
-    text: `SELECT d.key FROM documents d
+    text: `SELECT d.key, ${GENERATION_SQL} FROM documents d
            WHERE d.id = $2::uuid AND d.deleted_at IS NULL AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}`,
     values: [viewer.userId, id],
   })
   const [row] = rows
   if (row === undefined) throw new AppError('NOT_FOUND')
-  return { filter: { kind: 'documents', keys: [row.key] }, collections: 1 }
+  return { filter: { kind: 'documents', keys: [row.key] }, collections: 1, generation: row.generation }
 }
 
-function collectionScope(rows: readonly { key: number }[]): ResolvedScope {
-  return { filter: { kind: 'collections', keys: rows.map(({ key }) => key) }, collections: rows.length }
+function collectionScope(rows: readonly Row[]): ResolvedScope {
+  return {
+    filter: { kind: 'collections', keys: rows.map(({ key }) => key) },
+    collections: rows.length,
+    generation: rows[0]?.generation ?? null,
+  }
 }

@@ -7,9 +7,15 @@ import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
-import type { Embedder } from '../models/port.ts'
+import { generationDigest } from '../models/generation.ts'
+import type { Embedder, EmbedderIdentity } from '../models/port.ts'
 import { fetchPassages } from './passages.ts'
 import { searchPassages } from './search.ts'
+
+const IDENTITY: EmbedderIdentity = {
+  ...{ model: 'fixture', sha256: '', pooling: 'cls', queryPrefix: '' },
+  ...{ dimensions: DIMENSIONS, maxTokens: 512 },
+}
 
 let db: TestDatabase
 let server: TestServer
@@ -21,7 +27,7 @@ beforeAll(async () => {
   db = await testDatabase()
   index = await startEmbeddedIndex(db.config(home), pino({ enabled: false }), { engine: 'exact' })
   server = await testServer(db, { services: { index } })
-  library = new FixtureLibrary(db.pool)
+  library = new FixtureLibrary(db.pool, generationDigest(IDENTITY))
 })
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
@@ -174,11 +180,8 @@ describe('whatever the index still holds (promise P5)', () => {
 })
 
 describe('with an embedder', () => {
-  const embedder = (embed: Embedder['embed']): Embedder => ({
-    identity: {
-      ...{ model: 'fixture', sha256: '', pooling: 'cls', queryPrefix: '' },
-      ...{ dimensions: DIMENSIONS, maxTokens: 512 },
-    },
+  const embedder = (embed: Embedder['embed'], identity = IDENTITY): Embedder => ({
+    identity,
     embed,
     countTokens: () => 1,
     close: async () => {},
@@ -204,6 +207,21 @@ describe('with an embedder', () => {
     expect(asked).toEqual([['something else', 'query']])
     expect(found.mode).toBe('words+meaning')
     expect(found.passages.map((hit) => hit.passageId)).toEqual([passageIds[1], passageIds[0]])
+  })
+
+  test('vectors of another embedder are not compared: words only, and said so', async () => {
+    const document = await library.document(mine)
+    const { passageIds, position } = await library.publish(document, [
+      { text: 'Bearing.', vector: [1, 0] },
+      { text: 'Unlike.', vector: [0, 1] },
+    ])
+    await index.waitFor(position, 10_000)
+    const other = embedder(async () => unit([0, 1]), { ...IDENTITY, sha256: 'other weights' })
+    const found = await searchPassages({ pool: db.pool, index, embedder: other }, reader.viewer, {
+      query: 'bearing',
+    })
+    expect(found.mode).toBe('words')
+    expect(found.passages.map((hit) => hit.passageId)).toEqual([passageIds[0]])
   })
 
   test('what the embedder throws ends the search, not the process', async () => {

@@ -4,6 +4,7 @@
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Candidate, Index, IndexFilter } from '../index/port.ts'
+import { generationDigest } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import { fetchPassages, type Passage } from './passages.ts'
 import { resolveScope, type Scope } from './scope.ts'
@@ -55,11 +56,21 @@ export async function searchPassages(
   const embedded = deps.embedder?.embed(query, 'query', signal) ?? Promise.resolve(null)
   // Whoever awaits it last hears of a failure; until then it must not count as unhandled.
   embedded.catch(() => {})
-  const { filter, collections } = await resolveScope(deps.pool, viewer, scope)
-  const mode = deps.embedder === null ? 'words' : 'words+meaning'
+  const { filter, collections, generation } = await resolveScope(deps.pool, viewer, scope)
+  const comparable = deps.embedder !== null && (generation === null || generation === digestOf(deps.embedder))
+  const mode = comparable ? 'words+meaning' : 'words'
   if (filter.keys.length === 0) return { mode, passages: [], searchedCollections: 0 }
-  const passages = await hits(deps, viewer, { query, embedded, filter, limit }, signal)
+  const question = { query, embedded: comparable ? embedded : Promise.resolve(null), filter, limit }
+  const passages = await hits(deps, viewer, question, signal)
   return { mode, passages, searchedCollections: collections }
+}
+
+const digests = new WeakMap<Embedder, string>()
+
+function digestOf(embedder: Embedder): string {
+  const digest = digests.get(embedder) ?? generationDigest(embedder.identity)
+  digests.set(embedder, digest)
+  return digest
 }
 
 interface Question {

@@ -5,6 +5,7 @@ import type { Config } from '../../config.ts'
 import { AppError } from '../../errors.ts'
 import { type FromIndex, type IndexConfig, unpackCandidates } from '../messages.ts'
 import type { Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../port.ts'
+import { isFiniteVector } from '../vectors/port.ts'
 import { Batches, type Waiting } from './batches.ts'
 import { IndexChild } from './child.ts'
 
@@ -83,6 +84,7 @@ class Embedded implements EmbeddedIndex {
     const ready = query instanceof Promise ? await this.#expect(query) : query
     signal?.throwIfAborted()
     if (this.#closed) throw unavailable('the server is stopping')
+    this.#check(ready)
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.#batches.remove(waiting)
@@ -163,6 +165,15 @@ class Embedded implements EmbeddedIndex {
 
   get #answering(): boolean {
     return this.#current?.report.ready === true
+  }
+
+  /** One bad question must not spoil its batch. @throws AppError INTERNAL */
+  #check({ vector }: IndexQuery): void {
+    const dimensions = this.#current?.report.dimensions ?? null
+    const fits = vector === null || dimensions === null || vector.length === dimensions
+    if (vector === null || (fits && isFiniteVector(vector))) return
+    const internal = `a query vector of ${vector.length} numbers for an index of ${dimensions} dimensions`
+    throw new AppError('INTERNAL', {}, { internal })
   }
 
   async #expect(query: Promise<IndexQuery>): Promise<IndexQuery> {

@@ -3,7 +3,7 @@
 // A number's owner is the place of its passage, or NOBODY: before its document's vectors are published, and after
 // the passage got another vector. Whether the passage is alive is for passages.ts to say.
 import { randomBytes } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { Growing } from '../growing.ts'
 import { dot, type VectorEngine, type VectorSegment } from './port.ts'
@@ -126,17 +126,25 @@ export class VectorStore {
     const chunks = this.#tail.slice(0, Math.floor(this.tail.count / CHUNK))
     if (chunks.length === 0) return
     const file = segmentName()
-    const handle = await open(path.join(dir, file), 'wx', 0o600)
-    try {
-      await handle.write(segmentHeader(this.dimensions, chunks.length * CHUNK))
-      for (const chunk of chunks) await handle.writeFile(new Uint8Array(chunk.buffer))
-    } finally {
-      await handle.close()
-    }
-    const segment = this.engine.open(path.join(dir, file), this.dimensions)
+    const segment = await this.#writeAndOpen(path.join(dir, file), chunks)
     this.segments.push({ file, first: this.#tailFirst, segment })
     this.#tail = this.#tail.slice(chunks.length)
     this.#tailFirst += segment.count
+  }
+
+  /** Leaves nothing behind when the disk is full. */
+  async #writeAndOpen(file: string, chunks: readonly Float32Array[]): Promise<VectorSegment> {
+    const handle = await open(file, 'wx', 0o600)
+    try {
+      await handle.writeFile(segmentHeader(this.dimensions, chunks.length * CHUNK))
+      for (const chunk of chunks) await handle.writeFile(new Uint8Array(chunk.buffer))
+      return this.engine.open(file, this.dimensions)
+    } catch (error) {
+      await unlink(file)
+      throw error
+    } finally {
+      await handle.close()
+    }
   }
 
   close(): void {
