@@ -14,8 +14,8 @@ export function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
   const me = useViewer()
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: listens to its links' clicks, which the keyboard causes too
-    // biome-ignore lint/a11y/noStaticElementInteractions: as above
-    <div
+    <nav
+      aria-label={t('app.navigation')}
       className="flex h-full min-h-0 flex-col gap-3 p-3"
       onClick={(event) => {
         if (event.target instanceof Element && event.target.closest('a') !== null) onNavigate?.()
@@ -26,35 +26,33 @@ export function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
         <SquarePen aria-hidden className="size-4" />
         {t('app.newChat')}
       </Link>
-      <nav aria-label={t('app.navigation')} className="flex min-h-0 flex-1 flex-col gap-3">
-        <ul className="flex flex-col gap-0.5">
-          <Entry href="/collections" icon={<Library aria-hidden className="size-4" />}>
-            {t('app.collections')}
+      <ul className="flex flex-col gap-0.5">
+        <Entry href="/collections" icon={<Library aria-hidden className="size-4" />}>
+          {t('app.collections')}
+        </Entry>
+        <Entry href="/search" icon={<Search aria-hidden className="size-4" />}>
+          {t('app.search')}
+        </Entry>
+        {me?.role === 'owner' && (
+          <Entry href="/people" icon={<UsersRound aria-hidden className="size-4" />}>
+            {t('app.people')}
           </Entry>
-          <Entry href="/search" icon={<Search aria-hidden className="size-4" />}>
-            {t('app.search')}
-          </Entry>
-          {me?.role === 'owner' && (
-            <Entry href="/people" icon={<UsersRound aria-hidden className="size-4" />}>
-              {t('app.people')}
-            </Entry>
-          )}
-        </ul>
-        <section
-          aria-label={t('app.chats')}
-          className="-mx-1 flex min-h-0 flex-1 flex-col overflow-y-auto px-1"
-        >
-          <ChatList />
-        </section>
-        <ul className="border-t border-line pt-2">
-          <Entry href="/account" icon={<UserRound aria-hidden className="size-4" />}>
-            <span className="flex min-w-0 flex-col leading-tight">
-              <span className="truncate">{me?.name ?? t('app.account')}</span>
-            </span>
-          </Entry>
-        </ul>
-      </nav>
-    </div>
+        )}
+      </ul>
+      <section
+        aria-label={t('app.chats')}
+        className="-mx-1 flex min-h-0 flex-1 flex-col overflow-y-auto px-1"
+      >
+        <ChatList />
+      </section>
+      <ul className="border-t border-line pt-2">
+        <Entry href="/account" icon={<UserRound aria-hidden className="size-4" />}>
+          <span className="flex min-w-0 flex-col leading-tight">
+            <span className="truncate">{me?.name ?? t('app.account')}</span>
+          </span>
+        </Entry>
+      </ul>
+    </nav>
   )
 }
 

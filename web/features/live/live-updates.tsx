@@ -60,7 +60,7 @@ export function LiveUpdates({ userId }: { userId: string }) {
         // An EventSource does not tell why it was refused. Asking who we are does, and the cache's own listeners
         // (lib/query-client.ts) draw the conclusions.
         mayGoOn: () =>
-          utils.people.me.fetch(undefined, { staleTime: 0 }).then(
+          utils.people.me.fetch(undefined, { staleTime: 0, retry: false }).then(
             (me) => me?.id === userId,
             () => true,
           ),
