@@ -125,13 +125,13 @@ export async function installPackages() {
   const lockFile = path.join(ROOT, 'package-lock.json')
   const locked = readFileSync(lockFile)
   if (existsSync(path.join(ROOT, 'node_modules/.package-lock.json'))) {
-    const { code } = await step('Updating packages (npm install)', () => npm('install', log))
+    const { code } = await step('Updating packages (npm install)', () => npm(['install'], log))
     // It must follow the lock file, not improve it.
     if (!readFileSync(lockFile).equals(locked)) writeFileSync(lockFile, locked)
     else if (code === 0 && packagesInstalled()) return true
   }
   await step('Installing packages (npm ci, one to three minutes the first time)', async () => {
-    const { code, text } = await npm('ci', log)
+    const { code, text } = await npm(['ci'], log)
     if (code !== 0) throw npmError(text, log)
   })
   if (!node24())
@@ -143,11 +143,19 @@ export async function installPackages() {
   return true
 }
 
-function npm(command, log) {
+const NO_NETWORK = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED/
+
+/** npm itself tries for minutes when there is no network; it is asked once first, and then does with what it has. */
+async function npm(command, log) {
+  const { code, text } = await runNpm(['ping', '--fetch-retries=0', '--fetch-timeout=10000'], log)
+  return runNpm(code !== 0 && NO_NETWORK.test(text) ? [...command, '--offline'] : command, log)
+}
+
+function runNpm(args, log) {
   const program = process.env.npm_execpath?.endsWith('.js')
     ? [process.execPath, process.env.npm_execpath]
     : ['npm']
-  return run([...program, command, '--no-audit', '--no-fund', '--loglevel=error'], {
+  return run([...program, ...args, '--no-audit', '--no-fund', '--loglevel=error'], {
     log,
     env: {
       ...process.env,
@@ -167,7 +175,7 @@ function npm(command, log) {
 function npmError(text, log) {
   if (/ENOSPC|no space left/i.test(text))
     return new SetupError(`The disk of ${ROOT} is full. Make room (about 3 GB) and start again.`)
-  if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|network/i.test(text))
+  if (NO_NETWORK.test(text))
     return new SetupError(
       `The package registry can not be reached, and packages are not installed yet. Check the network (npm ping) and start again. Log: ${log}`,
     )

@@ -36,6 +36,10 @@ export async function freePort(): Promise<number> {
   return address.port
 }
 
+export function isCluster(dataDir: string): boolean {
+  return existsSync(path.join(dataDir, 'PG_VERSION'))
+}
+
 /**
  * Makes an empty cluster in `dataDir`. Written beside it first and renamed when complete, so that a
  * set-up that was interrupted leaves nothing that looks like data.
@@ -69,6 +73,11 @@ export function initialise(dataDir: string, password: string, throwaway = false)
     const said = `${result.stderr ?? ''}${result.stdout ?? ''}${result.error?.message ?? ''}`.trim()
     if (/no space left/i.test(said))
       throw new Problem(`The disk that holds ${dataDir} is full.`, 'Make room and start again.')
+    if (/user does not exist/.test(said))
+      throw new Problem(
+        `This user (id ${process.getuid?.()}) has no name on this machine, and PostgreSQL insists on one.`,
+        'Start as a user that is in /etc/passwd, or use a PostgreSQL of your own: DATABASE_URL=… npm start',
+      )
     throw new Error(`PostgreSQL could not make its data folder ${dataDir}: ${said || 'unknown cause'}`)
   }
   try {
@@ -96,8 +105,7 @@ function postgresEnvironment(): Record<string, string> {
 
 /** Starts PostgreSQL, initialising its data folder first when that is empty, and waits until it answers. */
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  if (!existsSync(path.join(options.dataDir, 'PG_VERSION')))
-    initialise(options.dataDir, options.password, options.throwaway)
+  if (!isCluster(options.dataDir)) initialise(options.dataDir, options.password, options.throwaway)
   const port = options.port || (await freePort())
   const settings = [
     'listen_addresses=127.0.0.1',

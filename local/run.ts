@@ -12,7 +12,7 @@ import {
 import { lockHome, prepareHome, readSecrets } from './home.ts'
 import { type LogFile, openLog } from './logs.ts'
 import { apiPortUse, checkPort, webPortUse } from './ports.ts'
-import { freePort } from './postgres.ts'
+import { freePort, initialise, isCluster } from './postgres.ts'
 import { type Program, type Supervised, supervise } from './program.ts'
 import { needsOwner, servicePrograms } from './services.ts'
 import { readSettings } from './settings.ts'
@@ -88,6 +88,7 @@ export async function startTerrace(env: NodeJS.ProcessEnv, signal: AbortSignal):
         await settlePrevious(dataDir, () => {
           task.output = 'waiting for the PostgreSQL of an earlier run to finish'
         })
+        if (!isCluster(dataDir)) initialise(dataDir, secrets.postgresPassword)
         const port = await freePort()
         await start(keeperProgram({ dataDir, port, password: secrets.postgresPassword }))
         databaseUrl = await createDatabase(port, secrets.postgresPassword, settings.home)
