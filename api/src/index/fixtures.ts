@@ -83,9 +83,11 @@ export class FixtureLibrary {
     return { ...words, position: await this.publishVectors(document, words) }
   }
 
+  /** `beforeCommit` runs when the entry has its position and nobody can see it yet. */
   async publishWords(
     document: FixtureDocument,
     passages: readonly FixturePassage[],
+    beforeCommit: () => Promise<void> = async () => {},
   ): Promise<FixtureVersion> {
     const generation = await this.generation()
     return transaction(this.#pool, async (client) => {
@@ -121,6 +123,7 @@ export class FixtureLibrary {
         versionId,
       ])
       const position = await append(client, { op: 'publish-words', ...keys(document), versionId })
+      await beforeCommit()
       return { versionId, passageIds, position }
     })
   }

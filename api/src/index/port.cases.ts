@@ -1,4 +1,5 @@
 // What every index has to do, whoever keeps it: run by engines/embedded.test.ts with FAISS and with the exact scan.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { FixtureLibrary, type FixturePassage, unit } from './fixtures.ts'
@@ -211,17 +212,28 @@ export function indexCases(cases: Cases): void {
     const collection = await bench.library.collection()
     const slow = await bench.library.document(collection)
     const quick = await bench.library.document(collection)
-    // Its passages are written, and its position would be taken, first.
-    const client = await bench.db.pool.connect()
-    await client.query('BEGIN')
-    await client.query('UPDATE documents SET name = name WHERE id = $1', [slow.id])
-    const fast = await bench.library.publish(quick, [{ text: 'kiwi quick' }])
-    await bench.index.waitFor(fast.position, PATIENCE_MS)
-    await client.query('COMMIT')
-    client.release()
-    const late = await bench.library.publish(slow, [{ text: 'kiwi slow' }])
-    expect(late.position.seq).toBe(fast.position.seq + 1)
-    expect(await bench.ids({ text: 'kiwi', filter: all(collection) }, late.position)).toHaveLength(2)
+    let taken = () => {}
+    const positionTaken = new Promise<void>((resolve) => {
+      taken = resolve
+    })
+    let commit = () => {}
+    const mayCommit = new Promise<void>((resolve) => {
+      commit = resolve
+    })
+    // It has its position first, and everything that could overtake it gets the time to.
+    const late = bench.library.publishWords(slow, [{ text: 'kiwi slow' }], () => {
+      taken()
+      return mayCommit
+    })
+    await positionTaken
+    const other = bench.library.publishWords(quick, [{ text: 'kiwi quick' }])
+    const overtaken = await Promise.race([other, sleep(300)])
+    if (overtaken !== undefined) await bench.index.waitFor(overtaken.position, PATIENCE_MS).catch(() => {})
+    commit()
+    const versions = [await late, await other]
+    const last = versions.toSorted((a, b) => b.position.seq - a.position.seq)[0]
+    const found = await bench.ids({ text: 'kiwi', filter: all(collection) }, last?.position)
+    expect(found).toHaveLength(2)
   })
 
   test('answers many at once, each its own question', async () => {

@@ -3,7 +3,7 @@
 // A manifest names its files with sizes and SHA-256 and carries its own; it is written last, renamed into place, and
 // everything it names is on disk before. Two are kept.
 import { createHash } from 'node:crypto'
-import { open, readdir, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 
@@ -83,24 +83,33 @@ export async function syncFolder(dir: string): Promise<void> {
   }
 }
 
-/** Removes old manifests and files that none names; `inUse` are names that this process still reads. */
+/**
+ * Removes manifests but the newest two, what only they named, and after a while what no manifest names.
+ * `inUse` are names that this process still reads.
+ */
 export async function clean(dir: string, inUse: ReadonlySet<string>): Promise<void> {
   const numbers = await manifestNumbers(dir)
   const keep = new Set(inUse)
-  for (const number of numbers.slice(0, KEPT)) {
-    keep.add(path.basename(manifestPath(dir, number)))
-    try {
-      const { state, segments } = await readManifest(dir, number)
-      for (const { name } of [state, ...segments]) keep.add(name)
-    } catch {
-      // damaged: what it named can't be used any more
-    }
+  const remove = new Set<string>()
+  for (const [i, number] of numbers.entries()) {
+    const names = [path.basename(manifestPath(dir, number)), ...(await namesIn(dir, number))]
+    for (const name of names) (i < KEPT ? keep : remove).add(name)
   }
-  const old = new Set(numbers.slice(KEPT).map((number) => path.basename(manifestPath(dir, number))))
   for (const name of await readdir(dir)) {
     if (keep.has(name) || !/^(checkpoint|state|vectors)-/.test(name)) continue
     const file = path.join(dir, name)
-    if (old.has(name) || Date.now() - (await stat(file)).mtimeMs > STRAY_MS) await unlink(file)
+    if (remove.has(name) || Date.now() - (await stat(file)).mtimeMs > STRAY_MS)
+      await rm(file, { force: true })
+  }
+}
+
+/** Nothing for a damaged one: what it named can't be used any more. */
+async function namesIn(dir: string, number: number): Promise<string[]> {
+  try {
+    const { state, segments } = await readManifest(dir, number)
+    return [state, ...segments].map(({ name }) => name)
+  } catch {
+    return []
   }
 }
 
