@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
+import { createPool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { type AnswerDeps, type AnswerSink, answerQuestion, citedPassages, type Progress } from './answer.ts'
 import { type AttemptEnd, handBack, renewLeases, saveEnd, saveProgress, takeOverLapsed } from './attempts.ts'
@@ -39,6 +40,12 @@ const SAVE_PAUSE_MS = 250
 
 export function createAnswers(deps: AnswersDeps, options: { serverId?: string } = {}): Answers {
   const { pool, log } = deps
+  // A connection of its own: a lease must not lapse because everybody else waits for one of the pool's.
+  const leases = createPool(deps.config, {
+    name: 'terrace-api-leases',
+    max: 1,
+    onError: (err) => log.warn({ err }, 'the connection for leases was lost'),
+  })
   const serverId = options.serverId ?? randomUUID()
   const live = new Map<string, LiveAttempt>()
   const byAnswer = new Map<string, LiveAttempt>()
@@ -78,7 +85,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
   async function renew(): Promise<void> {
     if (live.size === 0) return
     const before = [...live.values()]
-    const owned = await renewLeases(pool, serverId)
+    const owned = await renewLeases(leases, serverId)
     for (const attempt of before) {
       const state = owned.get(attempt.id)
       if (state?.stopRequested === true) stopAttempt(attempt.id)
@@ -92,7 +99,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
 
   async function takeOver(): Promise<void> {
     if (stopping) return
-    const begun = await takeOverLapsed(pool, serverId)
+    const begun = await takeOverLapsed(leases, serverId, [...live.keys()])
     for (const attempt of begun) {
       log.warn({ attempt: attempt.id, number: attempt.number }, 'took over an answer that was interrupted')
       start(attempt)
@@ -123,6 +130,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
       await handBack(pool, serverId).catch((error: unknown) =>
         log.error({ err: error }, 'answers were not handed over; their leases lapse'),
       )
+      await leases.end()
     },
   }
 }

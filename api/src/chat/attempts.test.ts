@@ -73,6 +73,15 @@ describe('an attempt', () => {
     ])
   })
 
+  it('that this server is writing itself is not taken from it', async () => {
+    await using db = await testDatabase()
+    const lapsed = await attempt(db)
+    await lapse(db, lapsed)
+    expect(await takeOverLapsed(db.pool, 'a', [lapsed.id])).toEqual([])
+    expect([...(await renewLeases(db.pool, 'a')).keys()]).toEqual([lapsed.id])
+    expect(await takeOverLapsed(db.pool, 'b')).toEqual([])
+  })
+
   it('that another server is just taking over is left to it', async () => {
     await using db = await testDatabase()
     const lapsed = await attempt(db)

@@ -47,8 +47,16 @@ export async function renewLeases(
   return new Map(rows.map(({ id, stop }) => [id, { stopRequested: stop }]))
 }
 
-/** Ends attempts whose lease lapsed and begins the next ones, owned by `owner`; returns those. */
-export async function takeOverLapsed(pool: Pool, owner: string, limit = 20): Promise<AttemptIdentity[]> {
+/**
+ * Ends attempts whose lease lapsed and begins the next ones, owned by `owner`; returns those.
+ * @param alive what this server is writing itself: its lease may have lapsed too, when all of it stood still
+ */
+export async function takeOverLapsed(
+  pool: Pool,
+  owner: string,
+  alive: readonly string[] = [],
+  limit = 20,
+): Promise<AttemptIdentity[]> {
   return transaction(pool, async (client) => {
     const { rows } = await client.query<{
       id: string
@@ -71,8 +79,9 @@ export async function takeOverLapsed(pool: Pool, owner: string, limit = 20): Pro
                     ) AS ends
              FROM attempts a JOIN messages m ON m.id = a.message_id JOIN chats c ON c.id = m.chat_id
              WHERE a.state IN ('waiting', 'searching', 'reading', 'streaming') AND a.lease_until < now()
+               AND a.id <> ALL($2::uuid[])
              ORDER BY a.lease_until LIMIT $1 FOR UPDATE OF a SKIP LOCKED`,
-      values: [limit],
+      values: [limit, alive],
     })
     const begun: AttemptIdentity[] = []
     for (const row of rows) {
