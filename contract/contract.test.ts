@@ -219,7 +219,7 @@ describe('the API server', { timeout: 180_000 }, () => {
   test('supervised, it ends when its parent is gone; otherwise its stdin means nothing', async () => {
     await using db = await testDatabase()
     await using supervised = await startApi(env(db, { TERRACE_SUPERVISED: '1' }))
-    await using free = await startApi(env(db))
+    await using free = await startApi(env(db, { TERRACE_SUPERVISED: '0' }))
     await ready(supervised)
     await ready(free)
     supervised.process.stdin?.end()

@@ -40,6 +40,7 @@ async function startWeb(env: Record<string, string> = {}): Promise<Web> {
       API_URL: api.url,
       HOSTNAME: '127.0.0.1',
       PORT: String(port),
+      TERRACE_SUPERVISED: '1',
       ...env,
     },
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -34,6 +34,8 @@ export async function startApi(env: Record<string, string>): Promise<Api> {
       SETUP_TOKEN: TOKEN,
       TERRACE_RELEASE: 'contract-test',
       PORT: String(port),
+      // When the test run itself is killed, nothing of it stays behind.
+      TERRACE_SUPERVISED: '1',
       ...env,
     },
     stdio: ['pipe', 'pipe', 'pipe'],
