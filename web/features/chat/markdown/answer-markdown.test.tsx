@@ -61,6 +61,15 @@ describe('an answer’s Markdown', () => {
     expect(html(`${'*'.repeat(3_000)}deep${'*'.repeat(3_000)}`)).toContain('deep')
   })
 
+  test('what is nested deeper than anyone writes is shown as it stands', () => {
+    const quotes = html(`${'> '.repeat(40)}deep`)
+    expect(quotes.match(/<blockquote/g)?.length).toBeLessThan(20)
+    expect(quotes).toContain('deep')
+    const stars = html(`${'*a **b '.repeat(40)}deep${' b** a*'.repeat(40)}`)
+    expect(stars.match(/<strong/g)?.length).toBeLessThan(20)
+    expect(stars).toContain('deep')
+  })
+
   test('numbers without a source stay text once the sources are known', () => {
     const out = html('Yes [1], no [7].', [1])
     expect(out.match(/data-citation="\d"/g)).toEqual(['data-citation="1"'])
