@@ -1,7 +1,7 @@
 export const start = {
   'start.title': 'Welcome to Terrace',
   'start.hint':
-    'Terrace answers questions from your own documents and shows the passages it relies on. Three steps to the first answer:',
+    'Terrace answers questions from your own documents and shows the passages it relies on. This is how to begin:',
   'start.documents': 'Put documents in',
   'start.documentsHint':
     'Make a collection and drop your files into it. Or have a look around with Terrace’s own documentation first.',
