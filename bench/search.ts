@@ -4,8 +4,8 @@
 // Options: --passages=N --questions=N (at one connection) --growth=N (for memory; 0 skips it)
 import { Agent } from 'node:http'
 import { parseArgs } from 'node:util'
-import { pino } from 'pino'
 import { parseConfig } from '../api/src/config.ts'
+import { createLog } from '../api/src/log.ts'
 import { startEmbedder } from '../api/src/models/embedder.ts'
 import { generationDigest } from '../api/src/models/generation.ts'
 import { type Bar, begin, finish, quantile, spread } from './harness.ts'
@@ -33,7 +33,7 @@ const config = parseConfig({
   ...{ DATABASE_URL: server.databaseUrl, STORAGE: 'file:/nowhere', AUTH_SECRET: 'x'.repeat(32) },
   MODEL_DIR: process.env.MODEL_DIR ?? '.native/models',
 })
-const embedder = await startEmbedder(config, { threads: 1, log: pino({ enabled: false }) })
+const embedder = await startEmbedder(config, { threads: 1, log: createLog(config, 'bench') })
 if (embedder === null) throw new Error('no embedder weights: npm run models')
 
 console.log(`making ${passages} passages`)
@@ -101,6 +101,7 @@ finish(
     },
     startMs: { fromTables: rebuilt, fromCheckpoint: restarted },
     memoryMb: memory === null ? null : inMb(memory),
+    replacements: memory?.replacements ?? null,
     aloneOverBare: perRequest(alone.cpu, count) / (quantile(bareEmbedding, 0.5) + bare.single),
   },
   bars,
@@ -114,10 +115,9 @@ function each(cpu: Cpu, requests: number) {
   return Object.fromEntries(Object.entries(cpu).map(([name, ms]) => [name, ms / requests]))
 }
 
-function inMb(sizes: object) {
-  return Object.fromEntries(
-    Object.entries(sizes).map(([name, bytes]) => [name, Math.round(Number(bytes) / 2 ** 20)]),
-  )
+function inMb({ before, after, peak, apiAfter, indexAfter }: Awaited<ReturnType<typeof grow>>) {
+  const sizes = { before, after, peak, apiAfter, indexAfter }
+  return Object.fromEntries(Object.entries(sizes).map(([name, bytes]) => [name, Math.round(bytes / 2 ** 20)]))
 }
 
 /** Milliseconds of each, one after the other. */
@@ -170,26 +170,28 @@ async function measured<T>(of: SearchServer, work: () => Promise<T>) {
 async function grow(of: SearchServer, agent: Agent, maker: TextMaker, questions: number) {
   console.log(`${questions} questions more, for memory`)
   const size = () => {
-    const { api, index, processes } = of.memory()
-    return { total: api + index, api, index, processes }
+    const { api, index, pids } = of.memory()
+    for (const pid of pids) seen.add(pid)
+    return { total: api + index, api, index }
   }
+  const seen = new Set<number>()
   const before = size()
   let peak = before.total
-  let replaced = 0
-  for (let done = 0; done < questions; done += 100) {
-    await measure(Math.min(100, questions - done), maker, (question) => of.search(question, agent))
-    const now = size()
-    if (now.processes > 1) replaced++
-    peak = Math.max(peak, now.total)
-  }
+  const sampler = setInterval(() => {
+    peak = Math.max(peak, size().total)
+  }, 250)
+  await measure(questions, maker, (question) => of.search(question, agent))
   await new Promise((resolve) => setTimeout(resolve, 5_000))
+  clearInterval(sampler)
   const after = size()
-  if (replaced > 0) console.log('an index process was replaced meanwhile')
-  return { before: before.total, after: after.total, peak, apiAfter: after.api, indexAfter: after.index }
+  return {
+    ...{ before: before.total, after: after.total, peak, apiAfter: after.api, indexAfter: after.index },
+    replacements: seen.size - 1,
+  }
 }
 
 /** The first checkpoint after a rebuild makes the process be replaced: when that is over, it is written. */
 async function checkpointWritten(of: SearchServer): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 15_000))
-  while (of.memory().processes > 1) await new Promise((resolve) => setTimeout(resolve, 500))
+  while (of.memory().pids.length > 1) await new Promise((resolve) => setTimeout(resolve, 500))
 }

@@ -30,8 +30,8 @@ export interface SearchServer extends AsyncDisposable {
   search(question: string, agent: Agent): Promise<string>
   /** CPU milliseconds used so far. */
   cpu(): Cpu
-  /** Proportional set sizes in bytes; `processes` counts index processes (two while one is replaced). */
-  memory(): { api: number; index: number; processes: number }
+  /** Proportional set sizes in bytes, and the index processes: two while one is replaced. */
+  memory(): { api: number; index: number; pids: readonly number[] }
 }
 
 export async function searchServer(env: Readonly<Record<string, string>> = {}): Promise<SearchServer> {
@@ -97,7 +97,10 @@ export async function searchServer(env: Readonly<Record<string, string>> = {}): 
       return {
         api: cpuMs(api?.pid ?? 0),
         index: past.index + [...past.seen.values()].reduce((sum, used) => sum + used, 0),
-        postgres: descendants(postgres.process.pid ?? 0).reduce((sum, { pid }) => sum + used(pid), 0),
+        postgres: descendants(postgres.process.pid ?? 0).reduce(
+          (sum, { pid }) => sum + orNothing(() => cpuMs(pid)),
+          0,
+        ),
         generator: (own.user + own.system) / 1000,
       }
     },
@@ -105,19 +108,20 @@ export async function searchServer(env: Readonly<Record<string, string>> = {}): 
       const pids = indexes()
       return {
         api: pssBytes(api?.pid ?? 0),
-        index: pids.reduce((sum, pid) => sum + pssBytes(pid), 0),
-        processes: pids.length,
+        index: pids.reduce((sum, pid) => sum + orNothing(() => pssBytes(pid)), 0),
+        pids,
       }
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
 }
 
-function used(pid: number): number {
+/** Of a process that has ended meanwhile. */
+function orNothing(read: () => number): number {
   try {
-    return cpuMs(pid)
+    return read()
   } catch {
-    return 0 // a backend that has ended meanwhile
+    return 0
   }
 }
 

@@ -7,7 +7,7 @@ import type { IndexAnswer, IndexQuery } from '../port.ts'
 const MOST = 32
 /** Waiting and announced together: fewer are sent at once. */
 const CROWD = 12
-const HOLD_MS = 60
+const HOLD_MS = 100
 
 export interface Waiting {
   readonly query: IndexQuery
