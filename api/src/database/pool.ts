@@ -39,12 +39,23 @@ export function createPool(config: DatabaseConfig, options: PoolOptions): Pool {
     maxLifetimeSeconds: 3_600,
   })
   pool.on('error', (error) => options.onError?.(error))
+  pool.on('connect', survivesLoss)
   return pool
 }
 
 /** A connection of its own, for LISTEN; always on the primary (a replica refuses LISTEN, 25006). */
 export function createListener(config: DatabaseConfig, name: string): pg.Client {
-  return new pg.Client({ ...connection(config, name) })
+  const client = new pg.Client({ ...connection(config, name) })
+  survivesLoss(client)
+  return client
+}
+
+/**
+ * A connection that is lost between two queries says so by an `error` event, which ends the process where nobody
+ * listens. Pools listen to idle clients only; for others the next query, or `end`, tells soon enough.
+ */
+function survivesLoss(client: pg.ClientBase): void {
+  client.on('error', () => {})
 }
 
 /**
