@@ -22,8 +22,8 @@ export const RATES = {
   ask: { points: 2_000, duration: 300 },
   /** Anonymous requests; per address and server. */
   anonymous: { points: 300, duration: 10 },
-  /** Tries at a set-up or invitation link; per address. */
-  link: { points: 30, duration: 600 },
+  /** Looks and tries at set-up and invitation links; per address, behind which a whole office may be accepting theirs. */
+  link: { points: 120, duration: 600 },
 } as const satisfies Record<string, Rate>
 
 /** Procedures that are counted otherwise than by being a query or a mutation. */
