@@ -30,6 +30,8 @@ export async function perform(steps: readonly Step[]): Promise<void> {
   const list = new Listr(steps.map(task), {
     renderer: 'default',
     fallbackRenderer: 'simple',
+    // A terminal that does not know its width (0 columns) would get one letter a line.
+    fallbackRendererCondition: () => !process.stdout.columns,
     registerSignalListeners: false,
     rendererOptions: { collapseSubtasks: false, showErrorMessage: false },
   })
