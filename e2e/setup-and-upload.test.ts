@@ -1,6 +1,6 @@
 // From the set-up link to documents that can be searched, in a real browser, with real documents; then what goes
 // wrong on the way: files that can't be read, a network that goes away, a session that ends, a server that dies.
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -93,7 +93,6 @@ describe.skipIf(!hasChromium || !hasDocuments)('set-up and upload', () => {
 
     const truncated = path.join(terrace.home, 'truncated.pdf')
     const faq = unpackPdf('debian-faq.pdf', terrace.home)
-    const { readFileSync } = await import('node:fs')
     writeFileSync(truncated, readFileSync(faq).subarray(0, 3_000))
     const empty = path.join(terrace.home, 'empty.txt')
     writeFileSync(empty, '')
@@ -117,18 +116,27 @@ describe.skipIf(!hasChromium || !hasDocuments)('set-up and upload', () => {
   })
 
   test('a folder is dropped on the page, with what is in it', async () => {
-    await page.evaluate(`(() => {
-      const transfer = new DataTransfer()
-      for (const name of ['dropped one.md', 'dropped two.txt']) transfer.items.add(new File(['# ' + name], name))
-      const target = document.querySelector('main > div')
-      const send = (type) =>
-        target.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: transfer }))
-      send('dragenter')
-      setTimeout(() => send('drop'), 200)
-    })()`)
+    const folder = path.join(terrace.home, 'a folder')
+    mkdirSync(path.join(folder, 'deeper'), { recursive: true })
+    writeFileSync(path.join(folder, 'dropped one.md'), '# dropped one.md')
+    writeFileSync(path.join(folder, 'deeper', 'dropped two.txt'), '# dropped two.txt')
+    writeFileSync(path.join(folder, '.DS_Store'), 'clutter')
+    // As the system does it: a page can't make an event with a folder in it.
+    const system = await context.newCDPSession(page)
+    const drag = (type: 'dragEnter' | 'dragOver' | 'drop') =>
+      system.send('Input.dispatchDragEvent', {
+        type,
+        x: 700,
+        y: 400,
+        data: { items: [], files: [folder], dragOperationsMask: 1 },
+      })
+    await drag('dragEnter')
+    await drag('dragOver')
     await page.getByText('Drop to upload into “Handbooks”').waitFor()
+    await drag('drop')
     await row('dropped one.md').getByText('Searchable', { exact: true }).waitFor({ timeout: READ_MS })
     await row('dropped two.txt').getByText('Searchable', { exact: true }).waitFor({ timeout: READ_MS })
+    expect(await row('.DS_Store').count()).toBe(0)
   })
 
   test('the same file again is a question with three answers', async () => {
