@@ -3,6 +3,8 @@
 // Deterministic: two servers make the same terms of the same text (promise P6).
 import { type Language, loadLanguage } from './languages.ts'
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII is meant
+const ASCII = /^[\x00-\x7f]*$/
 const WORD = /[\p{L}\p{N}\p{M}]+/gu
 const WITHOUT_SPACES =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
@@ -37,7 +39,26 @@ export class Analyser {
 
   /** Calls `emit` with every term of the text, in order, repeated as often as it occurs. */
   analyse(text: string, emit: (term: string) => void): void {
-    for (const [run] of text.normalize('NFKC').toLowerCase().matchAll(WORD))
+    if (ASCII.test(text)) this.#ascii(text.toLowerCase(), emit)
+    else this.#unicode(text.normalize('NFKC').toLowerCase(), emit)
+  }
+
+  /** The same words as `#unicode` finds, in a third of the time. */
+  #ascii(text: string, emit: (term: string) => void): void {
+    let start = -1
+    for (let i = 0; i <= text.length; i++) {
+      const code = i < text.length ? text.charCodeAt(i) : 0
+      const inWord = (code >= 97 && code <= 122) || (code >= 48 && code <= 57)
+      if (inWord && start < 0) start = i
+      if (!inWord && start >= 0) {
+        this.#word(text.slice(start, i), emit)
+        start = -1
+      }
+    }
+  }
+
+  #unicode(text: string, emit: (term: string) => void): void {
+    for (const [run] of text.matchAll(WORD))
       if (run.length > 1 && WITHOUT_SPACES.test(run)) this.#segment(run, emit)
       else this.#word(run, emit)
   }

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { allowed } from '../filter.ts'
 import { Passages } from '../passages.ts'
@@ -30,6 +31,15 @@ describe('analysis', () => {
     expect(long.length).toBeGreaterThan(3)
     expect(long).toContain((await terms('zh', '服务器'))[0])
     expect((await terms('th', 'ภาษาไทยไม่มีช่องว่าง')).length).toBeGreaterThan(2)
+  })
+
+  test('plain ASCII, which is read in a quicker way, gives what it gives beside other letters', async () => {
+    const analyser = await Analyser.load('en')
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary-ascii', maxLength: 60 }), (text) => {
+        expect([...analyser.terms(text), 'œuvr']).toEqual(analyser.terms(`${text} œuvr`))
+      }),
+    )
   })
 
   test('forms of a character are one, and nonsense is survived', async () => {
