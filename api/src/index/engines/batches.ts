@@ -3,11 +3,14 @@
 // about to arrive (their embedding has begun), those that wait are held back for a moment. A few never wait.
 import type { IndexAnswer, IndexQuery } from '../port.ts'
 
-/** Questions in a batch at most: what a matrix product gains beyond is little, and waiting grows. */
+/** Questions in a batch at most: what a matrix product gains beyond is little. */
 const MOST = 32
+/** Enough for a matrix product: waiting for more would leave the embedder idle. */
+const ENOUGH = 20
 /** Waiting and announced together: fewer are sent at once. */
 const CROWD = 12
-const HOLD_MS = 100
+/** With so many, a question waits for the others' embedding for about as long anyway. */
+const HOLD_MS = 200
 
 export interface Waiting {
   readonly query: IndexQuery
@@ -47,7 +50,7 @@ export class Batches {
   /** Milliseconds that the waiting ones should be held back from now on; 0: send them. */
   hold(now: number): number {
     const [oldest] = this.#waiting
-    if (oldest === undefined || this.#waiting.length >= MOST || this.expected === 0) return 0
+    if (oldest === undefined || this.#waiting.length >= ENOUGH || this.expected === 0) return 0
     if (this.#waiting.length + this.expected < CROWD) return 0
     return Math.max(0, HOLD_MS - (now - oldest.since))
   }
