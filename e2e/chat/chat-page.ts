@@ -79,17 +79,14 @@ export async function markInView(page: Page): Promise<boolean> {
   })()`)
 }
 
-/** The answer streams that the pages of a context hold open. */
-export function openStreams(page: Page): { now(): number; most(): number } {
+/** How many answer streams the pages of a context hold open now. */
+export function openStreams(page: Page): () => number {
   const open = new Set<unknown>()
-  let most = 0
   const context = page.context()
   context.on('request', (request) => {
-    if (!request.url().includes('/api/trpc/chats.watch')) return
-    open.add(request)
-    most = Math.max(most, open.size)
+    if (request.url().includes('/api/trpc/chats.watch')) open.add(request)
   })
   context.on('requestfinished', (request) => open.delete(request))
   context.on('requestfailed', (request) => open.delete(request))
-  return { now: () => open.size, most: () => most }
+  return () => open.size
 }

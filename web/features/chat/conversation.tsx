@@ -39,6 +39,8 @@ export function Conversation({ chat }: { chat: Chat }) {
   const conversation = useConversation(chat)
   const { ask, retry, pending } = conversation
   const [draft, setDraft] = useDraft(chat.id)
+  const latestDraft = useRef(draft)
+  latestDraft.current = draft
   const composer = useRef<ComposerHandle>(null)
   const models = trpc.models.list.useQuery()
   const files = useChatFiles(chat.ownCollectionId).length
@@ -58,7 +60,10 @@ export function Conversation({ chat }: { chat: Chat }) {
   const send = async () => {
     const text = draft.trim()
     setDraft('')
-    if (!(await ask(text, model))) setDraft(text)
+    if (!(await ask(text, model))) {
+      // Back to where it was written, before what was written meanwhile.
+      setDraft([text, latestDraft.current].filter((part) => part !== '').join('\n'))
+    }
     if (hasFinePointer()) composer.current?.focus()
   }
   const onRetry = useCallback((answerId: string) => void retry(answerId), [retry])

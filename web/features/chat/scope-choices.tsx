@@ -1,5 +1,6 @@
 import { Check, ChevronRight, FileText, X } from 'lucide-react'
 import { useState } from 'react'
+import { LIMITS } from '../../../contract/limits.ts'
 import { Input } from '../../components/ui/input.tsx'
 import { SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { cx } from '../../lib/cx.ts'
@@ -61,7 +62,7 @@ export default function ScopeChoices({
       scope={scope}
       documentName={documentName}
       onToggle={(id) => onScope({ collectionIds: toggle(scope.collectionIds, id), documentId: null })}
-      onAll={(ids) => onScope({ collectionIds: ids, documentId: null })}
+      onAll={(ids) => onScope({ collectionIds: ids.slice(0, LIMITS.collectionsPerChat), documentId: null })}
       onOpen={setInside}
       onClearDocument={() => onScope({ ...scope, documentId: null })}
     />

@@ -1,4 +1,5 @@
-// The search room: passages for a query, with what their order rests on.
+// The search room: passages for a query, with what their order rests on, opened at their place.
+// No language model has a part in it.
 // What was searched stands in the address, so that a search can be kept, shared and gone back to.
 import { Search as SearchIcon, SearchX, X } from 'lucide-react'
 import { useRouter } from 'next/router'
