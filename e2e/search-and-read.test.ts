@@ -152,7 +152,7 @@ describe.skipIf(!hasChromium)('searching and reading', () => {
     const row = page.getByRole('listitem').filter({ has: page.getByRole('link', { name: title }) })
     await row.hover()
     await page.getByRole('button', { name: `Rename or delete ${title}` }).click()
-    await page.keyboard.press('Enter')
+    await page.getByRole('menuitem', { name: 'Rename' }).press('Enter')
     const dialog = page.getByRole('dialog', { name: 'Rename the chat' })
     await dialog.getByLabel('Title').fill('Rights')
     await page.keyboard.press('Enter')
