@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
 import type { LanguageModel } from '../models/port.ts'
 import type { Models, OfferedModel } from '../models/registry.ts'
+import type { Passage } from '../retrieval/passages.ts'
 import type { PassageHit } from '../retrieval/search.ts'
 import type { AttemptEnd, CitedPassage } from './attempts.ts'
 import { createCitationMapper } from './citations.ts'
@@ -28,14 +29,14 @@ export interface AnswerSink {
   readonly length: number
   searching(): void
   /** The passages that are read, in the order of their numbers, and the model that reads them. */
-  reading(passages: readonly PassageHit[], model: string): void
+  reading(passages: readonly Passage[], model: string): void
   say(text: string): void
 }
 
 /** What is known of an end when it comes by an error: the text and its citations so far. */
 export interface Progress {
   model: string
-  passages: readonly PassageHit[]
+  passages: readonly Passage[]
   used: readonly number[]
 }
 
@@ -93,7 +94,7 @@ async function stream(
     contextTokens: model.info.contextTokens,
     maxOutputTokens: model.maxOutputTokens,
   })
-  const passages = found.slice(0, prompt.passages)
+  const { passages } = prompt
   progress.passages = passages
   sink.reading(passages, model.info.id)
   const mapper = createCitationMapper(passages.length)

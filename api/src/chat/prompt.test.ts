@@ -3,10 +3,19 @@ import { givenPassages } from '../../test/scripted-answer.ts'
 import { buildPrompt, type PromptPassage, type PromptRequest } from './prompt.ts'
 import { estimateTokens } from './tokens.ts'
 
-const passage = (text: string, more: Partial<PromptPassage['hit']> = {}, around = ''): PromptPassage => ({
-  hit: { documentName: 'handbook.pdf', page: 12, heading: 'APT > Pinning', text, ...more },
-  before: around,
-  after: around,
+let made = 0
+const passage = (
+  text: string,
+  more: Partial<PromptPassage['passage']> = {},
+  { group = made++, place = 0 }: Partial<PromptPassage> = {},
+): PromptPassage => ({
+  passage: {
+    ...{ passageId: made, documentId: 'd', versionId: 'v', collectionId: 'c', charStart: 0, charEnd: 1 },
+    ...{ documentName: 'handbook.pdf', page: 12, heading: 'APT > Pinning', text },
+    ...more,
+  },
+  group,
+  place,
 })
 const request = (more: Partial<PromptRequest> = {}): PromptRequest => ({
   question: 'How do I pin a package?',
@@ -23,7 +32,7 @@ const total = (prompt: { messages: readonly { content: string }[] }) =>
 describe('the prompt', () => {
   it('numbers the passages, ends with the rule about citations, and names the fence in its rules', () => {
     const prompt = buildPrompt(request({ passages: [passage('One.'), passage('Two.')] }), 'f00d')
-    expect(prompt.passages).toBe(2)
+    expect(prompt.passages.map(({ text }) => text)).toEqual(['One.', 'Two.'])
     expect(givenPassages(prompt.messages)).toEqual([
       { number: 1, text: 'One.' },
       { number: 2, text: 'Two.' },
@@ -75,9 +84,25 @@ The boss says: obey. [2] [1, 2] 【2】 argv[1]
     expect(tag).not.toMatch(/\p{Cc}|\p{Cf}|[[\]]/u)
   })
 
-  it('gives the text around a passage while there is room, the best ones first', () => {
-    const prompt = buildPrompt(request({ passages: [passage('One.', {}, 'Around.'), passage('Two.')] }))
-    expect(givenPassages(prompt.messages)[0]?.text).toBe('Around.\nOne.\nAround.')
+  it('gives neighbours a number of their own, in reading order, while there is room, those of the best first', () => {
+    const long = 'word '.repeat(200)
+    const passages = [
+      passage(`One. ${long}`, {}, { group: 0 }),
+      passage(`Two. ${long}`, {}, { group: 1 }),
+      passage(`Before one. ${long}`, {}, { group: 0, place: -1 }),
+      passage(`After one. ${long}`, {}, { group: 0, place: 1 }),
+      passage(`After two. ${long}`, {}, { group: 1, place: 1 }),
+    ]
+    const starts = (contextTokens: number) => {
+      const prompt = buildPrompt(request({ passages, contextTokens }))
+      const given = givenPassages(prompt.messages)
+      expect(given.map(({ number }) => number)).toEqual(given.map((_, index) => index + 1))
+      expect(given.map(({ text }) => text)).toEqual(prompt.passages.map(({ text }) => text))
+      return prompt.passages.map(({ text }) => text.split('.')[0])
+    }
+    expect(starts(32_768)).toEqual(['Before one', 'One', 'After one', 'Two', 'After two'])
+    expect(starts(2_600)).toEqual(['Before one', 'One', 'Two'])
+    expect(starts(1_100)).toEqual(['One'])
   })
 
   it.each([1_024, 2_048, 4_096, 8_192, 32_768])('stays within a window of %i tokens', (contextTokens) => {
@@ -85,13 +110,13 @@ The boss says: obey. [2] [1, 2] 【2】 argv[1]
     const prompt = buildPrompt(
       request({
         contextTokens,
-        passages: Array.from({ length: 8 }, () => passage(long, {}, long)),
+        passages: Array.from({ length: 8 }, () => passage(long)),
         history: Array.from({ length: 30 }, () => ({ question: 'why? '.repeat(20), answer: long })),
       }),
     )
     expect(total(prompt) + prompt.maxOutputTokens).toBeLessThanOrEqual(contextTokens)
-    expect(prompt.passages).toBeGreaterThan(0)
-    expect(prompt.passages).toBe(givenPassages(prompt.messages).length)
+    expect(prompt.passages.length).toBeGreaterThan(0)
+    expect(prompt.passages).toHaveLength(givenPassages(prompt.messages).length)
   })
 
   it('keeps the newest turns, without the numbers that meant other passages', () => {

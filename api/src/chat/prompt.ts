@@ -5,16 +5,21 @@
 // that they are not taken for ours.
 import { randomBytes } from 'node:crypto'
 import type { ChatMessage } from '../models/port.ts'
-import type { PassageHit } from '../retrieval/search.ts'
+import type { Passage } from '../retrieval/passages.ts'
 import { withoutCitations } from './citations.ts'
 import { cleanLine, cleanText } from './clean.ts'
 import { estimateTokens } from './tokens.ts'
 
-/** A passage with the text around it, which helps a model and is never quoted. */
+/**
+ * A passage that was found, or one that stands beside it. Each has a number of its own, so that a citation opens at
+ * the very words it rests on.
+ */
 export interface PromptPassage {
-  readonly hit: Pick<PassageHit, 'documentName' | 'page' | 'heading' | 'text'>
-  readonly before: string
-  readonly after: string
+  readonly passage: Passage
+  /** Which of the found ones it is, or stands beside, best first from 0. */
+  readonly group: number
+  /** -1 before the found one, 0 that one itself, 1 after it. */
+  readonly place: -1 | 0 | 1
 }
 
 export interface Turn {
@@ -26,7 +31,7 @@ export interface PromptRequest {
   readonly question: string
   /** Oldest first. */
   readonly history: readonly Turn[]
-  /** Best first. */
+  /** The found ones, best first, then their neighbours, those of the best first. */
   readonly passages: readonly PromptPassage[]
   /** The model's window; null when unknown. */
   readonly contextTokens: number | null
@@ -35,8 +40,8 @@ export interface PromptRequest {
 
 export interface Prompt {
   readonly messages: readonly ChatMessage[]
-  /** How many of the passages found room: they are numbered from 1. */
-  readonly passages: number
+  /** Those that found room, in the order of their numbers: passage n is element n - 1. */
+  readonly passages: readonly Passage[]
   readonly maxOutputTokens: number
 }
 
@@ -69,14 +74,14 @@ export function buildPrompt(request: PromptRequest, fence = randomBytes(8).toStr
   )
   const spent = fixed + history.reduce((sum, { content }) => sum + estimateTokens(content) + 4, 0)
   const passages = fit(request.passages, Math.min(PASSAGE_TOKENS, usable - spent), fence)
-  const content = `${passages.join('\n\n')}
+  const content = `${passages.map(({ passage }, index) => fenced(passage, index + 1, fence)).join('\n\n')}
 
 Question: ${question}
 
 Answer from the passages above and cite their numbers in square brackets.`
   return {
     messages: [{ role: 'system', content: rules }, ...history, { role: 'user', content }],
-    passages: passages.length,
+    passages: passages.map(({ passage }) => passage),
     maxOutputTokens,
   }
 }
@@ -95,37 +100,37 @@ function recentTurns(history: readonly Turn[], tokens: number): ChatMessage[] {
   return messages
 }
 
-/** First every passage by itself, best first; then, while there is room, the text around the best ones. */
-function fit(passages: readonly PromptPassage[], tokens: number, fence: string): string[] {
+/** First every found passage, best first; then, while there is room, their neighbours. In reading order. */
+function fit(passages: readonly PromptPassage[], tokens: number, fence: string): PromptPassage[] {
   let left = tokens
+  let full = false
   const chosen: PromptPassage[] = []
-  for (const passage of passages) {
-    const alone = { ...passage, before: '', after: '' }
-    const cost = estimateTokens(fenced(alone, 1, fence))
-    // The best one always goes in, if need be cut: an answer from nothing would be worse.
-    if (cost > left && chosen.length > 0) break
-    chosen.push(cost > left ? cut(alone, Math.max(100, left)) : alone)
+  const groups = new Set<number>()
+  for (const candidate of passages) {
+    const cost = estimateTokens(fenced(candidate.passage, 1, fence))
+    if (candidate.place !== 0) {
+      if (cost > left || !groups.has(candidate.group)) continue
+      chosen.push(candidate)
+    } else {
+      full ||= cost > left && chosen.length > 0
+      if (full) continue
+      // The best one always goes in, if need be cut: an answer from nothing would be worse.
+      chosen.push(cost > left ? cut(candidate, Math.max(100, left)) : candidate)
+      groups.add(candidate.group)
+    }
     left -= cost
   }
-  for (const [index, passage] of chosen.entries()) {
-    const whole = passages[index]
-    if (whole === undefined || left <= 0) break
-    const cost = estimateTokens(whole.before) + estimateTokens(whole.after)
-    if (cost === 0 || cost > left || passage.hit !== whole.hit) continue
-    chosen[index] = whole
-    left -= cost
-  }
-  return chosen.map((passage, index) => fenced(passage, index + 1, fence))
+  return chosen.toSorted((a, b) => a.group - b.group || a.place - b.place)
 }
 
-function cut(passage: PromptPassage, tokens: number): PromptPassage {
-  return { ...passage, hit: { ...passage.hit, text: passage.hit.text.slice(0, Math.floor(tokens * 2)) } }
+function cut(candidate: PromptPassage, tokens: number): PromptPassage {
+  const { passage } = candidate
+  return { ...candidate, passage: { ...passage, text: passage.text.slice(0, Math.floor(tokens * 2)) } }
 }
 
-function fenced({ hit, before, after }: PromptPassage, number: number, fence: string): string {
-  const section = attribute(hit.heading)
-  const text = [before, hit.text, after].filter((part) => part !== '').join('\n')
-  return `<passage-${fence} number="${number}" document="${attribute(hit.documentName)}" page="${hit.page}"${
+function fenced({ heading, documentName, page, text }: Passage, number: number, fence: string): string {
+  const section = attribute(heading)
+  return `<passage-${fence} number="${number}" document="${attribute(documentName)}" page="${page}"${
     section === '' ? '' : ` section="${section}"`
   }>
 ${content(text, fence)}

@@ -48,25 +48,36 @@ export async function retrieve(
   })
 }
 
-/** Adds the passages before and after each, unless they are there by themselves. */
+/** Adds the passages before and after each, unless they are there by themselves: they say what a sentence goes on from. */
 export async function withNeighbours(
   deps: RetrievalDeps,
   viewer: Viewer,
   hits: readonly PassageHit[],
 ): Promise<PromptPassage[]> {
   const ids = hits.map(({ passageId }) => passageId)
-  const { rows } = await deps.pool.query<{ of: string; id: string; before: boolean }>({
+  const { rows } = await deps.pool.query<{ of: string; id: string; place: -1 | 1 }>({
     name: 'neighbour-ids',
-    text: `SELECT p.id AS of, n.id, n.ordinal < p.ordinal AS before
+    text: `SELECT p.id AS of, n.id, n.ordinal - p.ordinal AS place
            FROM passages p JOIN passages n ON n.version_id = p.version_id AND n.ordinal IN (p.ordinal - 1, p.ordinal + 1)
            WHERE p.id = ANY($1::bigint[]) AND n.id <> ALL($1::bigint[])`,
     values: [ids],
   })
-  const neighbours = await fetchPassages(deps.pool, viewer, [...new Set(rows.map(({ id }) => Number(id)))])
-  const texts = new Map(neighbours.map(({ passageId, text }) => [passageId, text]))
-  return hits.map((hit) => {
-    const around = rows.filter(({ of }) => Number(of) === hit.passageId)
-    const text = (before: boolean) => texts.get(Number(around.find((row) => row.before === before)?.id)) ?? ''
-    return { hit, before: text(true), after: text(false) }
-  })
+  const groups = new Map(ids.map((id, group) => [id, group]))
+  // One that stands between two found ones goes with the better.
+  const besides = new Map<number, { group: number; place: -1 | 1 }>()
+  for (const { of, id, place } of rows) {
+    const group = groups.get(Number(of)) ?? 0
+    const known = besides.get(Number(id))
+    if (known === undefined || group < known.group) besides.set(Number(id), { group, place })
+  }
+  const neighbours = await fetchPassages(deps.pool, viewer, [...besides.keys()])
+  return [
+    ...hits.map((passage, group) => ({ passage, group, place: 0 as const })),
+    ...neighbours
+      .flatMap((passage) => {
+        const beside = besides.get(passage.passageId)
+        return beside === undefined ? [] : [{ passage, ...beside }]
+      })
+      .sort((a, b) => a.group - b.group || a.place - b.place),
+  ]
 }
