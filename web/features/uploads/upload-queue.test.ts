@@ -58,8 +58,10 @@ describe('the upload queue', () => {
     expect(sent).toHaveLength(AT_ONCE)
     sent[1]?.end(ACCEPTED)
     await settle()
-    expect(sent.map(({ upload }) => upload.file.name)).toEqual(['0.txt', '1.txt', '2.txt', '3.txt', '4.txt'])
-    expect(states()).toEqual(['sending', 'sending', 'sending', 'sending', 'waiting'])
+    expect(sent.map(({ upload }) => upload.file.name)).toEqual(
+      Array.from({ length: AT_ONCE + 1 }, (_, n) => `${n}.txt`),
+    )
+    expect(states()).toEqual([...Array.from({ length: AT_ONCE }, () => 'sending'), 'waiting'])
   })
 
   it('tells who was accepted, and drops it from its list', async () => {

@@ -4,7 +4,8 @@
 import { LIMITS } from '../../../contract/limits.ts'
 import { type Failure, failureFromBody } from '../../lib/errors.ts'
 
-export const AT_ONCE = 4
+/** Browsers allow six connections an origin: two are left to uploads, two to answers, one to news, one to everything else. */
+export const AT_ONCE = 2
 /** Tries after a failure of the network, each after a longer wait. */
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000]
 /** Progress is told to the page this often: a thousand files make many events. */
