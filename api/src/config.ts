@@ -145,18 +145,12 @@ export function deriveKey(config: Pick<Config, 'authSecret'>, label: string): Bu
  * The environment for a child process: only what is named, plus what any program needs to start.
  * Parsers get nothing else: a document that takes one over finds no secret there.
  */
-export function childEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+export function childEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const base: Record<string, string> = {}
   for (const name of ['PATH', 'LANG', 'TZ', 'TMPDIR', 'NODE_EXTRA_CA_CERTS']) {
     const value = process.env[name]
     if (value !== undefined) base[name] = value
   }
-  return { ...base, ...extra }
-}
-
-/** This process's whole environment, for our own children that parse it with `parseConfig` again. */
-export function ownEnvironment(
-  extra: Readonly<Record<string, string>> = {},
-): Record<string, string | undefined> {
-  return { ...process.env, ...extra }
+  // Named, because the web tier's types (Next's) call an environment without it incomplete.
+  return { ...base, ...extra, NODE_ENV: process.env.NODE_ENV ?? 'production' }
 }
