@@ -346,7 +346,7 @@ describe('the process of a parser', () => {
     const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
     expect(
       environment.filter(
-        (line) => !/^(?:PATH|LANG|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|NODE_CHANNEL_\w+)=|^$/.test(line),
+        (line) => !/^(?:PATH|LANG|TZ|TMPDIR|NODE_ENV|NODE_EXTRA_CA_CERTS|NODE_CHANNEL_\w+)=|^$/.test(line),
       ),
     ).toEqual([])
     const command = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')
