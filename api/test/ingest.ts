@@ -2,18 +2,25 @@
 // transaction), and the ingest process as a child that can be killed.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PgBoss } from 'pg-boss'
+import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
 import { type Pool, transaction } from '../src/database/pool.ts'
 import { sendJob } from '../src/jobs/jobs.ts'
 import { PRIORITY } from '../src/jobs/queues.ts'
 import { notifyCancel } from '../src/library/notices.ts'
 import type { BlobStore } from '../src/storage/port.ts'
 
-/** Where this machine's copy of the weights lies; tests that need them are skipped without. */
-export const MODEL_DIR = path.resolve(import.meta.dirname, '../../.terrace/models')
+/** Where this machine's copy of the weights lies: set-up's, or a running product's. Tests that need them are skipped without. */
+export const MODEL_DIR =
+  ['.native/models', '.terrace/models']
+    .map((folder) => path.resolve(import.meta.dirname, '../..', folder))
+    .find((folder) =>
+      existsSync(path.join(folder, EMBEDDER_WEIGHTS.folder, EMBEDDER_WEIGHTS.files.model.name)),
+    ) ?? path.resolve(import.meta.dirname, '../../.native/models')
 export const FIXTURES = path.join(import.meta.dirname, 'fixtures')
 
 export interface Uploads {

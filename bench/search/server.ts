@@ -43,7 +43,7 @@ export async function searchServer(env: Readonly<Record<string, string>> = {}): 
   stack.defer(() => postgres.stop())
   const databaseUrl = postgres.url('postgres')
   await migrate({ connectionString: databaseUrl })
-  const port = await freePort()
+  const port = env.PORT === undefined ? await freePort() : Number(env.PORT)
   const environment = {
     DATABASE_URL: databaseUrl,
     STORAGE: `file:${folder}/storage`,
