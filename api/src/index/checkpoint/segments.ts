@@ -1,6 +1,6 @@
-// Which segment files a checkpoint has: large ones are kept as they are, small ones and the tail become one, so that
-// a vector is written again only when what it lies in has doubled; and a segment with many dead vectors is written
-// anew. A kept file is hashed once.
+// Which segment files a checkpoint has: large ones are kept as they are, small ones and the tail become one; and a
+// segment with many dead vectors is written anew. So there are few of them (each costs every search a call), and a
+// vector is written again a few times in its life, not at every checkpoint. A kept file is hashed once.
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import path from 'node:path'
@@ -12,6 +12,7 @@ import type { ManifestFile } from './manifest.ts'
 
 const ROWS = 512
 const DEAD_SHARE = 0.2
+const SMALL_SHARE = 0.25
 
 /** A range of vector numbers that becomes one file, `kept` when it is one already. */
 export interface Part {
@@ -28,41 +29,38 @@ export interface LiveVectors {
 export function planSegments(store: VectorStore | null, moved: Uint32Array): LiveVectors | null {
   if (store === null) return null
   const owners = store.owner.values
-  const part = (first: number, end: number, kept: string | null): Part => {
-    const owner = new Uint32Array(end - first)
+  const ownersOf = (first: number, end: number) => {
+    const places = new Uint32Array(end - first)
     for (let number = first; number < end; number++) {
       const place = owners[number] ?? NOBODY
-      owner[number - first] = place === NOBODY ? NOBODY : (moved[place] ?? NOBODY)
+      places[number - first] = place === NOBODY ? NOBODY : (moved[place] ?? NOBODY)
     }
-    return { kept, first, owner }
+    return places
   }
-  const parts: Part[] = []
-  // From the newest back: what is not much larger than all that is newer is merged with it.
-  let start = store.tail.first
-  const { segments } = store
-  let index = segments.length - 1
-  for (; index >= 0; index--) {
-    const segment = segments[index]
-    if (segment === undefined || segment.segment.count > 2 * (store.count - start)) break
-    start = segment.first
-  }
-  for (const { file, first, segment } of segments.slice(0, index + 1)) {
-    const whole = part(first, first + segment.count, file)
-    const dead = whole.owner.reduce((sum, place) => sum + (place === NOBODY ? 1 : 0), 0)
-    parts.push(dead > whole.owner.length * DEAD_SHARE ? { ...whole, kept: null } : whole)
-  }
-  const last = segments[index + 1]
-  // The newest segment alone, with no tail behind it, is a file already.
-  if (
-    last !== undefined &&
-    index + 2 === segments.length &&
-    last.first + last.segment.count === store.count
-  ) {
-    const whole = part(last.first, store.count, last.file)
-    const dead = whole.owner.reduce((sum, place) => sum + (place === NOBODY ? 1 : 0), 0)
-    parts.push(dead > whole.owner.length * DEAD_SHARE ? { ...whole, kept: null } : whole)
-  } else if (start < store.count) parts.push(part(start, store.count, null))
+  const { segments, count } = store
+  const kept = keptSegments(store)
+  const parts = segments.slice(0, kept).map(({ file, first, segment }): Part => {
+    const owner = ownersOf(first, first + segment.count)
+    const dead = owner.reduce((sum, place) => sum + (place === NOBODY ? 1 : 0), 0)
+    return { kept: dead > owner.length * DEAD_SHARE ? null : file, first, owner }
+  })
+  const start = segments[kept]?.first ?? store.tail.first
+  if (start < count) parts.push({ kept: null, first: start, owner: ownersOf(start, count) })
   return { parts }
+}
+
+/**
+ * How many segments stay by themselves. From the newest back: what is a small part of all, or not much larger than
+ * all that is newer, is merged with it; the first segment that is neither stays, and those before it.
+ */
+function keptSegments({ segments, count, tail }: VectorStore): number {
+  let merged = tail.count
+  for (let kept = segments.length; kept > 0; kept--) {
+    const size = segments[kept - 1]?.segment.count ?? 0
+    if (size > 2 * merged && size >= count * SMALL_SHARE) return kept
+    merged += size
+  }
+  return 0
 }
 
 /** @returns null for a part without live vectors */
