@@ -19,6 +19,11 @@ export function summary({ settings, setup, dataDir, setupToken }: SummaryInputs)
   const lines: [string, string][] = [['Terrace', `runs at ${settings.publicUrl}`]]
   if (setupToken !== null)
     lines.push(['First', `create the owner's account: ${settings.publicUrl}/setup?token=${setupToken}`])
+  if (!/^(127\.|::1$|localhost$)/.test(settings.host) && /\/\/localhost[:/]?/.test(settings.publicUrl))
+    lines.push([
+      'Others',
+      `come in only by the address that PUBLIC_URL names: PUBLIC_URL=http://THIS-MACHINE:${settings.webPort} HOST=${settings.host} npm start`,
+    ])
   lines.push(['Data', home])
   if (settings.databaseUrl !== undefined) lines.push(['Database', 'the PostgreSQL of DATABASE_URL'])
   else if (!dataDir.startsWith(settings.home)) lines.push(['Database', dataDir])
