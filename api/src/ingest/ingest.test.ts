@@ -20,6 +20,7 @@ import { createLog } from '../log.ts'
 import { startEmbedder } from '../models/embedder.ts'
 import type { Embedder } from '../models/port.ts'
 import { createFileBlobStore } from '../storage/files.ts'
+import type { BlobStore } from '../storage/port.ts'
 import { type Ingest, startIngest } from './ingest.ts'
 import { type ParserPool, startParserPool } from './parse/pool.ts'
 import { decodeLayout } from './parse/port.ts'
@@ -35,6 +36,8 @@ let parsers: ParserPool
 let embedder: Embedder | null
 let ingest: Ingest
 let collection: string
+/** Whether the disk is full for whoever reads a file. */
+let full = false
 
 beforeAll(async () => {
   home = mkdtempSync(path.join(tmpdir(), 'terrace-ingest-'))
@@ -42,7 +45,17 @@ beforeAll(async () => {
   const config = db.config(home, { MODEL_DIR, INGEST_THREADS: '1' })
   const log = createLog(config, 'ingest-test')
   jobs = await startJobs(config, db.pool, log, { supervise: true })
-  const blobs = await createFileBlobStore(config.storageDir)
+  const stored = await createFileBlobStore(config.storageDir)
+  const blobs: BlobStore = {
+    put: (...args) => stored.put(...args),
+    size: (key) => stored.size(key),
+    delete: (key) => stored.delete(key),
+    localPath: (key) => stored.localPath(key),
+    async get(key, range) {
+      if (full) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+      return await stored.get(key, range)
+    },
+  }
   parsers = await startParserPool({ log, tokenizer: null, size: 3 })
   embedder = await startEmbedder(config, { threads: 1, log })
   ingest = await startIngest({ config, log, pool: db.pool, jobs, blobs, parsers, embedder })
@@ -303,6 +316,19 @@ describe('cancelling', () => {
     await db.pool.query('UPDATE documents SET deleted_at = now() WHERE id = $1', [documentId])
     await idle()
     expect(await ops(versionId)).not.toContain('publish-vectors')
+  })
+})
+
+describe('trouble that is not the file’s', () => {
+  test('a full disk: it says so, and goes on by itself when there is room', async () => {
+    full = true
+    const { versionId } = await upload(uploads, collection, 'room.txt', 'There is room again.')
+    await expect
+      .poll(async () => (await versionState(db.pool, versionId)).error_code)
+      .toBe('INGEST_STORAGE_FULL')
+    expect((await versionState(db.pool, versionId)).stage).not.toBe('attention')
+    full = false
+    expect(await untilStage(db.pool, versionId, [end])).toMatchObject({ error_code: null })
   })
 })
 

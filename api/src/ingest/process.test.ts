@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PgBoss } from 'pg-boss'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { freePort, startPostgres } from '../../../local/postgres.ts'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import {
   FIXTURES,
@@ -17,6 +18,9 @@ import {
   upload,
   versionState,
 } from '../../test/ingest.ts'
+import { parseConfig } from '../config.ts'
+import { migrate } from '../database/migrate.ts'
+import { createPool, type Pool } from '../database/pool.ts'
 import { startJobs } from '../jobs/jobs.ts'
 import { createFileBlobStore } from '../storage/files.ts'
 
@@ -82,8 +86,8 @@ async function upload50(): Promise<string[]> {
 }
 
 /** Published exactly once by words and by meaning, with all its passages and a vector for each. */
-async function expectExactlyOnce(ids: readonly string[]): Promise<void> {
-  const { rows } = await db.pool.query<{
+async function expectExactlyOnce(ids: readonly string[], pool: Pool = db.pool): Promise<void> {
+  const { rows } = await pool.query<{
     ops: string[]
     passages: number
     rows: number
@@ -135,6 +139,62 @@ describe('kill -9 in the middle of 50 uploads', () => {
     await expectExactlyOnce(ids)
   }, 180_000)
 })
+
+test('kill -9 of PostgreSQL in the middle of 50 uploads: every accepted file is searchable exactly once', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'terrace-ingest-postgres-'))
+  chmodSync(folder, 0o755)
+  const port = await freePort()
+  const startDatabase = () =>
+    startPostgres({ dataDir: path.join(folder, 'postgres'), port, password: 'test' })
+  let postgres = await startDatabase()
+  const url = postgres.url('postgres')
+  await migrate({ connectionString: url })
+  const config = parseConfig({ ...env, DATABASE_URL: url })
+  const pool = createPool(config, { name: 'test', onError: () => {} })
+  const own = {
+    pool,
+    jobs: await startJobs(config, pool, pino({ level: 'silent' }), { supervise: false }),
+    blobs: uploads.blobs,
+  }
+  const to = await insertCollection(pool)
+  const ingest = spawnIngest({ ...env, DATABASE_URL: url })
+  running = ingest
+  try {
+    await ingest.ready()
+    const accepted: string[] = []
+    for (let i = 0; i < 50; i++) {
+      if (i === 20 || i === 40) {
+        postgres.process.kill('SIGKILL')
+        await new Promise((resolve) => postgres.process.once('exit', resolve))
+        postgres = await again(startDatabase)
+      }
+      // An upload that the database did not live to accept is refused: people see that and try again.
+      const { versionId } = await again(() => upload(own, to, `story ${i}.txt`, prose(20 + i, `story ${i}`)))
+      accepted.push(versionId)
+    }
+    for (const id of accepted) {
+      const { stage } = await untilStage(pool, id, [end, 'attention'], 120_000)
+      expect(stage).toBe(end)
+    }
+    await expectExactlyOnce(accepted, pool)
+  } finally {
+    await ingest.kill('SIGKILL')
+    await own.jobs.stop({ graceful: false })
+    await pool.end()
+    await postgres.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}, 240_000)
+
+async function again<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++)
+    try {
+      return await work()
+    } catch (error) {
+      if (tries === 100) throw error
+      await sleep(100)
+    }
+}
 
 describe('stopping', () => {
   test.each(['SIGTERM', 'stdin'] as const)(

@@ -30,11 +30,11 @@ export interface ParserPool {
   close(): Promise<void>
 }
 
-const HEAP_MEGABYTES = 1024
+const HEAP_MEGABYTES = 1536
 const LIMITS: ParserLimits = {
   idleMs: 120_000,
   totalMs: 60 * 60_000,
-  memoryBytes: 1536 * 1024 * 1024,
+  memoryBytes: 2048 * 1024 * 1024,
 }
 const START_MS = 60_000
 const RESTART_MS = 1_000
