@@ -90,7 +90,9 @@ describe.skipIf(!hasChromium)('searching and reading', () => {
     await page.waitForURL(/q=citations/)
     await page.goBack()
     await page.waitForURL(/q=who/)
-    expect(await page.getByLabel('Search your documents').inputValue()).toBe('who may see a collection')
+    await expect
+      .poll(() => page.getByLabel('Search your documents').inputValue(), { timeout: 15_000 })
+      .toBe('who may see a collection')
     await page.reload()
     await page.locator('[data-passage]').first().waitFor()
   })
