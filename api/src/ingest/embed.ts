@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { Pool } from '../database/pool.ts'
 import type { ActiveGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
+import { Stopped } from './active.ts'
 import { publishVectors, removeReplaced } from './publish.ts'
 import { Progress, readVersion } from './versions.ts'
 
@@ -36,7 +37,7 @@ export function embeddedText(passage: { readonly heading: string; readonly text:
 export async function embedVersion(deps: EmbedDeps, versionId: string, signal: AbortSignal): Promise<void> {
   const version = await readVersion(deps.pool, versionId)
   if (version === null || !version.alive || !version.current || version.stage !== 'words') return
-  if (version.cancelRequested) return
+  if (version.cancelRequested) throw new Stopped('cancelled')
   const progress = new Progress(deps.pool, version, ['words'])
   try {
     let embedded = await countVectors(deps, versionId)
@@ -54,6 +55,7 @@ export async function embedVersion(deps: EmbedDeps, versionId: string, signal: A
     await progress.end()
     signal.throwIfAborted()
     const outcome = await publishVectors(deps.pool, versionId, deps.generation.id)
+    if (outcome === 'cancelled') throw new Stopped('cancelled')
     deps.log.info({ versionId, outcome, passages: embedded }, 'searchable by meaning')
     if (outcome === 'done') await removeReplaced(deps.pool, versionId)
   } finally {

@@ -24,6 +24,7 @@ import type { BlobStore } from '../storage/port.ts'
 import { type Ingest, startIngest } from './ingest.ts'
 import { type ParserPool, startParserPool } from './parse/pool.ts'
 import { decodeLayout } from './parse/port.ts'
+import { publishVectors, publishWords } from './publish.ts'
 import { reconcile } from './reconcile.ts'
 
 const weights = existsSync(path.join(MODEL_DIR, 'bge-small-en-v1.5/model.onnx'))
@@ -257,6 +258,35 @@ describe('exactly once', () => {
   })
 })
 
+test('two processes with the same job: one publishes, the other finds it done', async () => {
+  const { versionId } = await upload(uploads, collection, 'both.txt', 'x', { job: false })
+  const deps = { pool: db.pool, jobs }
+  const pages = [
+    {
+      number: 1,
+      text: 'Some text.',
+      layout: null,
+      passages: [{ start: 0, end: 10, tokens: 3, heading: 'both' }],
+    },
+  ]
+  const result = { kind: 'text', pages: 1, passages: 1, tokens: 3, language: 'en' } as const
+  const publish = () => publishWords(deps, versionId, pages, result, { embed: false })
+  expect((await Promise.all([publish(), publish()])).sort()).toEqual(['already', 'done'])
+  expect(await ops(versionId)).toEqual(['publish-words'])
+  const { rows } = await db.pool.query<{ id: number }>("SELECT id FROM generations WHERE state = 'active'")
+  const generation = rows[0]?.id
+  if (generation === undefined) return
+  await expect(publishVectors(db.pool, versionId, generation)).rejects.toThrow('have no vector')
+  await db.pool.query('INSERT INTO passage_vectors SELECT id, $2, $3 FROM passages WHERE version_id = $1', [
+    versionId,
+    generation,
+    Buffer.alloc(384 * 4),
+  ])
+  const meaning = () => publishVectors(db.pool, versionId, generation)
+  expect((await Promise.all([meaning(), meaning()])).sort()).toEqual(['already', 'done'])
+  expect(await ops(versionId)).toEqual(['publish-words', 'publish-vectors'])
+})
+
 describe('cancelling', () => {
   test('while it waits, is read, is embedded: nothing of it stays', async () => {
     const files = await Promise.all(
@@ -299,7 +329,8 @@ describe('cancelling', () => {
     const { versionId } = await upload(uploads, collection, 'quiet.txt', prose(40_000))
     await untilStage(db.pool, versionId, ['parsing', 'splitting', 'words'])
     await db.pool.query('UPDATE document_versions SET cancel_requested_at = now() WHERE id = $1', [versionId])
-    await untilStage(db.pool, versionId, ['cancelled'])
+    // Well before reconciliation would come by.
+    await untilStage(db.pool, versionId, ['cancelled'], 15_000)
     await db.pool.query(
       "UPDATE document_versions SET stage = 'received', cancel_requested_at = NULL, storage_key = storage_key WHERE id = $1",
       [versionId],

@@ -23,6 +23,7 @@ export type Outcome =
   | 'already'
   /** Deleted, or replaced by a newer version: nothing is to be done any more. */
   | 'gone'
+  /** To be taken back: cancelVersion. */
   | 'cancelled'
 
 interface Locked {
@@ -95,6 +96,7 @@ export async function publishWords(
         "UPDATE document_versions SET stage = 'cancelled', updated_at = now() WHERE id = $1",
         [versionId],
       )
+      await notifyDocument(client, locked.documentId)
       return 'gone'
     }
     await client.query('DELETE FROM passages WHERE version_id = $1', [versionId])

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { Pool } from '../database/pool.ts'
 import { notifyDocument } from '../library/notices.ts'
 import type { BlobStore } from '../storage/port.ts'
+import { Stopped } from './active.ts'
 import { type PageOutput, type ParseResult, ParserCrash } from './parse/child.ts'
 import type { ParserPool } from './parse/pool.ts'
 import { publishWords } from './publish.ts'
@@ -26,7 +27,8 @@ const MOST_CRASHES = 3
 /** @throws Stopped, or what failures.ts judges */
 export async function readFile(deps: ReadDeps, versionId: string, signal: AbortSignal): Promise<void> {
   const version = await readVersion(deps.pool, versionId)
-  if (version === null || !version.alive || version.cancelRequested || !UNREAD.includes(version.stage)) return
+  if (version === null || !version.alive || !UNREAD.includes(version.stage)) return
+  if (version.cancelRequested) throw new Stopped('cancelled')
   const progress = new Progress(deps.pool, version, UNREAD)
   try {
     // Told at once and waited for later: a small file is read in the time that this takes.
@@ -37,6 +39,7 @@ export async function readFile(deps: ReadDeps, versionId: string, signal: AbortS
     await progress.end()
     signal.throwIfAborted()
     const outcome = await publishWords(deps, versionId, pages, result, { embed: deps.embed })
+    if (outcome === 'cancelled') throw new Stopped('cancelled')
     deps.log.info(
       { versionId, outcome, kind: result.kind, pages: result.pages, passages: result.passages },
       'searchable by words',
