@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -24,6 +24,12 @@ test("damaged secrets are not replaced behind one's back", () => {
   writeFileSync(path.join(folder, 'secrets.json'), '{"authSecret":')
   expect(() => readSecrets(folder)).toThrow(/secrets\.json is damaged/)
   expect(readFileSync(path.join(folder, 'secrets.json'), 'utf8')).toBe('{"authSecret":')
+})
+
+test('missing secrets of a database that is there are not replaced either', () => {
+  mkdirSync(path.join(folder, 'postgres'))
+  writeFileSync(path.join(folder, 'postgres', 'PG_VERSION'), '18\n')
+  expect(() => readSecrets(folder)).toThrow(/secrets\.json is missing/)
 })
 
 test('a disk with little room is refused before anything is written to it', ({ skip }) => {

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -91,11 +92,17 @@ export function readSecrets(home: string): Secrets {
     } catch (cause) {
       throw new Problem(
         `${file} is damaged.`,
-        'Bring it back from a backup; or remove it: new secrets are made, people sign in again, nothing else is lost.',
+        'Bring it back from a backup. It must not be removed: the database beside it opens only with the password in it.',
         { cause },
       )
     }
   }
+  // New ones would lock the data out, or begin an empty installation beside it.
+  if (existsSync(path.join(home, 'postgres', 'PG_VERSION')))
+    throw new Problem(
+      `${file} is missing, and a database that was made with it is there.`,
+      'Bring it back from a backup.',
+    )
   const secrets: Secrets = {
     postgresPassword: randomBytes(24).toString('base64url'),
     authSecret: randomBytes(48).toString('base64url'),

@@ -28,7 +28,6 @@ const schema = z.object({
   MODELS: z.string().optional(),
   /** A running Ollama is looked for (local mode only). */
   OLLAMA_DISCOVERY: flag.default(false),
-  /** Requests a model or a person causes may reach loopback and private addresses named in MODELS only. */
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
   MODEL_DIR: z.string().optional(),
   HOST: z.string().default('127.0.0.1'),

@@ -85,7 +85,11 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
   async function renew(): Promise<void> {
     if (live.size === 0) return
     const before = [...live.values()]
-    const owned = await renewLeases(leases, serverId)
+    const owned = await renewLeases(
+      leases,
+      serverId,
+      before.map(({ id }) => id),
+    )
     for (const attempt of before) {
       const state = owned.get(attempt.id)
       if (state?.stopRequested === true) stopAttempt(attempt.id)

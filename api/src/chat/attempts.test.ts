@@ -65,7 +65,7 @@ describe('an attempt', () => {
     ])
     expect((await state(db, held)).map((row) => row.state)).toEqual(['waiting'])
     // The old owner is not told of it any more, and its end comes too late.
-    expect([...(await renewLeases(db.pool, 'a')).keys()]).toEqual([held.id])
+    expect([...(await renewLeases(db.pool, 'a', [held.id, lapsed.id])).keys()]).toEqual([held.id])
     expect(await saveEnd(db.pool, 'a', lapsed, END)).toBe(false)
     expect((await state(db, lapsed)).map((row) => [row.state, row.text])).toEqual([
       ['interrupted', ''],
@@ -78,8 +78,16 @@ describe('an attempt', () => {
     const lapsed = await attempt(db)
     await lapse(db, lapsed)
     expect(await takeOverLapsed(db.pool, 'a', [lapsed.id])).toEqual([])
-    expect([...(await renewLeases(db.pool, 'a')).keys()]).toEqual([lapsed.id])
+    expect([...(await renewLeases(db.pool, 'a', [lapsed.id])).keys()]).toEqual([lapsed.id])
     expect(await takeOverLapsed(db.pool, 'b')).toEqual([])
+  })
+
+  it('that its owner does not know of lapses, however busy the owner is', async () => {
+    await using db = await testDatabase()
+    const [known, unknown] = [await attempt(db), await attempt(db)]
+    await lapse(db, unknown)
+    expect([...(await renewLeases(db.pool, 'a', [known.id])).keys()]).toEqual([known.id])
+    expect((await takeOverLapsed(db.pool, 'b')).map(({ answerId }) => answerId)).toEqual([unknown.answerId])
   })
 
   it('that another server is just taking over is left to it', async () => {
@@ -100,7 +108,7 @@ describe('an attempt', () => {
     const mine = await attempt(db)
     const other = await attempt(db)
     expect(await requestStop(db.pool, mine.answerId)).toMatchObject({ id: mine.id })
-    expect(await renewLeases(db.pool, 'a')).toEqual(
+    expect(await renewLeases(db.pool, 'a', [mine.id, other.id])).toEqual(
       new Map([
         [mine.id, { stopRequested: true }],
         [other.id, { stopRequested: false }],

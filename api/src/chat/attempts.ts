@@ -32,17 +32,21 @@ export async function insertAttempt(
   return { id, number: attempt.number, answerId: attempt.answerId, userId: attempt.userId }
 }
 
-/** Renews everything that `owner` owns. What is not in the reply is no longer its own. */
+/**
+ * Renews those of `ids` that `owner` owns; what is not in the reply is no longer its own. Never all of the owner's:
+ * one that it does not know of (a lost reply to a commit) has to lapse, so that somebody begins it.
+ */
 export async function renewLeases(
   pool: Pool,
   owner: string,
+  ids: readonly string[],
 ): Promise<Map<string, { stopRequested: boolean }>> {
   const { rows } = await pool.query<{ id: string; stop: boolean }>({
     name: 'renew-leases',
     text: `UPDATE attempts SET lease_until = ${LEASE}
-           WHERE owner = $1 AND state IN ('waiting', 'searching', 'reading', 'streaming')
+           WHERE owner = $1 AND id = ANY($2::uuid[]) AND state IN ('waiting', 'searching', 'reading', 'streaming')
            RETURNING id, stop_requested_at IS NOT NULL AS stop`,
-    values: [owner],
+    values: [owner, ids],
   })
   return new Map(rows.map(({ id, stop }) => [id, { stopRequested: stop }]))
 }
