@@ -2,7 +2,7 @@
 // A benchmark calls `begin`, measures, and calls `finish` with its figures and with a bar for everything an issue
 // promises, met or not. Nothing here fails: numbers are for people, tests never look at a clock.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, release, totalmem } from 'node:os'
 import path from 'node:path'
 
