@@ -17,7 +17,12 @@ export interface ServiceInputs {
   readonly webDir: string
 }
 
-const SECRET = /^(DATABASE_|AUTH_SECRET$|SETUP_TOKEN$|MODELS$|LLAMMA_SIGNING_KEY$|OIDC_|SMTP_URL$)/
+/**
+ * What the web server is given, by name: it holds no secret, also none that MODELS names (`env:NAME`) or that the
+ * person's shell happens to have.
+ */
+const FOR_WEB =
+  /^(?:PATH|HOME|LANG|LC_\w+|TZ|TMPDIR|NODE_ENV|NODE_OPTIONS|NODE_EXTRA_CA_CERTS|NEXT_PUBLIC_\w+|PUBLIC_URL|LOG_LEVEL|TERRACE_\w+)$/
 
 async function answers(url: string): Promise<boolean> {
   const response = await fetch(url, { signal: AbortSignal.timeout(2_000) })
@@ -76,7 +81,7 @@ export function servicePrograms(inputs: ServiceInputs): {
     command: [process.execPath, path.join(inputs.webDir, 'server.js')],
     cwd: inputs.webDir,
     env: {
-      ...Object.fromEntries(Object.entries(shared).filter(([name]) => !SECRET.test(name))),
+      ...Object.fromEntries(Object.entries(shared).filter(([name]) => FOR_WEB.test(name))),
       NEXT_MANUAL_SIG_HANDLE: '1',
       NEXT_TELEMETRY_DISABLED: '1',
       API_URL: apiUrl,
