@@ -182,9 +182,7 @@ export function pssBytes(pid: number): number {
 /** Pids of the processes below this one that are alive, with their command lines. */
 export function descendants(pid: number): { pid: number; command: string }[] {
   const found: { pid: number; command: string }[] = []
-  for (const task of execFileSync('ls', [`/proc/${pid}/task`], { encoding: 'utf8' })
-    .trim()
-    .split('\n')) {
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
     let children = ''
     try {
       children = readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim()
