@@ -140,6 +140,32 @@ describe('kill -9 in the middle of 50 uploads', () => {
   }, 180_000)
 })
 
+test('jobs of a killed process are taken up at once, those of a living one are left alone', async () => {
+  const held = async (name: string) => {
+    const { versionId } = await upload(uploads, collection, name, 'Held by somebody.')
+    // As fetched by another process, whose heartbeat will not lapse for an hour.
+    await db.pool.query(
+      `UPDATE pgboss.job SET state = 'active', started_on = now(), heartbeat_on = now() + interval '1 hour'
+       WHERE data->>'versionId' = $1`,
+      [versionId],
+    )
+    return versionId
+  }
+  const left = await held('left.txt')
+  await start()
+  await untilStage(db.pool, left, [end])
+  const kept = await held('kept.txt')
+  const second = spawnIngest(env)
+  try {
+    await second.ready()
+    const next = await upload(uploads, collection, 'next.txt', 'Comes after.')
+    await untilStage(db.pool, next.versionId, [end])
+    expect((await versionState(db.pool, kept)).stage).toBe('received')
+  } finally {
+    await second.kill('SIGKILL')
+  }
+}, 120_000)
+
 test('kill -9 of PostgreSQL in the middle of 50 uploads: every accepted file is searchable exactly once', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-ingest-postgres-'))
   chmodSync(folder, 0o755)

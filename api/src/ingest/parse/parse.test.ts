@@ -64,6 +64,7 @@ describe('PDF', () => {
     const { result, pages, passages, headings } = await parse('article.pdf', fixture('article.pdf'))
     expect(result).toMatchObject({ kind: 'pdf', pages: 4, language: 'en' })
     expect(pages[0]?.text).toContain('its characteristic flavour is underdeveloped.')
+    for (const page of pages) expect(page.text).not.toMatch(/\p{Ll}[-\u2010]\s?\p{Ll}/u)
     expect(headings).toContain('article > The Tea Handbook > 2. Storage > 2.1. Shelf life')
     // In the page's text, so that it looks like the page; in no passage, so that no search finds it everywhere.
     expect(pages[2]?.text).toMatch(/^Tea Handbook\n/)
