@@ -235,7 +235,8 @@ describe('stopping', () => {
       await untilStage(db.pool, ids[0]?.versionId ?? '', ['splitting', 'words', 'searchable'])
       if (how === 'stdin') {
         ingest.child.stdin?.end()
-        await new Promise((resolve) => ingest.child.once('exit', resolve))
+        // `exit` may come before the last line was read.
+        await new Promise((resolve) => ingest.child.once('close', resolve))
       } else await ingest.kill('SIGTERM')
       expect(ingest.child.exitCode).toBe(0)
       expect(ingest.lines.at(-1)?.msg).toBe('stopped')
