@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util'
 import { FILL_FROM, MATRIX } from '../api/src/index/vectors/faiss.ts'
 import { type Bar, begin, type Figure, finish } from './harness.ts'
-import { cpuOf, openBare } from './search/bare-faiss.ts'
+import { cpuOf, openBare, underNativeEnvironment } from './search/bare-faiss.ts'
 
 const { values } = parseArgs({
   options: { vectors: { type: 'string', default: '100000' }, rounds: { type: 'string', default: '9' } },
@@ -12,6 +12,11 @@ const { values } = parseArgs({
 const vectors = Number(values.vectors)
 const rounds = Number(values.rounds)
 const SIZES = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 19, 20, 24, 28, 32] as const
+
+if (process.env.OMP_NUM_THREADS === undefined) {
+  underNativeEnvironment([import.meta.filename, ...process.argv.slice(2)], 'inherit')
+  process.exit()
+}
 
 const run = begin('faiss-batch', ['faiss-node'])
 const bare = openBare(vectors)

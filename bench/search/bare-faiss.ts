@@ -1,4 +1,6 @@
-// FAISS by itself, in this process: what a search at this size costs at least.
+// FAISS by itself: what a search at this size costs at least. In a process of its own, since what native libraries read
+// of the environment they read at its start: `bareFaiss` starts this file.
+import { spawnSync } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -24,8 +26,6 @@ export interface BareIndex {
 }
 
 export function openBare(vectors: number): BareIndex {
-  // Read when the libraries are loaded, which happens now.
-  Object.assign(process.env, nativeEnvironment())
   const faiss = loadAddon()
   if (faiss === null) throw new Error('faiss-node is neither in node_modules nor in .native')
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-faiss-'))
@@ -54,6 +54,24 @@ export function cpuOf({ index, queries }: BareIndex, size: number, rounds: numbe
 }
 
 export function bareFaiss(vectors: number): BareFaiss {
-  const bare = openBare(vectors)
-  return { single: cpuOf(bare, 1, 30), of20: cpuOf(bare, 20, 10) / 20 }
+  const printed = underNativeEnvironment([import.meta.filename, String(vectors)], 'pipe')
+  const [single = Number.NaN, of20 = Number.NaN] = printed.trim().split(' ').map(Number)
+  return { single, of20 }
+}
+
+/** Runs a program as the index process is run. @returns what it printed */
+export function underNativeEnvironment(args: readonly string[], stdout: 'pipe' | 'inherit'): string {
+  const env = { ...process.env, ...nativeEnvironment() }
+  const done = spawnSync(process.execPath, args, {
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', stdout, 'inherit'],
+  })
+  if (done.status !== 0) throw new Error(`${args[0]} ended with ${done.status}`)
+  return done.stdout ?? ''
+}
+
+if (import.meta.main) {
+  const bare = openBare(Number(process.argv[2]))
+  console.log(cpuOf(bare, 1, 30), cpuOf(bare, 20, 10) / 20)
 }
