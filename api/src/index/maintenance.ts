@@ -3,7 +3,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { ManifestFile } from './checkpoint/manifest.ts'
+import type { ManifestFile } from './checkpoint/checkpoint.ts'
 import { writeCheckpoint } from './checkpoint/write.ts'
 import type { IndexState } from './state.ts'
 import { SEAL_AT } from './vectors/store.ts'
@@ -13,8 +13,8 @@ const EVERY_MS = 1_000
 const CHANGES = { least: 1_000, share: 0.05, most: 10_000 } as const
 const QUIET_MS = 10 * 60_000
 const BETWEEN_MS = 10_000
-/** faiss-node loses 1.5 kB a question: a process is replaced after about 8,000. */
-const LOST_BYTES = 12 * 2 ** 20
+/** faiss-node loses 1.5 kB a question: a process is replaced after about 5,400. */
+const LOST_BYTES = 8 * 2 ** 20
 /** Dead passages, or postings that no checkpoint has packed, that are worth a new process. */
 const UNTIDY = { places: 20_000, share: 0.3, postings: 1_000_000 } as const
 

@@ -7,7 +7,7 @@ import { MemorySource } from '../oracle.ts'
 import { IndexState } from '../state.ts'
 import { exactEngine } from '../vectors/exact.ts'
 import { randomUnits } from '../vectors/port.cases.ts'
-import type { ManifestFile } from './manifest.ts'
+import type { ManifestFile } from './checkpoint.ts'
 import { type LoadedCheckpoint, readCheckpoints } from './read.ts'
 import { writeCheckpoint } from './write.ts'
 

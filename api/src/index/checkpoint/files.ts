@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import type { Pace } from '../pace.ts'
-import type { ManifestFile } from './manifest.ts'
+import type { ManifestFile } from './checkpoint.ts'
 
 const SLICE = 1 << 20
 

@@ -3,8 +3,8 @@
 import path from 'node:path'
 import { z } from 'zod'
 import type { SavedState } from '../state.ts'
+import { type Manifest, type ManifestFile, manifestNumbers, readManifest } from './checkpoint.ts'
 import { readVerified, verify } from './files.ts'
-import { type Manifest, type ManifestFile, manifestNumbers, readManifest } from './manifest.ts'
 
 export interface LoadedCheckpoint {
   readonly number: number

@@ -7,8 +7,8 @@ import path from 'node:path'
 import type { Pace } from '../pace.ts'
 import { HEADER_BYTES, segmentHeader } from '../vectors/segment-file.ts'
 import { NOBODY, segmentName, type VectorStore } from '../vectors/store.ts'
+import type { ManifestFile } from './checkpoint.ts'
 import { FileWriter } from './files.ts'
-import type { ManifestFile } from './manifest.ts'
 
 const ROWS = 512
 const DEAD_SHARE = 0.2

@@ -7,8 +7,8 @@ import type { DocumentEntry } from '../passages.ts'
 import type { Generation } from '../source.ts'
 import type { IndexState, LogPosition } from '../state.ts'
 import { NOBODY } from '../vectors/store.ts'
+import { clean, type Manifest, type ManifestFile, syncFolder, writeManifest } from './checkpoint.ts'
 import { FileWriter } from './files.ts'
-import { clean, type Manifest, type ManifestFile, syncFolder, writeManifest } from './manifest.ts'
 import { type LiveVectors, planSegments, writeSegment } from './segments.ts'
 
 const POSTINGS_SLICE = 1 << 16

@@ -8,6 +8,7 @@ import type { Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../p
 import { isFiniteVector } from '../vectors/port.ts'
 import { Batches, type Waiting } from './batches.ts'
 import { IndexChild } from './child.ts'
+import { Positions, unavailable } from './positions.ts'
 
 /** Milliseconds that a question waits for an index that loads. */
 const PATIENCE_MS = 5_000
@@ -47,7 +48,7 @@ class Embedded implements EmbeddedIndex {
   readonly #log: Logger
   readonly #options: EmbeddedOptions
   readonly #batches = new Batches()
-  readonly #positionWaiters = new Set<() => void>()
+  readonly #positions = new Positions()
   #current: IndexChild | null = null
   #next: IndexChild | null = null
   /** Ends of the process one after the other, none of which had settled; and those before it was even ready. */
@@ -119,28 +120,11 @@ class Embedded implements EmbeddedIndex {
     })
   }
 
-  async waitFor(position: Position, timeoutMs: number): Promise<void> {
-    const reached = () => {
+  waitFor(position: Position, timeoutMs: number): Promise<void> {
+    return this.#positions.reached(() => {
       const at = this.#current?.report.position
       return at != null && at.epoch === position.epoch && at.seq >= position.seq
-    }
-    if (reached()) return
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        if (!reached()) return
-        done()
-        resolve()
-      }
-      const timer = setTimeout(() => {
-        done()
-        reject(unavailable('the search index is behind'))
-      }, timeoutMs)
-      const done = () => {
-        clearTimeout(timer)
-        this.#positionWaiters.delete(check)
-      }
-      this.#positionWaiters.add(check)
-    })
+    }, timeoutMs)
   }
 
   status(): IndexStatus {
@@ -231,7 +215,7 @@ class Embedded implements EmbeddedIndex {
         this.#heard()
         break
       case 'report':
-        for (const check of [...this.#positionWaiters]) check()
+        this.#positions.moved()
         this.#takeOver()
         this.#pump()
         break
@@ -307,12 +291,8 @@ class Embedded implements EmbeddedIndex {
     this.#next = null
     this.#engine = next.engine ?? this.#engine
     next.serve()
-    for (const check of [...this.#positionWaiters]) check()
+    this.#positions.moved()
     old.stop(false).catch((err: unknown) => this.#log.warn({ err }, 'the old index process did not stop'))
     this.#pump()
   }
-}
-
-function unavailable(reason: string): AppError {
-  return new AppError('UNAVAILABLE', { reason })
 }
