@@ -211,18 +211,24 @@ async function latency(): Promise<void> {
       modelDir: MODEL_DIR,
       generation,
     })
-    figures[`wordsAt${passages}`] = { smallMs: spread(words.small), megabyteMs: spread(words.megabyte) }
+    const small = words.small.map(({ found }) => found)
+    const megabyte = words.megabyte.map(({ found }) => found)
+    figures[`wordsAt${passages}`] = {
+      smallPublishedMs: spread(words.small.map(({ published }) => published)),
+      smallFoundMs: spread(small),
+      megabyteFoundMs: spread(megabyte),
+    }
     bars.push(
       {
         bar: `2 kB searchable by words at ${passages} passages, p95`,
-        value: quantile(words.small, 0.95),
+        value: quantile(small, 0.95),
         limit: 150,
         unit: 'ms',
         better: 'less',
       },
       {
         bar: `1 MB searchable by words at ${passages} passages, slowest`,
-        value: Math.max(...words.megabyte),
+        value: Math.max(...megabyte),
         limit: 3_000,
         unit: 'ms',
         better: 'less',

@@ -1,5 +1,6 @@
 // The bare model on all cores: one session a thread with the product's session options, token ids ready-made, nothing
-// else. The physical limit that ingestion is held against.
+// else. The physical limit that ingestion is held against. Its threads are as nice as ingestion's, so that whatever else
+// runs on the machine hurts both alike.
 import { once } from 'node:events'
 import os from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
@@ -19,6 +20,8 @@ interface Job {
 }
 
 const DIMENSIONS = 384
+/** As in ingest/process.ts. */
+const NICENESS = 10
 
 /** Embeds every text once, on as many threads as there are cores. */
 export async function bareEmbedding(model: string, texts: readonly Int32Array[]): Promise<Bare> {
@@ -56,6 +59,7 @@ export async function bareEmbedding(model: string, texts: readonly Int32Array[])
 if (!isMainThread && parentPort !== null) {
   const port = parentPort
   const { model, texts, next } = workerData as Job
+  if (process.platform === 'linux') os.setPriority(0, NICENESS)
   const session = await InferenceSession.create(model, SESSION_OPTIONS)
   const warm = texts[0]
   if (warm !== undefined) await runModel(session, warm, DIMENSIONS)

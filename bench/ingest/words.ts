@@ -22,10 +22,16 @@ export interface WordsOptions {
   readonly generation: { readonly digest: string; readonly key: object }
 }
 
-/** Milliseconds, one for each upload. */
+/** Milliseconds from the end of an upload's request. */
+export interface Found {
+  /** Until the database knows the words. */
+  readonly published: number
+  /** Until a search answered with them. */
+  readonly found: number
+}
 export interface Words {
-  readonly small: readonly number[]
-  readonly megabyte: readonly number[]
+  readonly small: readonly Found[]
+  readonly megabyte: readonly Found[]
 }
 
 export async function wordsLatency(options: WordsOptions): Promise<Words> {
@@ -65,8 +71,8 @@ export async function wordsLatency(options: WordsOptions): Promise<Words> {
         search: (question) => server.search(question, agent),
       })
     for (let i = 0; i < 3; i++) await once(2_000)
-    const small: number[] = []
-    const megabyte: number[] = []
+    const small: Found[] = []
+    const megabyte: Found[] = []
     for (let i = 0; i < options.uploads; i++) small.push(await once(2_000))
     for (let i = 0; i < 3; i++) megabyte.push(await once(1_000_000))
     return { small, megabyte }
@@ -97,7 +103,7 @@ interface Upload {
 let uploads = 0
 
 /** Looks once a millisecond whether the words are published, then searches until they are found. */
-async function uploadAndFind({ bytes, text, url, headers, client, search }: Upload): Promise<number> {
+async function uploadAndFind({ bytes, text, url, headers, client, search }: Upload): Promise<Found> {
   const mark = `zyx${(++uploads).toString(36)}${randomBytes(3).toString('hex')}`
   const parts: string[] = [`The mark of this text is ${mark}.`]
   for (let size = 0; size < bytes; size += parts.at(-1)?.length ?? 1) parts.push(text.passage(80))
@@ -114,6 +120,7 @@ async function uploadAndFind({ bytes, text, url, headers, client, search }: Uplo
     if (rows.length > 0) break
     await sleep(1)
   }
+  const published = performance.now() - began
   while (!(await search(mark)).includes(versionId));
   const found = performance.now() - began
   // The next one starts with nothing under way.
@@ -122,7 +129,7 @@ async function uploadAndFind({ bytes, text, url, headers, client, search }: Uplo
       "SELECT 1 FROM document_versions WHERE id = $1 AND stage = 'searchable'",
       [versionId],
     )
-    if (rows.length > 0) return found
+    if (rows.length > 0) return { published, found }
     await sleep(20)
   }
 }
