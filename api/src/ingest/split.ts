@@ -11,6 +11,8 @@ export interface SplitOptions {
   readonly language: string
   /** Tokens of a text as the embedder counts them. */
   readonly countTokens: (text: string) => number
+  /** Called after each page. */
+  readonly onPage?: () => void
 }
 
 export interface Passage extends Range {
@@ -55,6 +57,7 @@ export function splitPages(pages: readonly ParsedPage[], options: SplitOptions):
         if (!part.followed) drafts.push(...sectionDrafts(page, index + 1, part, path.slice(0, -1), options))
       } else drafts.push(...sectionDrafts(page, index + 1, part, path, options))
     }
+    options.onPage?.()
   })
   // Nothing but lines that repeat: then they are all the content there is.
   if (drafts.length === 0 && pages.some((page) => page.furniture.length > 0))

@@ -86,7 +86,14 @@ async function work(request: ParseRequest, bytes: Buffer): Promise<void> {
   await say({ type: 'splitting', pages: document.pages.length })
   const language = detectLanguage(languageSample(document.pages))
   const title = documentTitle(document.title, request.filename)
-  const passages = splitPages(document.pages, { title, language, countTokens })
+  // A very long text takes minutes: a sign of life now and then, or it would be given up.
+  let told = performance.now()
+  const onPage = () => {
+    if (performance.now() - told < 5_000) return
+    told = performance.now()
+    void say({ type: 'splitting', pages: document.pages.length })
+  }
+  const passages = splitPages(document.pages, { title, language, countTokens, onPage })
   let next = 0
   for (const [index, page] of document.pages.entries()) {
     const own: Passage[] = []
