@@ -1,6 +1,7 @@
 // The three servers of Terrace as programs: API (which owns the index process), ingest, web.
 // Each gets the environment of DESIGN §10; the web server gets no secret.
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { apiPortUse, type PortUse, portTaken, webPortUse } from './ports.ts'
 import type { Problem } from './problem.ts'
@@ -114,6 +115,18 @@ const statusSchema = z.object({
 
 /** Whether nobody has made the owner's account yet, asked of the running API. */
 export async function needsOwner(apiPort: number): Promise<boolean> {
+  // Ready a moment ago: one slow answer is no reason to take everything down again.
+  for (let tries = 1; tries < 4; tries++) {
+    try {
+      return await askNeedsOwner(apiPort)
+    } catch {
+      await sleep(tries * 500)
+    }
+  }
+  return askNeedsOwner(apiPort)
+}
+
+async function askNeedsOwner(apiPort: number): Promise<boolean> {
   const response = await fetch(`http://127.0.0.1:${apiPort}/trpc/setup.status`, {
     signal: AbortSignal.timeout(5_000),
   })

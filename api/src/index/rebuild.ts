@@ -27,15 +27,21 @@ export async function rebuild(
 ): Promise<IndexState> {
   const client = await pool.connect()
   let broken = true
+  let begun: IndexState | undefined
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     const state = await startState(client, engine)
+    begun = state
     const pace = new Pace(signal)
     await loadPassages(client, state, pace)
     await loadVectors(client, state, pace, dir)
     await client.query('COMMIT')
     broken = false
     return state
+  } catch (error) {
+    // Its vectors are the engine's memory and open files: tried again and again, they would add up.
+    begun?.close()
+    throw error
   } finally {
     client.release(broken)
   }

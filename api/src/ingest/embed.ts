@@ -46,11 +46,23 @@ export async function embedVersion(deps: EmbedDeps, versionId: string, signal: A
       embedded += written
       progress.set({ passagesEmbedded: embedded })
     })
+    // One lane's failure is all lanes' end: none may go on writing when the job is over.
+    const failed = new AbortController()
+    const either = AbortSignal.any([signal, failed.signal])
     const lane = async () => {
-      for (let passage = await next(); passage !== undefined; passage = await next())
-        await writer.add(passage.id, await deps.embedder.embed(embeddedText(passage), 'passage', signal))
+      try {
+        for (let passage = await next(); passage !== undefined; passage = await next()) {
+          either.throwIfAborted()
+          await writer.add(passage.id, await deps.embedder.embed(embeddedText(passage), 'passage', either))
+        }
+      } catch (error) {
+        failed.abort(error)
+        throw error
+      }
     }
-    await Promise.all(Array.from({ length: deps.window }, lane))
+    const ends = await Promise.allSettled(Array.from({ length: deps.window }, lane))
+    signal.throwIfAborted()
+    if (ends.some(({ status }) => status === 'rejected')) throw failed.signal.reason
     await writer.end()
     await progress.end()
     signal.throwIfAborted()

@@ -57,7 +57,7 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   async function heardCancel(versionId: string): Promise<void> {
     if (active.has(versionId)) await active.look([versionId])
     else
-      await cancelVersion(deps, versionId, generationId).catch((err: unknown) =>
+      await cancelVersion(deps, versionId).catch((err: unknown) =>
         log.debug({ err, versionId }, 'a cancellation is left to reconciliation'),
       )
   }
@@ -71,7 +71,7 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
       unknown.delete(versionId)
     } catch (error) {
       const stopped = error instanceof Stopped ? error.why : null
-      if (stopped === 'cancelled') return await cancelVersion(deps, versionId, generationId)
+      if (stopped === 'cancelled') return await cancelVersion(deps, versionId)
       if (stopped === 'deleted') return
       // The claim on the job was lost (this process was away for longer than a heartbeat): another one has it.
       if (stopped === null && signal.aborted) return log.warn({ versionId }, 'lost the claim on a job')

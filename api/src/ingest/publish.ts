@@ -231,7 +231,6 @@ export async function publishVectors(pool: Pool, versionId: string, generationId
 export async function cancelVersion(
   deps: { readonly pool: Pool; readonly jobs: PgBoss },
   versionId: string,
-  generationId: number | null,
 ): Promise<void> {
   await transaction(deps.pool, async (client) => {
     const locked = await lock(client, versionId)
@@ -258,9 +257,14 @@ export async function cancelVersion(
       return
     }
     const place = { collectionKey, documentKey, versionId: before.id }
+    // Asked of the tables, not of this process: without weights it knows no generation, the vectors are there all the same.
+    const generation =
+      before.stage === 'searchable'
+        ? await client.query<{ id: number }>("SELECT id FROM generations WHERE state = 'active'")
+        : null
     await append(client, { op: 'publish-words', ...place })
-    if (before.stage === 'searchable' && generationId !== null)
-      await append(client, { op: 'publish-vectors', ...place, generationId })
+    const generationId = generation?.rows[0]?.id
+    if (generationId !== undefined) await append(client, { op: 'publish-vectors', ...place, generationId })
   })
 }
 

@@ -57,5 +57,5 @@ async function cancelUnheard(deps: ReconcileDeps): Promise<void> {
      WHERE v.stage = ANY($1) AND v.cancel_requested_at IS NOT NULL LIMIT ${ROUND}`,
     [[...UNREAD, 'words']],
   )
-  for (const { id } of rows) if (!deps.isActive(id)) await cancelVersion(deps, id, deps.generationId)
+  for (const { id } of rows) if (!deps.isActive(id)) await cancelVersion(deps, id)
 }

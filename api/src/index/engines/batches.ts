@@ -36,6 +36,10 @@ export class Batches {
     return this.#underWay.size > 0
   }
 
+  isUnderWay(batch: number): boolean {
+    return this.#underWay.has(batch)
+  }
+
   add(waiting: Waiting): void {
     this.#waiting.push(waiting)
   }

@@ -81,6 +81,11 @@ export class IndexChild {
     this.#send({ type: 'serve' })
   }
 
+  /** For one that no longer answers; its exit is noticed like any other. */
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
   /** Resolves when it is gone. */
   async stop(checkpoint: boolean): Promise<void> {
     if (!this.#alive) return

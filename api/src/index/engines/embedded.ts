@@ -19,12 +19,16 @@ const RESTART_MS = [0, 250, 500, 2_000, 5_000] as const
 const SETTLED_MS = 30_000
 const REPLACE_AGAIN_MS = 10_000
 const HELLO_MS = 5_000
+/** A batch takes a second at the very most; a process that needs so long hangs. */
+const HUNG_MS = 20_000
 
 export interface EmbeddedOptions {
   /** A person's sessions have changed: what is cached of them has to go. */
   readonly onSession?: (userId: string) => void
   /** `exact`: the TypeScript scan, even where FAISS can be had. */
   readonly engine?: 'exact'
+  /** Milliseconds for one batch, then the process is taken for hung and replaced. Default 20,000. */
+  readonly hungMs?: number
 }
 
 export interface EmbeddedIndex extends Index {
@@ -57,6 +61,7 @@ class Embedded implements EmbeddedIndex {
   #engine = 'starting'
   #closed = false
   #holding: NodeJS.Timeout | undefined
+  #watching: NodeJS.Timeout | undefined
   readonly #hello: Promise<void>
   #heard: () => void = () => {}
 
@@ -143,6 +148,7 @@ class Embedded implements EmbeddedIndex {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#holding)
+    clearTimeout(this.#watching)
     for (const waiting of this.#batches.drain()) waiting.reject(unavailable('the server is stopping'))
     await Promise.all([this.#next?.stop(false), this.#current?.stop(true)])
   }
@@ -181,7 +187,15 @@ class Embedded implements EmbeddedIndex {
       return
     }
     const { batch, queries } = this.#batches.take()
-    this.#current?.search(batch, queries)
+    const child = this.#current
+    child?.search(batch, queries)
+    clearTimeout(this.#watching)
+    this.#watching = setTimeout(() => {
+      if (!this.#batches.isUnderWay(batch) || child !== this.#current) return
+      this.#log.error({ pid: child?.pid }, 'the index process does not answer and is ended')
+      child?.kill()
+    }, this.#options.hungMs ?? HUNG_MS)
+    this.#watching.unref()
   }
 
   #start(): void {

@@ -113,6 +113,18 @@ test('killed in the middle of searches it comes back; searches wait or are told 
   }
 }, 90_000)
 
+test('one that hangs is ended, and its questions are answered by the next', async () => {
+  await using here = await place()
+  const { query, position } = await filled(here)
+  const index = await here.start({ hungMs: 1_000 })
+  await index.waitFor(position, 10_000)
+  const right = await answered(index, query)
+  const pid = index.pid()
+  if (pid !== undefined) process.kill(pid, 'SIGSTOP')
+  expect(await answered(index, query)).toEqual(right)
+  expect(index.pid()).not.toBe(pid)
+})
+
 test('while nothing can be loaded a search is told so; it never answers from an empty index', async () => {
   await using here = await place()
   const { query } = await filled(here)
