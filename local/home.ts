@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
+import { POSTGRES_MAJOR } from '../contract/postgres.ts'
 import { tryLock } from './lock.mjs'
 import { errorCode, fileProblem, Problem } from './problem.ts'
 import type { Settings } from './settings.ts'
@@ -97,8 +98,10 @@ export function readSecrets(home: string): Secrets {
       )
     }
   }
-  // New ones would lock the data out, or begin an empty installation beside it.
-  if (existsSync(path.join(home, 'postgres', 'PG_VERSION')))
+  // New ones would lock the data out, or begin an empty installation beside it. (Data of another version of
+  // PostgreSQL is refused later, for that.)
+  const version = path.join(home, 'postgres', 'PG_VERSION')
+  if (existsSync(version) && Number(readFileSync(version, 'utf8')) === POSTGRES_MAJOR)
     throw new Problem(
       `${file} is missing, and a database that was made with it is there.`,
       'Bring it back from a backup.',

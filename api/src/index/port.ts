@@ -2,6 +2,11 @@
 // It holds no permissions: the caller says which collections or documents count, and every text that leaves
 // the API is fetched from PostgreSQL with a permission check of its own (promise P5).
 // Every adapter runs the cases of index/port.cases.ts.
+//
+// The room, from the outside in: engines/ (this port on a process of its own: embedded.ts, which keeps a child.ts and
+// hands it batches.ts) → process.ts and service.ts (that process and its life) → tail.ts, apply.ts, source.ts (following
+// the log.ts), rebuild.ts (from the tables), checkpoint/ and maintenance.ts (to and from disk) → state.ts with
+// passages.ts, lexical/ and vectors/ (what is known) → search.ts (what is found). For tests: fixtures.ts, oracle.ts.
 
 /** A place in the one log. Positions of different epochs can't be compared. */
 export interface Position {

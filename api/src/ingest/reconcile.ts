@@ -3,8 +3,7 @@
 // the process and every half minute. A job too many does no harm: whatever was done is found done.
 import type { PgBoss } from 'pg-boss'
 import { type Pool, transaction } from '../database/pool.ts'
-import { sendJob } from '../jobs/jobs.ts'
-import { PRIORITY } from '../jobs/queues.ts'
+import { sendIngest } from '../jobs/jobs.ts'
 import { cancelVersion, sendEmbed } from './publish.ts'
 import { UNREAD } from './versions.ts'
 
@@ -18,7 +17,6 @@ export interface ReconcileDeps {
 
 /** Versions looked at in one round. */
 const ROUND = 1_000
-const SMALL_FILE_BYTES = 1024 * 1024
 
 const NO_JOB = (queue: 'ingest' | 'embed') => `NOT EXISTS (
   SELECT 1 FROM pgboss.job j WHERE j.name = '${queue}' AND j.state IN ('created', 'retry', 'active')
@@ -36,10 +34,7 @@ export async function reconcile(deps: ReconcileDeps): Promise<number> {
     [UNREAD],
   )
   for (const { id, bytes } of unread.rows)
-    await transaction(deps.pool, async (client) => {
-      const priority = Number(bytes) <= SMALL_FILE_BYTES ? PRIORITY.small : PRIORITY.large
-      await sendJob(deps.jobs, client, 'ingest', { versionId: id }, { priority })
-    })
+    await transaction(deps.pool, (client) => sendIngest(deps.jobs, client, { id, bytes: Number(bytes) }))
   if (deps.generationId === null) return unread.rows.length
   const words = await deps.pool.query<{ id: string; passages: number }>(
     `SELECT v.id, coalesce(v.passages, 0) AS passages FROM document_versions v ${ALIVE}

@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Pool, Queryable } from '../database/pool.ts'
 import { jobDatabase } from './database.ts'
-import { type JobData, QUEUES, type QueueName } from './queues.ts'
+import { type JobData, PRIORITY, QUEUES, type QueueName } from './queues.ts'
 
 export interface JobsOptions {
   /** Whether this process also looks after the queues: jobs of dead workers, old rows. True in ingest. */
@@ -65,4 +65,17 @@ export async function sendJob<Name extends QueueName>(
     ...(options.priority === undefined ? {} : { priority: options.priority }),
     ...(options.startAfter === undefined ? {} : { startAfter: options.startAfter }),
   })
+}
+
+/** Files up to this size need not wait behind large ones. */
+const SMALL_FILE_BYTES = 1024 * 1024
+
+/** The job of a version that was accepted, in the lane of its size. */
+export async function sendIngest(
+  jobs: PgBoss,
+  client: Queryable,
+  version: { readonly id: string; readonly bytes: number },
+): Promise<void> {
+  const priority = version.bytes <= SMALL_FILE_BYTES ? PRIORITY.small : PRIORITY.large
+  await sendJob(jobs, client, 'ingest', { versionId: version.id }, { priority })
 }

@@ -7,8 +7,7 @@ import { requireCollection, requireDocument } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
 import { type Client, type Pool, transaction } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
-import { sendJob } from '../jobs/jobs.ts'
-import { PRIORITY } from '../jobs/queues.ts'
+import { sendIngest } from '../jobs/jobs.ts'
 import type { BlobStore } from '../storage/port.ts'
 import { toStage } from './items.ts'
 import { mediaTypeOf } from './media-types.ts'
@@ -39,18 +38,6 @@ export interface Accepted {
   readonly duplicateOf?: { readonly documentId: string; readonly name: string }
   /** The blob that the version names: the offered one, or one with the same bytes that was there before. */
   readonly storageKey: string
-}
-
-/** Files up to this size need not wait behind large ones. */
-const SMALL_FILE_BYTES = 1024 * 1024
-
-export async function sendIngest(
-  jobs: PgBoss,
-  client: Client,
-  version: { readonly id: string; readonly bytes: number },
-): Promise<void> {
-  const priority = version.bytes <= SMALL_FILE_BYTES ? PRIORITY.small : PRIORITY.large
-  await sendJob(jobs, client, 'ingest', { versionId: version.id }, { priority })
 }
 
 /** @throws AppError NOT_FOUND, FORBIDDEN: what was allowed when the upload began may have ended since */

@@ -7,8 +7,7 @@ import type { Viewer } from '../access/port.ts'
 import { type Client, type Pool, transaction } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { append } from '../index/log.ts'
-import { sendJob } from '../jobs/jobs.ts'
-import { sendIngest } from './accept.ts'
+import { sendIngest, sendJob } from '../jobs/jobs.ts'
 import {
   type DocumentItem,
   documentItems,
