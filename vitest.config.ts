@@ -11,6 +11,7 @@ export default defineConfig({
     // Only against tests that hang: a busy machine must not fail a test.
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 30_000 } },
     // On CI a test that needed a second try is named in the report, and does not stop everything else.
     retry: process.env.CI ? 2 : 0,
     // Where `npm test` puts the embedder's weights.

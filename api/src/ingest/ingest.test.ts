@@ -354,11 +354,14 @@ describe('trouble that is not the file’s', () => {
   test('a full disk: it says so, and goes on by itself when there is room', async () => {
     full = true
     const { versionId } = await upload(uploads, collection, 'room.txt', 'There is room again.')
-    await expect
-      .poll(async () => (await versionState(db.pool, versionId)).error_code)
-      .toBe('INGEST_STORAGE_FULL')
-    expect((await versionState(db.pool, versionId)).stage).not.toBe('attention')
-    full = false
+    try {
+      await expect
+        .poll(async () => (await versionState(db.pool, versionId)).error_code)
+        .toBe('INGEST_STORAGE_FULL')
+      expect((await versionState(db.pool, versionId)).stage).not.toBe('attention')
+    } finally {
+      full = false
+    }
     expect(await untilStage(db.pool, versionId, [end])).toMatchObject({ error_code: null })
   })
 })
