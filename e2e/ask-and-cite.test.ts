@@ -176,7 +176,9 @@ describe.skipIf(!hasChromium || !existsSync(PDF))('asking and citing', () => {
     const chatId = await openChat(page, 'slow')
     const answer = await ask(page, QUESTION)
     await untilState(answer, 'streaming')
-    await vi.waitFor(async () => expect((await textOf(answer)).length).toBeGreaterThan(30))
+    await vi.waitFor(async () => expect((await textOf(answer)).length).toBeGreaterThan(30), {
+      timeout: 20_000,
+    })
     await page.getByLabel('Stop answering').click()
     await untilState(answer, 'stopped')
     const request = model.requests.at(-1)

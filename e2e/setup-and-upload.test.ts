@@ -167,8 +167,12 @@ describe.skipIf(!hasChromium || !hasDocuments)('set-up and upload', () => {
     await page.keyboard.press('Enter')
     await row('Filesystem standard').waitFor()
     // The menu that led here is where the keyboard goes on.
-    await vi.waitFor(async () =>
-      expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toMatch(/^More about/),
+    await vi.waitFor(
+      async () =>
+        expect(await page.evaluate('document.activeElement.getAttribute("aria-label")')).toMatch(
+          /^More about/,
+        ),
+      { timeout: 20_000 },
     )
 
     await page.getByRole('button', { name: 'More about kept twice.txt' }).click()

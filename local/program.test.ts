@@ -104,11 +104,14 @@ test('what a crashed one had started itself does not live on', async () => {
   const child = `require('node:child_process').spawn(process.execPath, ['-e', "console.log('child', process.pid); ${STAY}"], { stdio: 'inherit' });`
   const it = start(program(`${child} ${UP} ${STAY}`))
   await it.started
-  const childPid = await vi.waitFor(() => {
-    const found = /child (\d+)/.exec(readFileSync(log.path, 'utf8'))?.[1]
-    expect(found).toBeDefined()
-    return Number(found)
-  })
+  const childPid = await vi.waitFor(
+    () => {
+      const found = /child (\d+)/.exec(readFileSync(log.path, 'utf8'))?.[1]
+      expect(found).toBeDefined()
+      return Number(found)
+    },
+    { timeout: 20_000 },
+  )
   process.kill(it.pid() ?? 0, 'SIGKILL')
   await vi.waitFor(() => expect(alive(childPid)).toBe(false), { timeout: 5_000 })
 })

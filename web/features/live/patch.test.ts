@@ -87,12 +87,13 @@ it('an event during a fetch is not undone by what the fetch had read before it',
     getNextPageParam: () => undefined,
   })
   const leave = observer.subscribe(() => {})
-  await vi.waitFor(() => expect(asked).toBe(1))
+  await vi.waitFor(() => expect(asked).toBe(1), { timeout: 20_000 })
   patchDocument(client, { collectionId: 'c', documentId: 'a', item: item('a', 1, 9) })
   answers[0]?.resolve({ items: [item('a', 1, 0)], nextCursor: null })
   answers[1]?.resolve({ items: [item('a', 1, 9)], nextCursor: null })
-  await vi.waitFor(() =>
-    expect(observer.getCurrentResult().data?.pages[0]?.items[0]?.version.pagesParsed).toBe(9),
+  await vi.waitFor(
+    () => expect(observer.getCurrentResult().data?.pages[0]?.items[0]?.version.pagesParsed).toBe(9),
+    { timeout: 20_000 },
   )
   expect(asked).toBe(2)
   leave()
