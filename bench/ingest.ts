@@ -191,25 +191,12 @@ function report(m: Measured): void {
 async function latency(): Promise<void> {
   const levels = values.levels.split(',').filter(Boolean).map(Number)
   if (levels.length === 0) return
-  const { generationDigest } = await import('../api/src/models/generation.ts')
-  const { startEmbedder } = await import('../api/src/models/embedder.ts')
-  const config = parseConfig({
-    DATABASE_URL: 'x://x',
-    STORAGE: 'file:/x',
-    AUTH_SECRET: 'x'.repeat(40),
-    MODEL_DIR,
-  })
-  const embedder = await startEmbedder(config, { threads: 1, log: pino({ enabled: false }) })
-  if (embedder === null) throw new Error('no embedder weights: npm run models')
-  const generation = { digest: generationDigest(embedder.identity), key: embedder.identity }
-  await embedder.close()
   for (const passages of levels) {
     console.log(`words at ${passages} passages`)
     const words = await wordsLatency({
       passages,
       uploads: Number(values.uploads),
       modelDir: MODEL_DIR,
-      generation,
     })
     const small = words.small.map(({ found }) => found)
     const megabyte = words.megabyte.map(({ found }) => found)

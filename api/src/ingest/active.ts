@@ -61,6 +61,9 @@ export class ActiveVersions {
     this.#work.set(versionId, { stop, done })
     try {
       return await work(AbortSignal.any([stop.signal, jobSignal]))
+    } catch (error) {
+      // Whatever the abort broke on its way, the cause is the stop.
+      throw stop.signal.aborted ? stop.signal.reason : error
     } finally {
       this.#work.delete(versionId)
       resolve()

@@ -42,6 +42,8 @@ const LANES = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2 } } 
 export const PARSERS = LANES.ingest.small + LANES.ingest.large
 
 const RECONCILE_MS = 30_000
+/** Time that jobs have to be settled when the process stops; a database that is away must not use up all of it. */
+const SETTLE_MS = 20_000
 /** Times that an error nobody expected is tried again before a person is asked to look. */
 const UNKNOWN_TRIES = 5
 
@@ -76,9 +78,9 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
       // The claim on the job was lost (this process was away for longer than a heartbeat): another one has it.
       if (stopped === null && signal.aborted) return log.warn({ versionId }, 'lost the claim on a job')
       if (stopped === 'shutdown') {
-        // Stays unsettled on purpose: pg-boss fails what is open when it stops, and stop() below takes the delay away.
+        // pg-boss gives a job back only as a failed one; stop() below takes the delay away.
         handedBack.push(id)
-        return await new Promise<never>(() => {})
+        throw error
       }
       await fail(versionId, error)
     }
@@ -157,8 +159,11 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
     async stop() {
       clearInterval(timer)
       await reconciling
+      // No worker fetches any more; what one is just being given comes to `active`, which refuses it. Graceful, so
+      // that every job is settled before the hand-back: one that pg-boss fails later would wait out its delay.
+      const settled = jobs.stop({ graceful: true, close: false, timeout: SETTLE_MS })
       await active.close()
-      await jobs.stop({ graceful: false, close: false })
+      await settled
       await handBack(pool, handedBack)
       await claims.close()
       log.info({ jobs: handedBack.length }, 'handed back what was under way')
