@@ -3,10 +3,14 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { NATIVE } from './install.mjs'
 import { apiPortUse, type PortUse, portTaken, webPortUse } from './ports.ts'
 import type { Problem } from './problem.ts'
 import type { Program } from './program.ts'
 import type { Settings } from './settings.ts'
+
+/** Node's own cache of compiled modules, types stripped: half of a server's start is compiling otherwise. */
+export const COMPILE_CACHE = path.join(NATIVE, 'compile-cache')
 
 export interface ServiceInputs {
   readonly settings: Settings
@@ -51,6 +55,7 @@ export function servicePrograms(inputs: ServiceInputs): {
   }
   const server: NodeJS.ProcessEnv = {
     ...shared,
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
     DATABASE_URL: inputs.databaseUrl,
     STORAGE: process.env.STORAGE || `file:${path.join(settings.home, 'storage')}`,
     AUTH_SECRET: inputs.authSecret,

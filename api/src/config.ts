@@ -153,3 +153,9 @@ export function childEnvironment(extra: Readonly<Record<string, string>> = {}): 
   // Named, because the web tier's types (Next's) call an environment without it incomplete.
   return { ...base, ...extra, NODE_ENV: process.env.NODE_ENV ?? 'production' }
 }
+
+/** Node's cache of compiled modules, for children that are trusted to write it; nothing where this process has none. */
+export function compileCache(): Record<string, string> {
+  const folder = process.env.NODE_COMPILE_CACHE
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }
+}

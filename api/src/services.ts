@@ -82,12 +82,19 @@ export async function startServices(
     onSessionEnded: (userId) => sessionEnded(pool, sessions, userId),
   })
   const blobs = await createFileBlobStore(config.storageDir)
-  const embedder = await startEmbedder(config, { threads: 1, log })
-  stack.defer(async () => embedder?.close())
-  const index = await startEmbeddedIndex(config, log, { onSession: (userId) => sessions.drop(userId) })
-  stack.defer(() => index.close())
-  const jobs = await startJobs(config, pool, log, { supervise: false })
-  stack.defer(() => jobs.stop({ graceful: true, timeout: 10_000 }))
+  // Side by side: the index process loads and the embedder's thread warms up while the queues are looked at.
+  const indexing = begin(
+    stack,
+    startEmbeddedIndex(config, log, { onSession: (userId) => sessions.drop(userId) }),
+    (index) => index.close(),
+  )
+  const embedding = begin(stack, startEmbedder(config, { threads: 1, log }), (embedder) => embedder?.close())
+  const working = begin(stack, startJobs(config, pool, log, { supervise: false }), (jobs) =>
+    jobs.stop({ graceful: true, timeout: 10_000 }),
+  )
+  const index = await indexing
+  const embedder = await embedding
+  const jobs = await working
   const purge = await startPurge({ pool, blobs, jobs, log })
   stack.defer(() => purge.stop())
   const events = await createEvents(config, pool, log)
@@ -102,6 +109,23 @@ export async function startServices(
     ...{ auth, sessions },
   }
   return { services, [Symbol.asyncDispose]: () => started.disposeAsync() }
+}
+
+/** What is begun here is stopped with the stack, also when nobody came to wait for it. */
+function begin<T>(
+  stack: AsyncDisposableStack,
+  starting: Promise<T>,
+  stop: (part: T) => Promise<unknown> | undefined,
+): Promise<T> {
+  starting.catch(() => {})
+  stack.defer(async () => {
+    const part = await starting.then(
+      (value) => ({ value }),
+      () => null,
+    )
+    if (part !== null) await stop(part.value)
+  })
+  return starting
 }
 
 async function databaseAnswers(config: Config, log: Logger, signal: AbortSignal | undefined): Promise<void> {

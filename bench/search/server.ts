@@ -11,6 +11,7 @@ import { type Config, parseConfig } from '../../api/src/config.ts'
 import { migrate } from '../../api/src/database/migrate.ts'
 import { sessionCookie } from '../../api/test/server.ts'
 import { freePort, startPostgres } from '../../local/postgres.ts'
+import { COMPILE_CACHE } from '../../local/services.ts'
 import { cpuMs, descendants, pssBytes, ROOT } from '../harness.ts'
 
 export interface Cpu {
@@ -53,6 +54,7 @@ export async function searchServer(env: Readonly<Record<string, string>> = {}): 
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
     PORT: String(port),
     TERRACE_SUPERVISED: '1',
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
     ...env,
   }
   const config = parseConfig(environment)

@@ -16,6 +16,7 @@ import { trackConnections } from './connections.ts'
 import { toAppError } from './failure.ts'
 import { registerFiles } from './files.ts'
 import { createLimits } from './limits.ts'
+import { OpenStreams } from './open-streams.ts'
 import { originCheck } from './origin.ts'
 import { createReadiness, type ReadinessCheck } from './readiness.ts'
 import { registerSubscriptions } from './subscriptions.ts'
@@ -128,7 +129,17 @@ export async function createServer(services: Services): Promise<ApiServer> {
     if (failure.status >= 500) log.error({ ...about, err: cause }, 'failed')
     else if (failure.internal !== undefined) log.warn({ ...about, err: cause }, 'refused')
   }
-  registerSubscriptions(fastify, { router: appRouter, prefix: API_PATHS.trpc, createContext, onError })
+  const streams = new OpenStreams()
+  const deaf = services.sessions.onDrop((userId) => streams.end(userId))
+  fastify.addHook('onClose', async () => deaf())
+  registerSubscriptions(fastify, {
+    router: appRouter,
+    prefix: API_PATHS.trpc,
+    createContext,
+    // Without a viewer there is nothing to count: the procedure refuses.
+    admit: ({ viewer }, stream) => (viewer === null ? () => {} : streams.admit(viewer.userId, stream)),
+    onError,
+  })
   await fastify.register(fastifyTRPCPlugin, {
     prefix: API_PATHS.trpc,
     trpcOptions: {

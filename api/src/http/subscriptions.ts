@@ -23,6 +23,11 @@ export interface SubscriptionOptions<Ctx> {
   /** Where tRPC is mounted, e.g. `/trpc`. */
   readonly prefix: string
   readonly createContext: (request: FastifyRequest, reply: FastifyReply) => Promise<Ctx>
+  /**
+   * Asked before the generator is begun; whoever keeps `stream` may end it. Returns what to call when it is over.
+   * What it throws is told to the client.
+   */
+  readonly admit?: (ctx: Ctx, stream: AbortController) => () => void
   readonly onError?: (failure: { error: TRPCError; path: string; ctx: Ctx | undefined }) => void
 }
 
@@ -84,8 +89,10 @@ async function run<Ctx>(
   ping.unref()
   let ctx: Ctx | undefined
   let input: unknown
+  let over: (() => void) | undefined
   try {
     ctx = await options.createContext(request, reply)
+    over = options.admit?.(ctx, stream)
     const result: unknown = await callTRPCProcedure({
       router: options.router,
       path,
@@ -114,6 +121,7 @@ async function run<Ctx>(
     })
     response.write(`event: serialized-error\ndata: ${superjson.stringify(shape)}\n\n`)
   } finally {
+    over?.()
     clearInterval(ping)
     response.end()
   }

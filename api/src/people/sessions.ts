@@ -22,6 +22,8 @@ export interface Sessions {
   find(cookieHeader: string | undefined): Promise<FoundSession | null>
   /** Forgets what is kept of a person's sessions. */
   drop(userId: string): void
+  /** Calls `listener` after each drop. @returns what ends that */
+  onDrop(listener: (userId: string) => void): () => void
 }
 
 interface Kept {
@@ -44,6 +46,7 @@ export function createSessions(config: Config, db: Queryable): Sessions {
   const asking = new Map<string, Promise<FoundSession | null>>()
   /** A lookup that began before a drop must not be kept after it. */
   let drops = 0
+  const listeners = new Set<(userId: string) => void>()
 
   async function look(cookie: string, cookieHeader: string): Promise<FoundSession | null> {
     const token = verifiedToken(cookie, config.authSecret)
@@ -103,6 +106,11 @@ export function createSessions(config: Config, db: Queryable): Sessions {
       for (const [cookie, { viewer }] of kept) if (viewer.userId === userId) kept.delete(cookie)
       // A lookup that is under way may have read the row before it changed: nobody may join it any more.
       asking.clear()
+      for (const listener of listeners) listener(userId)
+    },
+    onDrop(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
     },
   }
 }

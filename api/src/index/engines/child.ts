@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { childEnvironment } from '../../config.ts'
+import { childEnvironment, compileCache } from '../../config.ts'
 import type { FromIndex, IndexConfig, IndexReport, ToIndex } from '../messages.ts'
 import type { IndexQuery } from '../port.ts'
 
@@ -42,7 +42,7 @@ export class IndexChild {
     const options = [...(rebuild ? ['--rebuild'] : []), ...(exact ? ['--exact'] : [])]
     this.#process = fork(PROGRAM, options, {
       serialization: 'advanced',
-      env: childEnvironment(nativeEnvironment()),
+      env: childEnvironment({ ...nativeEnvironment(), ...compileCache() }),
       execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
