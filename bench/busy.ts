@@ -43,7 +43,7 @@ async function whileIngesting(serving: Serving): Promise<void> {
   // As curators do: many documents at once, the next lot when these are read.
   const feeding = (async () => {
     for (let lot = 0; !over; lot++) {
-      for (const { name, bytes } of realDocuments(3_000_000)) {
+      for (const { name, bytes } of realDocuments(400_000)) {
         if (over) break
         // Other bytes than in the lot before, which every one of these formats allows at its end.
         await serving.upload(`${lot} ${name}`, Buffer.concat([bytes, Buffer.from(`\n% ${lot}\n`)]))

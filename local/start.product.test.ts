@@ -87,6 +87,16 @@ test('second start: nothing is installed or built, the owner is still there, no 
   expect(await owner.query('people.me')).toMatchObject({ email: OWNER.email })
 })
 
+test('two first starts at once: one builds the pages, the other waits and uses them', async () => {
+  rmSync(path.join(NATIVE, 'web'), { recursive: true, force: true })
+  const other = temporaryHome()
+  const two = await Promise.all([start(), start({ home: other })])
+  expect(two.map((terrace) => /building, about/.test(terrace.output())).sort()).toEqual([false, true])
+  for (const { url } of two) expect((await fetch(`${url}/sign-in`)).status).toBe(200)
+  await two[1]?.stop()
+  rmSync(other, { recursive: true, force: true })
+})
+
 test('a second one on the same data is refused and leaves the first alone', async () => {
   const terrace = await start()
   const said = await refusal({ home })

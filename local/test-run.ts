@@ -146,13 +146,8 @@ async function everything(browser: boolean): Promise<void> {
   await check('dead code', async () => (await show([path.join(BIN, 'knip')])) === 0)
   await vitest('unit and integration', ['--project', 'api', '--project', 'web'])
   const built = await check('web build', async () => {
-    const release = await setupLock()
-    try {
-      await buildWeb((line) => console.log(line))
-      return true
-    } finally {
-      release()
-    }
+    await buildWeb((line) => console.log(line))
+    return true
   })
   if (built) await vitest('whole product', ['--project', 'product', '--maxWorkers=1'])
   if (built && browser) await vitest('browser', ['--project', 'e2e', '--maxWorkers=1'])

@@ -2,7 +2,7 @@
 // build goes on undisturbed. `next build` leaves the static files beside the standalone server; they are put into it.
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs'
 import path from 'node:path'
-import { NATIVE, ROOT, run } from './install.mjs'
+import { NATIVE, ROOT, run, setupLock } from './install.mjs'
 import { Problem } from './problem.ts'
 import { fingerprint } from './stamps.ts'
 
@@ -24,12 +24,29 @@ export async function buildWeb(report: (line: string) => void): Promise<WebBuild
   )
   const place = path.join(BUILDS, key)
   const dir = path.join(place, 'web')
-  if (existsSync(path.join(dir, 'server.js'))) {
-    const now = new Date()
-    utimesSync(place, now, now)
-    return { dir, fresh: false }
+  if (isBuilt(place)) return { dir, fresh: false }
+  // Next refuses a second build beside one that runs: two first starts at once, or a start beside the tests.
+  const release = await setupLock()
+  try {
+    if (isBuilt(place)) return { dir, fresh: false }
+    report('building, about half a minute')
+    await build()
+    assemble(place)
+    removeOld(place)
+    return { dir, fresh: true }
+  } finally {
+    release()
   }
-  report('building, about half a minute')
+}
+
+function isBuilt(place: string): boolean {
+  if (!existsSync(path.join(place, 'web/server.js'))) return false
+  const now = new Date()
+  utimesSync(place, now, now)
+  return true
+}
+
+async function build(): Promise<void> {
   const log = path.join(NATIVE, 'web-build.log')
   const next = path.join(ROOT, 'node_modules/next/dist/bin/next')
   const { code, text } = await run([process.execPath, next, 'build'], {
@@ -44,9 +61,6 @@ export async function buildWeb(report: (line: string) => void): Promise<WebBuild
       `The web pages could not be built (whole log: ${log}):\n${text.trim().split('\n').slice(-20).join('\n')}`,
     )
   }
-  assemble(place)
-  removeOld(place)
-  return { dir, fresh: true }
 }
 
 function assemble(place: string): void {

@@ -1,5 +1,5 @@
 // The product as the streams benchmark needs it: PostgreSQL with its usual safety, one API process, the scripted
-// model in a process of its own, one person, and documents to answer from.
+// model in a process of its own, people, and documents to answer from.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -73,7 +73,7 @@ export async function startProduct(passages: number, meaning: boolean): Promise<
     ]),
   }
   const config = parseConfig(environment)
-  const { userId, cookie } = await person(db, (token) => sessionCookie(config, token))
+  const people = await everyone(db, (token) => sessionCookie(config, token))
   const embedder = await startEmbedder(
     { ...config, modelDir: MODEL_DIR },
     { threads: 1, log: createLog({ ...config, logLevel: 'silent' }, 'bench') },
@@ -82,9 +82,14 @@ export async function startProduct(passages: number, meaning: boolean): Promise<
   const { collectionIds } = await fillLibrary(databaseUrl, {
     passages,
     generation: { digest: generationDigest(embedder.identity), key: embedder.identity },
-    userId,
+    userId: 'bench-0',
   })
   await embedder.close()
+  await db.query(
+    `INSERT INTO collection_members (collection_id, user_id, role)
+     SELECT c, u.id, 'viewer' FROM unnest($1::uuid[]) c, users u WHERE u.id <> 'bench-0'`,
+    [collectionIds],
+  )
   const question = await questions(db)
   const api = await startApi(environment, port)
   stack.defer(() => stopped(api))
@@ -94,19 +99,22 @@ export async function startProduct(passages: number, meaning: boolean): Promise<
 
   const agent = new Agent({ keepAlive: true, maxSockets: 8 })
   stack.defer(() => agent.destroy())
-  const call = async (procedure: string, input: unknown): Promise<Record<string, string>> => {
+  const call = async (
+    procedure: string,
+    input: unknown,
+    cookie = people(0),
+  ): Promise<Record<string, string>> => {
     const body = await post(agent, port, `/trpc/${procedure}`, cookie, config.publicUrl, { json: input })
     return (body as { result: { data: { json: Record<string, string> } } }).result.data.json
   }
+  let asked = 0
   const ask = async (): Promise<AskedStream> => {
-    const chat = await call('chats.create', { collectionIds })
-    const { answerId = '' } = await call('chats.ask', {
-      chatId: chat.id,
-      text: question(),
-      requestId: randomUUID(),
-    })
-    const input = encodeURIComponent(JSON.stringify({ json: { answerId } }))
-    return { answerId, target: { port, path: `/trpc/chats.watch?input=${input}`, cookie } }
+    const cookie = people(asked++)
+    const chat = await call('chats.create', { collectionIds }, cookie)
+    const input = { chatId: chat.id, text: question(), requestId: randomUUID() }
+    const { answerId = '' } = await call('chats.ask', input, cookie)
+    const watched = encodeURIComponent(JSON.stringify({ json: { answerId } }))
+    return { answerId, target: { port, path: `/trpc/chats.watch?input=${watched}`, cookie } }
   }
   const script = (knobs: object) =>
     fetch(`${model.url}/script`, { method: 'POST', body: JSON.stringify(knobs) })
@@ -128,9 +136,9 @@ export async function startProduct(passages: number, meaning: boolean): Promise<
     async stop(asked) {
       await inParallel(
         asked.map(
-          ({ answerId }) =>
+          ({ answerId, target }) =>
             () =>
-              call('chats.stop', { answerId }),
+              call('chats.stop', { answerId }, target.cookie),
         ),
       )
       await db.query('DELETE FROM chats')
@@ -154,7 +162,7 @@ export async function startProduct(passages: number, meaning: boolean): Promise<
         const chat = await call('chats.create', { collectionIds })
         const input = { json: { chatId: chat.id, text: question(), requestId: randomUUID() } }
         const at = performance.timeOrigin + performance.now()
-        await post(single, port, '/trpc/chats.ask', cookie, config.publicUrl, input)
+        await post(single, port, '/trpc/chats.ask', people(0), config.publicUrl, input)
         await new Promise((resolve) => setTimeout(resolve, 100))
         const requests = (await (await fetch(`${model.url}/requests`)).json()) as { at: number }[]
         const arrived = requests.at(-1)?.at ?? 0
@@ -222,17 +230,24 @@ async function stopped(child: ChildProcess): Promise<void> {
   await gone
 }
 
-async function person(db: pg.Client, cookieOf: (token: string) => string) {
-  const token = randomBytes(24).toString('base64url')
+/** One person may hold a hundred streams (api/src/http/open-streams.ts). Gives the cookie of the nth, round and round. */
+const PEOPLE = 40
+
+async function everyone(db: pg.Client, cookieOf: (token: string) => string) {
+  const tokens = Array.from({ length: PEOPLE }, () => randomBytes(24).toString('base64url'))
   await db.query(
-    `INSERT INTO users (id, name, email, email_verified) VALUES ('bench', 'Bench', 'bench@example.org', true)`,
+    `INSERT INTO users (id, name, email, email_verified)
+     SELECT 'bench-' || n, 'Bench', 'bench-' || n || '@example.org', true FROM generate_series(0, $1::int - 1) n`,
+    [PEOPLE],
   )
   await db.query(
     `INSERT INTO sessions (id, expires_at, token, user_id, updated_at)
-     VALUES ('bench', now() + interval '1 day', $1, 'bench', now())`,
-    [token],
+     SELECT 'bench-' || n - 1, now() + interval '1 day', token, 'bench-' || n - 1, now()
+     FROM unnest($1::text[]) WITH ORDINALITY t(token, n)`,
+    [tokens],
   )
-  return { userId: 'bench', cookie: cookieOf(token) }
+  const cookies = tokens.map(cookieOf)
+  return (n: number) => cookies[n % PEOPLE] ?? ''
 }
 
 /** Ten words that stand together in a passage: the library's vectors are made up, so the words have to find it. */
