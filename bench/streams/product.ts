@@ -141,6 +141,11 @@ export async function startProduct(passages: number, meaning: boolean): Promise<
               call('chats.stop', { answerId }, target.cookie),
         ),
       )
+      for (;;) {
+        const { rows } = await db.query('SELECT 1 FROM attempts WHERE ended_at IS NULL LIMIT 1')
+        if (rows.length === 0) break
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
       await db.query('DELETE FROM chats')
       await db.query('DELETE FROM rate_limits')
     },

@@ -180,6 +180,34 @@ describe('chats', () => {
     expect(rows).toEqual([])
   })
 
+  it('can be deleted in the moment that an answer in them ends', async () => {
+    await using c = await conversation({ knobs: 'rate=20&tokens=2000' })
+    const chatId = await c.chat()
+    const { attemptId } = await c.ask(chatId, HOLD)
+    // As the end is saved: the attempt first, then its chat.
+    const ending = await c.db.pool.connect()
+    await ending.query('BEGIN')
+    await ending.query('UPDATE attempts SET input_tokens = 1 WHERE id = $1', [attemptId])
+    const deleted = deleteChat({ pool: c.db.pool, jobs }, c.viewer, chatId)
+    await expect
+      .poll(async () => {
+        const { rows } = await c.db.pool.query(
+          `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        )
+        return rows.length
+      })
+      .toBeGreaterThan(0)
+    await ending.query('UPDATE chats SET updated_at = now() WHERE id = $1', [chatId])
+    await ending.query('COMMIT')
+    ending.release()
+    await deleted
+    await expect(
+      getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId),
+    ).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+    })
+  })
+
   it('that are deleted stop what is being written in them', async () => {
     await using c = await conversation({ knobs: 'rate=20&tokens=2000' })
     const deps = { pool: c.db.pool, answers: c.server.answers, jobs }

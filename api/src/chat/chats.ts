@@ -160,13 +160,6 @@ export async function deleteChat(
     )
     const [chat] = deleted
     if (chat === undefined) throw new AppError('NOT_FOUND')
-    await client.query(
-      `WITH asked AS (
-         UPDATE attempts SET stop_requested_at = now()
-         WHERE ended_at IS NULL AND message_id IN (SELECT id FROM messages WHERE chat_id = $1) RETURNING id)
-       SELECT pg_notify('${ATTEMPTS_CHANNEL}', json_build_object('stop', id)::text) FROM asked`,
-      [id],
-    )
     await notifyChat(client, viewer.userId, id)
     if (chat.collectionId === null) return
     const { rows } = await client.query<{ id: string; key: number }>(
@@ -176,6 +169,14 @@ export async function deleteChat(
     // Ends with the append to the log: nothing may follow.
     if (rows[0] !== undefined) await retractCollection(deps.jobs, client, rows[0])
   })
+  // Afterwards: an answer that ends locks its attempt before its chat, so together the two would wait for each other.
+  await deps.pool.query(
+    `WITH asked AS (
+       UPDATE attempts SET stop_requested_at = now()
+       WHERE ended_at IS NULL AND message_id IN (SELECT id FROM messages WHERE chat_id = $1) RETURNING id)
+     SELECT pg_notify('${ATTEMPTS_CHANNEL}', json_build_object('stop', id)::text) FROM asked`,
+    [id],
+  )
 }
 
 /** The collection of the files dropped into this chat; made when the first one is. */
