@@ -29,6 +29,7 @@ const env: NodeJS.ProcessEnv = {
   TERRACE_TEST_RUN: MARK,
   MODEL_DIR: process.env.MODEL_DIR || path.join(NATIVE, 'models'),
   NEXT_TELEMETRY_DISABLED: '1',
+  ORT_DISABLE_TELEMETRY: '1',
 }
 // The tests choose for themselves; what the caller's own Terrace uses must not reach them.
 for (const name of [

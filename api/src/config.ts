@@ -159,3 +159,12 @@ export function compileCache(): Record<string, string> {
   const folder = process.env.NODE_COMPILE_CACHE
   return folder === undefined ? {} : { NODE_COMPILE_CACHE: folder }
 }
+
+/**
+ * ONNX Runtime's own builds (1.29 and later) send what runs, on what machine and how fast to Microsoft, and keep a
+ * device id in the home folder, unless this is set before the library is loaded. Nothing leaves a team's account.
+ * To be called on the main thread: only there does a variable reach native code.
+ */
+export function disableOnnxTelemetry(): void {
+  process.env.ORT_DISABLE_TELEMETRY = '1'
+}

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import os from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { InferenceSession } from 'onnxruntime-node'
+import { disableOnnxTelemetry } from '../../api/src/config.ts'
 import { runModel, SESSION_OPTIONS } from '../../api/src/models/embedder-session.ts'
 
 export interface Bare {
@@ -25,6 +26,7 @@ const NICENESS = 10
 
 /** Embeds every text once, on as many threads as there are cores. */
 export async function bareEmbedding(model: string, texts: readonly Int32Array[]): Promise<Bare> {
+  disableOnnxTelemetry()
   const next = new Int32Array(new SharedArrayBuffer(4))
   const threads = await Promise.all(
     Array.from({ length: os.availableParallelism() }, async () => {

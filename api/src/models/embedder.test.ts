@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -11,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { Tokenizer as Reference } from '@huggingface/tokenizers'
 import fc from 'fast-check'
 import { InferenceSession } from 'onnxruntime-node'
@@ -36,6 +38,27 @@ const config = (modelDir: string) =>
     AUTH_SECRET: 'x'.repeat(40),
     MODEL_DIR: modelDir,
   })
+
+test.skipIf(!present)('nothing is reported to anybody: ONNX Runtime leaves no trace beside its work', () => {
+  const place = mkdtempSync(path.join(tmpdir(), 'terrace-onnx-'))
+  const home = path.join(place, 'home')
+  mkdirSync(home)
+  // A process of its own, in which nobody has said so yet; in CI the library would be silent by itself.
+  const program = `
+    import { startEmbedder } from '${pathToFileURL(path.join(import.meta.dirname, 'embedder.ts')).href}'
+    const log = { warn() {}, error() {}, info() {}, debug() {} }
+    const embedder = await startEmbedder({ modelDir: process.env.MODEL_DIR }, { threads: 1, log })
+    await embedder.embed('a text', 'passage')
+    await embedder.close()`
+  writeFileSync(path.join(place, 'program.mjs'), program)
+  const { status, stderr } = spawnSync(process.execPath, [path.join(place, 'program.mjs')], {
+    env: { PATH: process.env.PATH ?? '', HOME: home, TMPDIR: home, MODEL_DIR },
+    encoding: 'utf8',
+  })
+  expect([status, stderr]).toEqual([0, ''])
+  expect(readdirSync(home)).toEqual([])
+  rmSync(place, { recursive: true, force: true })
+})
 
 describe('the weights', () => {
   let dir: string

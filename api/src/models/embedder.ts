@@ -6,7 +6,7 @@ import os from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import { EMBEDDER_WEIGHTS } from '../../../contract/weights.ts'
-import type { Config } from '../config.ts'
+import { type Config, disableOnnxTelemetry } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { ThreadData, ThreadResult, ThreadTask } from './embedder-thread.ts'
 import { readTokenizer, type Tokenizer } from './embedder-tokenizer.ts'
@@ -39,6 +39,7 @@ export async function startEmbedder(config: Config, options: EmbedderOptions): P
     )
     return null
   }
+  disableOnnxTelemetry()
   const threads = options.threads || os.availableParallelism()
   const pool = new ThreadPool(found.weights, threads, options.nice ?? 0, options.log)
   await pool.ready()
