@@ -34,7 +34,7 @@ async function measure(targets: readonly Target[], rampMs: number, pids: Record<
   const client = fork(path.join(ROOT, 'bench/streams/clients.ts'), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  const settleMs = 1_500
+  const settleMs = 3_000
   const used: Record<string, number> = {}
   const read = (sign: 1 | -1) => {
     for (const [name, pid] of Object.entries(pids)) used[name] = (used[name] ?? 0) + sign * cpuOf(pid)
@@ -78,15 +78,18 @@ async function bareProbe(mode: 'trpc' | 'written' | 'sse', streams: number): Pro
 }
 
 async function productProbe(product: Product, streams: number): Promise<Probe> {
-  // They are asked one after another, at more than 25 a second, and have to go on until the window ends.
-  const seconds = streams / 25 + 10 + WINDOW / 1_000
-  await product.model({ rate: RATE, stamp: true, tokens: Math.ceil(seconds * RATE) })
+  // The model holds its first token until all have asked and are watched: what asking costs is not what is measured.
+  const ramp = 2_000
+  const knobs = { rate: RATE, stamp: true, tokens: (ramp / 1_000 + 60) * RATE }
+  await product.model({ ...knobs, hold: true })
   const asked = await product.ask(streams)
+  const released = setTimeout(() => void product.model(knobs), ramp)
   const { measured, cpu } = await measure(
     asked.map(({ target }) => target),
-    2_000,
+    ramp,
     product.pids(),
   )
+  clearTimeout(released)
   const postgres = Object.keys(product.pids()).filter((name) => name.startsWith('postgres'))
   await product.stop(asked)
   return {
@@ -144,7 +147,7 @@ function gone(child: ChildProcess): Promise<unknown> {
 const run: Run = begin('streams', ['@trpc/server', 'fastify', 'pg', 'undici', '@ai-sdk/openai-compatible'])
 const step = quick ? 200 : 50
 console.log('a bare tRPC subscription server:')
-const bare = await bisect((streams) => bareProbe('trpc', streams), 600, 1_400, step)
+const bare = await bisect((streams) => bareProbe('trpc', streams), 500, 1_400, step)
 console.log('the same, written by http/subscriptions.ts:')
 const written = await bareProbe('written', 1_000)
 console.log(`  ${describe(written)}`)
@@ -158,7 +161,12 @@ const { thousand, most, ages, piped } = await (async () => {
     console.log('  the web server is not built: nothing is measured through it (npm start builds it)')
   const thousand = await productProbe(product, 1_000)
   console.log(`  ${describe(thousand)}`)
-  const most = await bisect((streams) => productProbe(product, streams), 1_200, 1_900, quick ? 300 : 100)
+  const most = await bisect(
+    (streams) => productProbe(product, streams),
+    quick ? 600 : 500,
+    1_900,
+    quick ? 200 : 50,
+  )
   return { thousand, most, ages, piped }
 })()
 console.log('the API with 100,000 passages:')

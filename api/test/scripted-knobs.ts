@@ -16,6 +16,8 @@ export interface Knobs {
   readonly at?: number
   /** Seconds of a Retry-After header beside `error`. */
   readonly retryAfter?: number
+  /** No token until `script()` is called without it; then all that were held begin, spread over one interval. */
+  readonly hold?: boolean
   /** Never answers, not even headers. */
   readonly hang?: boolean
   /** Breaks the connection after this many tokens. */
@@ -43,7 +45,8 @@ export function parseKnobs(model: string): Knobs {
   const knobs: Record<string, string | number | boolean> = {}
   for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? '')) {
     if (name === 'text' || name === 'redirect' || name === 'refuse') knobs[name] = value
-    else if (name === 'hang' || name === 'stamp' || name === 'terse') knobs[name] = value !== '0'
+    else if (name === 'hang' || name === 'hold' || name === 'stamp' || name === 'terse')
+      knobs[name] = value !== '0'
     else if (Number.isNaN(Number(value))) throw new Error(`knob ${name}=${value} is no number`)
     else knobs[name] = Number(value)
   }

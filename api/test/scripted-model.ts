@@ -59,6 +59,12 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       clock = undefined
     }
   }
+  const script = (knobs: Knobs) => {
+    override = knobs
+    if (knobs.hold === true) return
+    const held = [...streams].filter(({ due }) => due === Number.POSITIVE_INFINITY)
+    for (const [i, stream] of held.entries()) stream.due = now() + (stream.interval * i) / held.length
+  }
   const finish = (stream: Stream) => {
     stream.request.ended = true
     streams.delete(stream)
@@ -164,7 +170,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       knobs,
       tokens,
       interval,
-      due: request.at + (knobs.delay ?? 0),
+      due: knobs.hold === true ? Number.POSITIVE_INFINITY : request.at + (knobs.delay ?? 0),
     }
     response.once('close', () => {
       if (!request.ended) request.aborted = true
@@ -189,7 +195,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     else if (path === '/requests') json(response, 200, requests.slice(-100))
     else if (message.method === 'POST' && path === '/script')
       read(message).then((text) => {
-        override = JSON.parse(text) as Knobs
+        script(JSON.parse(text) as Knobs)
         json(response, 200, {})
       })
     else json(response, 404, { error: { message: 'not here' } })
@@ -209,9 +215,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     port: address.port,
     url: `http://127.0.0.1:${address.port}/v1`,
     requests,
-    script: (knobs) => {
-      override = knobs
-    },
+    script,
     close,
     [Symbol.asyncDispose]: close,
   }

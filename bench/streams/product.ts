@@ -69,7 +69,17 @@ export async function startProduct(passages: number, meaning: boolean): Promise<
     LOG_LEVEL: 'warn',
     PORT: String(port),
     MODELS: JSON.stringify([
-      { id: 'm', name: 'Scripted', type: 'openai-compatible', url: `${model.url}/v1`, model: 'scripted' },
+      {
+        ...{
+          id: 'm',
+          name: 'Scripted',
+          type: 'openai-compatible',
+          url: `${model.url}/v1`,
+          model: 'scripted',
+        },
+        // Held until all have asked.
+        firstTokenSeconds: 600,
+      },
     ]),
   }
   const config = parseConfig(environment)
