@@ -1,6 +1,6 @@
 // How many answers one API process streams while it saves them, against a bare tRPC subscription server on the same
-// machine in the same run; how old a token is when it arrives; how long from the question's POST to the model.
-// `npm run bench -- streams [--quick]`. Takes about ten minutes. PostgreSQL, the scripted model and the clients share
+// machine in the same run; how old a token is when it arrives.
+// `npm run bench -- streams [--quick]`. Takes about eight minutes. PostgreSQL, the scripted model and the clients share
 // the cores with what is measured; their CPU is stated apart.
 import { type ChildProcess, fork } from 'node:child_process'
 import path from 'node:path'
@@ -169,14 +169,6 @@ const { thousand, most, ages, piped } = await (async () => {
   )
   return { thousand, most, ages, piped }
 })()
-console.log('the API with 100,000 passages:')
-const many = await startProduct(quick ? 10_000 : 100_000, true)
-const waits = await (async () => {
-  await using product = many
-  await product.firstRequest(50)
-  return product.firstRequest(quick ? 50 : 300)
-})()
-
 const bars: Bar[] = [
   bar('1,000 answer streams: p95 gap', thousand.measured.gaps[1] ?? Number.NaN, GAP_MS, 'ms'),
   {
@@ -193,7 +185,6 @@ const bars: Bar[] = [
     15,
     'ms',
   ),
-  bar('from the question to the model, p95', quantile(waits, 0.95), 80, 'ms'),
 ]
 finish(
   run,
@@ -202,7 +193,6 @@ finish(
     writtenAlone: figures(written),
     api: { most: most.most, thousand: figures(thousand), probes: most.probes.map(figures) },
     tokenAgeMs: { fromTheApi: spread(ages), throughTheWebServer: piped === null ? null : spread(piped) },
-    questionToModelMs: { passages: many.passages, ...spread(waits) },
   },
   bars,
 )
