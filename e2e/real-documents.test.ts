@@ -55,11 +55,11 @@ describe.skipIf(!hasChromium || !hasEveryKind)('real documents of every kind', (
       await page.goto(`${terrace.url}/search?q=${encodeURIComponent(document.question)}`)
       const first = page.locator('[data-passage]').first()
       await first.waitFor()
-      expect(await first.innerText()).toContain(name(document))
+      expect.soft(await first.innerText()).toContain(name(document))
       await first.click()
       const mark = page.locator('mark[data-passage-mark]')
       await mark.first().waitFor()
-      expect((await mark.allInnerTexts()).join(' ')).toMatch(document.answer)
+      expect.soft((await mark.allInnerTexts()).join(' '), name(document)).toMatch(document.answer)
       expect(await markInView(page)).toBe(true)
     }
   })

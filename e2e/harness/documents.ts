@@ -58,8 +58,8 @@ export function everyKind(folder: string): RealDocument[] {
   return [
     {
       file: unpackPdf('fhs.pdf', folder),
-      question: 'Where do programs keep data that waits for processing, such as print jobs?',
-      answer: /spool/i,
+      question: 'What is a configuration file: a local file that controls the operation of a program?',
+      answer: /configuration file/i,
     },
     {
       file: converted(`${FAQ}/kernel.en.html`, 'kernel.docx'),
