@@ -6,7 +6,7 @@ import type { Viewer } from '../access/port.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { append } from '../index/log.ts'
-import { sendJob } from '../jobs/jobs.ts'
+import { markDeleted } from '../library/collections.ts'
 import { announceSessionChange } from './revoke.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -91,15 +91,17 @@ export async function removePerson(
        ON CONFLICT (collection_id, user_id) DO UPDATE SET role = 'owner'`,
       [userId, heir],
     )
+    // The chats first: a collection that is just being made for one is seen, and none is made after.
+    await client.query('SELECT 1 FROM chats WHERE user_id = $1 ORDER BY id FOR UPDATE', [userId])
     const dropped = await client.query<{ id: string; key: number }>(
-      `UPDATE collections SET deleted_at = now()
+      `SELECT id, key FROM collections
        WHERE kind = 'chat' AND deleted_at IS NULL
          AND id IN (SELECT collection_id FROM chats WHERE user_id = $1 AND collection_id IS NOT NULL)
-       RETURNING id, key`,
+       ORDER BY id FOR NO KEY UPDATE`,
       [userId],
     )
+    for (const { id } of dropped.rows) await markDeleted(jobs, client, id)
     await client.query('DELETE FROM users WHERE id = $1', [userId])
-    for (const { id } of dropped.rows) await sendJob(jobs, client, 'purge', { collectionId: id })
     for (const { key } of dropped.rows) await append(client, { op: 'retract-collection', collectionKey: key })
     await announceSessionChange(client, userId)
   })
