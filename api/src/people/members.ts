@@ -54,14 +54,15 @@ export async function renameMe(
   sessions.drop(viewer.userId)
 }
 
-/** @throws AppError NOT_FOUND, LAST_OWNER */
+/** @throws AppError FORBIDDEN, NOT_FOUND, LAST_OWNER */
 export async function setRole(
   { pool, sessions }: MemberDependencies,
+  viewer: Viewer,
   request: { userId: string; role: InstallationRole },
 ): Promise<void> {
   const { userId, role } = request
   await transaction(pool, async (client) => {
-    await requireOtherOwner(client, userId, role)
+    await requireOtherOwner(client, viewer, userId, role)
     await client.query('UPDATE users SET role = $2, updated_at = now() WHERE id = $1', [userId, role])
     await client.query('UPDATE members SET role = $2 WHERE user_id = $1', [userId, role])
     await announceSessionChange(client, userId)
@@ -72,7 +73,7 @@ export async function setRole(
 /**
  * Deletes a person's account with their sessions and chats. Shared collections that nobody else owns go to the viewer
  * (to another owner of the installation when people remove themselves), so that none is left without an owner.
- * @throws AppError NOT_FOUND, LAST_OWNER
+ * @throws AppError FORBIDDEN, NOT_FOUND, LAST_OWNER
  */
 export async function removePerson(
   { pool, sessions, jobs }: MemberDependencies & { readonly jobs: PgBoss },
@@ -80,7 +81,7 @@ export async function removePerson(
   userId: string,
 ): Promise<void> {
   await transaction(pool, async (client) => {
-    const others = await requireOtherOwner(client, userId, null)
+    const others = await requireOtherOwner(client, viewer, userId, null)
     const heir = viewer.userId === userId ? others[0] : viewer.userId
     await client.query(
       `INSERT INTO collection_members (collection_id, user_id, role)
@@ -109,17 +110,20 @@ export async function removePerson(
 }
 
 /**
- * Locks the owners' rows, so that two owners who demote or remove each other at once do not both succeed.
+ * Locks the owners' rows, so that two owners who demote or remove each other at once do not both succeed: the viewer
+ * has to be one of them still, whatever their session said when the request came.
  * @returns the ids of the installation's other owners
  */
 async function requireOtherOwner(
   client: Queryable,
+  viewer: Viewer,
   userId: string,
   newRole: InstallationRole | null,
 ): Promise<string[]> {
   const { rows } = await client.query<{ id: string }>(
     `SELECT id FROM users WHERE role = 'owner' AND NOT coalesce(banned, false) ORDER BY created_at, id FOR UPDATE`,
   )
+  if (!rows.some(({ id }) => id === viewer.userId)) throw new AppError('FORBIDDEN')
   const target = await client.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [userId])
   if (target.rowCount === 0) throw new AppError('NOT_FOUND')
   const others = rows.map((row) => row.id).filter((id) => id !== userId)
