@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FIXTURES } from '../../../test/ingest.ts'
 import { pdf } from '../../../test/pdf.ts'
 import { docx, docxParagraph, zip } from '../../../test/zip.ts'
-import { type PageOutput, type ParseResult, ParserCrash } from './child.ts'
+import { type PageOutput, type ParseResult, ParserChild, ParserCrash } from './child.ts'
 import { type ParserPool, startParserPool } from './pool.ts'
 import { decodeLayout } from './port.ts'
 
@@ -295,6 +295,58 @@ describe('CSV', () => {
     expect(result.passages).toBeGreaterThan(4_000)
     expect(passages.at(-1)).toContain('id: 99999; name: item 99999')
   })
+})
+
+describe('a small file with a long text', () => {
+  test('is refused: a header that every row repeats', async () => {
+    const header = Array.from({ length: 10 }, (_, i) => `${'x'.repeat(79)}${i}`).join(',')
+    const rows = `${'1,'.repeat(9)}1\n`.repeat(130_000)
+    await expect(parse('a.csv', Buffer.from(`${header}\n${rows}`))).rejects.toMatchObject({
+      code: 'FILE_TOO_COMPLEX',
+    })
+    expect((await parse('b.txt', Buffer.from('still there'))).text).toBe('still there')
+  }, 60_000)
+
+  const page = (fields: string) => `{ type: 'page', layout: null, passages: [], headings: [], ${fields} }`
+  test.each([
+    ['texts', page("number, text: 'x'.repeat(10_000_000)")],
+    ['layouts', page("number, text: 'x', layout: 'x'.repeat(40_000_000)")],
+    [
+      'passages',
+      page(
+        "number, text: 'x'.repeat(400_000), headings: ['h'], passages: Array.from({ length: 400_000 }, (_, i) => [i, i + 1, 1, 0])",
+      ),
+    ],
+  ])(
+    'is refused when a parser that was taken over sends %s without end',
+    async (_, message) => {
+      const child = new ParserChild({
+        file: process.execPath,
+        args: [
+          '--eval',
+          `const say = (message) => new Promise((resolve) => process.send(message, resolve))
+         process.on('message', async () => { for (let number = 1; ; number++) await say(${message}) })
+         say({ type: 'ready' })`,
+        ],
+      })
+      try {
+        await child.ready(10_000)
+        let pages = 0
+        const parsing = child.parse(
+          { filename: 'a.txt', bytes: 1, body: Readable.from([Buffer.from('x')]) },
+          { onProgress: () => {}, onSplitting: () => {}, onPage: () => pages++ },
+          { idleMs: 20_000, totalMs: 40_000, memoryBytes: 2 ** 31 },
+          new AbortController().signal,
+        )
+        await expect(parsing).rejects.toMatchObject({ code: 'FILE_TOO_COMPLEX' })
+        expect(pages).toBeLessThanOrEqual(10)
+        expect(child.alive).toBe(false)
+      } finally {
+        await child.close()
+      }
+    },
+    60_000,
+  )
 })
 
 describe('what a file is', () => {
