@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runAs } from '../../../../local/postgres-binaries.ts'
 import { FIXTURES } from '../../../test/ingest.ts'
 import { pdf } from '../../../test/pdf.ts'
 import { docx, docxParagraph, zip } from '../../../test/zip.ts'
@@ -409,6 +410,20 @@ describe('the process of a parser', () => {
     expect(readlinkSync(`/proc/${pid}/ns/net`)).not.toBe(readlinkSync('/proc/self/ns/net'))
     expect(readFileSync(`/proc/${pid}/status`, 'latin1')).toContain('NoNewPrivs:\t1')
   })
+
+  test.runIf(process.getuid?.() === 0)(
+    'started by root runs under a user of its own: not under PostgreSQL’s',
+    () => {
+      expect(pool.sandbox.name).toContain('user')
+      const status = readFileSync(`/proc/${pool.pids()[0]}/status`, 'latin1')
+      for (const kind of ['Uid', 'Gid']) {
+        const ids = new RegExp(`^${kind}:\\t(.*)$`, 'm').exec(status)?.[1]?.split('\t').map(Number) ?? []
+        expect(new Set(ids).size).toBe(1)
+        expect(ids).not.toContain(0)
+        expect(ids).not.toContain(runAs()?.uid)
+      }
+    },
+  )
 
   const big = Buffer.from('A sentence of a few words. '.repeat(400_000))
 
