@@ -281,6 +281,12 @@ describe.skipIf(!hasChromium || !hasDocuments)('set-up and upload', () => {
     await tab.getByRole('button', { name: 'More about debian-faq.pdf' }).click()
     await tab.getByRole('menuitem', { name: 'Ask this document' }).waitFor()
     expect(await tab.getByRole('menuitem', { name: 'Delete' }).count()).toBe(0)
+
+    await tab.keyboard.press('Escape')
+    await tab.getByRole('button', { name: 'More about this collection' }).click()
+    await tab.getByRole('menuitem', { name: 'Leave the collection' }).click()
+    await tab.getByRole('dialog').getByRole('button', { name: 'Leave the collection' }).click()
+    await tab.getByRole('heading', { name: 'No collections yet' }).waitFor()
     await theirs.close()
   })
 

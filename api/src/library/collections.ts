@@ -203,16 +203,21 @@ export async function markDeleted(jobs: PgBoss, client: Queryable, id: string): 
 }
 
 /**
- * Takes the collection's row for changing it, then asks whether the viewer owns it: in this order, or a right that
- * is being taken away in another transaction could still be used. A chat's own collection is not found here.
+ * Takes the collection's row for changing it, then asks whether the viewer has the role for that: in this order, or a
+ * right that is being taken away in another transaction could still be used. A chat's own collection is not found here.
  */
-export async function lockShared(client: Client, viewer: Viewer, id: string): Promise<CollectionGrant> {
-  const grant = await requireCollection(client, viewer, id, 'owner')
+export async function lockShared(
+  client: Client,
+  viewer: Viewer,
+  id: string,
+  role: CollectionRole = 'owner',
+): Promise<CollectionGrant> {
+  const grant = await requireCollection(client, viewer, id, role)
   const { rowCount } = await client.query(
     `SELECT 1 FROM collections WHERE id = $1 AND deleted_at IS NULL AND kind = 'shared' FOR NO KEY UPDATE`,
     [id],
   )
   if (rowCount === 0) throw new AppError('NOT_FOUND')
-  await requireCollection(client, viewer, id, 'owner')
+  await requireCollection(client, viewer, id, role)
   return grant
 }

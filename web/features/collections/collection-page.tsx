@@ -30,6 +30,7 @@ import { uploads, useOnAccepted } from '../uploads/uploads.ts'
 import { useFileDrop } from '../uploads/use-file-drop.ts'
 import { type Collection, CollectionBadges } from './collection-card.tsx'
 import { DeleteCollectionDialog } from './delete-collection-dialog.tsx'
+import { GuestMenu } from './guest-menu.tsx'
 
 const EditCollectionDialog = dynamic(() =>
   import('./collection-form.tsx').then((it) => it.EditCollectionDialog),
@@ -106,7 +107,11 @@ function Loaded({ collection }: { collection: Collection }) {
                 </Link>
               )}
               {mayUpload && <UploadButton onFiles={add} />}
-              {role === 'owner' && <OwnerMenu collection={collection} />}
+              {role === 'owner' ? (
+                <OwnerMenu collection={collection} />
+              ) : (
+                <GuestMenu collection={collection} />
+              )}
             </>
           }
         >
