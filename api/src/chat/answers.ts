@@ -33,6 +33,8 @@ export interface Answers {
 
 const RENEW_MS = 1_500
 const TAKE_OVER_MS = 1_000
+/** With half a second of silence and a new connection this is within a lease. */
+const LEASE_STATEMENT_MS = 2_500
 /** Of the pool's ten connections, for progress and ends. */
 const WRITERS = 3
 /** Ends are tried for about half a minute. */
@@ -47,6 +49,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
   const leases = createPool(deps.config, {
     name: 'terrace-api-leases',
     max: 1,
+    statementMs: LEASE_STATEMENT_MS,
     onError: (err) => log.warn({ err }, 'the connection for leases was lost'),
   })
   const serverId = options.serverId ?? randomUUID()

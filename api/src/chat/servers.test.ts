@@ -315,4 +315,37 @@ describe('a lost database', () => {
     const { rows } = await c.db.pool.query('SELECT number FROM attempts WHERE message_id = $1', [answerId])
     expect(rows).toEqual([{ number: 1 }])
   })
+
+  it('that falls silent under the leases is left for another connection before they lapse', async () => {
+    await using c = await conversation({ knobs: 'rate=20&tokens=2000' })
+    const { answerId } = await c.ask(await c.chat(), HOLD)
+    await said(c, 5)
+    const pids = async () => {
+      const { rows } = await c.db.pool.query<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'terrace-api-leases'`,
+      )
+      return rows.map(({ pid }) => pid)
+    }
+    const lapsesIn = async () => {
+      const { rows } = await c.db.pool.query<{ seconds: number }>(
+        'SELECT extract(epoch FROM lease_until - now())::float AS seconds FROM attempts WHERE message_id = $1',
+        [answerId],
+      )
+      return rows[0]?.seconds ?? 0
+    }
+    await expect.poll(pids).toHaveLength(1)
+    const [silent = 0] = await pids()
+    process.kill(silent, 'SIGSTOP')
+    try {
+      const others = async () => (await pids()).filter((pid) => pid !== silent)
+      await expect.poll(others, { timeout: 10_000 }).toHaveLength(1)
+      await expect.poll(lapsesIn, { timeout: 2_000 }).toBeGreaterThan(3)
+      const { rows } = await c.db.pool.query('SELECT number FROM attempts WHERE message_id = $1', [answerId])
+      expect(rows).toEqual([{ number: 1 }])
+    } finally {
+      process.kill(silent, 'SIGCONT')
+    }
+    await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
+  })
 })
