@@ -281,6 +281,12 @@ describe.skipIf(!hasChromium || !hasDocuments)('set-up and upload', () => {
     await tab.getByRole('button', { name: 'More about debian-faq.pdf' }).click()
     await tab.getByRole('menuitem', { name: 'Ask this document' }).waitFor()
     expect(await tab.getByRole('menuitem', { name: 'Delete' }).count()).toBe(0)
+
+    await tab.keyboard.press('Escape')
+    await tab.getByRole('button', { name: 'More about this collection' }).click()
+    await tab.getByRole('menuitem', { name: 'Leave the collection' }).click()
+    await tab.getByRole('dialog').getByRole('button', { name: 'Leave the collection' }).click()
+    await tab.getByRole('heading', { name: 'No collections yet' }).waitFor()
     await theirs.close()
   })
 
@@ -325,6 +331,42 @@ describe.skipIf(!hasChromium || !hasDocuments)('set-up and upload', () => {
     await fillSignIn(page, OWNER)
     await page.waitForURL(`${collection}?from=here`)
     await row('debian-faq.pdf').waitFor()
+  })
+
+  test('whoever signs in next in this browser sees nothing of the person before', async () => {
+    const question = page.getByLabel('Your question')
+    const shell = (name: string) => page.getByRole('navigation').getByRole('link', { name })
+    await page.goto(`${terrace.url}/chats/new`)
+    await question.fill('what only the owner wants to know')
+    await page.goto(`${terrace.url}/account`)
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.waitForURL(/\/sign-in$/)
+    await fillSignIn(page, MEMBER)
+    await shell(MEMBER.name).waitFor()
+    await page.goto(`${terrace.url}/chats/new`)
+    await question.waitFor()
+    expect(await question.inputValue()).toBe('')
+    expect(await page.evaluate('JSON.stringify(sessionStorage)')).not.toContain('what only the owner')
+
+    // In another tab this time: this one learns of it when it asks again.
+    const become = async (person: { email: string; password: string }) => {
+      const { cookie } = await signIn(terrace, person)
+      const cookies = cookie.split('; ').map((each) => each.split(/=(.*)/))
+      await context.clearCookies()
+      await context.addCookies(cookies.map(([name = '', value = '']) => ({ name, value, url: terrace.url })))
+    }
+    const { id } = await owner.mutate<{ id: string }>('collections.create', { name: 'For nobody else' })
+    await become(OWNER)
+    await page.goto(`${terrace.url}/collections/${id}`)
+    await page.getByRole('heading', { name: 'For nobody else' }).waitFor()
+    await become(MEMBER)
+    await context.setOffline(true)
+    await page.getByText('No connection to the server.').waitFor()
+    await context.setOffline(false)
+    await page.getByText('This collection does not exist, or it is not shared with you.').waitFor()
+    await shell(MEMBER.name).waitFor()
+    expect(await page.getByText('For nobody else').count()).toBe(0)
+    await owner.mutate('collections.delete', { id })
   })
 
   test('signing in leads nowhere else', async () => {

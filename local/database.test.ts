@@ -1,5 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
@@ -29,10 +40,10 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-function keep(): ChildProcess {
+function keep(log: 'ignore' | number = 'ignore'): ChildProcess {
   const program = keeperProgram({ dataDir, port, password: PASSWORD })
   const [command, ...args] = program.command
-  return spawn(command, args, { env: program.env, stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+  return spawn(command, args, { env: program.env, stdio: ['pipe', 'ignore', log], detached: true })
 }
 
 async function ready(): Promise<void> {
@@ -81,6 +92,21 @@ test('the database is made once and kept', async () => {
   keeper.kill('SIGTERM')
   await gone(pid)
   expect(postmasterPid()).toBeNull()
+})
+
+test.runIf(existsSync('/dev/full'))('a log on a full disk costs its lines, not the keeper', async () => {
+  const full = openSync('/dev/full', 'w')
+  const keeper = keep(full)
+  closeSync(full)
+  await ready()
+  const pid = postmasterPid() ?? 0
+  // PostgreSQL logs it.
+  await expect(sql('SELECT * FROM nothing_of_this_name')).rejects.toThrow('nothing_of_this_name')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(keeper.exitCode ?? keeper.signalCode).toBeNull()
+  keeper.kill('SIGTERM')
+  await gone(pid)
+  await vi.waitFor(() => expect(keeper.exitCode).toBe(0))
 })
 
 test('when its parent is gone PostgreSQL waits for the connections of the servers, then stops; nothing is lost', async () => {

@@ -1,30 +1,17 @@
 // The embedded PostgreSQL of one data folder: checks it before it is touched, starts its keeper, makes the database.
 // With DATABASE_URL set none of this runs.
 
-import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { POSTGRES_MAJOR } from '../contract/postgres.ts'
 import { postgresUrl } from './postgres.ts'
-import { reachableByOthers, runAs } from './postgres-binaries.ts'
+import { runAs } from './postgres-binaries.ts'
 import { fileProblem, Problem } from './problem.ts'
 import type { Program } from './program.ts'
 
 export const DATABASE = 'terrace'
-
-/**
- * Where the cluster lies. Below `home`, except when PostgreSQL has to run as another user who can't reach that
- * (we are root, and a folder above is closed): then below /var/lib/terrace, in a folder that belongs to these secrets,
- * so that a new clone in the place of an old one does not meet the old one's data.
- */
-export function clusterFolder(home: string, password: string): string {
-  const usual = path.join(home, 'postgres')
-  if (!runAs() || existsSync(path.join(usual, 'PG_VERSION')) || reachableByOthers(home)) return usual
-  const name = createHash('sha256').update(`cluster ${password}`).digest('hex').slice(0, 12)
-  return path.join('/var/lib/terrace', name, 'postgres')
-}
 
 /** @throws Problem when the folder holds the data of another PostgreSQL version, or belongs to someone else */
 export function checkCluster(dataDir: string): void {

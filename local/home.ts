@@ -1,6 +1,7 @@
 // TERRACE_HOME: the folder with everything that this installation keeps.
 //   secrets.json  the database's password, AUTH_SECRET, SETUP_TOKEN (made once, readable by this user only)
 //   postgres/  storage/  index/  models/  logs/
+//   postgres-outside.txt  where the database lies, when it could not be put into postgres/ (cluster-folder.ts)
 import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
@@ -31,6 +32,8 @@ const secretsSchema = z.object({
   setupToken: z.string().min(16),
 })
 export type Secrets = z.infer<typeof secretsSchema>
+
+export const OUTSIDE_FILE = 'postgres-outside.txt'
 
 /** Makes the folder. @throws Problem when it can't be made or written, or its disk is full */
 export function prepareHome(home: string): void {
@@ -101,7 +104,8 @@ export function readSecrets(home: string): Secrets {
   // New ones would lock the data out, or begin an empty installation beside it. (Data of another version of
   // PostgreSQL is refused later, for that.)
   const version = path.join(home, 'postgres', 'PG_VERSION')
-  if (existsSync(version) && Number(readFileSync(version, 'utf8')) === POSTGRES_MAJOR)
+  const isBeside = existsSync(version) && Number(readFileSync(version, 'utf8')) === POSTGRES_MAJOR
+  if (isBeside || readOutside(home) !== undefined)
     throw new Problem(
       `${file} is missing, and a database that was made with it is there.`,
       'Bring it back from a backup.',
@@ -117,6 +121,26 @@ export function readSecrets(home: string): Secrets {
     throw fileProblem(error, file)
   }
   return secrets
+}
+
+/** The database's folder, when it was made outside of `home`. @throws Problem when that can't be read */
+export function readOutside(home: string): string | undefined {
+  const file = path.join(home, OUTSIDE_FILE)
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw fileProblem(error, file)
+    return undefined
+  }
+}
+
+export function writeOutside(home: string, dataDir: string): void {
+  const file = path.join(home, OUTSIDE_FILE)
+  try {
+    writeDurably(file, `${dataDir}\n`)
+  } catch (error) {
+    throw fileProblem(error, file)
+  }
 }
 
 /** Complete or not at all, and on the disk before anything is built on it. */

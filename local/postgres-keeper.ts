@@ -1,6 +1,7 @@
 // Holds PostgreSQL for `npm start` and outlives it for a moment: when the parent is killed, the servers still hand
 // back their work and close their connections, and only then PostgreSQL is stopped. Nothing is left running.
 // Told by the environment. Its stdin ends with the parent; SIGTERM: stop now (fast shutdown).
+import { writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { startPostgres } from './postgres.ts'
@@ -33,10 +34,10 @@ const postgres = await startPostgres({
   dataDir,
   port,
   password,
-  onLog: (line) => process.stderr.write(`${line}\n`),
+  onLog: say,
 })
 postgres.process.once('exit', (code, signal) => {
-  if (!stopNow && !orphaned) process.stderr.write(`PostgreSQL ended by itself (${signal ?? code})\n`)
+  if (!stopNow && !orphaned) say(`PostgreSQL ended by itself (${signal ?? code})`)
   process.exit(stopNow || orphaned ? 0 : 1)
 })
 
@@ -45,6 +46,15 @@ while (!stopNow && !orphaned) await sleep(50)
 if (orphaned && !stopNow) await othersGone()
 await postgres.stop()
 process.exit(0)
+
+/** Into our log file; on a full disk, of which PostgreSQL has much to say, the line is lost and we stay. */
+function say(line: string): void {
+  try {
+    writeSync(2, `${line}\n`)
+  } catch {
+    // lost
+  }
+}
 
 async function othersGone(): Promise<void> {
   const deadline = Date.now() + GRACE

@@ -1,14 +1,8 @@
 // Brings the whole product up, step by step, and takes it down in order: web, ingest, API, PostgreSQL.
 // Everything that can be refused is refused first, before anything is started.
 import path from 'node:path'
-import {
-  checkCluster,
-  checkExternal,
-  clusterFolder,
-  createDatabase,
-  keeperProgram,
-  settlePrevious,
-} from './database.ts'
+import { clusterFolder, rememberCluster } from './cluster-folder.ts'
+import { checkCluster, checkExternal, createDatabase, keeperProgram, settlePrevious } from './database.ts'
 import { lockHome, prepareHome, readSecrets } from './home.ts'
 import { type LogFile, openLog } from './logs.ts'
 import { apiPortUse, checkPort, webPortUse } from './ports.ts'
@@ -72,16 +66,17 @@ export async function startTerrace(env: NodeJS.ProcessEnv, signal: AbortSignal):
     const setupToken = env.SETUP_TOKEN || secrets.setupToken
     await checkPort(webPortUse(settings))
     await checkPort(apiPortUse(settings))
-    const dataDir = clusterFolder(settings.home, secrets.postgresPassword)
-    if (settings.databaseUrl === undefined) checkCluster(dataDir)
+    const { home } = settings
+    const dataDir = settings.databaseUrl === undefined ? clusterFolder(home, secrets.postgresPassword) : null
+    if (dataDir !== null) checkCluster(dataDir)
     const setup: SetupResult = {}
     let databaseUrl = settings.databaseUrl ?? ''
 
     const database: Step = {
       title: 'PostgreSQL',
       work: async (task) => {
-        if (settings.databaseUrl !== undefined) {
-          await checkExternal(settings.databaseUrl)
+        if (dataDir === null) {
+          await checkExternal(databaseUrl)
           task.title = 'PostgreSQL: the one of DATABASE_URL'
           return
         }
@@ -89,9 +84,10 @@ export async function startTerrace(env: NodeJS.ProcessEnv, signal: AbortSignal):
           task.output = 'waiting for the PostgreSQL of an earlier run to finish'
         })
         if (!isCluster(dataDir)) initialise(dataDir, secrets.postgresPassword)
+        rememberCluster(home, dataDir)
         const port = await freePort()
         await start(keeperProgram({ dataDir, port, password: secrets.postgresPassword }))
-        databaseUrl = await createDatabase(port, secrets.postgresPassword, settings.home)
+        databaseUrl = await createDatabase(port, secrets.postgresPassword, home)
       },
     }
     const servers: Step = {

@@ -7,7 +7,8 @@ import type { SetupResult } from './setup.ts'
 export interface SummaryInputs {
   readonly settings: Settings
   readonly setup: SetupResult
-  readonly dataDir: string
+  /** Null when DATABASE_URL names a PostgreSQL. */
+  readonly dataDir: string | null
   /** Given only while there is no owner. */
   readonly setupToken: string | null
 }
@@ -25,7 +26,7 @@ export function summary({ settings, setup, dataDir, setupToken }: SummaryInputs)
       `come in only by the address that PUBLIC_URL names: PUBLIC_URL=http://THIS-MACHINE:${settings.webPort} HOST=${settings.host} npm start`,
     ])
   lines.push(['Data', home])
-  if (settings.databaseUrl !== undefined) lines.push(['Database', 'the PostgreSQL of DATABASE_URL'])
+  if (dataDir === null) lines.push(['Database', 'the PostgreSQL of DATABASE_URL'])
   else if (!dataDir.startsWith(settings.home)) lines.push(['Database', dataDir])
   if (setup.faiss) lines.push(['Vectors', setup.faiss.sentence])
   if (setup.weights) lines.push(['Search', setup.weights.sentence])

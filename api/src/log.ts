@@ -6,6 +6,7 @@ import pg from 'pg'
 import { type DestinationStream, type Logger, pino } from 'pino'
 import type { Config } from './config.ts'
 import { AppError } from './errors.ts'
+import { createLogOutput } from './log-output.ts'
 
 const SECRETS = ['authorization', 'cookie', '["set-cookie"]', 'password', 'token']
 const join = (parent: string, name: string) => (name.startsWith('[') ? parent + name : `${parent}.${name}`)
@@ -27,8 +28,15 @@ export function createLog(
       },
       serializers: { err: describeError, error: describeError },
     },
-    destination ?? pino.destination(1),
+    destination ?? stdout(),
   )
+}
+
+/** What waits there when the process ends still leaves. */
+function stdout(): DestinationStream {
+  const output = createLogOutput(1)
+  process.once('exit', () => output.flushSync())
+  return output
 }
 
 export interface ErrorDescription {

@@ -23,6 +23,9 @@ import { createSessions, type Sessions } from './people/sessions.ts'
 import { createFileBlobStore } from './storage/files.ts'
 import type { BlobStore } from './storage/port.ts'
 
+/** The longest statement here removes a purged document's pages, tens of thousands of them. */
+const STATEMENT_MS = 5 * 60_000
+
 export interface Services {
   readonly config: Config
   readonly log: Logger
@@ -65,6 +68,7 @@ export async function startServices(
   await databaseAnswers(config, log, options.signal)
   const pool = createPool(config, {
     name: 'terrace-api',
+    statementMs: STATEMENT_MS,
     onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
   })
   stack.defer(() => pool.end())

@@ -37,6 +37,13 @@ export const internalFailure = (requestId: string | null = null): Failure => ({
   message: errorSentence('INTERNAL', { requestId }),
 })
 
+/** Not there (any more), or not for this person: then what was fetched before may not be shown either. */
+export function isMissing(error: unknown): boolean {
+  if (error === null) return false
+  const { code } = toFailure(error)
+  return code === 'NOT_FOUND' || code === 'INVALID_INPUT'
+}
+
 /** Any error of a query, mutation or subscription. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof TRPCClientError) {

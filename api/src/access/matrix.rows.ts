@@ -35,6 +35,7 @@ export const ROWS: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'collections.create': () => ({ name: 'New' }),
   'collections.delete': ({ collectionId }) => ({ id: collectionId }),
   'collections.get': ({ collectionId }) => ({ id: collectionId }),
+  'collections.leave': ({ collectionId }) => ({ id: collectionId }),
   'collections.list': () => undefined,
   'collections.members': ({ collectionId }) => ({ id: collectionId }),
   'collections.removeMember': ({ collectionId, userId }) => ({ id: collectionId, userId }),

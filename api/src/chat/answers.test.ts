@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { conversation, heardEnd, heardText } from '../../test/conversation.ts'
-import { shelveDocument } from '../../test/shelf.ts'
+import { type Conversation, conversation, heardEnd, heardText } from '../../test/conversation.ts'
+import { shelveCollection, shelveDocument } from '../../test/shelf.ts'
 import { NOTHING_FOUND } from './answer.ts'
 import { ask, retry, stop } from './ask.ts'
 import { getChat } from './messages.ts'
@@ -230,6 +230,52 @@ describe('citations', () => {
     const { answerId } = await c.ask(chatId, HOLD)
     expect(heardEnd(await c.watch(answerId)).text).toBe(NOTHING_FOUND)
   })
+})
+
+describe('what was said before', () => {
+  const SECRET = 'To hold a package at its present version, say the word quincunx.'
+  const AGAIN = 'Repeat in full how I hold a package at its present version.'
+
+  /** Asks about a document of a collection of its own, loses it by `lose`, and asks again. @returns the last prompt */
+  async function promptAfter(
+    knobs: string,
+    lose: (c: Conversation, secret: { documentId: string; collectionId: string }) => Promise<unknown>,
+  ): Promise<string> {
+    await using c = await conversation({ knobs })
+    const other = await shelveCollection(c.db.pool, c.viewer.userId)
+    const { documentId } = await shelveDocument(c.db.pool, other, 'secret.txt', [SECRET])
+    const chatId = await c.chat({ collectionIds: [c.collectionId, other] })
+    const { answerId } = await c.ask(chatId, HOLD)
+    const said = heardText(await c.watch(answerId))
+    expect(JSON.stringify(c.scripted.requests.at(-1)?.messages)).toContain('quincunx')
+    // A word that stands in no passage, so that it can come by the answer alone.
+    await c.db.pool.query('UPDATE messages SET text = $2 WHERE id = $1', [answerId, `${said} Nasturtium.`])
+    await lose(c, { documentId, collectionId: other })
+    await c.watch((await c.ask(chatId, AGAIN)).answerId)
+    expect(c.scripted.requests).toHaveLength(2)
+    return JSON.stringify(c.scripted.requests.at(-1)?.messages)
+  }
+
+  it.each(['cite=9', `text=${encodeURIComponent('Without a number.')}`])(
+    'goes to the model no more when a document that it rests on is deleted or forbidden: %s',
+    async (knobs) => {
+      expect(await promptAfter(knobs, async () => {})).toContain('Nasturtium')
+      const deleted = await promptAfter(knobs, (c, { documentId }) =>
+        c.db.pool.query('UPDATE documents SET deleted_at = now() WHERE id = $1', [documentId]),
+      )
+      expect(deleted).toContain(AGAIN)
+      expect(deleted).not.toMatch(/quincunx|Nasturtium/)
+      const purged = await promptAfter(knobs, (c, { documentId }) =>
+        c.db.pool.query('DELETE FROM documents WHERE id = $1', [documentId]),
+      )
+      expect(purged).not.toMatch(/quincunx|Nasturtium/)
+      const revoked = await promptAfter(knobs, (c, { collectionId }) =>
+        c.db.pool.query('DELETE FROM collection_members WHERE collection_id = $1', [collectionId]),
+      )
+      expect(revoked).not.toMatch(/quincunx|Nasturtium/)
+    },
+    60_000,
+  )
 })
 
 describe("other people's chats", () => {

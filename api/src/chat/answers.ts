@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
+import { databaseIsAway } from '../database/away.ts'
 import { createPool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { type AnswerDeps, type AnswerSink, answerQuestion, citedPassages, type Progress } from './answer.ts'
@@ -32,11 +33,15 @@ export interface Answers {
 
 const RENEW_MS = 1_500
 const TAKE_OVER_MS = 1_000
+/** With half a second of silence and a new connection this is within a lease. */
+const LEASE_STATEMENT_MS = 2_500
 /** Of the pool's ten connections, for progress and ends. */
 const WRITERS = 3
 /** Ends are tried for about half a minute. */
 const SAVE_TRIES = 16
 const SAVE_PAUSE_MS = 250
+/** Milliseconds between one look for an answer's passages and the next while the database is away: 10 s in all. */
+const AWAY_PAUSES_MS = [250, 500, 1_000, 1_500, 2_000, 2_250, 2_500]
 
 export function createAnswers(deps: AnswersDeps, options: { serverId?: string } = {}): Answers {
   const { pool, log } = deps
@@ -44,6 +49,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
   const leases = createPool(deps.config, {
     name: 'terrace-api-leases',
     max: 1,
+    statementMs: LEASE_STATEMENT_MS,
     onError: (err) => log.warn({ err }, 'the connection for leases was lost'),
   })
   const serverId = options.serverId ?? randomUUID()
@@ -188,9 +194,11 @@ async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
     outputTokens: null,
   }
   try {
-    const context = await loadContext(pool, attempt)
-    progress.model = context.model
-    usage = await answerQuestion(deps, context, sink, progress)
+    usage = await throughAbsence(deps, attempt, async () => {
+      const context = await loadContext(pool, attempt)
+      progress.model = context.model
+      return await answerQuestion(deps, context, sink, progress)
+    })
   } catch (error) {
     if (!attempt.stopRequested && attempt.conclusion === null) {
       failure =
@@ -212,6 +220,24 @@ async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
     ...usage,
   })
   attempt.conclude(saved ? 'ended' : 'lost')
+}
+
+/**
+ * Answers a question that was taken although the database goes away for a moment: a restart, a failover. Only until
+ * its passages are found; what comes after does not ask the database, and is never said twice.
+ */
+async function throughAbsence<T>({ log }: Writing, attempt: LiveAttempt, work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      const pause = AWAY_PAUSES_MS[tries - 1]
+      const begun = attempt.length > 0 || (attempt.state !== 'waiting' && attempt.state !== 'searching')
+      if (begun || pause === undefined || attempt.signal.aborted || !databaseIsAway(error)) throw error
+      log.warn({ err: error, attempt: attempt.id, tries }, 'the database is away: an answer waits for it')
+      await sleep(pause, undefined, { signal: attempt.signal })
+    }
+  }
 }
 
 /**

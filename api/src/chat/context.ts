@@ -11,7 +11,7 @@ export interface AnswerContext {
   /** The chat's owner, for whom everything is searched and read. */
   readonly viewer: Viewer
   readonly question: string
-  /** The turns before, oldest first. */
+  /** The turns before, oldest first, without those that rest on what their reader may no longer read (promise P5). */
   readonly history: readonly Turn[]
   /** Collections of the chat that its owner may still see, its own one included. */
   readonly collectionIds: readonly string[]
@@ -31,8 +31,20 @@ interface Row {
   model: string
   documentId: string | null
   collectionIds: string[]
-  messages: { role: string; text: string }[]
+  messages: { role: string; text: string; readable: boolean }[]
 }
+
+/**
+ * Whether all that an answer `said` cites, and all that its model was given, may still be read: an answer repeats
+ * its passages, with or without citing them. A document's older version counts as the document.
+ */
+const READABLE_SQL = `NOT EXISTS (
+  SELECT 1 FROM (SELECT passage_id AS id FROM citations WHERE message_id = said.id
+                 UNION SELECT unnest(passage_ids) FROM attempts WHERE message_id = said.id) used
+  WHERE NOT EXISTS (
+    SELECT 1 FROM passages p JOIN document_versions v ON v.id = p.version_id
+    JOIN documents d ON d.id = v.document_id AND d.deleted_at IS NULL
+    WHERE p.id = used.id AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}))`
 
 /** @throws AppError NOT_FOUND when the chat is gone, FORBIDDEN when its owner may no longer use the installation */
 export async function loadContext(
@@ -46,8 +58,9 @@ export async function loadContext(
                  SELECT collection_id AS id FROM chat_collections WHERE chat_id = c.id
                  UNION SELECT c.collection_id WHERE c.collection_id IS NOT NULL) s
                WHERE s.id IN ${VISIBLE_COLLECTIONS_SQL}) AS "collectionIds",
-             (SELECT json_agg(json_build_object('role', h.role, 'text', h.text) ORDER BY h.position)
-              FROM (SELECT role, text, position FROM messages
+             (SELECT json_agg(json_build_object('role', h.role, 'text', h.text, 'readable', h.readable)
+                              ORDER BY h.position)
+              FROM (SELECT role, text, position, ${READABLE_SQL} AS readable FROM messages said
                     WHERE chat_id = c.id AND position < m.position
                     ORDER BY position DESC LIMIT ${2 * TURNS + 1}) h) AS messages
            FROM attempts a JOIN messages m ON m.id = a.message_id
@@ -63,7 +76,7 @@ export async function loadContext(
   const history: Turn[] = []
   for (const [index, message] of row.messages.entries()) {
     const next = row.messages[index + 1]
-    if (message.role === 'question' && next?.role === 'answer' && next.text !== '')
+    if (message.role === 'question' && next?.role === 'answer' && next.text !== '' && next.readable)
       history.push({ question: message.text, answer: next.text })
   }
   return {

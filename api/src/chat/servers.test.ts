@@ -1,6 +1,7 @@
 // Answers among several servers: resumed, stopped, taken over, handed over, watched from elsewhere.
 import { spawn } from 'node:child_process'
 import path from 'node:path'
+import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import {
   type Conversation,
@@ -288,5 +289,63 @@ describe('a lost database', () => {
     await said(c, 100)
     const end = heardEnd(await c.watch(answerId))
     expect(end.text.split(' ')).toHaveLength(100)
+  })
+
+  it('while an answer begins delays it: it is not failed for good', async () => {
+    await using c = await conversation({ knobs: 'rate=200&tokens=20' })
+    const chatId = await c.chat()
+    const away = [
+      Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' }),
+      Object.assign(new pg.DatabaseError('terminating connection', 1, 'error'), { code: '57P01' }),
+      new Error('Connection terminated unexpectedly'),
+    ]
+    const { query } = c.db.pool
+    // Its context once, then its search twice.
+    Object.assign(c.db.pool, {
+      query: (...args: [{ name?: string }]) => {
+        const due = away.length === 3 ? 'answer-context' : 'search-scope-collections'
+        if (args[0].name === due && away.length > 0) return Promise.reject(away.shift())
+        return Reflect.apply(query, c.db.pool, args)
+      },
+    })
+    const { answerId } = await c.ask(chatId, HOLD)
+    const end = heardEnd(await c.watch(answerId))
+    expect(end).toMatchObject({ state: 'done', error: null })
+    expect(away).toEqual([])
+    const { rows } = await c.db.pool.query('SELECT number FROM attempts WHERE message_id = $1', [answerId])
+    expect(rows).toEqual([{ number: 1 }])
+  })
+
+  it('that falls silent under the leases is left for another connection before they lapse', async () => {
+    await using c = await conversation({ knobs: 'rate=20&tokens=2000' })
+    const { answerId } = await c.ask(await c.chat(), HOLD)
+    await said(c, 5)
+    const pids = async () => {
+      const { rows } = await c.db.pool.query<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity
+         WHERE datname = current_database() AND application_name = 'terrace-api-leases'`,
+      )
+      return rows.map(({ pid }) => pid)
+    }
+    const lapsesIn = async () => {
+      const { rows } = await c.db.pool.query<{ seconds: number }>(
+        'SELECT extract(epoch FROM lease_until - now())::float AS seconds FROM attempts WHERE message_id = $1',
+        [answerId],
+      )
+      return rows[0]?.seconds ?? 0
+    }
+    await expect.poll(pids).toHaveLength(1)
+    const [silent = 0] = await pids()
+    process.kill(silent, 'SIGSTOP')
+    try {
+      const others = async () => (await pids()).filter((pid) => pid !== silent)
+      await expect.poll(others, { timeout: 10_000 }).toHaveLength(1)
+      await expect.poll(lapsesIn, { timeout: 2_000 }).toBeGreaterThan(3)
+      const { rows } = await c.db.pool.query('SELECT number FROM attempts WHERE message_id = $1', [answerId])
+      expect(rows).toEqual([{ number: 1 }])
+    } finally {
+      process.kill(silent, 'SIGCONT')
+    }
+    await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
   })
 })

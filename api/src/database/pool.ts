@@ -1,6 +1,7 @@
 // The one place that opens connections to PostgreSQL: Prisma, pg-boss, LISTEN and plain SQL all use its pools.
 // Connections always have a connect time-out (pg's default is to wait for ever) and an application name.
 // A pool that loses an idle connection logs it and goes on; the next query opens another.
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Config } from '../config.ts'
 
@@ -17,6 +18,12 @@ export interface PoolOptions {
   readonly name: string
   /** Connections at most. Default 10. */
   readonly max?: number
+  /**
+   * Milliseconds that a statement may take, locks included; the server ends what takes longer. Without a word of it
+   * half a second later the connection is given up: TCP would wait a quarter of an hour for a server that is gone
+   * without saying so. Default: no limit.
+   */
+  readonly statementMs?: number
   readonly onError?: (error: Error) => void
 }
 
@@ -30,11 +37,17 @@ function connection(config: DatabaseConfig, name: string): pg.ClientConfig {
   }
 }
 
+/** Between the server's end of a statement and ours. */
+const SILENCE_MS = 500
+
 /** A pool on the primary. */
 export function createPool(config: DatabaseConfig, options: PoolOptions): Pool {
   const pool = new pg.Pool({
     ...connection(config, options.name),
     max: options.max ?? 10,
+    ...(options.statementMs === undefined
+      ? {}
+      : { statement_timeout: options.statementMs, query_timeout: options.statementMs + SILENCE_MS }),
     idleTimeoutMillis: 60_000,
     maxLifetimeSeconds: 3_600,
   })
@@ -58,11 +71,30 @@ function survivesLoss(client: pg.ClientBase): void {
   client.on('error', () => {})
 }
 
+const DEADLOCK = '40P01'
+const DEADLOCK_RETRIES = 2
+
 /**
  * Runs `work` in one transaction: COMMIT when it returns, ROLLBACK when it throws.
- * A connection that broke is destroyed, not handed back.
+ * `work` may run more than once: two transactions that wait for each other's locks are a matter of bad luck, and
+ * whoever PostgreSQL ends for it tries again. So it must read no stream, and leave nothing changed outside of the
+ * database that a second run would trip over.
  */
 export async function transaction<T>(pool: Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  for (let retries = 0; ; retries++) {
+    try {
+      return await runOnce(pool, work)
+    } catch (error) {
+      const deadlock = error instanceof pg.DatabaseError && error.code === DEADLOCK
+      if (!deadlock || retries === DEADLOCK_RETRIES) throw error
+      // At random, so that two victims do not meet again.
+      await sleep(10 + Math.random() * 90)
+    }
+  }
+}
+
+/** A connection that broke is destroyed, not handed back. */
+async function runOnce<T>(pool: Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken = false
   try {
@@ -71,9 +103,12 @@ export async function transaction<T>(pool: Pool, work: (client: pg.PoolClient) =
     await client.query('COMMIT')
     return result
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => {
-      broken = true
-    })
+    // A connection that says nothing would let ROLLBACK wait as long again. (pg knows this error by its text only.)
+    broken = error instanceof Error && error.message === 'Query read timeout'
+    if (!broken)
+      await client.query('ROLLBACK').catch(() => {
+        broken = true
+      })
     throw error
   } finally {
     client.release(broken)

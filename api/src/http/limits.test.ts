@@ -67,6 +67,33 @@ describe('rates', () => {
     expect(await outcome(limits.signIn('other@example.org', '192.0.2.10'))).toBe('ok')
   })
 
+  test('a flood of sign-ins from one address leaves few rows, and in the end asks no database', async () => {
+    let asked = 0
+    const counting: typeof db.pool = Object.assign(Object.create(db.pool), {
+      query: (...args: Parameters<typeof db.pool.query>) => {
+        asked++
+        return db.pool.query(...args)
+      },
+    })
+    const limits = createLimits(counting)
+    const flood = async (count: number) => {
+      const results: (number | 'ok')[] = []
+      for (let n = 0; n < count; n++)
+        results.push(await outcome(limits.signIn(`flood${n}@example.org`, '192.0.2.77')))
+      return results
+    }
+    await flood(SIGN_IN.address.free + 30)
+    const { rows } = await db.pool.query("SELECT 1 FROM rate_limits WHERE key LIKE '%flood%'")
+    // One of the pair and one of the account for each try that was let through.
+    expect(rows.length).toBeLessThanOrEqual(2 * (SIGN_IN.address.free + 3))
+    const stranger = { viewer: null, address: '192.0.2.77' }
+    for (let n = 0; n < RATES.anonymous.points; n++)
+      await outcome(limits.procedure('people.me', 'query', stranger))
+    asked = 0
+    expect(await flood(5)).not.toContain('ok')
+    expect(asked).toBe(0)
+  })
+
   test('a success forgets the failures before it', async () => {
     const limits = createLimits(db.pool)
     for (let n = 0; n < 30; n++) {

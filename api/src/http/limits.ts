@@ -20,7 +20,7 @@ export const RATES = {
   write: { points: 1_000, duration: 10 },
   /** Questions to a model; per person. */
   ask: { points: 2_000, duration: 300 },
-  /** Anonymous requests; per address and server. */
+  /** Anonymous requests, tries to sign in among them; per address and server. */
   anonymous: { points: 300, duration: 10 },
   /** Looks and tries at set-up and invitation links; per address, behind which a whole office may be accepting theirs. */
   link: { points: 120, duration: 600 },
@@ -95,14 +95,17 @@ export function createLimits(pool: Pool): Limits {
     },
     async signIn(email, from) {
       const client = addressKey(from)
+      // Counted in memory: a flood from one address costs the database nothing.
+      await take(anonymous, client)
       const name = email.trim().toLowerCase().slice(0, 200)
       const both = `${name}|${client}`
       const counted: (() => Promise<unknown>)[] = []
       try {
         for (const [limiter, key, rule] of [
+          // First, so that an address that is refused anyway leaves no rows for every account it names.
+          [address, client, SIGN_IN.address],
           [pair, both, SIGN_IN.pair],
           [account, name, SIGN_IN.account],
-          [address, client, SIGN_IN.address],
         ] as const) {
           await attempt(limiter, key, rule)
           counted.push(() => limiter.count.reward(key, 1))

@@ -7,10 +7,11 @@ import type { Sessions } from '../people/sessions.ts'
 export type FindViewer = (request: FastifyRequest, reply?: FastifyReply) => Promise<Viewer | null>
 export type RequireViewer = (request: FastifyRequest) => Promise<Viewer>
 
-/** `reply` gets the cookie of a session that was just renewed. */
+/** `reply` gets the cookie of a session that was just renewed, as long as its headers have not gone out. */
 export function createFindViewer(sessions: Sessions): FindViewer {
   return async (request, reply) => {
-    const found = await sessions.find(request.headers.cookie)
+    const renew = reply !== undefined && !reply.raw.headersSent
+    const found = await sessions.find(request.headers.cookie, renew)
     if (found === null) return null
     if (found.setCookie !== undefined) reply?.header('set-cookie', found.setCookie)
     return found.viewer

@@ -7,25 +7,52 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createListener, type Pool, type Queryable } from '../database/pool.ts'
 import { CANCEL_CHANNEL } from '../library/notices.ts'
+import { needsAttention, readVersion } from './versions.ts'
 
 /** 'terrace ingest', as a number nobody else uses. */
 const LOCK = 7_438_201_533
 
 const QUEUES = ['ingest', 'embed']
 
-/** Jobs to be taken up again now. As a retry: whoever held one before can't settle it any more. Returns how many. */
-async function takeUp(db: Queryable, where: string, values: readonly unknown[]): Promise<number> {
-  const { rowCount } = await db.query(
-    `UPDATE pgboss.job SET state = 'retry', start_after = now(), started_on = coalesce(started_on, now()),
-       heartbeat_on = NULL, completed_on = NULL WHERE name = ANY($1) AND ${where}`,
-    [QUEUES, ...values],
-  )
-  return rowCount ?? 0
-}
+/** A job to be taken up again now. As a retry: whoever held it before can't settle it any more. */
+const TO_RETRY = `state = 'retry', start_after = now(), started_on = coalesce(started_on, now()),
+       heartbeat_on = NULL, completed_on = NULL`
 
 /** Jobs that pg-boss failed because this process stops (state `retry`, with a delay) need not wait: nothing failed. */
 export async function handBack(db: Queryable, jobIds: readonly string[]): Promise<void> {
-  if (jobIds.length > 0) await takeUp(db, `state = 'retry' AND id = ANY($2::uuid[])`, [jobIds])
+  if (jobIds.length === 0) return
+  await db.query(
+    `UPDATE pgboss.job SET ${TO_RETRY} WHERE name = ANY($1) AND state = 'retry' AND id = ANY($2::uuid[])`,
+    [QUEUES, jobIds],
+  )
+}
+
+/**
+ * A file that was in hand when the process was killed more often than this, again and again, is set aside: it may be
+ * what kills it. Far more than a machine's own bad days.
+ */
+const MOST_KILLS = 10
+
+/**
+ * Takes up what a killed process had in hand. How often is kept in the job's output, where pg-boss puts the error of a
+ * try that ended in order: so the count begins anew with every try that did, and never adds to a parser's crashes.
+ */
+async function takeUpKilled({ pool, log }: { readonly pool: Pool; readonly log: Logger }): Promise<number> {
+  const { rows } = await pool.query<{ versionId: string; kills: number }>(
+    `UPDATE pgboss.job SET ${TO_RETRY},
+       output = jsonb_build_object('kills', coalesce((output->>'kills')::int, 0) + 1)
+     WHERE name = ANY($1) AND state = 'active'
+     RETURNING data->>'versionId' AS "versionId", (output->>'kills')::int AS kills`,
+    [QUEUES],
+  )
+  for (const { versionId, kills } of rows) {
+    if (kills <= MOST_KILLS) continue
+    const version = await readVersion(pool, versionId)
+    if (version === null) continue
+    log.error({ versionId, kills }, 'a file may have stopped this process again and again: set aside')
+    await needsAttention(pool, version, 'FILE_PARSER_CRASHED', { crashes: kills })
+  }
+  return rows.length
 }
 
 export interface Claims {
@@ -40,7 +67,7 @@ export async function startClaims(
   let client = await connect(deps, onCancel)
   const { rows } = await client.query<{ alone: boolean }>('SELECT pg_try_advisory_lock($1) AS alone', [LOCK])
   if (rows[0]?.alone) {
-    const jobs = await takeUp(deps.pool, `state = 'active'`, [])
+    const jobs = await takeUpKilled(deps)
     if (jobs > 0) deps.log.info({ jobs }, 'took up what a killed process had in hand')
   }
   await client.query('SELECT pg_advisory_lock_shared($1)', [LOCK])

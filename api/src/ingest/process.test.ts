@@ -166,6 +166,44 @@ test('jobs of a killed process are taken up at once, those of a living one are l
   }
 }, 120_000)
 
+test('a file that was in hand each time the process was killed is set aside after many times; a try in order begins anew', async () => {
+  const heldAt = async (name: string, output: object | null) => {
+    const { versionId } = await upload(uploads, collection, name, `The text of ${name}.`)
+    await db.pool.query(
+      `UPDATE pgboss.job SET state = 'active', started_on = now(), heartbeat_on = now(), output = $2
+       WHERE data->>'versionId' = $1`,
+      [versionId, output],
+    )
+    return versionId
+  }
+  const killsOf = async (versionId: string) => {
+    const { rows } = await db.pool.query<{ kills: number | null }>(
+      `SELECT (output->>'kills')::int AS kills FROM pgboss.job WHERE name = 'ingest' AND data->>'versionId' = $1`,
+      [versionId],
+    )
+    return rows[0]?.kills
+  }
+  const eleventh = await heldAt('eleventh.txt', { kills: 10 })
+  const tenth = await heldAt('tenth.txt', { kills: 9 })
+  const first = await heldAt('first.txt', { value: { message: 'a try that ended in order' } })
+  await start()
+  expect(await untilStage(db.pool, eleventh, ['attention'])).toMatchObject({
+    error_code: 'FILE_PARSER_CRASHED',
+    error_detail: { crashes: 11 },
+    crashes: 0,
+  })
+  for (const id of [tenth, first]) {
+    expect(await untilStage(db.pool, id, [end])).toMatchObject({ crashes: 0 })
+    await expect.poll(() => killsOf(id)).toBeNull()
+  }
+  await expectExactlyOnce([tenth, first])
+  expect((await versionState(db.pool, eleventh)).stage).toBe('attention')
+  // The next process finds nothing to count.
+  await running?.kill('SIGTERM')
+  await start()
+  expect((await versionState(db.pool, eleventh)).stage).toBe('attention')
+}, 120_000)
+
 test('kill -9 of PostgreSQL in the middle of 50 uploads: every accepted file is searchable exactly once', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-ingest-postgres-'))
   chmodSync(folder, 0o755)

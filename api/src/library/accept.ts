@@ -30,7 +30,10 @@ export interface Offer {
 }
 
 export interface Accepted {
-  /** False when the file was there and `skip` was chosen: the ids are those of what is there. */
+  /**
+   * False when the file was there and `skip` was chosen: the ids are those of what is there. For a new version of a
+   * document, there means: as the newest version of that document.
+   */
   readonly created: boolean
   readonly documentId: string
   readonly versionId: string
@@ -53,7 +56,9 @@ export async function accept(
     if (offer.documentId !== undefined)
       await requireTarget(client, viewer, offer.documentId, offer.collectionId)
     await lockContents(client, offer.blob.sha256)
-    const same = await findSame(client, offer.collectionId, offer.blob.sha256)
+    // A version that somebody wants is skipped only where it has arrived already, not where others have its bytes.
+    const only = offer.duplicate === 'skip' ? offer.documentId : undefined
+    const same = await findSame(client, offer.collectionId, offer.blob.sha256, only)
     const duplicateOf = same === null ? {} : { duplicateOf: { documentId: same.documentId, name: same.name } }
     if (same !== null && offer.duplicate === 'skip')
       return {
@@ -107,8 +112,14 @@ interface SameFile {
 /**
  * A document of the collection whose newest version has these bytes; one that waits for a decision itself comes
  * last. What was cancelled does not count: who uploads it again wants it.
+ * @param only the one document that is looked at
  */
-async function findSame(client: Client, collectionId: string, sha256: string): Promise<SameFile | null> {
+async function findSame(
+  client: Client,
+  collectionId: string,
+  sha256: string,
+  only: string | undefined,
+): Promise<SameFile | null> {
   const { rows } = await client.query<{
     document_id: string
     name: string
@@ -119,9 +130,10 @@ async function findSame(client: Client, collectionId: string, sha256: string): P
     `SELECT d.id AS document_id, d.name, v.id AS version_id, v.stage, v.storage_key
      FROM document_versions v JOIN documents d ON d.id = v.document_id
      WHERE v.sha256 = $2 AND d.collection_id = $1 AND d.deleted_at IS NULL AND v.stage <> 'cancelled'
+       AND ($3::uuid IS NULL OR d.id = $3)
        AND NOT EXISTS (SELECT 1 FROM document_versions n WHERE n.document_id = d.id AND n.number > v.number)
      ORDER BY v.error_code IS NOT DISTINCT FROM 'DUPLICATE', v.id LIMIT 1`,
-    [collectionId, sha256],
+    [collectionId, sha256, only ?? null],
   )
   const row = rows[0]
   if (row === undefined) return null

@@ -111,6 +111,24 @@ test('members: owners decide, roles take hold at once, one owner stays', async (
   expect(await other.api.collections.get.query({ id })).toMatchObject({ role: 'owner' })
 })
 
+test('whoever was put into a collection can leave it; its last owner can not', async () => {
+  const id = await library.collection(owner, 'Put into')
+  for (const role of ['viewer', 'editor'] as const) {
+    await owner.api.collections.setMember.mutate({ id, userId: other.viewer.userId, role })
+    await other.api.collections.leave.mutate({ id })
+    await refused('NOT_FOUND', [
+      other.api.collections.get.query({ id }),
+      other.api.collections.leave.mutate({ id }),
+    ])
+  }
+  await refused('LAST_OWNER', [owner.api.collections.leave.mutate({ id })])
+  await owner.api.collections.setMember.mutate({ id, userId: other.viewer.userId, role: 'owner' })
+  await owner.api.collections.leave.mutate({ id })
+  expect((await other.api.collections.members.query({ id })).map((each) => each.userId)).toEqual([
+    other.viewer.userId,
+  ])
+})
+
 /** Runs calls that all wait for the table of members before they change it, then lets them go. */
 async function atOnce(calls: (() => Promise<unknown>)[]): Promise<PromiseSettledResult<unknown>[]> {
   const blocker = await library.pool.connect()

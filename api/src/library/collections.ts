@@ -179,37 +179,45 @@ export async function retractCollection(
   client: Queryable,
   collection: { readonly id: string; readonly key: number },
 ): Promise<void> {
-  await client.query('UPDATE collections SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL', [
-    collection.id,
-  ])
+  await markDeleted(jobs, client, collection.id)
+  await append(client, { op: 'retract-collection', collectionKey: collection.key })
+}
+
+/** Those steps without the append to the log, which the caller owes as its transaction's last statement. */
+export async function markDeleted(jobs: PgBoss, client: Queryable, id: string): Promise<void> {
+  await client.query('UPDATE collections SET deleted_at = now() WHERE id = $1 AND deleted_at IS NULL', [id])
   // Each document too: whoever publishes one looks at the document's own mark, under its lock.
   await client.query(
     'UPDATE documents SET deleted_at = now() WHERE collection_id = $1 AND deleted_at IS NULL',
-    [collection.id],
+    [id],
   )
   await client.query(
     `WITH stopped AS (
        UPDATE document_versions v SET cancel_requested_at = now() FROM documents d
        WHERE d.id = v.document_id AND d.collection_id = $1 AND v.stage = ANY($2::text[]) RETURNING v.id)
      SELECT pg_notify('${CANCEL_CHANNEL}', id::text) FROM stopped`,
-    [collection.id, OPEN_STAGES],
+    [id, OPEN_STAGES],
   )
-  await notifyCollection(client, collection.id)
-  await sendJob(jobs, client, 'purge', { collectionId: collection.id })
-  await append(client, { op: 'retract-collection', collectionKey: collection.key })
+  await notifyCollection(client, id)
+  await sendJob(jobs, client, 'purge', { collectionId: id })
 }
 
 /**
- * Takes the collection's row for changing it, then asks whether the viewer owns it: in this order, or a right that
- * is being taken away in another transaction could still be used. A chat's own collection is not found here.
+ * Takes the collection's row for changing it, then asks whether the viewer has the role for that: in this order, or a
+ * right that is being taken away in another transaction could still be used. A chat's own collection is not found here.
  */
-export async function lockShared(client: Client, viewer: Viewer, id: string): Promise<CollectionGrant> {
-  const grant = await requireCollection(client, viewer, id, 'owner')
+export async function lockShared(
+  client: Client,
+  viewer: Viewer,
+  id: string,
+  role: CollectionRole = 'owner',
+): Promise<CollectionGrant> {
+  const grant = await requireCollection(client, viewer, id, role)
   const { rowCount } = await client.query(
     `SELECT 1 FROM collections WHERE id = $1 AND deleted_at IS NULL AND kind = 'shared' FOR NO KEY UPDATE`,
     [id],
   )
   if (rowCount === 0) throw new AppError('NOT_FOUND')
-  await requireCollection(client, viewer, id, 'owner')
+  await requireCollection(client, viewer, id, role)
   return grant
 }

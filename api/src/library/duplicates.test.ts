@@ -146,6 +146,20 @@ test('a new version with bytes that are there: skipping drops the version only',
   })
 })
 
+test('a new version that is sent again arrives, whoever else has its bytes, and arrives once', async () => {
+  const bytes = randomBytes(100)
+  const other = await upload(owner, collection, 'r1.txt', bytes)
+  const target = await upload(owner, collection, 'r2.txt', randomBytes(100))
+  const retry = { document: target.documentId, duplicate: 'skip' } as const
+  const version = await upload(owner, collection, 'r2-new.txt', bytes, retry)
+  expect(version).toMatchObject({ status: 201, documentId: target.documentId, stage: 'received' })
+  expect(await jobsOf(version.versionId)).toBe(1)
+  const again = await upload(owner, collection, 'r2-new.txt', bytes, retry)
+  expect(again).toMatchObject({ status: 200, documentId: target.documentId, versionId: version.versionId })
+  expect((await owner.api.documents.get.query({ id: other.documentId })).versions).toHaveLength(1)
+  expect((await owner.api.documents.get.query({ id: target.documentId })).versions).toHaveLength(2)
+})
+
 test('when the file that was there first has gone, only keeping or skipping is left', async () => {
   const bytes = randomBytes(100)
   const first = await upload(owner, collection, 'g.txt', bytes)

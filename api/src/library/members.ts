@@ -1,4 +1,4 @@
-// Who is in a collection. Its owners decide; one owner is always left.
+// Who is in a collection. Its owners decide, and everybody may leave; one owner is always left.
 
 import { COLLECTION_ROLES, type CollectionRole } from '../../../contract/stages.ts'
 import { requireCollection } from '../access/collections.ts'
@@ -70,14 +70,31 @@ export async function removeMember(
 ): Promise<void> {
   await transaction(deps.pool, async (client) => {
     await lockShared(client, viewer, change.collectionId)
-    await requireAnotherOwner(client, change.collectionId, change.userId)
-    const { rowCount } = await client.query(
-      'DELETE FROM collection_members WHERE collection_id = $1 AND user_id = $2',
-      [change.collectionId, change.userId],
-    )
-    if (rowCount === 0) throw new AppError('NOT_FOUND')
-    await notifyCollection(client, change.collectionId, [change.userId])
+    await takeOut(client, change.collectionId, change.userId)
   })
+}
+
+/** @throws AppError NOT_FOUND, also for somebody who is in it through a team only; LAST_OWNER */
+export async function leaveCollection(
+  deps: { pool: Pool },
+  viewer: Viewer,
+  collectionId: string,
+): Promise<void> {
+  await transaction(deps.pool, async (client) => {
+    await lockShared(client, viewer, collectionId, 'viewer')
+    await takeOut(client, collectionId, viewer.userId)
+  })
+}
+
+/** Under the collection's lock. */
+async function takeOut(client: Client, collectionId: string, userId: string): Promise<void> {
+  await requireAnotherOwner(client, collectionId, userId)
+  const { rowCount } = await client.query(
+    'DELETE FROM collection_members WHERE collection_id = $1 AND user_id = $2',
+    [collectionId, userId],
+  )
+  if (rowCount === 0) throw new AppError('NOT_FOUND')
+  await notifyCollection(client, collectionId, [userId])
 }
 
 /** Under the collection's lock: two owners can not remove each other at once. */

@@ -161,6 +161,50 @@ test('the worker purges what is deleted, documents and whole collections', async
   }
 })
 
+test('files that a removed person dropped into a chat go with their person', async () => {
+  const admin = await library.server.person({ role: 'owner' })
+  const person = await library.server.person()
+  const { id: chatId } = await person.api.chats.create.mutate({ collectionIds: [] })
+  const { collectionId } = await person.api.chats.ownCollection.mutate({ id: chatId })
+  const { versionId } = await upload(person, collectionId, 'dropped.txt', randomBytes(10))
+  await fill(versionId, 3)
+  const key = await keyOf(versionId)
+  expect(await library.blobs.size(key)).toBe(10)
+  await admin.api.people.remove.mutate({ userId: person.viewer.userId })
+  expect(await library.waitingJobs('purge')).toContainEqual({ collectionId })
+  await purgeCollection(deps, collectionId)
+  expect(await count('SELECT 1 FROM collections WHERE id = $1', [collectionId])).toBe(0)
+  expect(await count('SELECT 1 FROM passages WHERE version_id = $1', [versionId])).toBe(0)
+  expect(await count('SELECT 1 FROM pages WHERE version_id = $1', [versionId])).toBe(0)
+  expect(await library.blobs.size(key)).toBeNull()
+})
+
+test('a deleted chat goes for good an hour later, with all that was said in it', async () => {
+  const said = async (deleted: string | null) => {
+    const { id } = await owner.api.chats.create.mutate({ collectionIds: [collection] })
+    await library.pool.query(
+      `WITH m AS (INSERT INTO messages (chat_id, position, role, text) VALUES ($1, 1, 'answer', 'said') RETURNING id),
+            a AS (INSERT INTO attempts (message_id, number, state) SELECT id, 1, 'done' FROM m RETURNING id),
+            c AS (INSERT INTO attempt_chunks (attempt_id, start, text) SELECT id, 0, 'said' FROM a)
+       INSERT INTO citations (message_id, number, passage_id, document_id, version_id, page, char_start, char_end)
+       SELECT id, 1, 1, uuidv7(), uuidv7(), 1, 0, 1 FROM m`,
+      [id],
+    )
+    await library.pool.query('UPDATE chats SET deleted_at = now() - $2::interval WHERE id = $1', [
+      id,
+      deleted,
+    ])
+    return id
+  }
+  const [old, fresh, kept] = [await said('2 hours'), await said('1 minute'), await said(null)]
+  await sweep(deps)
+  const { rows } = await library.pool.query<{ id: string }>('SELECT id FROM chats ORDER BY id')
+  expect(rows.map(({ id }) => id)).toEqual([fresh, kept])
+  expect(rows.map(({ id }) => id)).not.toContain(old)
+  for (const table of ['messages', 'attempts', 'attempt_chunks', 'citations', 'chat_collections'])
+    expect([table, await count(`SELECT 1 FROM ${table}`)]).toEqual([table, 2])
+})
+
 test('the sweep finishes what a lost job left, and leaves what was deleted just now to its job', async () => {
   const [old, fresh] = [await put('old.txt', randomBytes(10)), await put('fresh.txt', randomBytes(10))]
   for (const { documentId } of [old, fresh]) await owner.api.documents.delete.mutate({ id: documentId })

@@ -131,7 +131,7 @@ export async function leaveToSweep(client: Queryable, key: string): Promise<void
   )
 }
 
-/** Blobs without a name, and deleted documents and collections whose job was lost. */
+/** Blobs without a name, deleted documents and collections whose job was lost, and deleted chats with their messages. */
 export async function sweep(deps: Omit<PurgeDeps, 'jobs'>): Promise<void> {
   const { rows: pending } = await deps.pool.query<{ key: string; named: boolean }>(
     `SELECT p.key, EXISTS (SELECT 1 FROM document_versions v WHERE v.storage_key = p.key) AS named
@@ -149,4 +149,8 @@ export async function sweep(deps: Omit<PurgeDeps, 'jobs'>): Promise<void> {
     `SELECT id FROM collections WHERE ${late}`,
   )
   for (const { id } of collections) await purgeCollection(deps, id)
+  // Chats have no job: whatever was still written into them has ended long ago.
+  const { rows: chats } = await deps.pool.query<{ id: string }>(`SELECT id FROM chats WHERE ${late}`)
+  for (const { id } of chats) await deps.pool.query('DELETE FROM chats WHERE id = $1', [id])
+  if (chats.length > 0) deps.log.info({ chats: chats.length }, 'purged chats')
 }

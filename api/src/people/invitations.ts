@@ -64,7 +64,9 @@ function toInvitation(config: Config, row: InvitationRow): Invitation {
   }
 }
 
-const OPEN = `status = 'pending' AND expires_at > now()`
+/** One as owner works only while its inviter is an owner: a demoted one must not come back by it. */
+const OPEN = `status = 'pending' AND expires_at > now() AND (role IS DISTINCT FROM 'owner' OR inviter_id IN (
+  SELECT users.id FROM users WHERE users.role = 'owner' AND NOT coalesce(users.banned, false)))`
 
 /** Those that still work, the newest first. */
 export async function listInvitations({ config, pool }: InvitationDependencies): Promise<Invitation[]> {
@@ -89,8 +91,8 @@ export async function findInvitation(
   id: string,
 ): Promise<{ email: string; invitedBy: string }> {
   const { rows } = await pool.query<{ email: string; invitedBy: string }>(
-    `SELECT i.email, u.name AS "invitedBy" FROM invitations i JOIN users u ON u.id = i.inviter_id
-     WHERE i.id = $1 AND i.status = 'pending' AND i.expires_at > now()`,
+    `SELECT email, (SELECT name FROM users WHERE users.id = inviter_id) AS "invitedBy" FROM invitations
+     WHERE id = $1 AND ${OPEN}`,
     [id],
   )
   const found = rows[0]

@@ -93,6 +93,33 @@ describe('members', () => {
     expect((await owner.api.people.list.query()).every((p) => p.email !== null)).toBe(true)
   })
 
+  test('an owner who is demoted has no way back: neither by invitations as owner nor by requests under way', async () => {
+    const [ada, eve] = [await server.person({ role: 'owner' }), await server.person({ role: 'owner' })]
+    const invite = (email: string, role: 'owner' | 'member') => eve.api.people.invite.mutate({ email, role })
+    const accept = ({ id }: { id: string }) =>
+      code(server.anonymous.api.people.acceptInvitation.mutate({ id, name: 'Eve', password: PASSWORD }))
+    const before = await invite('eve0@example.org', 'owner')
+    const asOwner = await invite('eve1@example.org', 'owner')
+    const asMember = await invite('eve2@example.org', 'member')
+    expect(await accept(before)).toBe('none')
+    await ada.api.people.setRole.mutate({ userId: eve.viewer.userId, role: 'member' })
+    expect(await code(server.anonymous.api.people.invitation.query({ id: asOwner.id }))).toBe(
+      'INVITATION_INVALID',
+    )
+    expect(await accept(asOwner)).toBe('INVITATION_INVALID')
+    expect((await ada.api.people.invitations.query()).map(({ id }) => id)).not.toContain(asOwner.id)
+    expect(await accept(asMember)).toBe('none')
+
+    const deps = { pool: db.pool, sessions: server.services.sessions, jobs: server.services.jobs }
+    // Eve's session was looked up before she was demoted.
+    const late = [
+      () => setRole(deps, eve.viewer, { userId: ada.viewer.userId, role: 'member' }),
+      () => setRole(deps, eve.viewer, { userId: eve.viewer.userId, role: 'owner' }),
+      () => removePerson(deps, eve.viewer, ada.viewer.userId),
+    ]
+    for (const request of late) await expect(request()).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  })
+
   test('a removed person’s collections go to who removed them', async () => {
     const owner = await server.person({ role: 'owner' })
     const person = await server.person()
@@ -175,18 +202,17 @@ test('two owners who demote or remove each other at once leave one, every time',
     await pool.query('DELETE FROM users')
     const [a, b] = [await server.person({ role: 'owner' }), await server.person({ role: 'owner' })]
     const results = await Promise.allSettled([
-      setRole(deps, { userId: b.viewer.userId, role: 'member' }),
+      setRole(deps, a.viewer, { userId: b.viewer.userId, role: 'member' }),
       round % 2 === 0
         ? removePerson(deps, b.viewer, a.viewer.userId)
-        : setRole(deps, { userId: a.viewer.userId, role: 'member' }),
+        : setRole(deps, b.viewer, { userId: a.viewer.userId, role: 'member' }),
     ])
     const { rows } = await pool.query<{ id: string }>("SELECT id FROM users WHERE role = 'owner'")
     expect(rows).toHaveLength(1)
     expect(results.filter((result) => result.status === 'fulfilled')).toHaveLength(1)
-    const left = rows[0]?.id ?? ''
-    await expect(setRole(deps, { userId: left, role: 'member' })).rejects.toMatchObject({
-      code: 'LAST_OWNER',
-    })
-    await expect(removePerson(deps, a.viewer, left)).rejects.toMatchObject({ code: 'LAST_OWNER' })
+    const { viewer } = rows[0]?.id === a.viewer.userId ? a : b
+    const itself = { userId: viewer.userId, role: 'member' as const }
+    await expect(setRole(deps, viewer, itself)).rejects.toMatchObject({ code: 'LAST_OWNER' })
+    await expect(removePerson(deps, viewer, viewer.userId)).rejects.toMatchObject({ code: 'LAST_OWNER' })
   }
 })

@@ -6,7 +6,7 @@ import type { Viewer } from '../access/port.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { append } from '../index/log.ts'
-import { sendJob } from '../jobs/jobs.ts'
+import { markDeleted } from '../library/collections.ts'
 import { announceSessionChange } from './revoke.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -54,14 +54,15 @@ export async function renameMe(
   sessions.drop(viewer.userId)
 }
 
-/** @throws AppError NOT_FOUND, LAST_OWNER */
+/** @throws AppError FORBIDDEN, NOT_FOUND, LAST_OWNER */
 export async function setRole(
   { pool, sessions }: MemberDependencies,
+  viewer: Viewer,
   request: { userId: string; role: InstallationRole },
 ): Promise<void> {
   const { userId, role } = request
   await transaction(pool, async (client) => {
-    await requireOtherOwner(client, userId, role)
+    await requireOtherOwner(client, viewer, userId, role)
     await client.query('UPDATE users SET role = $2, updated_at = now() WHERE id = $1', [userId, role])
     await client.query('UPDATE members SET role = $2 WHERE user_id = $1', [userId, role])
     await announceSessionChange(client, userId)
@@ -72,7 +73,7 @@ export async function setRole(
 /**
  * Deletes a person's account with their sessions and chats. Shared collections that nobody else owns go to the viewer
  * (to another owner of the installation when people remove themselves), so that none is left without an owner.
- * @throws AppError NOT_FOUND, LAST_OWNER
+ * @throws AppError FORBIDDEN, NOT_FOUND, LAST_OWNER
  */
 export async function removePerson(
   { pool, sessions, jobs }: MemberDependencies & { readonly jobs: PgBoss },
@@ -80,7 +81,7 @@ export async function removePerson(
   userId: string,
 ): Promise<void> {
   await transaction(pool, async (client) => {
-    const others = await requireOtherOwner(client, userId, null)
+    const others = await requireOtherOwner(client, viewer, userId, null)
     const heir = viewer.userId === userId ? others[0] : viewer.userId
     await client.query(
       `INSERT INTO collection_members (collection_id, user_id, role)
@@ -91,15 +92,17 @@ export async function removePerson(
        ON CONFLICT (collection_id, user_id) DO UPDATE SET role = 'owner'`,
       [userId, heir],
     )
+    // The chats first: a collection that is just being made for one is seen, and none is made after.
+    await client.query('SELECT 1 FROM chats WHERE user_id = $1 ORDER BY id FOR UPDATE', [userId])
     const dropped = await client.query<{ id: string; key: number }>(
-      `UPDATE collections SET deleted_at = now()
+      `SELECT id, key FROM collections
        WHERE kind = 'chat' AND deleted_at IS NULL
          AND id IN (SELECT collection_id FROM chats WHERE user_id = $1 AND collection_id IS NOT NULL)
-       RETURNING id, key`,
+       ORDER BY id FOR NO KEY UPDATE`,
       [userId],
     )
+    for (const { id } of dropped.rows) await markDeleted(jobs, client, id)
     await client.query('DELETE FROM users WHERE id = $1', [userId])
-    for (const { id } of dropped.rows) await sendJob(jobs, client, 'purge', { collectionId: id })
     for (const { key } of dropped.rows) await append(client, { op: 'retract-collection', collectionKey: key })
     await announceSessionChange(client, userId)
   })
@@ -107,17 +110,20 @@ export async function removePerson(
 }
 
 /**
- * Locks the owners' rows, so that two owners who demote or remove each other at once do not both succeed.
+ * Locks the owners' rows, so that two owners who demote or remove each other at once do not both succeed: the viewer
+ * has to be one of them still, whatever their session said when the request came.
  * @returns the ids of the installation's other owners
  */
 async function requireOtherOwner(
   client: Queryable,
+  viewer: Viewer,
   userId: string,
   newRole: InstallationRole | null,
 ): Promise<string[]> {
   const { rows } = await client.query<{ id: string }>(
     `SELECT id FROM users WHERE role = 'owner' AND NOT coalesce(banned, false) ORDER BY created_at, id FOR UPDATE`,
   )
+  if (!rows.some(({ id }) => id === viewer.userId)) throw new AppError('FORBIDDEN')
   const target = await client.query('SELECT 1 FROM users WHERE id = $1 FOR UPDATE', [userId])
   if (target.rowCount === 0) throw new AppError('NOT_FOUND')
   const others = rows.map((row) => row.id).filter((id) => id !== userId)

@@ -93,6 +93,28 @@ test('a session in its second day is renewed, with its cookie', async () => {
   expect(rows).toEqual([{ long: true }])
 })
 
+test('a session is not renewed where its cookie can not be sent: that is left to the next reply', async () => {
+  await using db = await testDatabase()
+  await using server = await testServer(db)
+  const person = await server.person()
+  await db.pool.query("UPDATE sessions SET expires_at = now() + interval '5 days'")
+  const renewed = async () => {
+    const { rows } = await db.pool.query<{ long: boolean }>(
+      "SELECT expires_at > now() + interval '6 days' AS long FROM sessions",
+    )
+    return rows[0]?.long
+  }
+  await (await person.fetch('/files/00000000-0000-7000-8000-000000000000')).text()
+  expect(await renewed()).toBe(false)
+  // Its headers have gone out before it knows who asks.
+  const stream = await person.fetch('/trpc/chats.watch?input=%7B%7D', { signal: AbortSignal.timeout(10_000) })
+  await stream.text()
+  expect(await renewed()).toBe(false)
+  const reply = await person.fetch('/trpc/people.me')
+  expect(reply.headers.getSetCookie()).toHaveLength(1)
+  expect(await renewed()).toBe(true)
+})
+
 test('a cookie is found whatever stands around it', () => {
   expect(readCookie('a=1; b=2', 'b')).toBe('2')
   expect(readCookie('b=2', 'b')).toBe('2')

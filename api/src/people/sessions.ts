@@ -18,8 +18,11 @@ export interface FoundSession {
 }
 
 export interface Sessions {
-  /** @returns null without a cookie, with a forged one, and with a session that ended or expired */
-  find(cookieHeader: string | undefined): Promise<FoundSession | null>
+  /**
+   * @param renew whether a cookie can be sent with the reply: an old session is renewed only then
+   * @returns null without a cookie, with a forged one, and with a session that ended or expired
+   */
+  find(cookieHeader: string | undefined, renew?: boolean): Promise<FoundSession | null>
   /** Forgets what is kept of a person's sessions. */
   drop(userId: string): void
   /** Calls `listener` after each drop. @returns what ends that */
@@ -48,7 +51,7 @@ export function createSessions(config: Config, db: Queryable): Sessions {
   let drops = 0
   const listeners = new Set<(userId: string) => void>()
 
-  async function look(cookie: string, cookieHeader: string): Promise<FoundSession | null> {
+  async function look(cookie: string, cookieHeader: string, renew: boolean): Promise<FoundSession | null> {
     const token = verifiedToken(cookie, config.authSecret)
     if (token === null) return null
     const before = drops
@@ -64,11 +67,13 @@ export function createSessions(config: Config, db: Queryable): Sessions {
     if (row === undefined) return null
     const role: InstallationRole = row.role === 'owner' ? 'owner' : 'member'
     const viewer = { userId: row.user_id, sessionId: row.id, name: row.name, email: row.email, role }
-    if (before === drops) keep(cookie, viewer, row.expires_at)
     const left = row.expires_at.getTime() - Date.now()
     const old = left < (SESSION_SECONDS - SESSION_RENEWAL_SECONDS) * 1000
     // Sessions of people who did not want to be remembered end with the browser: they are not prolonged.
-    if (!old || cookieHeader.includes('.dont_remember=')) return { viewer }
+    const due = old && !cookieHeader.includes('.dont_remember=')
+    // One that waits for its renewal is not kept: the next request may be the one that can send the cookie.
+    if (before === drops && (renew || !due)) keep(cookie, viewer, row.expires_at)
+    if (!due || !renew) return { viewer }
     await db.query({
       name: 'session-renew',
       text: `UPDATE sessions SET expires_at = now() + $2 * interval '1 second', updated_at = now() WHERE id = $1`,
@@ -85,7 +90,7 @@ export function createSessions(config: Config, db: Queryable): Sessions {
   }
 
   return {
-    async find(cookieHeader) {
+    async find(cookieHeader, renew = false) {
       if (cookieHeader === undefined) return null
       const cookie = readCookie(cookieHeader, name)
       if (cookie === null) return null
@@ -97,7 +102,7 @@ export function createSessions(config: Config, db: Queryable): Sessions {
       // Requests that arrive together ask once.
       const running = asking.get(cookie)
       if (running !== undefined) return running
-      const lookup = look(cookie, cookieHeader).finally(() => asking.delete(cookie))
+      const lookup = look(cookie, cookieHeader, renew).finally(() => asking.delete(cookie))
       asking.set(cookie, lookup)
       return lookup
     },

@@ -6,6 +6,7 @@ import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { LiveUpdates } from '../../features/live/live-updates.tsx'
 import { useRecovery } from '../../features/live/use-recovery.ts'
 import { toFailure } from '../../lib/errors.ts'
+import { useOnePerson } from '../../lib/one-person.ts'
 import { useRequireSession } from '../../lib/session.ts'
 import { t } from '../../lib/t.ts'
 import { ErrorState } from '../ui/error-state.tsx'
@@ -18,6 +19,7 @@ import { Sidebar } from './sidebar.tsx'
 
 export function AppShell({ children }: { children: ReactNode }) {
   const me = useRequireSession(true)
+  const mayShow = useOnePerson(me.data === null ? null : me.data?.id)
   const [drawerOpen, setDrawerOpen] = useState(false)
   const main = useRef<HTMLElement>(null)
   useRecovery()
@@ -35,7 +37,7 @@ export function AppShell({ children }: { children: ReactNode }) {
       </main>
     )
   }
-  if (!me.data) return <Waiting />
+  if (!me.data || !mayShow) return <Waiting />
   return (
     <div className="flex h-dvh">
       <LiveUpdates userId={me.data.id} />

@@ -7,6 +7,7 @@ import { Field } from '../../components/ui/field.tsx'
 import { Input } from '../../components/ui/input.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
 import { changePassword, signOut } from '../../lib/auth.ts'
+import { keepDraftsOf } from '../../lib/drafts.ts'
 import { toFailure } from '../../lib/errors.ts'
 import { type Me, useViewer } from '../../lib/session.ts'
 import { t } from '../../lib/t.ts'
@@ -172,9 +173,11 @@ function SignOutButton() {
   const leave = async () => {
     setBusy(true)
     const failed = await signOut()
-    // A page load and not a navigation: nothing of this person stays in memory.
-    if (failed === null || failed.code === 'SIGN_IN_REQUIRED') window.location.assign('/sign-in')
-    else {
+    if (failed === null || failed.code === 'SIGN_IN_REQUIRED') {
+      keepDraftsOf(null)
+      // A page load and not a navigation: nothing of this person stays in memory.
+      window.location.assign('/sign-in')
+    } else {
       setBusy(false)
       showToast(failed.message, 'failed')
     }

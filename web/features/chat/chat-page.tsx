@@ -5,7 +5,7 @@ import { buttonLook } from '../../components/ui/button.tsx'
 import { EmptyState } from '../../components/ui/empty-state.tsx'
 import { ErrorState } from '../../components/ui/error-state.tsx'
 import { Skeleton } from '../../components/ui/skeleton.tsx'
-import { toFailure } from '../../lib/errors.ts'
+import { isMissing, toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { Conversation } from './conversation.tsx'
@@ -13,17 +13,16 @@ import { Conversation } from './conversation.tsx'
 export function ChatPage({ chatId }: { chatId: string }) {
   // What was streamed is newer than what a cache may hold, so a visit always asks.
   const chat = trpc.chats.get.useQuery({ id: chatId }, { refetchOnMount: 'always' })
-  if (chat.data !== undefined) return <Conversation key={chatId} chat={chat.data} />
+  const missing = isMissing(chat.error)
+  if (chat.data !== undefined && !missing) return <Conversation key={chatId} chat={chat.data} />
   if (chat.isPending) return <Loading />
-  const failure = toFailure(chat.error)
-  const isMissing = failure.code === 'NOT_FOUND' || failure.code === 'INVALID_INPUT'
   return (
     <div className="mx-auto max-w-2xl px-4 py-10">
       <Head>
         <title>{t('app.title', { title: t('chat.untitled') })}</title>
       </Head>
       <h1 className="sr-only">{t('chat.untitled')}</h1>
-      {isMissing ? (
+      {missing ? (
         <EmptyState
           icon={<MessagesSquare className="size-6" />}
           title={t('chat.missing')}
@@ -34,7 +33,11 @@ export function ChatPage({ chatId }: { chatId: string }) {
           }
         />
       ) : (
-        <ErrorState title={t('chat.failed')} message={failure.message} onRetry={() => void chat.refetch()} />
+        <ErrorState
+          title={t('chat.failed')}
+          message={toFailure(chat.error).message}
+          onRetry={() => void chat.refetch()}
+        />
       )}
     </div>
   )

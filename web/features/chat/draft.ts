@@ -1,8 +1,10 @@
 import { useCallback, useEffect, useState } from 'react'
+import { draftKey } from '../../lib/drafts.ts'
+import { useViewer } from '../../lib/session.ts'
 
-/** Words that are not sent yet survive a reload of this tab; one draft a chat. */
+/** Words that are not sent yet survive a reload of this tab; one draft a person and chat. */
 export function useDraft(chatId: string): [string, (text: string) => void] {
-  const key = `terrace-draft:${chatId}`
+  const key = draftKey(useViewer()?.id ?? '', chatId)
   const [text, setText] = useState('')
   useEffect(() => setText(read(key)), [key])
   const change = useCallback(

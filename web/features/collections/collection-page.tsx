@@ -20,7 +20,7 @@ import { IconButton } from '../../components/ui/icon-button.tsx'
 import { Menu, MenuItem, MenuSeparator } from '../../components/ui/menu.tsx'
 import { Skeleton, SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
-import { toFailure } from '../../lib/errors.ts'
+import { isMissing, toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { DocumentList } from '../documents/document-list.tsx'
@@ -30,6 +30,7 @@ import { uploads, useOnAccepted } from '../uploads/uploads.ts'
 import { useFileDrop } from '../uploads/use-file-drop.ts'
 import { type Collection, CollectionBadges } from './collection-card.tsx'
 import { DeleteCollectionDialog } from './delete-collection-dialog.tsx'
+import { GuestMenu } from './guest-menu.tsx'
 
 const EditCollectionDialog = dynamic(() =>
   import('./collection-form.tsx').then((it) => it.EditCollectionDialog),
@@ -38,10 +39,9 @@ const ShareDialog = dynamic(() => import('./share-dialog.tsx').then((it) => it.S
 
 export function CollectionPage({ id }: { id: string }) {
   const collection = trpc.collections.get.useQuery({ id })
-  if (collection.data !== undefined) return <Loaded collection={collection.data} />
+  const missing = isMissing(collection.error)
+  if (collection.data !== undefined && !missing) return <Loaded collection={collection.data} />
   if (collection.error !== null) {
-    const failure = toFailure(collection.error)
-    const missing = failure.code === 'NOT_FOUND' || failure.code === 'INVALID_INPUT'
     return (
       <PageColumn>
         {missing ? (
@@ -61,7 +61,7 @@ export function CollectionPage({ id }: { id: string }) {
           <ErrorState
             level={1}
             title={t('collection.failed')}
-            message={failure.message}
+            message={toFailure(collection.error).message}
             onRetry={() => void collection.refetch()}
           />
         )}
@@ -107,7 +107,11 @@ function Loaded({ collection }: { collection: Collection }) {
                 </Link>
               )}
               {mayUpload && <UploadButton onFiles={add} />}
-              {role === 'owner' && <OwnerMenu collection={collection} />}
+              {role === 'owner' ? (
+                <OwnerMenu collection={collection} />
+              ) : (
+                <GuestMenu collection={collection} />
+              )}
             </>
           }
         >

@@ -13,8 +13,15 @@ interface Props {
 
 export function DeleteCollectionDialog({ open, onClose, collection, onDeleted }: Props) {
   const utils = trpc.useUtils()
-  const remove = trpc.collections.delete.useMutation()
   const { id, name, documents } = collection
+  const remove = trpc.collections.delete.useMutation({
+    // Here and not with the call: news of the deletion may take this page away before its answer is there.
+    onSuccess: () => {
+      showToast(t('collection.deleted', { name }))
+      onDeleted()
+      void utils.collections.list.invalidate()
+    },
+  })
   const close = () => {
     remove.reset()
     onClose()
@@ -27,18 +34,7 @@ export function DeleteCollectionDialog({ open, onClose, collection, onDeleted }:
       busy={remove.isPending}
       failure={remove.error === null ? null : toFailure(remove.error).message}
       onClose={close}
-      onConfirm={() =>
-        remove.mutate(
-          { id },
-          {
-            onSuccess: () => {
-              showToast(t('collection.deleted', { name }))
-              onDeleted()
-              void utils.collections.list.invalidate()
-            },
-          },
-        )
-      }
+      onConfirm={() => remove.mutate({ id })}
     >
       {t('collection.deleteHint', { count: documents })}
     </ConfirmDialog>

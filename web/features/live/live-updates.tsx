@@ -5,7 +5,7 @@ import { reportReachable } from '../../lib/connection.ts'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
 import { keepSubscribed } from './keep-subscribed.ts'
 import { browserStage, followTogether } from './one-of-many.ts'
-import { patchDocument } from './patch.ts'
+import { fetchEverythingAgain, patchDocument } from './patch.ts'
 
 type LiveEvent = Outputs['events']['watch'] extends AsyncIterable<infer Event> ? Event : never
 
@@ -25,9 +25,7 @@ export function LiveUpdates({ userId }: { userId: string }) {
 
   useEffect(() => {
     const stale = (queryKey: readonly unknown[]) => void cache.invalidateQueries({ queryKey })
-    const refresh = () => {
-      for (const noun of [trpc.collections, trpc.documents, trpc.chats]) stale(getQueryKey(noun))
-    }
+    const refresh = () => fetchEverythingAgain(cache)
     let countsSoon: (() => void) | null = null
     const onEvent = (event: LiveEvent) => {
       if (event.type === 'document') {

@@ -2,7 +2,7 @@ import { type InfiniteData, InfiniteQueryObserver, QueryClient } from '@tanstack
 import { getQueryKey } from '@trpc/react-query'
 import { describe, expect, it, vi } from 'vitest'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
-import { patchDocument, patchList } from './patch.ts'
+import { fetchEverythingAgain, patchDocument, patchList } from './patch.ts'
 
 type Page = Outputs['documents']['list']
 type Item = Page['items'][number]
@@ -97,5 +97,22 @@ it('an event during a fetch is not undone by what the fetch had read before it',
   )
   expect(asked).toBe(2)
   leave()
+  client.clear()
+})
+
+it('what a search found is asked for again when a document goes, and when rights change', () => {
+  const client = new QueryClient()
+  const found = getQueryKey(trpc.search.passages, { query: 'q' }, 'query')
+  const isStale = () => client.getQueryState(found)?.isInvalidated
+  client.setQueryData(found, { passages: [] })
+  patchDocument(client, { collectionId: 'c', documentId: 'a', item: item('a') })
+  // Progress of reading changes nothing that was found.
+  expect(isStale()).toBe(false)
+  patchDocument(client, { collectionId: 'c', documentId: 'a', item: null })
+  expect(isStale()).toBe(true)
+  client.setQueryData(found, { passages: [] })
+  expect(isStale()).toBe(false)
+  fetchEverythingAgain(client)
+  expect(isStale()).toBe(true)
   client.clear()
 })

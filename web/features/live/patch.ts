@@ -19,6 +19,12 @@ interface ListKey {
   input?: { collectionId?: string; search?: string }
 }
 
+/** Rights changed, or news were missed: all that shows documents' texts or chats is asked for again. */
+export function fetchEverythingAgain(client: QueryClient): void {
+  for (const noun of [trpc.collections, trpc.documents, trpc.chats, trpc.search])
+    void client.invalidateQueries({ queryKey: getQueryKey(noun) })
+}
+
 export function patchDocument(client: QueryClient, { collectionId, documentId, item }: DocumentEvent): void {
   for (const [key, data] of client.getQueriesData<InfiniteData<Page>>({
     queryKey: getQueryKey(trpc.documents.list),
@@ -32,8 +38,11 @@ export function patchDocument(client: QueryClient, { collectionId, documentId, i
   }
   const detailKey = getQueryKey(trpc.documents.get, { id: documentId }, 'query')
   fetchAgainIfOnItsWay(client, detailKey)
-  if (item === null) void client.invalidateQueries({ queryKey: detailKey })
-  else client.setQueryData<Detail>(detailKey, (old) => (old === undefined ? old : patchDetail(old, item)))
+  if (item === null) {
+    void client.invalidateQueries({ queryKey: detailKey })
+    // Its passages stand in what was found, too.
+    void client.invalidateQueries({ queryKey: getQueryKey(trpc.search) })
+  } else client.setQueryData<Detail>(detailKey, (old) => (old === undefined ? old : patchDetail(old, item)))
 }
 
 /** An answer that is on its way may have been read before this event and would undo it for good. */

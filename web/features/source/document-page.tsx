@@ -10,7 +10,7 @@ import { EmptyState } from '../../components/ui/empty-state.tsx'
 import { ErrorState } from '../../components/ui/error-state.tsx'
 import { Skeleton } from '../../components/ui/skeleton.tsx'
 import { cx } from '../../lib/cx.ts'
-import { toFailure } from '../../lib/errors.ts'
+import { isMissing, toFailure } from '../../lib/errors.ts'
 import { formatDateTime } from '../../lib/format.ts'
 import { t } from '../../lib/t.ts'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
@@ -31,14 +31,13 @@ export function DocumentPage({ documentId, query }: Props) {
   const router = useRouter()
   useSlash(() => void router.push('/search'))
   const document = trpc.documents.get.useQuery({ id: documentId })
-  if (document.data !== undefined) return <Viewer document={document.data} query={query} />
+  const missing = isMissing(document.error)
+  if (document.data !== undefined && !missing) return <Viewer document={document.data} query={query} />
   if (document.isPending) return <Loading />
-  const failure = toFailure(document.error)
-  const isMissing = failure.code === 'NOT_FOUND' || failure.code === 'INVALID_INPUT'
   return (
     <div className="mx-auto max-w-2xl px-4 py-10">
       <h1 className="sr-only">{t('source.title')}</h1>
-      {isMissing ? (
+      {missing ? (
         <EmptyState
           icon={<FileText className="size-6" />}
           title={t('document.missing')}
@@ -51,7 +50,7 @@ export function DocumentPage({ documentId, query }: Props) {
       ) : (
         <ErrorState
           title={t('source.failed')}
-          message={failure.message}
+          message={toFailure(document.error).message}
           onRetry={() => void document.refetch()}
         />
       )}

@@ -29,6 +29,11 @@ export const collections = {
       'Its {count} documents are deleted with it, for everybody. Answers stop using them at once. This can not be undone.',
   },
   'collection.deleted': '“{name}” was deleted.',
+  'collection.leave': 'Leave the collection',
+  'collection.leaveTitle': 'Leave “{name}”?',
+  'collection.leaveHint':
+    'You will not see its documents any more. Only one of its owners can let you in again.',
+  'collection.left': 'You have left “{name}”.',
   'collection.menu': 'More about this collection',
   'collection.all': 'All collections',
   'collection.ask': 'Ask this collection',

@@ -1,6 +1,6 @@
 // Formats without pages are read into blocks (a heading, a paragraph, a row of a table …), which are laid out as
 // text and cut into slices of about 6,000 characters where a block ends: the "pages" of such a document.
-import type { Heading, ParsedPage } from './port.ts'
+import { type Heading, mostText, type ParsedPage, ParseFailure } from './port.ts'
 
 export interface Block {
   readonly text: string
@@ -18,6 +18,13 @@ export class SlicedText {
   #text = ''
   #headings: Heading[] = []
   readonly #carry: { text: string; level: number }[] = []
+  readonly #most: number
+  #length = 0
+
+  /** @param fileBytes of the file that is read */
+  constructor(fileBytes = 0) {
+    this.#most = mostText(fileBytes)
+  }
 
   get length(): number {
     return this.#pages.length
@@ -27,9 +34,12 @@ export class SlicedText {
     return this.#text === '' && this.#pages.length === 0
   }
 
+  /** @throws ParseFailure FILE_TOO_COMPLEX when it is more text than a file may become */
   add(block: Block): void {
     const text = block.text.replace(/[ \t]+$/gm, '').replace(/^\n+|\s+$/g, '')
     if (text === '') return
+    this.#length += text.length
+    if (this.#length > this.#most) throw new ParseFailure('FILE_TOO_COMPLEX')
     if (this.#text !== '' && this.#text.length + text.length > SLICE) this.#turn()
     if (text.length > SLICE && block.level === undefined) {
       this.#cut(text)

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { childEnvironment } from '../../config.ts'
 import { AppError } from '../../errors.ts'
-import { type FileKind, type ParserMessage, parserMessage } from './port.ts'
+import { type FileKind, mostText, type ParserMessage, parserMessage } from './port.ts'
 import type { ParserCommand } from './sandbox.ts'
 
 /** A page as it comes from a parser, its ranges checked. */
@@ -125,7 +125,7 @@ export class ParserChild {
     this.files++
     this.busy = true
     let touched = Date.now()
-    const checks = new PageChecks()
+    const checks = new PageChecks(mostText(file.bytes))
     const stop = new AbortController()
     const stopped = AbortSignal.any([signal, stop.signal])
     const onAbort = () => this.#onBroken?.(asError(signal.reason))
@@ -255,16 +255,29 @@ export class ParserChild {
   }
 }
 
-/** A parser's pages come in order, their passages are ranges of their text, in order and apart. */
+/** What is kept beside the text (layouts, headings, the passages themselves) may be this many times as much. */
+const BESIDE_TEXT = 4
+/** What a page or a passage costs, however short it is. */
+const OVERHEAD = 100
+
+/** A parser's pages come in order and end, their passages are ranges of their text, in order and apart. */
 class PageChecks {
+  readonly #mostText: number
   #pages = 0
   #passages = 0
+  #text = 0
+  #beside = 0
+
+  constructor(most: number) {
+    this.#mostText = most
+  }
 
   page(message: Extract<ParserMessage, { type: 'page' }>): PageOutput {
     if (message.number !== ++this.#pages) throw new ParserCrash('its pages are not in order')
     // What PostgreSQL would refuse has no business here either.
     if (message.text.includes('\0') || !message.text.isWellFormed())
       throw new ParserCrash('its text is not text')
+    this.#weigh(message)
     let before = 0
     const passages = message.passages.map(([start, end, tokens, index]) => {
       const heading = message.headings[index]
@@ -280,6 +293,15 @@ class PageChecks {
       layout: message.layout === null ? null : Buffer.from(message.layout, 'base64'),
       passages,
     }
+  }
+
+  /** An honest parser counts by itself and never comes here. */
+  #weigh({ text, layout, headings, passages }: Extract<ParserMessage, { type: 'page' }>): void {
+    this.#text += text.length
+    this.#beside += (layout?.length ?? 0) + OVERHEAD * (1 + passages.length)
+    for (const heading of headings) this.#beside += heading.length
+    if (this.#text > this.#mostText || this.#beside > BESIDE_TEXT * this.#mostText)
+      throw new AppError('FILE_TOO_COMPLEX')
   }
 
   done(message: Extract<ParserMessage, { type: 'done' }>): void {

@@ -24,7 +24,7 @@ export async function parseCsv(bytes: Buffer, onPages: (pages: number) => void):
       trim: true,
     }),
   )
-  const slices = new SlicedText()
+  const slices = new SlicedText(bytes.length)
   let header: string[] | null = null
   let first: string[] | null = null
   let reported = 0
@@ -45,7 +45,7 @@ export async function parseCsv(bytes: Buffer, onPages: (pages: number) => void):
       }
     }
   } catch (error) {
-    throw new ParseFailure('FILE_DAMAGED', {}, error)
+    throw error instanceof ParseFailure ? error : new ParseFailure('FILE_DAMAGED', {}, error)
   }
   // Nothing but one row that looked like a header: then it is the content.
   if (slices.empty && first !== null) slices.add({ text: first.join('; ') })

@@ -28,7 +28,7 @@ export async function parseDocx(bytes: Buffer): Promise<ParsedDocument> {
       throw new ParseFailure('FILE_DAMAGED', { part: name.slice(0, 100) })
   const html = await toHtml(parts)
   const { blocks } = readHtml(html)
-  const slices = new SlicedText()
+  const slices = new SlicedText(bytes.length)
   for (const block of blocks) slices.add(block)
   const pages = slices.finish()
   if (pages.length === 0) throw new ParseFailure('FILE_EMPTY')

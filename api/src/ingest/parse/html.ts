@@ -26,7 +26,7 @@ export function parseHtml(bytes: Buffer): ParsedDocument {
     /<meta[^>]+charset\s*=\s*["']?\s*([\w:-]+)/i.exec(head)?.[1] ??
     /<\?xml[^>]+encoding=["']([\w-]+)/i.exec(head)?.[1]
   const { title, blocks } = readHtml(decodeText(bytes, declared))
-  const slices = new SlicedText()
+  const slices = new SlicedText(bytes.length)
   for (const block of blocks) slices.add(block)
   const pages = slices.finish()
   if (pages.length === 0) throw new ParseFailure('FILE_EMPTY')

@@ -7,7 +7,7 @@ import { type ParsedDocument, ParseFailure } from './port.ts'
 
 export function parseMarkdown(bytes: Buffer): ParsedDocument {
   const { body, title } = frontMatter(decodeText(bytes))
-  const slices = new SlicedText()
+  const slices = new SlicedText(bytes.length)
   for (const block of blocksOf(lexer(body))) slices.add(block)
   const pages = slices.finish()
   if (pages.length === 0) throw new ParseFailure('FILE_EMPTY')

@@ -4,10 +4,11 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runAs } from '../../../../local/postgres-binaries.ts'
 import { FIXTURES } from '../../../test/ingest.ts'
 import { pdf } from '../../../test/pdf.ts'
 import { docx, docxParagraph, zip } from '../../../test/zip.ts'
-import { type PageOutput, type ParseResult, ParserCrash } from './child.ts'
+import { type PageOutput, type ParseResult, ParserChild, ParserCrash } from './child.ts'
 import { type ParserPool, startParserPool } from './pool.ts'
 import { decodeLayout } from './port.ts'
 
@@ -297,6 +298,58 @@ describe('CSV', () => {
   })
 })
 
+describe('a small file with a long text', () => {
+  test('is refused: a header that every row repeats', async () => {
+    const header = Array.from({ length: 10 }, (_, i) => `${'x'.repeat(79)}${i}`).join(',')
+    const rows = `${'1,'.repeat(9)}1\n`.repeat(130_000)
+    await expect(parse('a.csv', Buffer.from(`${header}\n${rows}`))).rejects.toMatchObject({
+      code: 'FILE_TOO_COMPLEX',
+    })
+    expect((await parse('b.txt', Buffer.from('still there'))).text).toBe('still there')
+  }, 60_000)
+
+  const page = (fields: string) => `{ type: 'page', layout: null, passages: [], headings: [], ${fields} }`
+  test.each([
+    ['texts', page("number, text: 'x'.repeat(10_000_000)")],
+    ['layouts', page("number, text: 'x', layout: 'x'.repeat(40_000_000)")],
+    [
+      'passages',
+      page(
+        "number, text: 'x'.repeat(400_000), headings: ['h'], passages: Array.from({ length: 400_000 }, (_, i) => [i, i + 1, 1, 0])",
+      ),
+    ],
+  ])(
+    'is refused when a parser that was taken over sends %s without end',
+    async (_, message) => {
+      const child = new ParserChild({
+        file: process.execPath,
+        args: [
+          '--eval',
+          `const say = (message) => new Promise((resolve) => process.send(message, resolve))
+         process.on('message', async () => { for (let number = 1; ; number++) await say(${message}) })
+         say({ type: 'ready' })`,
+        ],
+      })
+      try {
+        await child.ready(10_000)
+        let pages = 0
+        const parsing = child.parse(
+          { filename: 'a.txt', bytes: 1, body: Readable.from([Buffer.from('x')]) },
+          { onProgress: () => {}, onSplitting: () => {}, onPage: () => pages++ },
+          { idleMs: 20_000, totalMs: 40_000, memoryBytes: 2 ** 31 },
+          new AbortController().signal,
+        )
+        await expect(parsing).rejects.toMatchObject({ code: 'FILE_TOO_COMPLEX' })
+        expect(pages).toBeLessThanOrEqual(10)
+        expect(child.alive).toBe(false)
+      } finally {
+        await child.close()
+      }
+    },
+    60_000,
+  )
+})
+
 describe('what a file is', () => {
   test.each([
     ['notes.txt', 'a PDF', fixture('article.pdf'), 'pdf'],
@@ -357,6 +410,20 @@ describe('the process of a parser', () => {
     expect(readlinkSync(`/proc/${pid}/ns/net`)).not.toBe(readlinkSync('/proc/self/ns/net'))
     expect(readFileSync(`/proc/${pid}/status`, 'latin1')).toContain('NoNewPrivs:\t1')
   })
+
+  test.runIf(process.getuid?.() === 0)(
+    'started by root runs under a user of its own: not under PostgreSQL’s',
+    () => {
+      expect(pool.sandbox.name).toContain('user')
+      const status = readFileSync(`/proc/${pool.pids()[0]}/status`, 'latin1')
+      for (const kind of ['Uid', 'Gid']) {
+        const ids = new RegExp(`^${kind}:\\t(.*)$`, 'm').exec(status)?.[1]?.split('\t').map(Number) ?? []
+        expect(new Set(ids).size).toBe(1)
+        expect(ids).not.toContain(0)
+        expect(ids).not.toContain(runAs()?.uid)
+      }
+    },
+  )
 
   const big = Buffer.from('A sentence of a few words. '.repeat(400_000))
 

@@ -4,7 +4,7 @@
 import { getDocumentProxy, getResolvedPDFJS } from 'unpdf'
 import { type PageLines, pageLines } from './pdf-lines.ts'
 import { structure } from './pdf-structure.ts'
-import { type ParsedDocument, ParseFailure } from './port.ts'
+import { mostText, type ParsedDocument, ParseFailure } from './port.ts'
 
 /** Fewer characters a page on average: maybe a scan. */
 const SPARSE = 20
@@ -26,9 +26,11 @@ export async function parsePdf(
 ): Promise<ParsedDocument> {
   // pdf.js mends a file that was cut off as well as it can: silently without its last pages. Better to say so.
   if (!bytes.subarray(-64 * 1024).includes('%%EOF')) throw new ParseFailure('FILE_DAMAGED')
+  const most = mostText(bytes.length)
   const pdf = await open(bytes)
   try {
     const pages: PageLines[] = []
+    let length = 0
     let bad = 0
     const ahead: Promise<PageLines>[] = []
     for (let number = 1; number <= pdf.numPages; number++) {
@@ -43,6 +45,8 @@ export async function parsePdf(
         if (++bad > pdf.numPages * BAD_PAGES) throw new ParseFailure('FILE_DAMAGED', { page: number }, error)
         pages.push(NO_PAGE)
       }
+      length += pages.at(-1)?.text.length ?? 0
+      if (length > most) throw new ParseFailure('FILE_TOO_COMPLEX')
       onPages(number, pdf.numPages)
     }
     const characters = pages.reduce((sum, page) => sum + page.text.replace(/\s+/g, '').length, 0)

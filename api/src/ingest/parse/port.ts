@@ -45,6 +45,16 @@ export interface ParsedDocument {
   readonly pages: readonly ParsedPage[]
 }
 
+const MOST_TEXT = 100_000_000
+
+/**
+ * UTF-16 units of text that a file may become; all of it is held in memory until it is published. A CSV's header is
+ * repeated in every row: two megabytes of short cells could become a hundred. A large plain text is as long as it is.
+ */
+export function mostText(fileBytes: number): number {
+  return Math.max(MOST_TEXT, fileBytes)
+}
+
 /**
  * Positions of a PDF page's text items, in points at scale 1 with the page's rotation applied: x to the right,
  * y downwards, (x, y) an item's upper left corner. An item is `[start, end, x, y, width, height]`, the first two

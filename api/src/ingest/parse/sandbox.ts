@@ -11,7 +11,8 @@ export interface Wrapper {
   readonly network: boolean
 }
 
-const NOBODY = 65534
+/** A user that nothing else runs under: not `nobody`, to whom PostgreSQL belongs when root has started us. */
+const PARSER_USER = 65532
 const PRIVILEGES = ['setpriv', '--no-new-privs', '--pdeathsig', 'KILL']
 
 /** Strongest first. */
@@ -20,7 +21,7 @@ export function wrappers(platform: NodeJS.Platform, uid: number | undefined): Wr
   if (platform !== 'linux') return [none]
   const own: Wrapper = { name: 'permissions, privileges', command: [...PRIVILEGES, '--'], network: true }
   if (uid === 0) {
-    const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups']
+    const user = [`--reuid=${PARSER_USER}`, `--regid=${PARSER_USER}`, '--clear-groups']
     return [
       {
         name: 'permissions, network, user',

@@ -5,7 +5,7 @@ import type { ParsedDocument } from './port.ts'
 import { ParseFailure } from './port.ts'
 
 export function parseText(bytes: Buffer, onPages: (pages: number) => void): ParsedDocument {
-  const slices = new SlicedText()
+  const slices = new SlicedText(bytes.length)
   let reported = 0
   for (const block of paragraphs(decodeText(bytes))) {
     slices.add(block)

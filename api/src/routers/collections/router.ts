@@ -4,6 +4,7 @@ import { addSamples } from './add-samples.ts'
 import { create } from './create-collection.ts'
 import { remove } from './delete-collection.ts'
 import { get } from './get-collection.ts'
+import { leave } from './leave-collection.ts'
 import { list } from './list-collections.ts'
 import { members } from './list-members.ts'
 import { dropMember } from './remove-member.ts'
@@ -19,5 +20,6 @@ export const collectionsRouter = router({
   members,
   setMember: setMemberRole,
   removeMember: dropMember,
+  leave,
   addSamples,
 })

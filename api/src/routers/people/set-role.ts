@@ -8,6 +8,6 @@ export const setRole = installationOwner
   .input(z.object({ userId: userIdInput, role: installationRole }))
   .output(z.object({ ok: z.literal(true) }))
   .mutation(async ({ ctx, input }) => {
-    await set(ctx.services, input)
+    await set(ctx.services, ctx.viewer, input)
     return { ok: true }
   })
