@@ -45,6 +45,28 @@ describe('the fast lane', () => {
     )
   })
 
+  it('leaves to the SDK what has another shape, whatever JSON it is', () => {
+    const strange = [
+      null,
+      5,
+      'text',
+      [],
+      [null],
+      true,
+      { choices: 5 },
+      { choices: [null] },
+      { choices: null },
+    ]
+    const more = [
+      { choices: [5] },
+      { choices: [{ delta: 5 }] },
+      { choices: [{ delta: null }] },
+      { choices: {} },
+    ]
+    const bytes = [...strange, ...more].map(event).join('')
+    expect(run(Buffer.from(bytes), [1_000_000])).toMatchObject({ text: '', forwarded: bytes })
+  })
+
   it('leaves to the SDK what is not plain, as it came', () => {
     const forwarded = [
       text(null, { finish_reason: 'stop' }),

@@ -58,7 +58,13 @@ function relay(
       body.on('data', (bytes: Buffer) => {
         size += bytes.length
         if (size > MAX_BYTES) body.destroy(new Error('the answer is too large'))
-        else pass(bytes, (rest) => controller.enqueue(rest))
+        else
+          try {
+            pass(bytes, (rest) => controller.enqueue(rest))
+          } catch (error) {
+            // Thrown from here it would be nobody's and end the process.
+            body.destroy(error instanceof Error ? error : new Error('the answer could not be read'))
+          }
       })
       body.on('end', () => controller.close())
       body.on('error', (error) => controller.error(error))
@@ -104,13 +110,15 @@ export function createSplitter(lane: Lane): (bytes: Buffer, forward: (bytes: Uin
 
 const NON_ASCII = /[\x80-\xff]/
 
+interface Choice {
+  readonly delta?: Readonly<Record<string, unknown>> | null
+  readonly finish_reason?: unknown
+}
+
 interface Chunk {
   readonly error?: unknown
   readonly usage?: unknown
-  readonly choices?: readonly {
-    readonly delta?: Readonly<Record<string, unknown>>
-    readonly finish_reason?: unknown
-  }[]
+  readonly choices?: unknown
 }
 
 /** `taken`: done with. `forward`: the SDK reads it. `close`: it carries content in a form that only the SDK reads. */
@@ -122,16 +130,18 @@ function takeEvent(event: string, lane: Lane): 'taken' | 'forward' | 'close' {
     lane.done()
     return 'forward'
   }
-  let chunk: Chunk
+  let chunk: Chunk | null
   try {
-    chunk = JSON.parse(event.slice(5)) as Chunk
+    chunk = JSON.parse(event.slice(5)) as Chunk | null
   } catch {
     return 'forward'
   }
-  const choice = chunk.choices?.length === 1 ? chunk.choices[0] : undefined
+  // It may be any JSON: `null`, a number, `{"choices": 5}`. The SDK says what is wrong with it.
+  const choices = chunk?.choices
+  const choice = Array.isArray(choices) && choices.length === 1 ? (choices[0] as Choice | null) : null
   const delta = choice?.delta
-  if (choice === undefined || delta === undefined || delta === null || chunk.error != null) return 'forward'
-  const unusual = (choice.finish_reason ?? null) !== null || (chunk.usage ?? null) !== null
+  if (typeof delta !== 'object' || delta === null || chunk?.error != null) return 'forward'
+  const unusual = (choice?.finish_reason ?? null) !== null || (chunk?.usage ?? null) !== null
   let content = ''
   for (const name in delta) {
     const value = delta[name]

@@ -19,7 +19,7 @@ export function decodeEntities(text: string): string {
   return text.replace(
     /&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([a-zA-Z]{2,8}));/g,
     (whole, decimal, hex, name) => {
-      if (name !== undefined) return NAMED[name] ?? whole
+      if (name !== undefined) return Object.hasOwn(NAMED, name) ? (NAMED[name] ?? whole) : whole
       const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal)
       return code === 0 || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)
         ? '\ufffd'
