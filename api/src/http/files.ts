@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { LIMITS } from '../../../contract/limits.ts'
 import { API_PATHS } from '../../../contract/ports.ts'
+import { PersonSlots } from '../access/person-slots.ts'
 import type { Viewer } from '../access/port.ts'
 import { AppError } from '../errors.ts'
 import { DUPLICATE_CHOICES } from '../library/accept.ts'
@@ -15,7 +16,6 @@ import { inMegabytes } from '../storage/files.ts'
 import { attachment, parseRange } from './download-headers.ts'
 import { invalidInput } from './failure.ts'
 import { answerBeforeEnd, UploadBody } from './upload-body.ts'
-import { UploadSlots } from './upload-slots.ts'
 
 export interface FileLimits {
   readonly maxBytes: number
@@ -53,7 +53,7 @@ export function registerFiles(
   limits: Partial<FileLimits> = {},
 ): void {
   const all = { ...FILE_LIMITS, ...limits }
-  const slots = new UploadSlots(all)
+  const slots = new PersonSlots(all)
   server.register(async (scope) => {
     // Whatever its type, a body is not read before its handler does it.
     scope.removeAllContentTypeParsers()
@@ -78,7 +78,7 @@ export function registerFiles(
 async function upload(
   services: LibraryDeps,
   viewer: Viewer,
-  slots: UploadSlots,
+  slots: PersonSlots,
   limits: FileLimits,
   request: FastifyRequest,
   reply: FastifyReply,

@@ -9,9 +9,9 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type TestLibrary, testLibrary } from '../../test/library.ts'
 import type { Person } from '../../test/server.ts'
+import { PersonSlots } from '../access/person-slots.ts'
 import { AppError } from '../errors.ts'
 import { type FileLimits, registerFiles } from './files.ts'
-import { UploadSlots } from './upload-slots.ts'
 
 let library: TestLibrary
 let owner: Person
@@ -148,7 +148,7 @@ test('a person’s uploads beyond the cap wait, unread, and go on as others end'
 })
 
 test('slots go from hand to hand, are given back once, and waiting ends', async () => {
-  const slots = new UploadSlots({ atOnce: 1, waiting: 5, waitMs: 30 })
+  const slots = new PersonSlots({ atOnce: 1, waiting: 5, waitMs: 30 })
   const release = await slots.take('a')
   await slots.take('b')
   for (const late of await Promise.allSettled([slots.take('a'), slots.take('a')]))

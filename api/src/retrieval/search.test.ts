@@ -224,6 +224,33 @@ describe('with an embedder', () => {
     expect(found.passages.map((hit) => hit.passageId)).toEqual([passageIds[0]])
   })
 
+  test('one person’s crowd of questions does not stand before everybody else’s', async () => {
+    const row: { query: string; done: () => void }[] = []
+    const slow = embedder(
+      (query) => new Promise((resolve) => row.push({ query, done: () => resolve(unit([0, 1])) })),
+    )
+    const deps = { pool: db.pool, index, embedder: slow }
+    const crowd = Array.from({ length: 50 }, (_, i) =>
+      searchPassages(deps, reader.viewer, { query: `crowd ${i}` }),
+    )
+    await expect.poll(() => row.length).toBe(4)
+    const other = await server.person()
+    await library.collection({ owner: other.viewer.userId })
+    const alone = searchPassages(deps, other.viewer, { query: 'alone' })
+    await expect.poll(() => row[4]?.query).toBe('alone')
+    row[4]?.done()
+    await alone
+    // All of the crowd get their turn, in order.
+    for (let i = 0; i < 51; i++) {
+      await expect.poll(() => row[i]).toBeDefined()
+      row[i]?.done()
+    }
+    await Promise.all(crowd)
+    expect(row.filter(({ query }) => query !== 'alone').map(({ query }) => query)).toEqual(
+      Array.from({ length: 50 }, (_, i) => `crowd ${i}`),
+    )
+  })
+
   test('what the embedder throws ends the search, not the process', async () => {
     const deps = { pool: db.pool, index, embedder: embedder(async () => Promise.reject(new Error('no'))) }
     await shelve(mine, 'Valve.')

@@ -1,6 +1,7 @@
 // A question's best passages, as its asker may see them: which collections count is asked of the database, the index
 // ranks, and the texts are read with the permission check in the same statement (passages.ts). Two round trips to the
 // database, and the question is embedded meanwhile.
+import { PersonSlots } from '../access/person-slots.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Candidate, Index, IndexFilter } from '../index/port.ts'
@@ -45,7 +46,7 @@ const MOST_CANDIDATES = 200
 
 /**
  * @throws AppError NOT_FOUND when nothing that the scope names is visible, NOTHING_TO_SEARCH when it names nothing,
- * UNAVAILABLE while the index is loading
+ * UNAVAILABLE while the index is loading, TOO_MANY_REQUESTS when a person has hundreds of searches under way
  */
 export async function searchPassages(
   deps: SearchDeps,
@@ -53,7 +54,8 @@ export async function searchPassages(
   { query, limit = LIMIT, ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
-  const embedded = deps.embedder?.embed(query, 'query', signal) ?? Promise.resolve(null)
+  const embedded =
+    deps.embedder === null ? Promise.resolve(null) : embed(deps.embedder, viewer, query, signal)
   // Whoever awaits it last hears of a failure; until then it must not count as unhandled.
   embedded.catch(() => {})
   const { filter, collections, generation } = await resolveScope(deps.pool, viewer, scope)
@@ -63,6 +65,21 @@ export async function searchPassages(
   const question = { query, embedded: comparable ? embedded : Promise.resolve(null), filter, limit }
   const passages = await hits(deps, viewer, question, signal)
   return { mode, passages, searchedCollections: collections }
+}
+
+/** Questions are embedded one after the other: of one person's, only so many stand in that row. */
+const EMBEDDING = { atOnce: 4, waiting: 300, waitMs: 60_000 }
+const rows = new WeakMap<Embedder, PersonSlots>()
+
+async function embed(embedder: Embedder, viewer: Viewer, query: string, signal?: AbortSignal) {
+  const slots = rows.get(embedder) ?? new PersonSlots(EMBEDDING)
+  rows.set(embedder, slots)
+  const release = await slots.take(viewer.userId)
+  try {
+    return await embedder.embed(query, 'query', signal)
+  } finally {
+    release()
+  }
 }
 
 const digests = new WeakMap<Embedder, string>()

@@ -1,5 +1,5 @@
-// How many uploads of one person are written at a time. More than that wait for their turn, unread, so that the
-// sender is slowed down by TCP instead of being refused; only a crowd is refused.
+// How much of one thing a person may have under way at a time: uploads that are written, questions that are embedded.
+// More than that waits for its turn in order, so that nobody takes what all share; only a crowd is refused.
 import { AppError } from '../errors.ts'
 
 export interface SlotLimits {
@@ -13,7 +13,7 @@ interface Person {
   readonly queue: Set<() => void>
 }
 
-export class UploadSlots {
+export class PersonSlots {
   readonly #limits: SlotLimits
   readonly #people = new Map<string, Person>()
 
