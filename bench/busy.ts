@@ -1,5 +1,5 @@
-// What uploads do to a server that is also asked: the time of a search while the ingest process reads and embeds real
-// documents, beside the same with nothing else running; and the memory of API + index process over many uploads.
+// What uploads do to a server that is also asked: the time of a search while the ingest process embeds text that
+// was just uploaded, beside the same with nothing else running; and the memory of API + index process over many uploads.
 // Options: --passages=N --questions=N (of each of the three measurements) --uploads=N (of 2 kB, for memory; 0 skips)
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -38,9 +38,9 @@ finish(run, figures, bars)
 async function whileIngesting(serving: Serving): Promise<void> {
   console.log('searching, with nothing else running')
   const before = await searches(serving, questions)
-  console.log('searching, while documents are read and embedded')
+  console.log('searching, while text is embedded')
   let over = false
-  // As curators do: many documents at once, the next lot when these are read.
+  // The same long text again and again: nearly all that ingestion costs is embedding.
   const feeding = (async () => {
     for (let lot = 0; !over; lot++) {
       for (const { name, bytes } of realDocuments(400_000)) {
@@ -65,7 +65,7 @@ async function whileIngesting(serving: Serving): Promise<void> {
   figures.searchMs = { alone: spread(alone), whileIngesting: spread(meanwhile) }
   figures.ingestCores = ingestCores
   bars.push({
-    bar: 'search p95 while ingesting, times that alone',
+    bar: 'search p95 beside embedding, times that alone',
     value: quantile(meanwhile, 0.95) / quantile(alone, 0.95),
     limit: 2,
     unit: '×',

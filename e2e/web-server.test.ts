@@ -9,7 +9,6 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { setupLock } from '../local/install.mjs'
 import { freePort } from '../local/postgres.ts'
 import { buildWeb } from '../local/web-build.ts'
 
@@ -18,12 +17,7 @@ const children: ChildProcess[] = []
 const servers: Server[] = []
 
 beforeAll(async () => {
-  const release = await setupLock()
-  try {
-    dir = (await buildWeb(() => {})).dir
-  } finally {
-    release()
-  }
+  dir = (await buildWeb(() => {})).dir
 })
 
 afterEach(async () => {

@@ -3,7 +3,8 @@ import { readSettings } from './settings.ts'
 import { summary } from './summary.ts'
 
 function printed(env: NodeJS.ProcessEnv, setupToken: string | null = null): string {
-  return summary({ settings: readSettings(env), setup: {}, dataDir: '/data/postgres', setupToken })
+  const dataDir = env.DATABASE_URL === undefined ? '/data/postgres' : null
+  return summary({ settings: readSettings(env), setup: {}, dataDir, setupToken })
 }
 
 test('the set-up link is shown only while there is no owner', () => {
@@ -19,5 +20,7 @@ test('a page that others can reach, but only under a name nobody told it, says s
 
 test('where the data lies, and whose PostgreSQL it is', () => {
   expect(printed({ TERRACE_HOME: '/data' })).toMatch(/Data +\/data\n/)
+  expect(printed({ TERRACE_HOME: '/data' })).not.toContain('Database')
+  expect(printed({ TERRACE_HOME: '/closed/data' })).toMatch(/Database +\/data\/postgres\n/)
   expect(printed({ DATABASE_URL: 'postgresql://x' })).toMatch(/Database +the PostgreSQL of DATABASE_URL/)
 })

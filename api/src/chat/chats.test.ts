@@ -187,12 +187,15 @@ describe('chats', () => {
     // As the end is saved: the attempt first, then its chat.
     const ending = await c.db.pool.connect()
     await ending.query('BEGIN')
+    // If the two wait for each other it is this one that PostgreSQL ends: the other would quietly begin again.
+    await ending.query("SET LOCAL deadlock_timeout = '50ms'")
     await ending.query('UPDATE attempts SET input_tokens = 1 WHERE id = $1', [attemptId])
     const deleted = deleteChat({ pool: c.db.pool, jobs }, c.viewer, chatId)
     await expect
       .poll(async () => {
         const { rows } = await c.db.pool.query(
-          `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+             AND query LIKE '%stop_requested_at = now()%'`,
         )
         return rows.length
       })

@@ -1,9 +1,9 @@
 // The event streams that are open on this server, by person. One person can't take all of a server's; and when the
-// log says that a person's sessions changed, theirs end, so that whoever still has a session comes back at once and
+// log says that a person's sessions changed, theirs end, so that whoever still has a session comes back in a few seconds and
 // whoever signed out, or was removed, is told so.
 import { AppError } from '../errors.ts'
 
-/** A browser has two at a time, however many tabs (DESIGN §5); this is many browsers and scripts. */
+/** A browser has three at a time, however many tabs (DESIGN §5); this is many browsers and scripts. */
 export const STREAMS_PER_PERSON = 100
 
 export class OpenStreams {

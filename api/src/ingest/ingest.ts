@@ -43,7 +43,7 @@ export const PARSERS = LANES.ingest.small + LANES.ingest.large
 
 const RECONCILE_MS = 30_000
 /** Time that jobs have to be settled when the process stops; a database that is away must not use up all of it. */
-const SETTLE_MS = 20_000
+const SETTLE_MS = 8_000
 /** Times that an error nobody expected is tried again before a person is asked to look. */
 const UNKNOWN_TRIES = 5
 
@@ -161,6 +161,7 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
       await reconciling
       // No worker fetches any more; what one is just being given comes to `active`, which refuses it. Graceful, so
       // that every job is settled before the hand-back: one that pg-boss fails later would wait out its delay.
+      for (const queue of ['ingest', 'embed']) void jobs.offWork(queue, { wait: false })
       const settled = jobs.stop({ graceful: true, close: false, timeout: SETTLE_MS })
       await active.close()
       await settled

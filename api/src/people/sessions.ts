@@ -63,6 +63,8 @@ export function createSessions(config: Config, db: Queryable): Sessions {
                AND NOT (coalesce(u.banned, false) AND coalesce(u.ban_expires, 'infinity') > now())`,
       values: [token],
     })
+    // What was read may be older than the change that the drop speaks of, and whoever opens a stream keeps it.
+    if (before !== drops) return look(cookie, cookieHeader, renew)
     const row = rows[0]
     if (row === undefined) return null
     const role: InstallationRole = row.role === 'owner' ? 'owner' : 'member'
