@@ -5,7 +5,6 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { parseConfig } from '../api/src/config.ts'
@@ -31,6 +30,7 @@ import {
 } from './harness.ts'
 import { type Bare, bareEmbedding } from './ingest/bare.ts'
 import { realDocuments } from './ingest/documents.ts'
+import { allSearchable } from './ingest/serving.ts'
 import { wordsLatency } from './ingest/words.ts'
 
 const { values } = parseArgs({
@@ -227,18 +227,6 @@ async function latency(): Promise<void> {
 /** The process with everything below it, ended children included where their parent waited for them. */
 function cpuOf(pid: number): number {
   return [pid, ...descendants(pid).map((child) => child.pid)].reduce((sum, id) => sum + cpuMs(id), 0)
-}
-
-async function allSearchable(pool: Pool): Promise<void> {
-  for (;;) {
-    const { rows } = await pool.query<{ open: number; bad: number }>(
-      `SELECT (count(*) FILTER (WHERE stage NOT IN ('searchable', 'attention')))::int AS open,
-         (count(*) FILTER (WHERE stage = 'attention'))::int AS bad FROM document_versions`,
-    )
-    if (rows[0]?.bad) throw new Error(`${rows[0].bad} documents need attention`)
-    if (rows[0]?.open === 0) return
-    await sleep(20)
-  }
 }
 
 /** What the embedder was given for these versions, and how much text they have. */

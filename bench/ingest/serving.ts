@@ -80,17 +80,7 @@ export async function startServing(options: { passages: number; modelDir: string
       if (response.status !== 201) throw new Error(`upload: ${response.status} ${await response.text()}`)
       return ((await response.json()) as { versionId: string }).versionId
     },
-    async settled() {
-      for (;;) {
-        const { rows } = await client.query<{ open: number; bad: number }>(
-          `SELECT (count(*) FILTER (WHERE stage NOT IN ('searchable', 'attention')))::int AS open,
-             (count(*) FILTER (WHERE stage = 'attention'))::int AS bad FROM document_versions`,
-        )
-        if (rows[0]?.bad) throw new Error(`${rows[0].bad} documents need attention`)
-        if (rows[0]?.open === 0) return
-        await sleep(20)
-      }
-    },
+    settled: () => allSearchable(client),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
 }
@@ -114,4 +104,17 @@ async function sessionToken(client: pg.Client, userId: string): Promise<string> 
     userId,
   ])
   return rows[0]?.token ?? ''
+}
+
+/** Resolves when every version is searchable. @throws Error when one needs attention */
+export async function allSearchable(db: Pick<pg.Pool, 'query'> | pg.Client): Promise<void> {
+  for (;;) {
+    const { rows } = await db.query<{ open: number; bad: number }>(
+      `SELECT (count(*) FILTER (WHERE stage NOT IN ('searchable', 'attention')))::int AS open,
+         (count(*) FILTER (WHERE stage = 'attention'))::int AS bad FROM document_versions`,
+    )
+    if (rows[0]?.bad) throw new Error(`${rows[0].bad} documents need attention`)
+    if (rows[0]?.open === 0) return
+    await sleep(20)
+  }
 }
