@@ -1,6 +1,8 @@
+import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createSplitter } from './fast-lane.ts'
+import { createSplitter, laneFetch } from './fast-lane.ts'
+import type { Outbound } from './outbound.ts'
 
 /** Runs bytes through a splitter in pieces of the given sizes. */
 function run(bytes: Buffer, sizes: readonly number[]) {
@@ -95,9 +97,31 @@ describe('the fast lane', () => {
       expect(run(Buffer.from(stream), [size])).toMatchObject({ text: '', forwarded: stream })
   })
 
+  it('leaves a very long event to the SDK, and gives up on a line without an end', () => {
+    const long = text('x'.repeat(70_000))
+    expect(run(Buffer.from(`${text('a')}${long}${text('b')}`), [16_384])).toMatchObject({
+      text: 'a',
+      forwarded: `${long}${text('b')}`,
+    })
+    expect(() => run(Buffer.alloc(1_200_000, 'x'), [16_384])).toThrow('too large')
+    expect(run(Buffer.from('data: <p>\n'.repeat(120_000)), [16_384]).forwarded).toHaveLength(1_200_000)
+  })
+
   it('counts thinking as life, comments not, and neither as text', () => {
     const thinking = event({ choices: [{ delta: { reasoning_content: 'hm', content: null } }] })
     const seen = run(Buffer.from(`: keep-alive\n\n${thinking}${text('a')}`), [1000])
     expect(seen).toMatchObject({ text: 'a', alive: 1, forwarded: '' })
   })
+})
+
+it('fails its own answer, not the process, when a piece can not be passed on', async () => {
+  const body = Readable.from([Buffer.from(text('a')), Buffer.from(text('b'))])
+  const request = async () => ({ status: 200, headers: { 'content-type': 'text/event-stream' }, body })
+  const outbound = { request, close: async () => {} } as unknown as Outbound
+  const refuses = () => {
+    throw new Error('full')
+  }
+  const fetch = laneFetch(outbound, { text: refuses, alive: () => {}, done: () => {} })
+  const response = await fetch('http://model', { method: 'POST', body: '{}' })
+  await expect(response.text()).rejects.toThrow('full')
 })

@@ -17,6 +17,10 @@ export interface Lane {
 
 /** Bytes of one answer's stream. A model that sends more is not answering. */
 const MAX_BYTES = 16 * 1024 * 1024
+/** Of one event before it is left to the SDK: what is unfinished is searched again with every piece that comes. */
+const MAX_EVENT_BYTES = 64 * 1024
+/** Of one line, also the SDK's: it too looks at an unfinished line again and again. */
+const MAX_LINE_BYTES = 1024 * 1024
 
 /** A `fetch` for one request. Its response's body carries only what the lane did not take. */
 export function laneFetch(outbound: Outbound, lane: Lane): typeof globalThis.fetch {
@@ -83,7 +87,11 @@ export function createSplitter(lane: Lane): (bytes: Buffer, forward: (bytes: Uin
   // Latin-1 keeps every byte, so that pieces can be cut anywhere, searched as text and given back unchanged.
   let rest = ''
   let closed = false
+  let line = 0
   return (bytes, forward) => {
+    const lastEnd = bytes.lastIndexOf(10)
+    line = lastEnd < 0 ? line + bytes.length : bytes.length - lastEnd - 1
+    if (line > MAX_LINE_BYTES) throw new Error('a line of the answer is too large')
     if (closed) {
       lane.alive()
       return forward(bytes)
@@ -91,7 +99,7 @@ export function createSplitter(lane: Lane): (bytes: Buffer, forward: (bytes: Uin
     const text = rest + bytes.toString('latin1')
     let start = 0
     while (!closed) {
-      const end = text.indexOf('\n\n', start)
+      const end = text.indexOf('\n\n', start === 0 ? Math.max(0, rest.length - 1) : start)
       if (end < 0) break
       const event = text.slice(start, end)
       const kind = takeEvent(NON_ASCII.test(event) ? Buffer.from(event, 'latin1').toString() : event, lane)
@@ -101,7 +109,7 @@ export function createSplitter(lane: Lane): (bytes: Buffer, forward: (bytes: Uin
     }
     rest = text.slice(start)
     // Lines that end in CR LF never have two LF in a row: such a stream is the SDK's from its first event.
-    closed ||= rest.includes('\r\n')
+    closed ||= rest.length > MAX_EVENT_BYTES || rest.includes('\r\n')
     if (!closed) return
     if (rest !== '') forward(Buffer.from(rest, 'latin1'))
     rest = ''

@@ -90,6 +90,17 @@ export function languageCases({ scripted, create }: LanguageCase): void {
     expect(heard).toEqual({ text: 'One two.', error: null, usage: { inputTokens: null, outputTokens: null } })
   })
 
+  it('cuts off a server that does not keep to the length it was asked for', async () => {
+    const endless = 'more and more words '.repeat(200)
+    const heard = await listen(create(`m?text=${endless}&rate=100000`))
+    expect(heard).toEqual({
+      text: endless.slice(0, 1_600),
+      error: null,
+      usage: { inputTokens: null, outputTokens: null },
+    })
+    await expect.poll(() => scripted().requests.at(-1)).toMatchObject({ aborted: true, ended: false })
+  })
+
   it('says when to try again', async () => {
     const heard = await listen(create('m?error=429&retryAfter=7'))
     expect((heard.error as AppError).detail).toEqual({ seconds: 7 })

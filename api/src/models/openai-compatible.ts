@@ -35,6 +35,9 @@ export function createOpenAICompatibleModel(
   }
 }
 
+/** UTF-16 units a token, at most: a server that ignores `max_tokens` is cut off there, as one that keeps it would be. */
+const UNITS_PER_TOKEN = 16
+
 type Model = OpenAICompatibleOptions & { readonly dialect: Dialect }
 
 async function* stream(
@@ -45,6 +48,7 @@ async function* stream(
 ): AsyncGenerator<ModelEvent> {
   signal.throwIfAborted()
   let text = ''
+  let room = maxOutputTokens * UNITS_PER_TOKEN
   let outcome: Outcome | undefined
   let wake = () => {}
   const settle = (next: Outcome) => {
@@ -79,9 +83,13 @@ async function* stream(
       if (signal.aborted) throw signal.reason
       if (text !== '') {
         // Whatever came in while the reader was busy leaves in one piece: under load, frames get fewer, not later.
-        const piece = text
+        const piece = text.slice(0, room)
+        room -= piece.length
         text = ''
         yield { type: 'text', text: piece }
+        if (room > 0) continue
+        yield { type: 'end', inputTokens: null, outputTokens: null }
+        return
       } else if (outcome === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve

@@ -28,8 +28,8 @@ export interface OutboundResponse {
 
 export interface Outbound {
   /**
-   * Sends a request, following up to three redirects that keep the method (307, 308), each checked like the first;
-   * credentials are left behind when one leaves the origin.
+   * Sends a request, following up to three redirects that keep the method (307, 308) and the origin. One that leaves
+   * the origin is not followed: it could pick another host that the operator named, and any path there.
    * @throws ForbiddenAddress, or undici's error when the host can't be reached within 5 s
    */
   request(url: string, request: OutboundRequest): Promise<OutboundResponse>
@@ -108,15 +108,14 @@ export function createOutbound(namedOrigins: Iterable<string>): Outbound {
   return {
     async request(address, request) {
       let url = new URL(address)
-      let { headers = {} } = request
       for (let redirects = 0; ; redirects++) {
-        const response = await send(url, { ...request, headers })
+        const response = await send(url, request)
         const location = response.headers.location
         const redirected = response.status === 307 || response.status === 308
         if (!redirected || typeof location !== 'string' || redirects === MAX_REDIRECTS) return response
         await response.body.dump()
         const next = new URL(location, url)
-        if (next.origin !== url.origin) headers = withoutCredentials(headers)
+        if (next.origin !== url.origin) throw new ForbiddenAddress(`a redirect to ${next.origin}`)
         url = next
       }
     },
@@ -124,10 +123,4 @@ export function createOutbound(namedOrigins: Iterable<string>): Outbound {
       await Promise.all([agents.named.destroy(), agents.public.destroy()])
     },
   }
-}
-
-function withoutCredentials(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !/^(authorization|cookie|x-api-key|api-key)$/i.test(name)),
-  )
 }

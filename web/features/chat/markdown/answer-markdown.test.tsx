@@ -43,8 +43,8 @@ describe('an answer’s Markdown', () => {
   })
 
   test('what is written with character references is read, and stays text', () => {
-    const out = html('a &lt;b&gt; &amp; &#x1F600; &nope; &#0;')
-    expect(out).toContain('a &lt;b&gt; &amp; 😀 &amp;nope; \ufffd')
+    const out = html('a &lt;b&gt; &amp; &#x1F600; &nope; &valueOf; &#0;')
+    expect(out).toContain('a &lt;b&gt; &amp; 😀 &amp;nope; &amp;valueOf; \ufffd')
     expect(html('[x](javascript&#58;alert(1))')).not.toContain('<a')
   })
 

@@ -55,7 +55,7 @@ export function settleTail(block: string): string {
     // half a citation or half a link's text
     .replace(/\[[^\]\n]{0,80}$/, '')
     // a link whose address is still coming
-    .replace(/\[([^\]\n]*)\]\([^)\s]*$/, '$1')
+    .replace(/\[([^[\]\n]{0,500})\]\([^)\s]{0,2000}$/, '$1')
     // stars and ticks that nothing follows yet
     .replace(/(?:\*{1,3}|`)$/, (mark, offset: number, all: string) => (opens(all, offset) ? '' : mark))
   const prose = tail.replace(/`[^`\n]*`/g, '')
