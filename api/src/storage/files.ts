@@ -80,6 +80,14 @@ export async function createFileBlobStore(dir: string): Promise<BlobStore> {
       await rm(fileOf(key), { force: true })
     },
 
+    async *list(prefix) {
+      const names = await readdir(blobs, { recursive: true })
+      for (const key of names.filter((name) => name.startsWith(prefix)).sort()) {
+        const found = await stat(path.join(blobs, key)).catch(() => null)
+        if (found?.isFile() === true) yield { key, bytes: found.size, modifiedAt: found.mtime }
+      }
+    },
+
     async localPath(key) {
       const file = fileOf(key)
       try {

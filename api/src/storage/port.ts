@@ -3,6 +3,12 @@
 // A blob is written once: `put` is atomic (nothing is visible before all bytes are on disk) and durable (fsynced).
 import type { Readable } from 'node:stream'
 
+export interface StoredBlob {
+  readonly key: string
+  readonly bytes: number
+  readonly modifiedAt: Date
+}
+
 export interface BlobStore {
   /**
    * Stores a stream. Nothing is left behind when it throws or the signal aborts; the stream is destroyed then.
@@ -19,6 +25,8 @@ export interface BlobStore {
   size(key: string): Promise<number | null>
   /** Deleting what is not there is no error. */
   delete(key: string): Promise<void>
+  /** Blobs whose key begins with `prefix`, in the order of their keys. */
+  list(prefix: string): AsyncIterable<StoredBlob>
   /** A readable local path of the blob, for parsers that need a file; the store may have to fetch it first. @throws AppError NOT_FOUND */
   localPath(key: string): Promise<string>
 }

@@ -1,0 +1,36 @@
+// The courier: a process for one errand, at low priority. Dies with its parent, in the middle of whatever it does.
+import os from 'node:os'
+import { createPool } from '../../database/pool.ts'
+import { createLog } from '../../log.ts'
+import { createFileBlobStore } from '../../storage/files.ts'
+import { fetchCheckpoint } from './fetch.ts'
+import type { Outcome, Task } from './messages.ts'
+import { publishCheckpoint } from './publish.ts'
+
+const NICENESS = 10
+
+async function run({ config, macKey, errand }: Task, signal: AbortSignal): Promise<Outcome> {
+  const log = createLog(config, 'courier')
+  const pool = createPool(config, { name: 'terrace-courier', max: 2 })
+  try {
+    const store = await createFileBlobStore(config.storageDir)
+    const deps = { pool, store, macKey: Buffer.from(macKey), dir: config.indexDir, log, signal }
+    if (errand.kind === 'fetch') return { kind: 'fetched', fetched: await fetchCheckpoint(deps) }
+    // Nobody waits for it. A fetch is what a whole server waits for.
+    os.setPriority(NICENESS)
+    return { kind: 'published', published: await publishCheckpoint({ ...deps, owner: errand.owner }) }
+  } catch (err) {
+    log.warn({ err, errand: errand.kind }, 'an errand with a shared checkpoint failed')
+    return { kind: 'failed', reason: err instanceof Error ? err.name : 'error' }
+  } finally {
+    await pool.end()
+  }
+}
+
+const stop = new AbortController()
+process.on('disconnect', () => process.exit(0))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
+process.on('message', (message: Task | 'stop') => {
+  if (message === 'stop') return stop.abort(new Error('the server is stopping'))
+  void run(message, stop.signal).then((outcome) => process.send?.(outcome, undefined, {}, () => process.exit(0)))
+})

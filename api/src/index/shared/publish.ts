@@ -1,0 +1,136 @@
+// Publishing this server's newest checkpoint: files first, then the manifest, then what it makes superfluous goes.
+// Killed at any point, it leaves files that no manifest names; the next publication removes them.
+import { Readable } from 'node:stream'
+import type { Logger } from 'pino'
+import type { Pool } from '../../database/pool.ts'
+import type { Manifest } from '../checkpoint/checkpoint.ts'
+import { readLog } from '../database-source.ts'
+import { checkHistory, HistoryChanged } from '../tail.ts'
+import { clean } from './clean.ts'
+import { linkNewest, oldestKept } from './local.ts'
+import { cutLog } from './log-cut.ts'
+import {
+  type CheckpointStore,
+  isConflict,
+  listManifests,
+  manifestKey,
+  openManifest,
+  type SharedManifest,
+  sealManifest,
+  Unusable,
+} from './shared.ts'
+import { storeFiles } from './store-files.ts'
+import { renewTerm, takeTerm } from './term.ts'
+
+/** The newest and, should one of its bytes be bad, the one before. */
+const KEPT = 2
+const RENEW_MS = 60_000
+
+export interface PublishDeps {
+  readonly pool: Pool
+  /** Null where no other server could begin with it: then only the log is cut. */
+  readonly store: CheckpointStore | null
+  readonly macKey: Buffer
+  /** The index process's folder. */
+  readonly dir: string
+  /** This server's name as builder. */
+  readonly owner: string
+  readonly log: Logger
+  readonly signal: AbortSignal
+}
+
+/** `not-builder`: another server is. `nothing`: there is no checkpoint here, or a shared one is as new. */
+export type Published = 'published' | 'nothing' | 'not-builder'
+
+/** @throws whatever the store or the database says; it may be tried again at any time */
+export async function publishCheckpoint(deps: PublishDeps): Promise<Published> {
+  await using linked = await linkNewest(deps.dir)
+  if (linked === null) return 'nothing'
+  const term = await takeTerm(deps.pool, deps.owner)
+  if (term === null) return 'not-builder'
+  const { position } = linked.manifest
+  // A database that was restored is no reason to offer a checkpoint of what it has lost.
+  checkHistory(position, await readLog(deps.pool, position.seq))
+  if (deps.store === null) {
+    await cut(deps, await oldestKept(deps.dir, position.seq))
+    return 'nothing'
+  }
+  using held = holdTerm(deps, term)
+  return await publish({ ...deps, store: deps.store, signal: held.signal }, linked, term)
+}
+
+type Deps = PublishDeps & { readonly store: CheckpointStore }
+
+async function publish(
+  deps: Deps,
+  { manifest, dir }: { manifest: Manifest; dir: string },
+  term: number,
+): Promise<Published> {
+  const { seq } = manifest.position
+  const [before] = await usable(deps, term, 1)
+  const newer = before === undefined || before.checkpoint.position.seq < seq
+  if (newer) {
+    await storeFiles(deps, dir, [manifest.state, ...manifest.segments], term)
+    // Asked once more at the last moment. Should it be lost right after, the manifest names nothing but files of this
+    // term, which only a later one removes, and is as true as ever.
+    if (!(await renewTerm(deps.pool, deps.owner, term))) throw new Error(`term ${term} is over`)
+    await putManifest(deps, { term, builtAt: new Date().toISOString(), checkpoint: manifest })
+  }
+  const kept = await usable(deps, term, KEPT)
+  await clean(deps.store, term, kept)
+  await cut(deps, kept.at(-1)?.checkpoint.position.seq ?? 0)
+  return newer ? 'published' : 'nothing'
+}
+
+async function putManifest({ store, macKey, signal }: Deps, manifest: Omit<SharedManifest, 'format'>) {
+  const key = manifestKey({ seq: manifest.checkpoint.position.seq, term: manifest.term })
+  const put = () => store.put(key, Readable.from([sealManifest(manifest, macKey)]), { signal })
+  try {
+    await put()
+  } catch (error) {
+    if (!isConflict(error)) throw error
+    // Of a time that a restored database has forgotten, terms included: it was not usable, or we would not be here.
+    await store.delete(key)
+    await put()
+  }
+}
+
+/** The newest manifests that continue in this database's log. A later term's are none of this builder's business. */
+async function usable(deps: Deps, term: number, most: number): Promise<SharedManifest[]> {
+  const found: SharedManifest[] = []
+  for (const name of await listManifests(deps.store)) {
+    if (found.length === most) break
+    if (name.term > term) continue
+    try {
+      const manifest = await openManifest(deps.store, name, deps.macKey)
+      const { position } = manifest.checkpoint
+      checkHistory(position, await readLog(deps.pool, position.seq))
+      found.push(manifest)
+    } catch (error) {
+      // What could not be asked is no reason to give up a checkpoint: only what was read and is wrong.
+      if (!(error instanceof Unusable || error instanceof HistoryChanged)) throw error
+      deps.log.warn({ err: error, key: name.key }, 'this shared checkpoint can not be used')
+    }
+  }
+  return found
+}
+
+async function cut({ pool, log }: PublishDeps, seq: number): Promise<void> {
+  const removed = await cutLog(pool, seq)
+  if (removed > 0) log.info({ removed, before: seq }, 'the log was cut')
+}
+
+/** Renewed while work goes on; the signal aborts when another server has begun a term. */
+function holdTerm({ pool, owner, log, signal }: PublishDeps, term: number) {
+  const lost = new AbortController()
+  const timer = setInterval(() => {
+    renewTerm(pool, owner, term).then(
+      (ours) => ours || lost.abort(new Error(`term ${term} is over`)),
+      (err: unknown) => log.warn({ err }, 'the lease of the index builder could not be renewed'),
+    )
+  }, RENEW_MS)
+  return {
+    signal: AbortSignal.any([signal, lost.signal]),
+    [Symbol.dispose]: () => clearInterval(timer),
+  }
+}

@@ -1,0 +1,33 @@
+// One builder at a time. Whoever holds the row's lease builds; each new holder begins a new term, a number that only
+// grows: the fencing token that its files carry in their names. All times are the database's own.
+import type { Queryable } from '../../database/pool.ts'
+
+/** A holder keeps it this long after it last built: another one's first checkpoint means storing every file again. */
+export const LEASE_SECONDS = 600
+
+/** @returns the term, or null while another server holds the lease. `owner` is one per server process. */
+export async function takeTerm(db: Queryable, owner: string): Promise<number | null> {
+  const { rows } = await db.query<{ term: string }>(
+    `UPDATE index_builder
+     SET term = CASE WHEN owner = $1 THEN term ELSE term + 1 END, owner = $1,
+         lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+     WHERE id = 1 AND (owner IS NOT DISTINCT FROM $1 OR lease_until < clock_timestamp()) RETURNING term`,
+    [owner],
+  )
+  return rows[0] === undefined ? null : Number(rows[0].term)
+}
+
+/** @returns whether the term is still this owner's */
+export async function renewTerm(db: Queryable, owner: string, term: number): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE index_builder SET lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+     WHERE id = 1 AND owner = $1 AND term = $2`,
+    [owner, term],
+  )
+  return rowCount === 1
+}
+
+/** Ends the lease, so that another server need not wait it out. */
+export async function releaseTerm(db: Queryable, owner: string): Promise<void> {
+  await db.query('UPDATE index_builder SET lease_until = clock_timestamp() WHERE id = 1 AND owner = $1', [owner])
+}
