@@ -22,6 +22,8 @@ const schema = z.object({
   INDEX_ENGINE: z.enum(['embedded']).default('embedded'),
   /** Where the index process keeps its local checkpoints. */
   INDEX_DIR: z.string().optional(),
+  /** Whether checkpoints go to STORAGE too, for other servers to begin with. Default: where STORAGE is S3. */
+  INDEX_CHECKPOINTS: z.enum(['shared', 'local']).optional(),
   PUBLIC_URL: z.url().default(`http://localhost:${PORTS.web}`),
   AUTH_SECRET: z.string().min(32, 'needs at least 32 characters'),
   SETUP_TOKEN: z.string().min(16).optional(),
@@ -49,6 +51,8 @@ export type Config = Readonly<{
   /** Absolute folder of the filesystem blob store. */
   storageDir: string
   indexDir: string
+  /** Whether servers share checkpoints through the blob store. */
+  sharedCheckpoints: boolean
   publicUrl: string
   /** Whether cookies carry `Secure`: exactly when people come by https. */
   secureCookies: boolean
@@ -88,6 +92,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     migrateAtStart: e.MIGRATE_AT_START,
     storageDir: path.resolve(e.STORAGE.slice('file:'.length)),
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
+    sharedCheckpoints: (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',
     publicUrl: e.PUBLIC_URL.replace(/\/$/, ''),
     secureCookies: e.PUBLIC_URL.startsWith('https:'),
     authSecret: e.AUTH_SECRET,

@@ -11,6 +11,7 @@ import { createListener, createPool, type Pool } from './database/pool.ts'
 import { createPrisma, type Prisma } from './database/prisma.ts'
 import { startEmbeddedIndex } from './index/engines/embedded.ts'
 import type { Index } from './index/port.ts'
+import { createCourier } from './index/shared/courier.ts'
 import { startJobs } from './jobs/jobs.ts'
 import { createEvents, type Events } from './library/events.ts'
 import { startPurge } from './library/purge.ts'
@@ -87,9 +88,11 @@ export async function startServices(
   })
   const blobs = await createFileBlobStore(config.storageDir)
   // Side by side: the index process loads and the embedder's thread warms up while the queues are looked at.
+  const courier = createCourier(config, pool, log)
+  stack.defer(() => courier.close())
   const indexing = begin(
     stack,
-    startEmbeddedIndex(config, log, { onSession: (userId) => sessions.drop(userId) }),
+    startEmbeddedIndex(config, log, { courier, onSession: (userId) => sessions.drop(userId) }),
     (index) => index.close(),
   )
   const embedding = begin(stack, startEmbedder(config, { threads: 1, log }), (embedder) => embedder?.close())

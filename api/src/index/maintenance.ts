@@ -27,6 +27,7 @@ export interface MaintenanceOptions {
   readonly changed: number
   readonly log: Logger
   readonly worn: (why: string) => void
+  readonly written: () => void
 }
 
 export class Maintenance {
@@ -120,7 +121,7 @@ export class Maintenance {
   }
 
   async #write(signal?: AbortSignal): Promise<void> {
-    const { state, dir, files, log } = this.#options
+    const { state, dir, files, log, written } = this.#options
     const before = this.#changed
     const started = performance.now()
     const { number, position } = await writeCheckpoint(state, dir, files, signal)
@@ -128,6 +129,7 @@ export class Maintenance {
     this.#changedSince = this.#changed > 0 ? performance.now() : null
     this.#last = performance.now()
     log.info({ number, seq: position.seq, ms: Math.round(performance.now() - started) }, 'checkpoint written')
+    written()
   }
 
   #wear(): string | null {

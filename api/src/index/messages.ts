@@ -8,7 +8,8 @@ import type { LogPosition } from './state.ts'
 export type IndexConfig = Pick<Config, 'databaseUrl' | 'databaseCa' | 'indexDir' | 'logLevel' | 'release'>
 
 export type ToIndex =
-  | { readonly type: 'start'; readonly config: IndexConfig }
+  /** `verified`: files of checkpoints whose hash is known. */
+  | { readonly type: 'start'; readonly config: IndexConfig; readonly verified: readonly string[] }
   | { readonly type: 'search'; readonly batch: number; readonly queries: readonly IndexQuery[] }
   /** It is the one that answers from now on, so checkpoints are its to write. */
   | { readonly type: 'serve' }
@@ -37,6 +38,8 @@ export type FromIndex =
   | { readonly type: 'failed'; readonly batch: number; readonly reason: string }
   | ({ readonly type: 'report' } & IndexReport)
   | { readonly type: 'session'; readonly userId: string }
+  /** There is a new one in the folder. */
+  | { readonly type: 'checkpoint' }
   /** It has lost memory or become untidy: a new process from the checkpoint should take over. */
   | { readonly type: 'worn'; readonly why: string }
 

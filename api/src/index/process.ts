@@ -2,7 +2,7 @@
 // API's event loop and what native code does to a process it does to this one. Dies with its parent.
 import type { Logger } from 'pino'
 import { createLog } from '../log.ts'
-import { type FromIndex, type IndexConfig, packCandidates, type ToIndex } from './messages.ts'
+import { type FromIndex, packCandidates, type ToIndex } from './messages.ts'
 import { IndexService } from './service.ts'
 import { exactEngine } from './vectors/exact.ts'
 import { loadFaiss } from './vectors/faiss.ts'
@@ -16,7 +16,7 @@ function send(message: FromIndex): void {
   if (process.connected) process.send?.(message, undefined, {}, () => {})
 }
 
-function start(config: IndexConfig): void {
+function start({ config, verified }: Extract<ToIndex, { type: 'start' }>): void {
   const log = createLog(config, 'index')
   const engine = (options.has('--exact') ? null : loadFaiss()) ?? exactEngine()
   const service = new IndexService({
@@ -24,9 +24,11 @@ function start(config: IndexConfig): void {
     log,
     engine,
     ignoreCheckpoints: options.has('--rebuild'),
+    verified: new Set(verified),
     report: (report) => send({ type: 'report', ...report }),
     session: (userId) => send({ type: 'session', userId }),
     worn: (why) => send({ type: 'worn', why }),
+    written: () => send({ type: 'checkpoint' }),
   })
   running = { service, log }
   send({ type: 'hello', engine: engine.name })
@@ -57,7 +59,7 @@ async function stop(checkpoint: boolean): Promise<void> {
 }
 
 process.on('message', (message: ToIndex) => {
-  if (message.type === 'start') start(message.config)
+  if (message.type === 'start') start(message)
   else if (message.type === 'search') search(message)
   else if (message.type === 'serve') running?.service.serve()
   else stop(message.checkpoint)

@@ -26,9 +26,13 @@ export interface ServiceOptions {
   readonly engine: VectorEngine
   /** Checkpoints are not to be trusted: a process died of one. */
   readonly ignoreCheckpoints: boolean
+  /** Files of checkpoints that were hashed just now. */
+  readonly verified: ReadonlySet<string>
   readonly report: (report: IndexReport) => void
   readonly session: (userId: string) => void
   readonly worn: (why: string) => void
+  /** A checkpoint was written. */
+  readonly written: () => void
 }
 
 interface Obtained {
@@ -91,7 +95,8 @@ export class IndexService {
       if (obtained === null) return
       const maintenance = new Maintenance({
         ...obtained,
-        ...{ dir: this.#options.config.indexDir, log, worn: this.#options.worn },
+        ...{ dir: this.#options.config.indexDir, log },
+        ...{ worn: this.#options.worn, written: this.#options.written },
       })
       this.#state = obtained.state
       this.#maintenance = maintenance
@@ -144,7 +149,7 @@ export class IndexService {
     const refused = (number: number, error: unknown) =>
       log.warn({ err: error, number }, 'this checkpoint can not be used')
     if (trusted)
-      for await (const { number, saved, files } of readCheckpoints(dir, refused)) {
+      for await (const { number, saved, files } of readCheckpoints(dir, refused, this.#options.verified)) {
         // Asked first, outside the try: a database that is away says nothing about the checkpoint.
         const reading = await readLog(this.#pool, saved.position.seq)
         const active = await activeGeneration(this.#pool)

@@ -12,6 +12,8 @@ const STOP_MS = 20_000
 
 export interface ChildOptions {
   readonly config: IndexConfig
+  /** Files of checkpoints that were hashed just now. */
+  readonly verified: readonly string[]
   /** Load nothing from checkpoints. */
   readonly rebuild: boolean
   /** Leave FAISS alone. */
@@ -38,7 +40,7 @@ export class IndexChild {
   readonly #exited: Promise<void>
   #alive = true
 
-  constructor({ config, rebuild, exact, onMessage, onExit }: ChildOptions) {
+  constructor({ config, verified, rebuild, exact, onMessage, onExit }: ChildOptions) {
     const options = [...(rebuild ? ['--rebuild'] : []), ...(exact ? ['--exact'] : [])]
     this.#process = fork(PROGRAM, options, {
       serialization: 'advanced',
@@ -66,7 +68,7 @@ export class IndexChild {
       }
       onMessage(this, message)
     })
-    this.#send({ type: 'start', config })
+    this.#send({ type: 'start', config, verified })
   }
 
   get pid(): number | undefined {

@@ -5,6 +5,7 @@ import type { Config } from '../../config.ts'
 import { AppError } from '../../errors.ts'
 import { type FromIndex, type IndexConfig, unpackCandidates } from '../messages.ts'
 import type { Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../port.ts'
+import type { Courier } from '../shared/courier.ts'
 import { isFiniteVector } from '../vectors/port.ts'
 import { Batches, type Waiting } from './batches.ts'
 import { IndexChild } from './child.ts'
@@ -29,6 +30,8 @@ export interface EmbeddedOptions {
   readonly engine?: 'exact'
   /** Milliseconds for one batch, then the process is taken for hung and replaced. Default 20,000. */
   readonly hungMs?: number
+  /** Brings a shared checkpoint before the first process starts, and takes this server's own there. Default: none. */
+  readonly courier?: Pick<Courier, 'fetch' | 'publish'>
 }
 
 export interface EmbeddedIndex extends Index {
@@ -60,6 +63,8 @@ class Embedded implements EmbeddedIndex {
   #unready = 0
   #engine = 'starting'
   #closed = false
+  /** For the first process only: by the next start they are files like any others. */
+  #verified: readonly string[] = []
   #holding: NodeJS.Timeout | undefined
   #watching: NodeJS.Timeout | undefined
   readonly #hello: Promise<void>
@@ -73,7 +78,13 @@ class Embedded implements EmbeddedIndex {
     this.#hello = new Promise((resolve) => {
       this.#heard = resolve
     })
-    this.#start()
+    const { courier } = options
+    if (courier === undefined) this.#start()
+    else
+      courier.fetch().then((verified) => {
+        this.#verified = verified
+        this.#start()
+      })
   }
 
   async started(): Promise<void> {
@@ -205,8 +216,11 @@ class Embedded implements EmbeddedIndex {
   }
 
   #child(): IndexChild {
+    const verified = this.#verified
+    this.#verified = []
     return new IndexChild({
       config: this.#config,
+      verified,
       // What it loads first, then what it searches with, is suspected of ending it.
       rebuild: this.#unready >= 2,
       exact: this.#options.engine === 'exact' || this.#unready >= 3 || this.#failures >= 4,
@@ -252,6 +266,9 @@ class Embedded implements EmbeddedIndex {
         for (const waiting of this.#batches.finish(message.batch))
           waiting.reject(new AppError('INTERNAL', {}, { internal: `the index failed: ${message.reason}` }))
         this.#pump()
+        break
+      case 'checkpoint':
+        if (!this.#closed) this.#options.courier?.publish()
         break
       case 'worn':
         this.#replace(message.why)
