@@ -92,7 +92,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     migrateAtStart: e.MIGRATE_AT_START,
     storageDir: path.resolve(e.STORAGE.slice('file:'.length)),
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
-    sharedCheckpoints: (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',
+    sharedCheckpoints:
+      (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',
     publicUrl: e.PUBLIC_URL.replace(/\/$/, ''),
     secureCookies: e.PUBLIC_URL.startsWith('https:'),
     authSecret: e.AUTH_SECRET,
@@ -137,6 +138,16 @@ export function loadResetConfig(): Pick<Config, 'authSecret' | 'publicUrl'> {
     .object({ authSecret: z.string().min(32) })
     .parse(JSON.parse(readFileSync(file, 'utf8')))
   return { authSecret, publicUrl }
+}
+
+/**
+ * What commands on the database need, without the rest of a server's environment.
+ * @throws Error when DATABASE_URL is not set
+ */
+export function loadDatabaseConfig(): Pick<Config, 'databaseUrl' | 'databaseCa'> {
+  const { DATABASE_URL, DATABASE_CA } = process.env
+  if (!DATABASE_URL) throw new Error('Set DATABASE_URL to the database that this is about.')
+  return { databaseUrl: DATABASE_URL, databaseCa: DATABASE_CA || undefined }
 }
 
 /** A key for one purpose, derived from the one secret (HKDF-SHA256, RFC 5869). 32 bytes. */

@@ -3,11 +3,12 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { createListener, createPool, type Pool } from '../database/pool.ts'
+import { createListener, createPool, type Pool, type Queryable } from '../database/pool.ts'
 import { RebuildNeeded } from './apply.ts'
 import type { ManifestFile } from './checkpoint/checkpoint.ts'
 import { readCheckpoints } from './checkpoint/read.ts'
 import { activeGeneration, databaseSource, readLog } from './database-source.ts'
+import { noticeServer } from './epoch.ts'
 import { LOG_CHANNEL } from './log.ts'
 import { Maintenance } from './maintenance.ts'
 import type { IndexConfig, IndexReport } from './messages.ts'
@@ -146,6 +147,7 @@ export class IndexService {
     const { config, engine, log } = this.#options
     const dir = config.indexDir
     await mkdir(dir, { recursive: true, mode: 0o700 })
+    await this.#noticeServer(this.#pool)
     const refused = (number: number, error: unknown) =>
       log.warn({ err: error, number }, 'this checkpoint can not be used')
     if (trusted)
@@ -169,6 +171,11 @@ export class IndexService {
     const passages = state.passages.live
     log.info({ passages, ms: Math.round(performance.now() - started) }, 'rebuilt from the database')
     return { state, files: new Map(), changed: Math.max(passages, 1) }
+  }
+
+  async #noticeServer(db: Queryable): Promise<void> {
+    if (await noticeServer(db))
+      this.#options.log.warn('the database is another one than before: a new epoch began')
   }
 
   /** Tries until it works; null once stopped. */
@@ -200,6 +207,8 @@ export class IndexService {
         client.on('notification', () => this.#tail?.wake())
         await client.connect()
         await client.query(`LISTEN ${LOG_CHANNEL}`)
+        // The connection before may have ended with its server: this one may be another.
+        await this.#noticeServer(client)
         this.#tail?.wake()
         await lost
       } catch {

@@ -31,9 +31,11 @@ export function checkHistory(position: LogPosition, { head, entryId, entries }: 
   // Without an entry to compare, only an unchanged epoch says that nothing was cut off.
   if (entryId === null && head.epoch !== position.epoch)
     throw new HistoryChanged(`a new epoch began, and entry ${position.seq} is not there to compare`)
-  const next = entries[0]?.seq ?? head.seq + 1
-  if (next !== position.seq + 1 && head.seq > position.seq)
-    throw new HistoryChanged(`the log begins at ${next}, after position ${position.seq}`)
+  for (let i = 0; i < Math.max(entries.length, 1); i++) {
+    const next = entries[i]?.seq ?? head.seq + 1
+    if (next !== position.seq + 1 + i && head.seq > position.seq)
+      throw new HistoryChanged(`the log goes on at ${next}, after position ${position.seq + i}`)
+  }
 }
 
 export interface TailEvents {

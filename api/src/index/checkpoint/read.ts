@@ -37,11 +37,7 @@ export async function* readCheckpoints(
     }
 }
 
-async function load(
-  dir: string,
-  number: number,
-  verified: ReadonlySet<string>,
-): Promise<LoadedCheckpoint> {
+async function load(dir: string, number: number, verified: ReadonlySet<string>): Promise<LoadedCheckpoint> {
   const manifest = await readManifest(dir, number)
   for (const file of manifest.segments) if (!verified.has(file.name)) verify(dir, file)
   const state = readWhole(dir, manifest.state, !verified.has(manifest.state.name))

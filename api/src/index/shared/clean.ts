@@ -1,6 +1,14 @@
 // What no kept manifest names goes, manifests first. Only of this term and earlier ones: a builder that was paused
 // must not remove what its successor has just stored.
-import { type CheckpointStore, FILES, fileKey, listManifests, manifestKey, type SharedManifest, termOfFile } from './shared.ts'
+import {
+  type CheckpointStore,
+  FILES,
+  fileKey,
+  listManifests,
+  manifestKey,
+  type SharedManifest,
+  termOfFile,
+} from './shared.ts'
 
 export async function clean(
   store: CheckpointStore,

@@ -87,7 +87,8 @@ export function createCourier(config: Config, pool: Pool, log: Logger): Courier 
     async fetch() {
       if (!config.sharedCheckpoints) return []
       const outcome = await send({ kind: 'fetch' })
-      if (outcome.kind === 'failed') log.warn({ reason: outcome.reason }, 'starting without a shared checkpoint')
+      if (outcome.kind === 'failed')
+        log.warn({ reason: outcome.reason }, 'starting without a shared checkpoint')
       if (outcome.kind !== 'fetched' || outcome.fetched === null) return []
       log.info({ seq: outcome.fetched.seq }, 'took a shared checkpoint')
       return outcome.fetched.verified
@@ -101,7 +102,9 @@ export function createCourier(config: Config, pool: Pool, log: Logger): Courier 
       const timer = setTimeout(() => last?.kill('SIGKILL'), STOP_MS)
       await running
       clearTimeout(timer)
-      await releaseTerm(pool, owner).catch((err: unknown) => log.debug({ err }, 'the lease was not given back'))
+      await releaseTerm(pool, owner).catch((err: unknown) =>
+        log.debug({ err }, 'the lease was not given back'),
+      )
     },
   }
 }

@@ -37,7 +37,10 @@ export class FixtureServer {
     return position.seq
   }
 
-  publish(store: CheckpointStore | null = this.#place.store, signal = new AbortController().signal): Promise<Published> {
+  publish(
+    store: CheckpointStore | null = this.#place.store,
+    signal = new AbortController().signal,
+  ): Promise<Published> {
     return publishCheckpoint({ ...this.#deps(signal), store, owner: this.owner })
   }
 

@@ -32,5 +32,7 @@ process.on('disconnect', () => process.exit(0))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
 process.on('message', (message: Task | 'stop') => {
   if (message === 'stop') return stop.abort(new Error('the server is stopping'))
-  void run(message, stop.signal).then((outcome) => process.send?.(outcome, undefined, {}, () => process.exit(0)))
+  void run(message, stop.signal).then((outcome) =>
+    process.send?.(outcome, undefined, {}, () => process.exit(0)),
+  )
 })

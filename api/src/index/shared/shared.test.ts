@@ -219,8 +219,7 @@ describe('one builder at a time', () => {
     for (const failing of [1, 2, 3]) {
       let puts = 0
       const broken: CheckpointStore = {
-        put: (...args) =>
-          ++puts === failing ? Promise.reject(new Error('gone')) : place.store.put(...args),
+        put: (...args) => (++puts === failing ? Promise.reject(new Error('gone')) : place.store.put(...args)),
         get: (...args) => place.store.get(...args),
         delete: (...args) => place.store.delete(...args),
         list: (...args) => place.store.list(...args),

@@ -13,7 +13,8 @@ export async function storeFiles(
 ): Promise<void> {
   const there = new Map<string, number>()
   // A name is random and a blob is whole or not there: name and size say that it is this one.
-  for await (const { key, bytes } of store.list(`${FILES}${String(term).padStart(10, '0')}/`)) there.set(key, bytes)
+  for await (const { key, bytes } of store.list(`${FILES}${String(term).padStart(10, '0')}/`))
+    there.set(key, bytes)
   for (const file of files) {
     const key = fileKey(term, file)
     if (there.get(key) === file.bytes) continue

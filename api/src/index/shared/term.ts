@@ -29,5 +29,7 @@ export async function renewTerm(db: Queryable, owner: string, term: number): Pro
 
 /** Ends the lease, so that another server need not wait it out. */
 export async function releaseTerm(db: Queryable, owner: string): Promise<void> {
-  await db.query('UPDATE index_builder SET lease_until = clock_timestamp() WHERE id = 1 AND owner = $1', [owner])
+  await db.query('UPDATE index_builder SET lease_until = clock_timestamp() WHERE id = 1 AND owner = $1', [
+    owner,
+  ])
 }
