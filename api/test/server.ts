@@ -18,6 +18,7 @@ import type { Viewer } from '../src/access/port.ts'
 import type { Config } from '../src/config.ts'
 import { createPrisma } from '../src/database/prisma.ts'
 import { createServer } from '../src/http/server.ts'
+import type { IndexStatus } from '../src/index/port.ts'
 import { createLog } from '../src/log.ts'
 import { createAuth, sessionCookieName } from '../src/people/auth.ts'
 import { sessionEnded } from '../src/people/revoke.ts'
@@ -115,7 +116,8 @@ function people(
     ...{ config, log, pool: db.pool, prisma, auth, sessions },
     embedder: null,
     blobs: given.blobs ?? absent('blobs'),
-    index: given.index ?? absent('index'),
+    // Its status is part of every reply.
+    index: given.index ?? absent('index', { status: () => NOT_LOADED }),
     jobs: given.jobs ?? absent('jobs'),
     models: given.models ?? absent('models'),
     answers: given.answers ?? absent('answers'),
@@ -124,9 +126,15 @@ function people(
   }
 }
 
-function absent<T extends object>(name: string): T {
+const NOT_LOADED: IndexStatus = {
+  ...{ ready: false, position: null, behindMs: null, passages: 0, vectors: 0, engine: 'none' },
+}
+
+function absent<T extends object>(name: string, there: object = {}): T {
   return new Proxy({} as T, {
     get(_, property) {
+      const known: unknown = Reflect.get(there, property)
+      if (known !== undefined) return known
       throw new Error(`this test server has no ${name} (.${String(property)}): pass it in, or start it whole`)
     },
   })

@@ -4,6 +4,7 @@ import { createTRPCNext } from '@trpc/next'
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server'
 import type { AppRouter } from '../../api/src/routers/router.ts'
 import { PUBLIC_PATHS } from '../../contract/ports.ts'
+import { noteSeen, seenHeader } from './position.ts'
 import { createQueryClientConfig } from './query-client.ts'
 import { wire } from './wire.ts'
 
@@ -16,7 +17,17 @@ export function links(): TRPCLink<AppRouter>[] {
       condition: (operation) => operation.type === 'subscription',
       true: httpSubscriptionLink({ url: PUBLIC_PATHS.trpc, transformer: wire }),
       // 2,000: a batch of queries with uuids stays below what every proxy takes as a URL.
-      false: httpBatchLink({ url: PUBLIC_PATHS.trpc, transformer: wire, maxURLLength: 2000 }),
+      false: httpBatchLink({
+        url: PUBLIC_PATHS.trpc,
+        transformer: wire,
+        maxURLLength: 2000,
+        headers: seenHeader,
+        fetch: async (input, init) => {
+          const response = await fetch(input, init)
+          noteSeen(response.headers)
+          return response
+        },
+      }),
     }),
   ]
 }

@@ -38,7 +38,7 @@ export async function retrieve(
   const queries = searchQueries(context.question, context.history.at(-1)?.question ?? null)
   const searches = await Promise.all(
     queries.map((query) =>
-      searchPassages(deps, context.viewer, { query, limit: CANDIDATES, ...scope }, signal),
+      searchPassages(deps, context.viewer, { query, limit: CANDIDATES, seen: 'head', ...scope }, signal),
     ),
   )
   return selectPassages(mergeHits(searches.map(({ passages }) => passages)), {

@@ -6,6 +6,7 @@ import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/a
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { LIMITS } from '../../../contract/limits.ts'
 import { API_PATHS, SECONDS } from '../../../contract/ports.ts'
+import { formatPosition, POSITION_HEADER, parsePosition } from '../../../contract/position.ts'
 import { AppError } from '../errors.ts'
 import { type AppRouter, appRouter } from '../routers/router.ts'
 import { assertEveryProcedureHasAccess, type Context, failureOf } from '../routers/trpc.ts'
@@ -111,6 +112,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
       limits,
       requestId: request.id,
       headers: request.headers,
+      seen: parsePosition(request.headers[POSITION_HEADER]) ?? undefined,
       clientAddress: addressOf(request),
     }
     try {
@@ -121,6 +123,11 @@ export async function createServer(services: Services): Promise<ApiServer> {
       const sessionError = toAppError(error, request.id)
       return { ...context, viewer: null, sessionError, log: log.child({ requestId: request.id }) }
     }
+  }
+  // Every reply says how far this server's index had come at the latest: what it shows is no newer.
+  const positionHeader = (): Record<string, string> => {
+    const { position } = services.index.status()
+    return position === null ? {} : { [POSITION_HEADER]: formatPosition(position) }
   }
   const onError = (failed: { error: TRPCError; path: string | undefined; ctx: Context | undefined }) => {
     const failure = failureOf(failed.error, failed.ctx?.requestId ?? '')
@@ -146,6 +153,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
       router: appRouter,
       maxBatchSize: BATCH_SIZE,
       createContext: ({ req, res }) => createContext(req, res),
+      responseMeta: () => ({ headers: positionHeader() }),
       onError,
     } satisfies FastifyTRPCPluginOptions<AppRouter>['trpcOptions'],
   })

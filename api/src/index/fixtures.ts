@@ -77,8 +77,12 @@ export class FixtureLibrary {
   }
 
   /** A new version: searchable by words, and by meaning where its passages have vectors. */
-  async publish(document: FixtureDocument, passages: readonly FixturePassage[]): Promise<FixtureVersion> {
-    const words = await this.publishWords(document, passages)
+  async publish(
+    document: FixtureDocument,
+    passages: readonly FixturePassage[],
+    by?: string,
+  ): Promise<FixtureVersion> {
+    const words = await this.publishWords(document, passages, undefined, by)
     if (passages.every(({ vector }) => vector === undefined)) return words
     return { ...words, position: await this.publishVectors(document, words) }
   }
@@ -88,15 +92,16 @@ export class FixtureLibrary {
     document: FixtureDocument,
     passages: readonly FixturePassage[],
     beforeCommit: () => Promise<void> = async () => {},
+    by?: string,
   ): Promise<FixtureVersion> {
     const generation = await this.generation()
     return transaction(this.#pool, async (client) => {
       const versionId = randomUUID()
       await client.query(
-        `INSERT INTO document_versions (id, document_id, number, filename, media_type, bytes, sha256, storage_key, stage)
-         SELECT $1, $2::uuid, 1 + count(*), 'fixture.txt', 'text/plain', 1, '', '', 'words'
+        `INSERT INTO document_versions (id, document_id, number, filename, media_type, bytes, sha256, storage_key, stage, created_by)
+         SELECT $1, $2::uuid, 1 + count(*), 'fixture.txt', 'text/plain', 1, '', '', 'words', $3
          FROM document_versions WHERE document_id = $2::uuid`,
-        [versionId, document.id],
+        [versionId, document.id, by ?? null],
       )
       const { rows } = await client.query<{ id: string }>(
         `INSERT INTO passages (version_id, ordinal, page, char_start, char_end, heading, text, tokens, language)

@@ -25,12 +25,17 @@ export type LogEntry =
   | { readonly op: 'retract-collection'; readonly collectionKey: number }
   | { readonly op: 'session'; readonly userId: string }
 
-/** Appends one entry and wakes the tails on commit. Call it as the transaction's last statement. */
+/**
+ * Appends one entry and wakes the tails on commit. Call it as the transaction's last statement. A publication is
+ * entered under the person who uploaded the version, who is to find it in the very next search (promise P2).
+ */
 export async function append(client: Queryable, entry: LogEntry): Promise<Position> {
   const { rows } = await client.query<{ epoch: string; seq: string }>(
     `WITH h AS (UPDATE index_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, epoch),
           l AS (INSERT INTO index_log (seq, epoch, op, collection_key, document_key, version_id, generation_id, user_id)
-                SELECT h.seq, h.epoch, $1, $2, $3, $4::uuid, $5, $6 FROM h RETURNING seq, epoch)
+                SELECT h.seq, h.epoch, $1, $2, $3, $4::uuid, $5,
+                       coalesce($6, (SELECT created_by FROM document_versions WHERE id = $4::uuid))
+                FROM h RETURNING seq, epoch)
      SELECT l.epoch, l.seq, pg_notify('${LOG_CHANNEL}', l.seq::text) FROM l`,
     [
       entry.op,

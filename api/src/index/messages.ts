@@ -11,6 +11,8 @@ export type ToIndex =
   /** `verified`: files of checkpoints whose hash is known. */
   | { readonly type: 'start'; readonly config: IndexConfig; readonly verified: readonly string[] }
   | { readonly type: 'search'; readonly batch: number; readonly queries: readonly IndexQuery[] }
+  /** There is something in the log that somebody waits for. */
+  | { readonly type: 'wake' }
   /** It is the one that answers from now on, so checkpoints are its to write. */
   | { readonly type: 'serve' }
   | { readonly type: 'stop'; readonly checkpoint: boolean }

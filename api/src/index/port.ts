@@ -8,16 +8,25 @@
 // the log.ts), rebuild.ts (from the tables), checkpoint/ and maintenance.ts (to and from disk) → state.ts with
 // passages.ts, lexical/ and vectors/ (what is known) → search.ts (what is found). For tests: fixtures.ts, oracle.ts.
 
+import type { LogPlace } from '../../../contract/position.ts'
+
 /** A place in the one log. Positions of different epochs can't be compared. */
-export interface Position {
-  readonly epoch: string
-  readonly seq: number
-}
+export type Position = LogPlace
 
 /** Which passages count. Selective filters must stay exact: recall 1.0, whatever the share they leave. */
 export type IndexFilter =
   | { readonly kind: 'collections'; readonly keys: readonly number[] }
   | { readonly kind: 'documents'; readonly keys: readonly number[] }
+
+/** A passage that the index has not applied yet, read from the database by whoever has to find it all the same. */
+export interface ExtraPassage {
+  readonly id: number
+  readonly language: string
+  readonly heading: string
+  readonly text: string
+  /** Null while it has none. */
+  readonly vector: Float32Array | null
+}
 
 export interface IndexQuery {
   /** What the person asked; analysed for words by the index. */
@@ -29,6 +38,8 @@ export interface IndexQuery {
   readonly limit: number
   /** Passages that are in no vector yet get up to this many places, after the ranked ones. Default 2. */
   readonly reserved?: number
+  /** Ranked with the others, by the statistics of what is applied; they replace passages of the same ids. */
+  readonly extra?: readonly ExtraPassage[]
 }
 
 export interface Candidate {
@@ -68,7 +79,7 @@ export interface Index {
    * @throws AppError UNAVAILABLE while the index is loading or being restarted for longer than 5 s.
    */
   search(query: IndexQuery | Promise<IndexQuery>, signal?: AbortSignal): Promise<IndexAnswer>
-  /** Resolves when this position is applied; rejects with UNAVAILABLE after `timeoutMs`. */
+  /** Resolves when this position is applied; rejects with UNAVAILABLE after `timeoutMs`. The log is read at once. */
   waitFor(position: Position, timeoutMs: number): Promise<void>
   status(): IndexStatus
   close(): Promise<void>

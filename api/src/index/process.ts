@@ -35,8 +35,10 @@ function start({ config, verified }: Extract<ToIndex, { type: 'start' }>): void 
   service.start()
 }
 
-function search({ batch, queries }: Extract<ToIndex, { type: 'search' }>): void {
+async function search({ batch, queries }: Extract<ToIndex, { type: 'search' }>): Promise<void> {
   try {
+    // Only where a question brings passages of its own: any other is answered in this very turn.
+    if (queries.some(({ extra }) => extra !== undefined)) await running?.service.prepare(queries)
     const found = running?.service.search(queries) ?? null
     if (found === null) send({ type: 'not-ready', batch })
     else
@@ -62,6 +64,7 @@ process.on('message', (message: ToIndex) => {
   if (message.type === 'start') start(message)
   else if (message.type === 'search') search(message)
   else if (message.type === 'serve') running?.service.serve()
+  else if (message.type === 'wake') running?.service.wake()
   else stop(message.checkpoint)
 })
 process.on('disconnect', () => process.exit(0))

@@ -5,9 +5,10 @@
 import { type Allowed, allowed } from './filter.ts'
 import type { Lexical } from './lexical/lexical.ts'
 import type { Passages } from './passages.ts'
-import type { Candidate, IndexQuery } from './port.ts'
+import type { Candidate, ExtraPassage, IndexQuery } from './port.ts'
 import { Top } from './top.ts'
 import { type Neighbour, nearest } from './vectors/nearest.ts'
+import { dot } from './vectors/port.ts'
 import type { VectorStore } from './vectors/store.ts'
 
 const BETA = 0.3
@@ -50,17 +51,28 @@ function nearestOf(
 
 function rank(
   { passages, lexical, vectors }: Searchable,
-  { text, vector, limit, reserved }: IndexQuery,
+  { text, vector, limit, reserved, extra = [] }: IndexQuery,
   filter: Allowed,
   neighbours: Neighbour[] | null,
 ): Candidate[] {
   const pool = Math.max(POOL, limit)
   const byWords = new Top(pool)
   const wordsOnly = new Top(pool)
-  if (lexical.scores.score(text)) lexical.best(filter, byWords, wordsOnly)
+  if (lexical.scores.score(text, new Set(extra.map(({ language }) => language))))
+    lexical.best(filter, byWords, wordsOnly)
+  const added = rankExtra(lexical, vector, extra)
+  const replaced = new Set(extra.map(({ id }) => id))
+  const here = (found: Candidate[]) =>
+    replaced.size === 0 ? found : found.filter(({ passageId }) => !replaced.has(passageId))
 
   if (vector === null)
-    return [...candidates(byWords, false), ...candidates(wordsOnly, true)].sort(order).slice(0, limit)
+    return [
+      ...here(candidates(byWords, false)),
+      ...here(candidates(wordsOnly, true)),
+      ...added.filter(({ words }) => words > 0),
+    ]
+      .sort(order)
+      .slice(0, limit)
 
   const ranked = new Map<number, Candidate>()
   const top = new Top(limit)
@@ -70,23 +82,51 @@ function rank(
     ranked.set(place, { passageId: id, score, cosine, words, withoutVector: false })
     top.offer(score, id, place)
   }
-  for (const { place, id, score } of neighbours ?? []) add(place, id, score)
+  for (const { place, id, score } of neighbours ?? []) if (!replaced.has(id)) add(place, id, score)
   // Nothing outside the nearest is nearer than the last of them: most of the rest need not be read to know
   // that they are not among the best.
   const nearestLeft = neighbours?.length === pool ? (neighbours.at(-1)?.score ?? 0) : Number.POSITIVE_INFINITY
   if (vectors !== null)
     for (const { place, id, score: words } of byWords.sorted()) {
       if (nearestLeft + BETA * words < top.floor) break
-      if (!ranked.has(place)) add(place, id, vectors.score(vector, passages.vector.values[place] ?? 0))
+      if (!ranked.has(place) && !replaced.has(id))
+        add(place, id, vectors.score(vector, passages.vector.values[place] ?? 0))
     }
 
   const best = top.sorted().flatMap(({ place }) => ranked.get(place) ?? [])
+  if (added.length > 0) {
+    best.push(...added.filter(({ withoutVector }) => !withoutVector))
+    best.sort(order).splice(limit)
+  }
   // What has no vector yet can't compete: it gets the reserved places, and those that nothing else takes.
-  const unembedded = candidates(wordsOnly, true)
+  const unembedded = [
+    ...here(candidates(wordsOnly, true)),
+    ...added.filter(({ withoutVector, words }) => withoutVector && words > 0),
+  ]
+    .sort(order)
     .map((found) => ({ ...found, score: BETA * found.words }))
     .slice(0, Math.max(reserved ?? RESERVED, limit - best.length))
     .slice(0, limit)
   return [...best.slice(0, limit - unembedded.length), ...unembedded].sort(order)
+}
+
+/** After `scores.score`. Without a query vector, or one of its own, `score` is what its words say. */
+function rankExtra(
+  lexical: Lexical,
+  vector: Float32Array | null,
+  extra: readonly ExtraPassage[],
+): Candidate[] {
+  return extra.map((passage) => {
+    const { terms, length } = lexical.count(passage.language, passage.heading, passage.text)
+    const words = lexical.scores.ofText(passage.language, terms, length)
+    const fits = vector !== null && passage.vector !== null && passage.vector.length === vector.length
+    const cosine = fits && passage.vector !== null ? dot(vector, passage.vector, 0) : null
+    return {
+      ...{ passageId: passage.id, words, cosine },
+      withoutVector: passage.vector === null || (vector !== null && !fits),
+      score: cosine === null ? words : cosine + BETA * words,
+    }
+  })
 }
 
 function candidates(top: Top, withoutVector: boolean): Candidate[] {

@@ -73,6 +73,20 @@ export class IndexService {
     this.#maintenance?.serve()
   }
 
+  /** Reads the log now, whether or not a notification comes. */
+  wake(): void {
+    this.#tail?.wake()
+  }
+
+  /** To be awaited before a search with passages that are not in the index: their languages are loaded. */
+  async prepare(queries: readonly IndexQuery[]): Promise<void> {
+    for (const { extra } of queries)
+      for (const language of new Set(extra?.map((passage) => passage.language))) {
+        await this.#state?.lexical.load(language)
+        this.#state?.passages.languageNumber(language)
+      }
+  }
+
   /** Null while nothing is loaded. */
   search(queries: readonly IndexQuery[]): { position: LogPosition; answers: Candidate[][] } | null {
     if (this.#state === null || !this.#ready) return null

@@ -7,6 +7,7 @@ import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
+import type { Index } from '../index/port.ts'
 import { generationDigest } from '../models/generation.ts'
 import type { Embedder, EmbedderIdentity } from '../models/port.ts'
 import { fetchPassages } from './passages.ts'
@@ -125,7 +126,7 @@ describe('search.passages', () => {
   test('without any collection there is nothing, not an error', async () => {
     const newcomer = await server.person()
     const found = await newcomer.api.search.passages.query({ query: 'anything' })
-    expect(found).toEqual({ mode: 'words', passages: [], searchedCollections: 0 })
+    expect(found).toEqual({ mode: 'words', passages: [], searchedCollections: 0, behind: false })
   })
 
   test('refuses nobody, nothing and far too much', async () => {
@@ -166,8 +167,10 @@ describe('whatever the index still holds (promise P5)', () => {
 
   test('a right taken away between ranking and reading is respected', async () => {
     await shelve(mine, 'Camshaft secret.')
-    const slow = {
-      ...index,
+    const slow: Index = {
+      status: () => index.status(),
+      waitFor: (...position) => index.waitFor(...position),
+      close: () => index.close(),
       search: async (...asked: Parameters<EmbeddedIndex['search']>) => {
         const answer = await index.search(...asked)
         await behindItsBack('DELETE FROM collection_members WHERE collection_id = $1', [mine.id])

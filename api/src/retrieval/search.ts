@@ -4,9 +4,10 @@
 import { PersonSlots } from '../access/person-slots.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
-import type { Candidate, Index, IndexFilter } from '../index/port.ts'
+import type { Candidate, ExtraPassage, Index, IndexFilter, Position } from '../index/port.ts'
 import { generationDigest } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
+import { catchUp } from './catch-up.ts'
 import { fetchPassages, type Passage } from './passages.ts'
 import { resolveScope, type Scope } from './scope.ts'
 
@@ -21,6 +22,11 @@ export interface SearchRequest extends Scope {
   readonly query: string
   /** Passages at most, 1 to 50. Default 10. */
   readonly limit?: number
+  /**
+   * How far the asker has seen the log already, or `head`: everything that is committed when the search begins. Own
+   * uploads count anyway. Default: nothing beyond those.
+   */
+  readonly seen?: Position | 'head' | undefined
 }
 
 export interface PassageHit extends Passage {
@@ -39,6 +45,8 @@ export interface SearchResult {
   /** Best first. */
   readonly passages: readonly PassageHit[]
   readonly searchedCollections: number
+  /** True when something that the asker has seen, or uploaded, may be missing: the index is seconds behind the log. */
+  readonly behind: boolean
 }
 
 const LIMIT = 10
@@ -51,20 +59,22 @@ const MOST_CANDIDATES = 200
 export async function searchPassages(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, limit = LIMIT, ...scope }: SearchRequest,
+  { query, limit = LIMIT, seen, ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
   const embedded =
     deps.embedder === null ? Promise.resolve(null) : embed(deps.embedder, viewer, query, signal)
   // Whoever awaits it last hears of a failure; until then it must not count as unhandled.
   embedded.catch(() => {})
-  const { filter, collections, generation } = await resolveScope(deps.pool, viewer, scope)
+  const resolved = await resolveScope(deps.pool, viewer, scope)
+  const { filter, collections, generation } = resolved
   const comparable = deps.embedder !== null && (generation === null || generation === digestOf(deps.embedder))
   const mode = comparable ? 'words+meaning' : 'words'
-  if (filter.keys.length === 0) return { mode, passages: [], searchedCollections: 0 }
-  const question = { query, embedded: comparable ? embedded : Promise.resolve(null), filter, limit }
+  if (filter.keys.length === 0) return { mode, passages: [], searchedCollections: 0, behind: false }
+  const { extra, behind } = await catchUp(deps, resolved, seen, signal)
+  const question = { query, embedded: comparable ? embedded : Promise.resolve(null), filter, limit, extra }
   const passages = await hits(deps, viewer, question, signal)
-  return { mode, passages, searchedCollections: collections }
+  return { mode, passages, searchedCollections: collections, behind }
 }
 
 /** Questions are embedded one after the other: of one person's, only so many stand in that row. */
@@ -95,19 +105,23 @@ interface Question {
   readonly embedded: Promise<Float32Array | null>
   readonly filter: IndexFilter
   readonly limit: number
+  readonly extra: readonly ExtraPassage[]
 }
 
 /** Candidates whose text may be read. When the index was behind the database, more are asked for once. */
 async function hits(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, embedded, filter, limit }: Question,
+  { query, embedded, filter, limit, extra }: Question,
   signal: AbortSignal | undefined,
 ): Promise<PassageHit[]> {
   const found: PassageHit[] = []
   const seen = new Set<number>()
   for (const wanted of [limit, Math.min(limit * 4, MOST_CANDIDATES)]) {
-    const question = embedded.then((vector) => ({ text: query, vector, filter, limit: wanted }))
+    const question = embedded.then((vector) => ({
+      ...{ text: query, vector, filter, limit: wanted },
+      ...(extra.length === 0 ? {} : { extra }),
+    }))
     const { candidates } = await deps.index.search(question, signal)
     const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))
     for (const { passageId } of unseen) seen.add(passageId)

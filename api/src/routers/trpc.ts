@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import superjson from 'superjson'
 import { z } from 'zod'
 import { SECONDS } from '../../../contract/ports.ts'
+import type { LogPlace } from '../../../contract/position.ts'
 import type { CollectionRole } from '../../../contract/stages.ts'
 import type { Viewer } from '../access/port.ts'
 import { AppError } from '../errors.ts'
@@ -42,6 +43,8 @@ export interface Context {
   /** Carries the request's and the person's id. */
   readonly log: Logger
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** How far this client has seen the index's log, as it says itself. */
+  readonly seen: LogPlace | undefined
   readonly limits: Limits
   /** As far as our own proxies vouch for it. */
   readonly clientAddress: string

@@ -181,13 +181,19 @@ function Results({
     return <ErrorState title={t('search.failed')} message={failure} onRetry={onRetry} />
   }
   if (found === undefined) return <SkeletonRows rows={4} label={t('search.loading')} />
-  const { mode, passages, searchedCollections } = found
+  const { mode, passages, searchedCollections, behind } = found
   return (
     <section aria-label={t('search.title')} aria-busy={isOld} className="flex flex-col gap-3">
       {mode === 'words' && (
         <div className="rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">
           <p className="font-medium">{t('search.wordsOnly')}</p>
           <p>{t('search.wordsOnlyHint')}</p>
+        </div>
+      )}
+      {behind && (
+        <div className="rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">
+          <p className="font-medium">{t('search.behind')}</p>
+          <p>{t('search.behindHint')}</p>
         </div>
       )}
       <p role="status" className="text-sm text-ink-soft">

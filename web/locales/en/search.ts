@@ -18,6 +18,8 @@ export const search = {
   'search.wordsOnly': 'Searched by words only',
   'search.wordsOnlyHint':
     'Meaning is not searched because the model that understands it is not installed. “npm run models” installs it.',
+  'search.behind': 'The newest changes may be missing',
+  'search.behindHint': 'This server is still reading them. Search again in a moment.',
   'search.meaning': 'Meaning',
   'search.words': 'Words',
   'search.fused': 'Together',

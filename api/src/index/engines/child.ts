@@ -83,6 +83,10 @@ export class IndexChild {
     this.#send({ type: 'serve' })
   }
 
+  wake(): void {
+    this.#send({ type: 'wake' })
+  }
+
   /** For one that no longer answers; its exit is noticed like any other. */
   kill(): void {
     this.#process.kill('SIGKILL')

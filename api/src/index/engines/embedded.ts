@@ -137,10 +137,12 @@ class Embedded implements EmbeddedIndex {
   }
 
   waitFor(position: Position, timeoutMs: number): Promise<void> {
-    return this.#positions.reached(() => {
+    const reached = () => {
       const at = this.#current?.report.position
       return at != null && at.epoch === position.epoch && at.seq >= position.seq
-    }, timeoutMs)
+    }
+    if (!reached()) this.#current?.wake()
+    return this.#positions.reached(reached, timeoutMs)
   }
 
   status(): IndexStatus {

@@ -12,6 +12,8 @@ const B = 0.75
 /** Of a very long question only the rarest terms count. */
 const MAX_TERMS = 64
 
+const NONE: ReadonlySet<string> = new Set()
+
 interface QueryTerm {
   readonly term: string
   readonly number: number | undefined
@@ -27,6 +29,8 @@ export class WordScores {
   #sums = new Float32Array(1_024)
   /** By language number: the score that no passage can exceed. */
   #maxima: number[] = []
+  /** Of the last question. */
+  #asked: readonly (QueryTerm & { readonly idf: number })[] = []
 
   constructor(passages: Passages, postings: Postings, analysers: Analysers) {
     this.#passages = passages
@@ -34,16 +38,23 @@ export class WordScores {
     this.#analysers = analysers
   }
 
-  /** Reads a question. What `of` and `sums` say holds until the next call. @returns whether any passage matches */
-  score(question: string): boolean {
+  /**
+   * Reads a question, in the languages of all passages and in `also`. What `of`, `ofText` and `sums` say holds until the
+   * next call. @returns whether any passage matches
+   */
+  score(question: string, also: ReadonlySet<string> = NONE): boolean {
     if (this.#sums.length < this.#passages.count) this.#sums = new Float32Array(this.#passages.count * 2)
     else this.#sums.fill(0, 0, this.#passages.count)
-    const terms = this.#terms(question)
+    const terms = this.#terms(question, also)
     const { live } = this.#passages
     this.#maxima = this.#passages.languages.map(() => 0)
     let any = false
-    for (const term of terms) {
-      const idf = Math.log(1 + (live - term.live + 0.5) / (term.live + 0.5))
+    this.#asked = terms.map((term) => ({
+      ...term,
+      idf: Math.log(1 + (live - term.live + 0.5) / (term.live + 0.5)),
+    }))
+    for (const term of this.#asked) {
+      const { idf } = term
       for (let n = 0; n < this.#maxima.length; n++)
         if ((term.languages >> BigInt(n)) & 1n) this.#maxima[n] = (this.#maxima[n] ?? 0) + idf * (K1 + 1)
       if (term.number === undefined || term.live === 0) continue
@@ -65,6 +76,26 @@ export class WordScores {
     return Math.min(1, sum / (this.#maxima[this.#passages.language.values[place] ?? 0] ?? sum))
   }
 
+  /** The score, 0 to 1, that a passage which is not here would have for the last question. */
+  ofText(language: string, counted: ReadonlyMap<string, number>, length: number): number {
+    const n = this.#passages.languages.indexOf(language)
+    const maximum = this.#maxima[n] ?? 0
+    if (maximum === 0) return 0
+    const average = this.#average
+    let sum = 0
+    for (const { term, idf, languages } of this.#asked) {
+      const frequency = ((languages >> BigInt(n)) & 1n) === 1n ? Math.min(255, counted.get(term) ?? 0) : 0
+      const relative = average > 0 ? length / average : 1
+      if (frequency > 0) sum += (idf * (K1 + 1) * frequency) / (frequency + K1 * (1 - B + B * relative))
+    }
+    return Math.min(1, sum / maximum)
+  }
+
+  /** Words in a passage. */
+  get #average(): number {
+    return this.#passages.liveLength / Math.max(1, this.#passages.live)
+  }
+
   /** No sum below this belongs to a score of at least `score`, in any language. */
   leastSum(score: number): number {
     let least = Number.POSITIVE_INFINITY
@@ -73,10 +104,10 @@ export class WordScores {
   }
 
   /** In alphabetical order, so that sums are added up in the same order everywhere. */
-  #terms(question: string): QueryTerm[] {
+  #terms(question: string, also: ReadonlySet<string>): QueryTerm[] {
     const languages = new Map<string, bigint>()
     for (const [n, code] of this.#passages.languages.entries()) {
-      if ((this.#passages.perLanguage[n] ?? 0) === 0) continue
+      if ((this.#passages.perLanguage[n] ?? 0) === 0 && !also.has(code)) continue
       for (const term of this.#analysers.get(code)?.terms(question) ?? [])
         languages.set(term, (languages.get(term) ?? 0n) | (1n << BigInt(n)))
     }
@@ -109,7 +140,7 @@ export class WordScores {
     const sums = this.#sums
     const lengths = this.#passages.lengths.values
     const language = this.#passages.language.values
-    const average = this.#passages.liveLength / Math.max(1, this.#passages.live)
+    const average = this.#average
     const fixed = K1 * (1 - B)
     const byLength = average > 0 ? (K1 * B) / average : 0
     const weight = idf * (K1 + 1)

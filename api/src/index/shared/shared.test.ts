@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { MAC_KEY, SharedPlace } from './fixtures.ts'
+import { SharedPlace } from './fixtures.ts'
 import { type CheckpointStore, fileKey, listManifests, openManifest, Unusable } from './shared.ts'
 import { releaseTerm, renewTerm, takeTerm } from './term.ts'
 

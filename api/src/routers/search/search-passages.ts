@@ -38,11 +38,12 @@ export const passages = signedIn
       mode: z.enum(['words+meaning', 'words']),
       passages: z.array(hit).readonly(),
       searchedCollections: z.int(),
+      behind: z.boolean(),
     }),
   )
   .query(({ ctx, input: { query, limit, ...scope }, signal }) => {
     if (query.length > LIMITS.questionLength)
       throw new AppError('QUESTION_TOO_LONG', { limit: LIMITS.questionLength })
-    const request = { query, ...scope, ...(limit === undefined ? {} : { limit }) }
+    const request = { query, seen: ctx.seen, ...scope, ...(limit === undefined ? {} : { limit }) }
     return searchPassages(ctx.services, ctx.viewer, request, signal)
   })
