@@ -127,7 +127,15 @@ function people(
 }
 
 const NOT_LOADED: IndexStatus = {
-  ...{ ready: false, position: null, behindMs: null, passages: 0, vectors: 0, engine: 'none' },
+  ...{
+    ready: false,
+    position: null,
+    behindMs: null,
+    passages: 0,
+    vectors: 0,
+    generation: null,
+    engine: 'none',
+  },
 }
 
 function absent<T extends object>(name: string, there: object = {}): T {

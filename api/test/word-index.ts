@@ -33,6 +33,7 @@ export function wordIndex(pool: Pool): Index {
       behindMs: 0,
       passages: 0,
       vectors: 0,
+      generation: null,
       engine: 'words',
     }),
     close: async () => {},

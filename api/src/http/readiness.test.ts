@@ -10,6 +10,7 @@ const LOADED: IndexStatus = {
   behindMs: 0,
   passages: 1,
   vectors: 1,
+  generation: null,
   engine: 'exact',
 }
 

@@ -33,6 +33,8 @@ export class RebuildNeeded extends Error {
 export interface Applied {
   /** Of a `session` entry. */
   readonly sessionOf?: string
+  /** The generation that is active from here on. */
+  readonly switchedTo?: number
   /** Passages that a checkpoint made before this does not have. */
   readonly changed: number
 }
@@ -70,7 +72,9 @@ async function change(state: IndexState, source: Source, entry: LogRow, pace: Pa
     case 'session':
       return { changed: 0, sessionOf: required(entry, entry.userId) }
     case 'switch-generation':
-      throw new RebuildNeeded(`entry ${entry.seq} switches the generation`)
+      // Of another generation, these vectors go on answering, for questions embedded as they were, until a process that
+      // holds the new ones takes over.
+      return { changed: 0, switchedTo: required(entry, entry.generationId) }
     default:
       // A newer build's entry: what it means is in the tables.
       throw new RebuildNeeded(`entry ${entry.seq} is a ${entry.op}, which this build does not know`)

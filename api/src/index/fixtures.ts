@@ -167,6 +167,29 @@ export class FixtureLibrary {
     await this.#pool.query('DELETE FROM documents WHERE id = $1', [document.id])
   }
 
+  /** Another generation beside the active one, with a vector for every passage that there is. @returns its id */
+  async buildGeneration(digest: string, vectorOf: (passageId: number) => readonly number[]): Promise<number> {
+    const { rows } = await this.#pool.query<{ id: number }>(
+      "INSERT INTO generations (digest, key, dimensions, state) VALUES ($1, '{}', $2, 'building') RETURNING id",
+      [digest, DIMENSIONS],
+    )
+    const id = rows[0]?.id ?? 0
+    const { rows: passages } = await this.#pool.query<{ id: string }>('SELECT id FROM passages')
+    await this.#pool.query(
+      'INSERT INTO passage_vectors (passage_id, generation_id, vector) SELECT p, $1, v FROM unnest($2::bigint[], $3::bytea[]) AS t(p, v)',
+      [id, passages.map((p) => p.id), passages.map((p) => bytesOf(unit(vectorOf(Number(p.id)))))],
+    )
+    return id
+  }
+
+  switchTo(generationId: number): Promise<Position> {
+    return transaction(this.#pool, async (client) => {
+      await client.query("UPDATE generations SET state = 'retired' WHERE state = 'active'")
+      await client.query("UPDATE generations SET state = 'active' WHERE id = $1", [generationId])
+      return append(client, { op: 'switch-generation', generationId })
+    })
+  }
+
   async generation(db: Pick<Client, 'query'> = this.#pool): Promise<number> {
     if (this.#generation !== undefined) return this.#generation
     const { rows } = await db.query<{ id: number }>(

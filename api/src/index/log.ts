@@ -23,6 +23,7 @@ export type LogEntry =
     }
   | { readonly op: 'retract'; readonly collectionKey: number; readonly documentKey: number }
   | { readonly op: 'retract-collection'; readonly collectionKey: number }
+  | { readonly op: 'switch-generation'; readonly generationId: number }
   | { readonly op: 'session'; readonly userId: string }
 
 /**

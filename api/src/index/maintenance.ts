@@ -58,6 +58,13 @@ export class Maintenance {
     this.#kick?.()
   }
 
+  /** Its vectors are of a generation that is not active any more: no checkpoint of it is wanted. */
+  supersede(): void {
+    if (this.#worn) return
+    this.#worn = true
+    this.#options.worn('another generation is active')
+  }
+
   changed(passages: number): void {
     if (passages === 0) return
     this.#changed += passages

@@ -24,6 +24,8 @@ export interface IndexReport {
   readonly caughtUpAt: number | null
   readonly passages: number
   readonly vectors: number
+  /** Id of the one that its vectors are of. */
+  readonly generation: number | null
   readonly dimensions: number | null
 }
 

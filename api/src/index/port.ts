@@ -31,8 +31,10 @@ export interface ExtraPassage {
 export interface IndexQuery {
   /** What the person asked; analysed for words by the index. */
   readonly text: string
-  /** Unit length, of the active generation's dimensions; null searches by words only. */
+  /** Unit length, of the generation's dimensions; null searches by words only. */
   readonly vector: Float32Array | null
+  /** Id of the vector's generation; an index of another one searches by words. Default: its own. */
+  readonly generation?: number
   readonly filter: IndexFilter
   /** Best passages wanted, 1 to 200. */
   readonly limit: number
@@ -68,6 +70,8 @@ export interface IndexStatus {
   readonly behindMs: number | null
   readonly passages: number
   readonly vectors: number
+  /** Id of the generation that its vectors are of; null while nothing was ever embedded. */
+  readonly generation: number | null
   /** "faiss" or "exact" (the TypeScript scan), as shown at start-up. */
   readonly engine: string
 }

@@ -6,6 +6,7 @@ import { type Allowed, allowed } from './filter.ts'
 import type { Lexical } from './lexical/lexical.ts'
 import type { Passages } from './passages.ts'
 import type { Candidate, ExtraPassage, IndexQuery } from './port.ts'
+import type { Generation } from './source.ts'
 import { Top } from './top.ts'
 import { type Neighbour, nearest } from './vectors/nearest.ts'
 import { dot } from './vectors/port.ts'
@@ -19,11 +20,18 @@ const RESERVED = 2
 export interface Searchable {
   readonly passages: Passages
   readonly lexical: Lexical
+  readonly generation?: Generation | null
   /** Null until there is a generation of vectors. */
   readonly vectors: VectorStore | null
 }
 
-export function searchBatch(index: Searchable, queries: readonly IndexQuery[]): Candidate[][] {
+export function searchBatch(index: Searchable, asked: readonly IndexQuery[]): Candidate[][] {
+  // Between two processes of different generations a question may come with a vector for the other one.
+  const queries = asked.map((query) =>
+    query.generation === undefined || query.generation === index.generation?.id
+      ? query
+      : { ...query, vector: null },
+  )
   const filters = queries.map((query) => allowed(index.passages, query.filter))
   const neighbours = nearestOf(index, queries, filters)
   return queries.map((query, i) => rank(index, query, filters[i] ?? nothing, neighbours[i] ?? null))

@@ -144,6 +144,9 @@ export class IndexService {
         this.#report()
       },
       session: this.#options.session,
+      switched: (generationId: number) => {
+        if (generationId !== state.generation?.id) maintenance.supersede()
+      },
       caughtUp: (at: number) => {
         if (!this.#ready)
           log.info({ seq: state.position.seq, passages: state.passages.live }, 'the index is ready')
@@ -245,6 +248,7 @@ export class IndexService {
         caughtUpAt: this.#caughtUpAt,
         passages: this.#state?.passages.live ?? 0,
         vectors: this.#state?.passages.liveVectors ?? 0,
+        generation: this.#state?.generation?.id ?? null,
         dimensions: this.#state?.generation?.dimensions ?? null,
       })
     })

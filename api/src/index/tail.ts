@@ -42,6 +42,8 @@ export interface TailEvents {
   /** After each entry. `changed` passages are in no checkpoint yet. */
   applied(changed: number): void
   session(userId: string): void
+  /** Another generation is active, or this state's own again. */
+  switched(generationId: number): void
   /** Everything that the log held at this time (milliseconds) is applied. */
   caughtUp(at: number): void
 }
@@ -102,9 +104,10 @@ export class Tail {
     if (reading.head.epoch !== this.#state.position.epoch)
       this.#state.position = { ...this.#state.position, epoch: reading.head.epoch }
     for (const entry of reading.entries) {
-      const { changed, sessionOf } = await applyEntry(this.#state, this.#source, entry, signal)
+      const { changed, sessionOf, switchedTo } = await applyEntry(this.#state, this.#source, entry, signal)
       this.#events.applied(changed)
       if (sessionOf !== undefined) this.#events.session(sessionOf)
+      if (switchedTo !== undefined) this.#events.switched(switchedTo)
     }
     if (reading.entries.length === LOG_PORTION) return true
     this.#events.caughtUp(at)

@@ -35,7 +35,7 @@ export async function catchUp(
   signal?.throwIfAborted()
   const from = index.status().position
   if (from?.epoch === target.epoch) {
-    const extra = await missing(deps.pool, filter, from.seq, target.seq)
+    const extra = await missing(deps.pool, filter, from.seq, target.seq, index.status().generation)
     if (extra !== null) return { extra, behind: false }
   }
   return (await reached(index, target, LONGEST_MS - WAIT_MS)) ? NOTHING : { extra: [], behind: true }
@@ -70,6 +70,7 @@ async function missing(
   { kind, keys }: IndexFilter,
   from: number,
   to: number,
+  generation: number | null,
 ): Promise<ExtraPassage[] | null> {
   const column = kind === 'collections' ? 'collection_key' : 'document_key'
   const { rows: counted } = await pool.query<{ entries: string }>(
@@ -81,12 +82,11 @@ async function missing(
     `SELECT p.id, p.language, p.heading, p.text, pv.vector
      FROM document_versions v JOIN documents d ON d.current_version_id = v.id AND d.deleted_at IS NULL
      JOIN passages p ON p.version_id = v.id
-     LEFT JOIN generations g ON g.state = 'active'
-     LEFT JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = g.id AND v.stage = 'searchable'
+     LEFT JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $4 AND v.stage = 'searchable'
      WHERE v.id IN (SELECT version_id FROM index_log
                     WHERE seq > $1 AND seq <= $2 AND op LIKE 'publish-%' AND ${column} = ANY($3::int[]))
      LIMIT ${MOST_PASSAGES + 1}`,
-    [from, to, keys],
+    [from, to, keys, generation],
   )
   if (rows.length > MOST_PASSAGES) return null
   return rows.map(({ id, vector, ...row }) => ({

@@ -1,6 +1,6 @@
 // What a search ranges over, as the asker may see it now: keys for the index's filter. Asked of the database on the
-// primary for every search, never remembered (promise P5). The same statement says which generation the vectors in
-// the index are of: a question embedded otherwise can't be compared with them; where the log ends; and which entry of it
+// primary for every search, never remembered (promise P5). The same statement says what generations of vectors there
+// are: a question embedded otherwise than the index's can't be compared with them; where the log ends; and which entry of it
 // is the asker's own latest, which the index has to have (promise P2).
 import { VISIBLE_COLLECTIONS_SQL } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
@@ -18,8 +18,8 @@ export interface Scope {
 export interface ResolvedScope {
   readonly filter: IndexFilter
   readonly collections: number
-  /** Digest of the active generation (models/generation.ts); null when nothing was ever embedded. */
-  readonly generation: string | null
+  /** Digests (models/generation.ts) by the ids of generations. */
+  readonly generations: ReadonlyMap<number, string>
   /** The log's end. */
   readonly head: Position
   /** Of the asker's own latest publication; 0 when the log has none (any more). */
@@ -28,13 +28,13 @@ export interface ResolvedScope {
 
 interface Row {
   readonly key: number
-  readonly generation: string | null
+  readonly generations: Readonly<Record<string, string>> | null
   readonly epoch: string
   readonly head: string
   readonly own: string | null
 }
 
-const STATE_SQL = `(SELECT digest FROM generations WHERE state = 'active' ORDER BY id LIMIT 1) AS generation,
+const STATE_SQL = `(SELECT json_object_agg(id, digest) FROM generations) AS generations,
   h.epoch, h.seq AS head, (SELECT max(seq) FROM index_log WHERE user_id = $1) AS own`
 
 /** @throws AppError NOT_FOUND when nothing that was named is visible, NOTHING_TO_SEARCH for an empty list */
@@ -85,9 +85,9 @@ function collectionScope(rows: readonly Row[]): ResolvedScope {
 }
 
 /** Without a row nothing is searched. */
-function stateOf(row: Row | undefined): Pick<ResolvedScope, 'generation' | 'head' | 'own'> {
+function stateOf(row: Row | undefined): Pick<ResolvedScope, 'generations' | 'head' | 'own'> {
   return {
-    generation: row?.generation ?? null,
+    generations: new Map(Object.entries(row?.generations ?? {}).map(([id, digest]) => [Number(id), digest])),
     head: { epoch: row?.epoch ?? '', seq: Number(row?.head ?? 0) },
     own: Number(row?.own ?? 0),
   }

@@ -9,7 +9,7 @@ import { generationDigest } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import { catchUp } from './catch-up.ts'
 import { fetchPassages, type Passage } from './passages.ts'
-import { resolveScope, type Scope } from './scope.ts'
+import { type ResolvedScope, resolveScope, type Scope } from './scope.ts'
 
 export interface SearchDeps {
   readonly pool: Pool
@@ -67,12 +67,13 @@ export async function searchPassages(
   // Whoever awaits it last hears of a failure; until then it must not count as unhandled.
   embedded.catch(() => {})
   const resolved = await resolveScope(deps.pool, viewer, scope)
-  const { filter, collections, generation } = resolved
-  const comparable = deps.embedder !== null && (generation === null || generation === digestOf(deps.embedder))
+  const { filter, collections } = resolved
+  const { comparable, generation } = generationOf(deps, resolved)
   const mode = comparable ? 'words+meaning' : 'words'
   if (filter.keys.length === 0) return { mode, passages: [], searchedCollections: 0, behind: false }
   const { extra, behind } = await catchUp(deps, resolved, seen, signal)
-  const question = { query, embedded: comparable ? embedded : Promise.resolve(null), filter, limit, extra }
+  const vector = comparable ? embedded : Promise.resolve(null)
+  const question = { query, vector, generation, filter, limit, extra }
   const passages = await hits(deps, viewer, question, signal)
   return { mode, passages, searchedCollections: collections, behind }
 }
@@ -92,6 +93,19 @@ async function embed(embedder: Embedder, viewer: Viewer, query: string, signal?:
   }
 }
 
+/**
+ * Whether a question embedded here can be compared with the vectors that this server's index holds, which for a while
+ * after a switch are still those of the generation before. `generation`: the id of the embedder's own.
+ */
+function generationOf({ index, embedder }: SearchDeps, { generations }: Pick<ResolvedScope, 'generations'>) {
+  if (embedder === null) return { comparable: false, generation: undefined }
+  const digest = digestOf(embedder)
+  const [generation] = [...generations].find(([, other]) => other === digest) ?? []
+  const held = index.status().generation
+  const comparable = held === null ? generation !== undefined || generations.size === 0 : held === generation
+  return { comparable, generation }
+}
+
 const digests = new WeakMap<Embedder, string>()
 
 function digestOf(embedder: Embedder): string {
@@ -102,7 +116,8 @@ function digestOf(embedder: Embedder): string {
 
 interface Question {
   readonly query: string
-  readonly embedded: Promise<Float32Array | null>
+  readonly vector: Promise<Float32Array | null>
+  readonly generation: number | undefined
   readonly filter: IndexFilter
   readonly limit: number
   readonly extra: readonly ExtraPassage[]
@@ -112,7 +127,7 @@ interface Question {
 async function hits(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, embedded, filter, limit, extra }: Question,
+  { query, vector: embedded, generation, filter, limit, extra }: Question,
   signal: AbortSignal | undefined,
 ): Promise<PassageHit[]> {
   const found: PassageHit[] = []
@@ -121,6 +136,7 @@ async function hits(
     const question = embedded.then((vector) => ({
       ...{ text: query, vector, filter, limit: wanted },
       ...(extra.length === 0 ? {} : { extra }),
+      ...(generation === undefined ? {} : { generation }),
     }))
     const { candidates } = await deps.index.search(question, signal)
     const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))

@@ -28,6 +28,7 @@ const NOTHING: IndexReport = {
   caughtUpAt: null,
   passages: 0,
   vectors: 0,
+  generation: null,
   dimensions: null,
 }
 

@@ -154,6 +154,7 @@ class Embedded implements EmbeddedIndex {
       behindMs: report?.caughtUpAt == null ? null : Math.max(0, Date.now() - report.caughtUpAt),
       passages: report?.passages ?? 0,
       vectors: report?.vectors ?? 0,
+      generation: report?.generation ?? null,
       engine: this.#engine,
     }
   }
@@ -171,7 +172,9 @@ class Embedded implements EmbeddedIndex {
   }
 
   /** One bad question must not spoil its batch. @throws AppError INTERNAL */
-  #check({ vector }: IndexQuery): void {
+  #check({ vector, generation }: IndexQuery): void {
+    // Of another generation it is not looked at.
+    if (generation !== undefined && generation !== this.#current?.report.generation) return
     const dimensions = this.#current?.report.dimensions ?? null
     const fits = vector === null || dimensions === null || vector.length === dimensions
     if (vector === null || (fits && isFiniteVector(vector))) return
