@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { type Config, childEnvironment, compileCache, deriveKey } from '../../config.ts'
 import type { Pool } from '../../database/pool.ts'
 import type { Outcome, Task } from './messages.ts'
-import { publishCheckpoint } from './publish.ts'
+import { cutByOwn } from './publish.ts'
 import { releaseTerm } from './term.ts'
 
 const PROGRAM = path.join(import.meta.dirname, 'process.ts')
@@ -66,9 +66,9 @@ export function createCourier(config: Config, pool: Pool, log: Logger): Courier 
 
   /** Without a shared store there is nothing to send: a statement or two, no errand. */
   async function onlyCut(): Promise<Outcome> {
-    const deps = { pool, store: null, macKey, dir: config.indexDir, owner, log, signal: stop.signal }
     try {
-      return { kind: 'published', published: await publishCheckpoint(deps) }
+      await cutByOwn({ pool, dir: config.indexDir, owner, log })
+      return { kind: 'published', published: 'nothing' }
     } catch (err) {
       log.warn({ err }, 'the log was not cut')
       return { kind: 'failed', reason: err instanceof Error ? err.name : 'error' }

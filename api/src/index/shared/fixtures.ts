@@ -12,7 +12,7 @@ import { rebuild } from '../rebuild.ts'
 import { IndexState } from '../state.ts'
 import { exactEngine } from '../vectors/exact.ts'
 import { type Fetched, fetchCheckpoint } from './fetch.ts'
-import { type Published, publishCheckpoint } from './publish.ts'
+import { cutByOwn, type Published, publishCheckpoint } from './publish.ts'
 import type { CheckpointStore } from './shared.ts'
 
 export const MAC_KEY = Buffer.alloc(32, 7)
@@ -38,10 +38,14 @@ export class FixtureServer {
   }
 
   publish(
-    store: CheckpointStore | null = this.#place.store,
+    store: CheckpointStore = this.#place.store,
     signal = new AbortController().signal,
   ): Promise<Published> {
     return publishCheckpoint({ ...this.#deps(signal), store, owner: this.owner })
+  }
+
+  cutByOwn(): Promise<void> {
+    return cutByOwn({ ...this.#deps(new AbortController().signal), owner: this.owner })
   }
 
   fetch(store: CheckpointStore = this.#place.store): Promise<Fetched | null> {

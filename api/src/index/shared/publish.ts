@@ -7,7 +7,7 @@ import type { Manifest } from '../checkpoint/checkpoint.ts'
 import { readLog } from '../database-source.ts'
 import { checkHistory, HistoryChanged } from '../tail.ts'
 import { clean } from './clean.ts'
-import { linkNewest, oldestKept } from './local.ts'
+import { linkNewest, newest, oldestKept } from './local.ts'
 import { cutLog } from './log-cut.ts'
 import {
   type CheckpointStore,
@@ -28,8 +28,7 @@ const RENEW_MS = 60_000
 
 export interface PublishDeps {
   readonly pool: Pool
-  /** Null where no other server could begin with it: then only the log is cut. */
-  readonly store: CheckpointStore | null
+  readonly store: CheckpointStore
   readonly macKey: Buffer
   /** The index process's folder. */
   readonly dir: string
@@ -51,18 +50,20 @@ export async function publishCheckpoint(deps: PublishDeps): Promise<Published> {
   const { position } = linked.manifest
   // A database that was restored is no reason to offer a checkpoint of what it has lost.
   checkHistory(position, await readLog(deps.pool, position.seq))
-  if (deps.store === null) {
-    await cut(deps, await oldestKept(deps.dir, position.seq))
-    return 'nothing'
-  }
   using held = holdTerm(deps, term)
-  return await publish({ ...deps, store: deps.store, signal: held.signal }, linked, term)
+  return await publish({ ...deps, signal: held.signal }, linked, term)
 }
 
-type Deps = PublishDeps & { readonly store: CheckpointStore }
+/** Where checkpoints stay on this disk and no other server could begin with one: only the log is cut, by one server. */
+export async function cutByOwn(deps: Omit<PublishDeps, 'store' | 'macKey' | 'signal'>): Promise<void> {
+  const own = await newest(deps.dir)
+  if (own === null || (await takeTerm(deps.pool, deps.owner)) === null) return
+  checkHistory(own.position, await readLog(deps.pool, own.position.seq))
+  await cut(deps, await oldestKept(deps.dir, own.position.seq))
+}
 
 async function publish(
-  deps: Deps,
+  deps: PublishDeps,
   { manifest, dir }: { manifest: Manifest; dir: string },
   term: number,
 ): Promise<Published> {
@@ -82,7 +83,7 @@ async function publish(
   return newer ? 'published' : 'nothing'
 }
 
-async function putManifest({ store, macKey, signal }: Deps, manifest: Omit<SharedManifest, 'format'>) {
+async function putManifest({ store, macKey, signal }: PublishDeps, manifest: Omit<SharedManifest, 'format'>) {
   const key = manifestKey({ seq: manifest.checkpoint.position.seq, term: manifest.term })
   const put = () => store.put(key, Readable.from([sealManifest(manifest, macKey)]), { signal })
   try {
@@ -96,7 +97,7 @@ async function putManifest({ store, macKey, signal }: Deps, manifest: Omit<Share
 }
 
 /** The newest manifests that continue in this database's log. A later term's are none of this builder's business. */
-async function usable(deps: Deps, term: number, most: number): Promise<SharedManifest[]> {
+async function usable(deps: PublishDeps, term: number, most: number): Promise<SharedManifest[]> {
   const found: SharedManifest[] = []
   for (const name of await listManifests(deps.store)) {
     if (found.length === most) break
@@ -115,7 +116,7 @@ async function usable(deps: Deps, term: number, most: number): Promise<SharedMan
   return found
 }
 
-async function cut({ pool, log }: PublishDeps, seq: number): Promise<void> {
+async function cut({ pool, log }: Pick<PublishDeps, 'pool' | 'log'>, seq: number): Promise<void> {
   const removed = await cutLog(pool, seq)
   if (removed > 0) log.info({ removed, before: seq }, 'the log was cut')
 }
