@@ -26,11 +26,10 @@ export class HistoryChanged extends Error {
 export function checkHistory(position: LogPosition, { head, entryId, entries }: LogReading): void {
   if (head.seq < position.seq)
     throw new HistoryChanged(`the log ends at ${head.seq}, before position ${position.seq}`)
-  if (entryId !== null && entryId !== position.entryId)
-    throw new HistoryChanged(`entry ${position.seq} is another one`)
-  // Without an entry to compare, only an unchanged epoch says that nothing was cut off.
-  if (entryId === null && head.epoch !== position.epoch)
-    throw new HistoryChanged(`a new epoch began, and entry ${position.seq} is not there to compare`)
+  // Numbers say nothing: after a restore the same ones are given out again. An entry that the log no longer has can't
+  // be compared, and who is so far behind is better off with a checkpoint anyway.
+  if (position.seq > 0 && entryId !== position.entryId)
+    throw new HistoryChanged(`entry ${position.seq} is ${entryId === null ? 'gone' : 'another one'}`)
   for (let i = 0; i < Math.max(entries.length, 1); i++) {
     const next = entries[i]?.seq ?? head.seq + 1
     if (next !== position.seq + 1 + i && head.seq > position.seq)
