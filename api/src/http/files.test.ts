@@ -252,7 +252,8 @@ test('viewers get the version that is searched, editors every version', async ()
 
 test('an original that is gone from the storage, or cut, is an error and never half a file', async () => {
   const { versionId } = await upload(owner, collection, 'cut.txt', randomBytes(100))
-  const file = await library.blobs.localPath((await versionRow(versionId)).storage_key)
+  await using stored = await library.blobs.localPath((await versionRow(versionId)).storage_key)
+  const file = stored.path
   await truncate(file, 50)
   for (const damage of ['cut', 'gone']) {
     if (damage === 'gone') await rm(file)
