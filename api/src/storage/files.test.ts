@@ -23,7 +23,7 @@ async function open() {
   }
 }
 
-blobStoreCases('the filesystem', 3_000_000, open)
+blobStoreCases('the filesystem', { large: 3_000_000, largeRace: true }, open)
 
 afterEach(() => vi.restoreAllMocks())
 

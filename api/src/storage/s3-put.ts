@@ -197,7 +197,8 @@ class Upload {
   }
 
   #fail(error: unknown): void {
-    this.failure ??= error instanceof Error ? error : new Error(String(error))
+    if (this.#stop.signal.aborted) return
+    this.failure = error instanceof Error ? error : new Error(String(error))
     this.#stop.abort()
     this.#onFailure(this.failure)
   }
