@@ -8,6 +8,8 @@ export type Accident =
   | { readonly kind: 'lose-answer'; readonly request: RegExp }
   /** The connection breaks after so many bytes of the answer. */
   | { readonly kind: 'cut-answer'; readonly request: RegExp; readonly after: number }
+  /** One byte of the request is another, that far into it. */
+  | { readonly kind: 'garble-request'; readonly request: RegExp; readonly at: number }
   /** One byte of the answer is another, that far into it. */
   | { readonly kind: 'garble-answer'; readonly request: RegExp; readonly at: number }
 
@@ -15,6 +17,9 @@ export interface Line extends AsyncDisposable {
   readonly env: S3Environment
   /** Connections to the server. */
   open(): number
+  /** Nothing gets through and what is open is torn down, until `mend`. */
+  cut(): void
+  mend(): void
   /** What clients send goes no further, until `go`. */
   stall(): void
   go(): void
@@ -23,18 +28,25 @@ export interface Line extends AsyncDisposable {
   readonly happened: number
 }
 
+function garble(bytes: Buffer, at: number): void {
+  bytes[at] = (bytes[at] ?? 0) ^ 1
+}
+
 export async function s3Line(env: S3Environment): Promise<Line> {
   const target = new URL(env.AWS_ENDPOINT_URL_S3)
-  const pairs = new Set<{ from: net.Socket; to: net.Socket }>()
+  const pairs = new Set<{ from: net.Socket; to: net.Socket; held: Buffer[] }>()
+  let up = true
   let stalled = false
   let planned: Accident | undefined
   let happened = 0
 
   const server = net.createServer((from) => {
+    if (!up) return from.destroy()
     const to = net.connect(Number(target.port), target.hostname)
-    const pair = { from, to }
+    const pair = { from, to, held: [] as Buffer[] }
     pairs.add(pair)
     let fate: Accident | undefined
+    let asked = 0
     let answered = 0
     const end = () => {
       pairs.delete(pair)
@@ -47,13 +59,20 @@ export async function s3Line(env: S3Environment): Promise<Line> {
       if (planned?.request.test(chunk.subarray(0, 500).toString('latin1'))) {
         fate = planned
         planned = undefined
+        asked = 0
         answered = 0
       }
-      if (!to.write(chunk)) from.pause()
+      asked += chunk.length
+      if (fate?.kind === 'garble-request' && asked > fate.at) {
+        happened++
+        garble(chunk, fate.at - (asked - chunk.length))
+        fate = undefined
+      }
+      // Held, not paused: a socket that nobody reads does not notice that its other end is gone.
+      if (stalled) pair.held.push(chunk)
+      else if (!to.write(chunk)) from.pause()
     })
-    to.on('drain', () => {
-      if (!stalled) from.resume()
-    })
+    to.on('drain', () => from.resume())
     from.on('drain', () => to.resume())
     to.on('data', (chunk) => {
       const before = answered
@@ -69,27 +88,37 @@ export async function s3Line(env: S3Environment): Promise<Line> {
       }
       if (fate?.kind === 'garble-answer' && answered > fate.at) {
         happened++
-        const at = fate.at - before
-        chunk[at] = (chunk[at] ?? 0) ^ 1
+        garble(chunk, fate.at - before)
         fate = undefined
       }
       if (!from.write(chunk)) to.pause()
     })
-    if (stalled) from.pause()
   })
+  const tearDown = () => {
+    for (const { from, to } of pairs) {
+      from.destroy()
+      to.destroy()
+    }
+  }
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   const port = address !== null && typeof address === 'object' ? address.port : 0
   return {
     env: { ...env, AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${port}` },
     open: () => pairs.size,
+    cut() {
+      up = false
+      tearDown()
+    },
+    mend() {
+      up = true
+    },
     stall() {
       stalled = true
-      for (const { from } of pairs) from.pause()
     },
     go() {
       stalled = false
-      for (const { from } of pairs) from.resume()
+      for (const { to, held } of pairs) for (const chunk of held.splice(0)) to.write(chunk)
     },
     next(accident) {
       planned = accident
@@ -99,10 +128,7 @@ export async function s3Line(env: S3Environment): Promise<Line> {
     },
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve))
-      for (const { from, to } of pairs) {
-        from.destroy()
-        to.destroy()
-      }
+      tearDown()
       await closed
     },
   }

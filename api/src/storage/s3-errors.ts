@@ -5,6 +5,8 @@ import { AppError } from '../errors.ts'
 
 /** AWS has no such thing; stores that speak its protocol do. */
 const FULL = new Set(['InsufficientStorage', 'QuotaExceeded', 'XMinioStorageFull'])
+/** What S3 got was not what was sent, by its checksum or length. */
+const DAMAGED = new Set(['BadDigest', 'IncompleteBody', 'InvalidDigest', 'XAmzContentSHA256Mismatch'])
 /** Names of errors that come from the SDK itself and have no system code. */
 const AWAY = new Set(['TimeoutError', 'CredentialsProviderError', 'NetworkingError', 'TokenProviderError'])
 
@@ -27,6 +29,12 @@ export function translate(error: unknown, what: string): unknown {
     if (status === 507 || FULL.has(error.name))
       return new AppError('STORAGE_FULL', {}, { cause: error, internal })
     if (status >= 500 || status === 429 || error.name === 'RequestTimeout') return noAnswer(error, internal)
+    if (DAMAGED.has(error.name))
+      return new AppError(
+        'UNAVAILABLE',
+        { reason: 'what was sent to the storage was damaged on the way' },
+        { cause: error, internal },
+      )
     if (status === 409)
       return new AppError(
         'UNAVAILABLE',

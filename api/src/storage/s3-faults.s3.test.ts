@@ -45,6 +45,21 @@ test.each([
   await expect(opened.store.put('a', counted(bytes).body)).rejects.toMatchObject({ code: 'CONFLICT' })
 })
 
+test.each([
+  ['the only request', 100_000, /^PUT [^\n]*x-id=PutObject/],
+  ['a part of a large one', 9_000_000, /^PUT [^\n]*partNumber=1/],
+])('bytes that are damaged on their way to S3 are refused there: %s', async (_, size, request) => {
+  await using line = await s3Line(env)
+  await using opened = await openS3Store(line.env)
+  line.next({ kind: 'garble-request', request, at: 50_000 })
+  await expect(opened.store.put('a', counted(randomBytes(size)).body)).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    message: expect.stringContaining('damaged on the way'),
+  })
+  expect(line.happened).toBe(1)
+  expect(await opened.residue()).toEqual([])
+})
+
 test('a part whose answer got lost is sent again', async () => {
   await using line = await s3Line(env)
   await using opened = await openS3Store(line.env)
@@ -80,10 +95,12 @@ test('an abort while S3 stalls ends the put and leaves nothing', async () => {
   while (taken() < 16 * MB) await sleep(1)
   line.stall()
   await sleep(200)
+  const open = line.open()
   controller.abort(new Error('given up'))
+  await expect.poll(() => body.destroyed).toBe(true)
+  await expect.poll(() => line.open()).toBeLessThan(open)
   line.go()
   await expect(put).rejects.toThrow('given up')
-  expect(body.destroyed).toBe(true)
   await expect.poll(() => opened.residue()).toEqual([])
 })
 
