@@ -20,8 +20,8 @@ export interface Line extends AsyncDisposable {
   /** Nothing gets through and what is open is torn down, until `mend`. */
   cut(): void
   mend(): void
-  /** What clients send goes no further, until `go`. */
-  stall(): void
+  /** Requests whose first line matches go no further, until `go`. */
+  stall(request: RegExp): void
   go(): void
   next(accident: Accident): void
   /** How many accidents have happened. */
@@ -34,16 +34,16 @@ function garble(bytes: Buffer, at: number): void {
 
 export async function s3Line(env: S3Environment): Promise<Line> {
   const target = new URL(env.AWS_ENDPOINT_URL_S3)
-  const pairs = new Set<{ from: net.Socket; to: net.Socket; held: Buffer[] }>()
+  const pairs = new Set<{ from: net.Socket; to: net.Socket; held: Buffer[] | null }>()
   let up = true
-  let stalled = false
+  let stalled: RegExp | undefined
   let planned: Accident | undefined
   let happened = 0
 
   const server = net.createServer((from) => {
     if (!up) return from.destroy()
     const to = net.connect(Number(target.port), target.hostname)
-    const pair = { from, to, held: [] as Buffer[] }
+    const pair = { from, to, held: null as Buffer[] | null }
     pairs.add(pair)
     let fate: Accident | undefined
     let asked = 0
@@ -56,7 +56,9 @@ export async function s3Line(env: S3Environment): Promise<Line> {
     from.on('error', () => {}).on('close', end)
     to.on('error', () => {}).on('close', end)
     from.on('data', (chunk) => {
-      if (planned?.request.test(chunk.subarray(0, 500).toString('latin1'))) {
+      const begin = chunk.subarray(0, 500).toString('latin1')
+      if (stalled?.test(begin)) pair.held ??= []
+      if (planned?.request.test(begin)) {
         fate = planned
         planned = undefined
         asked = 0
@@ -69,7 +71,7 @@ export async function s3Line(env: S3Environment): Promise<Line> {
         fate = undefined
       }
       // Held, not paused: a socket that nobody reads does not notice that its other end is gone.
-      if (stalled) pair.held.push(chunk)
+      if (pair.held !== null) pair.held.push(chunk)
       else if (!to.write(chunk)) from.pause()
     })
     to.on('drain', () => from.resume())
@@ -113,12 +115,15 @@ export async function s3Line(env: S3Environment): Promise<Line> {
     mend() {
       up = true
     },
-    stall() {
-      stalled = true
+    stall(request) {
+      stalled = request
     },
     go() {
-      stalled = false
-      for (const { to, held } of pairs) for (const chunk of held.splice(0)) to.write(chunk)
+      stalled = undefined
+      for (const pair of pairs) {
+        for (const chunk of pair.held ?? []) pair.to.write(chunk)
+        pair.held = null
+      }
     },
     next(accident) {
       planned = accident

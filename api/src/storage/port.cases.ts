@@ -161,6 +161,8 @@ export function blobStoreCases(
       const put = opened.store.put('cut', body)
       setImmediate(() => body.destroy())
       await expect(put).rejects.toThrow(/closed before its end|Premature close/)
+      const gone = new Readable({ read() {} }).destroy()
+      await expect(opened.store.put('gone', gone)).rejects.toThrow(/closed before its end|Premature close/)
       expect(await opened.residue()).toEqual([])
     })
 

@@ -30,6 +30,14 @@ function counted(bytes: Buffer): { body: Readable; taken: () => number } {
   return { body: Readable.from(chunks(), { objectMode: false }), taken: () => taken }
 }
 
+const PART = /^PUT [^\n]*partNumber=/
+
+/** Waits until it has come to `least` and grows no more. */
+async function settled(taken: () => number, least: number): Promise<void> {
+  while (taken() < least) await sleep(5)
+  for (let before = -1; before !== taken(); await sleep(500)) before = taken()
+}
+
 test.each([
   ['the only request', 1_000, /^PUT [^\n]*x-id=PutObject/],
   ['the last request of a large one', 9_000_000, /^POST [^\n]*uploadId=/],
@@ -75,14 +83,31 @@ test('while S3 stalls, no more is taken from the sender than a few parts', async
   await using opened = await openS3Store(line.env)
   const bytes = randomBytes(70 * MB)
   const { body, taken } = counted(bytes)
+  line.stall(PART)
   const put = opened.store.put('a', body)
-  // The upload has begun when its first part is full.
-  while (taken() < 8 * MB) await sleep(1)
-  line.stall()
-  for (let before = -1; before !== taken(); await sleep(500)) before = taken()
+  await settled(taken, 16 * MB)
   expect(taken()).toBeLessThan(40 * MB)
   line.go()
   expect((await put).sha256).toBe(createHash('sha256').update(bytes).digest('hex'))
+})
+
+test('many writers together have no more under way than a few parts, and one each that they fill', async () => {
+  await using line = await s3Line(env)
+  await using opened = await openS3Store(line.env)
+  const bytes = randomBytes(40 * MB)
+  const writers = Array.from({ length: 12 }, () => counted(bytes))
+  const taken = () => writers.reduce((sum, writer) => sum + writer.taken(), 0)
+  const stop = new AbortController()
+  line.stall(PART)
+  const puts = writers.map(({ body }, i) => opened.store.put(`w/${i}`, body, { signal: stop.signal }))
+  const ended = Promise.allSettled(puts)
+  await settled(taken, 140 * MB)
+  const most = taken()
+  stop.abort(new Error('enough'))
+  line.go()
+  expect((await ended).map(({ status }) => status)).toEqual(Array(12).fill('rejected'))
+  expect(most).toBeLessThan(200 * MB)
+  await expect.poll(() => opened.residue()).toEqual([])
 })
 
 test('an abort while S3 stalls ends the put and leaves nothing', async () => {
@@ -90,18 +115,17 @@ test('an abort while S3 stalls ends the put and leaves nothing', async () => {
   await using opened = await openS3Store(line.env)
   const { body, taken } = counted(randomBytes(70 * MB))
   const controller = new AbortController()
+  line.stall(PART)
   const put = opened.store.put('a', body, { signal: controller.signal })
   put.catch(() => {})
-  while (taken() < 16 * MB) await sleep(1)
-  line.stall()
-  await sleep(200)
+  await settled(taken, 16 * MB)
   const open = line.open()
   controller.abort(new Error('given up'))
-  await expect.poll(() => body.destroyed).toBe(true)
-  await expect.poll(() => line.open()).toBeLessThan(open)
-  line.go()
+  // Also the parts' own connections, which are still stalled.
   await expect(put).rejects.toThrow('given up')
-  await expect.poll(() => opened.residue()).toEqual([])
+  expect(body.destroyed).toBe(true)
+  await expect.poll(() => line.open()).toBeLessThan(open)
+  expect(await opened.residue()).toEqual([])
 })
 
 test.each(['cut-answer', 'garble-answer'] as const)(

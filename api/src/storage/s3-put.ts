@@ -14,6 +14,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import type { PartSlots } from './part-slots.ts'
 import type { Stored } from './port.ts'
 import { abortReason, receiveBody } from './receive-body.ts'
 import { BODY_PATIENCE } from './s3-client.ts'
@@ -22,13 +23,14 @@ import { taken, translate } from './s3-errors.ts'
 const PART_BYTES = 8 * 1024 * 1024
 /** S3 takes no more. */
 const PARTS = 10_000
-/** With the one that is being filled and copied: at most 32 MB a writer. */
+/** Of one writer. What all of them have under way is bounded by the slots they share. */
 const IN_FLIGHT = 3
 /** Says who wrote an object. */
 const WRITER = 'terrace-writer'
 
 export interface ObjectAddress {
   readonly client: S3Client
+  readonly slots: PartSlots
   readonly bucket: string
   /** With the store's prefix. */
   readonly key: string
@@ -161,8 +163,9 @@ class Upload {
   }
 
   async #sendPart(): Promise<void> {
-    const { client, bucket: Bucket, key: Key } = this.#at
+    const { client, slots, bucket: Bucket, key: Key } = this.#at
     this.#uploadId ??= await this.#create()
+    const giveBack = await slots.take(this.#signal)
     const PartNumber = ++this.#sent
     const part = { Bucket, Key, UploadId: this.#uploadId, PartNumber, Body: this.#take() }
     const sending = client
@@ -173,7 +176,10 @@ class Upload {
         },
         (error: unknown) => this.#fail(translate(error, this.#what('UploadPart'))),
       )
-      .finally(() => this.#inFlight.delete(sending))
+      .finally(() => {
+        this.#inFlight.delete(sending)
+        giveBack()
+      })
     this.#inFlight.add(sending)
     if (this.#inFlight.size >= IN_FLIGHT) await Promise.race(this.#inFlight)
     this.#signal.throwIfAborted()

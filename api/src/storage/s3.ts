@@ -19,6 +19,7 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { AppError } from '../errors.ts'
 import { ownFile, sweepOwnFiles } from './own-files.ts'
+import { PartSlots } from './part-slots.ts'
 import { type BlobStore, checkKey, checkPrefix, isKey } from './port.ts'
 import { S3Body } from './s3-body.ts'
 import { createClients } from './s3-client.ts'
@@ -35,6 +36,8 @@ export interface S3Options {
   readonly abandonedMs?: number
 }
 
+/** 64 MB; beside them each writer has one part that it fills. */
+const PARTS_AT_ONCE = 8
 const DAY_MS = 24 * 3_600_000
 const MOST_SECONDS = 3_600
 
@@ -47,6 +50,7 @@ export async function createS3BlobStore(options: S3Options): Promise<BlobStore> 
   const { client, presigning } = await createClients(Bucket)
   await mkdir(fetched, { recursive: true, mode: 0o700 })
   await sweepOwnFiles(fetched)
+  const slots = new PartSlots(PARTS_AT_ONCE)
   const before = options.prefix === '' ? '' : `${options.prefix}/`
   const objectOf = (key: string) => before + checkKey(key)
   const where = (key: string) => `s3://${Bucket}/${before}${key}`
@@ -96,7 +100,7 @@ export async function createS3BlobStore(options: S3Options): Promise<BlobStore> 
   return {
     async put(key, body, putOptions = {}) {
       try {
-        return await putObject({ client, bucket: Bucket, key: objectOf(key) }, body, putOptions)
+        return await putObject({ client, slots, bucket: Bucket, key: objectOf(key) }, body, putOptions)
       } catch (error) {
         body.destroy()
         throw error
