@@ -3,6 +3,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 
 /** Tests that start the whole product; they come last, one after the other, with the web tier built. */
 const PRODUCT = 'local/**/*.product.test.ts'
+/** Tests that need an S3 server: `npm run test:s3` (vitest.s3.config.ts). */
+const S3 = '**/*.s3.test.ts'
 
 export default defineConfig({
   test: {
@@ -22,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'api',
           include: ['api/**/*.test.ts', 'contract/**/*.test.ts', 'local/**/*.test.ts', 'prisma/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, PRODUCT],
+          exclude: [...configDefaults.exclude, PRODUCT, S3],
           globalSetup: ['api/test/global-setup.ts'],
         },
       },

@@ -13,7 +13,7 @@ import { createPool, type Pool } from '../api/src/database/pool.ts'
 import { embeddedText } from '../api/src/ingest/embed.ts'
 import { startJobs } from '../api/src/jobs/jobs.ts'
 import { readTokenizer } from '../api/src/models/embedder-tokenizer.ts'
-import { createFileBlobStore } from '../api/src/storage/files.ts'
+import { openBlobStore } from '../api/src/storage/open.ts'
 import { insertCollection, MODEL_DIR, spawnIngest, upload } from '../api/test/ingest.ts'
 import { EMBEDDER_WEIGHTS } from '../contract/weights.ts'
 import { startPostgres } from '../local/postgres.ts'
@@ -72,7 +72,7 @@ async function throughput(): Promise<void> {
   const config = parseConfig(env)
   const pool = createPool(config, { name: 'bench' })
   const jobs = await startJobs(config, pool, pino({ enabled: false }), { supervise: false })
-  const blobs = await createFileBlobStore(config.storageDir)
+  const blobs = await openBlobStore(config)
   const ingest = spawnIngest({ ...env, LOG_LEVEL: 'info' })
   try {
     await ingest.ready()

@@ -11,14 +11,18 @@ const flag = z
   .enum(['0', '1', 'false', 'true', 'on', 'off'])
   .transform((v) => v === '1' || v === 'true' || v === 'on')
 
+/** A bucket's name; then, of a prefix, parts without anything that an address would need escaped. */
+const S3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/((?:[\w=-][\w=.-]*\/)*[\w=-][\w=.-]*))?\/?$/
+
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
   DATABASE_REPLICA_URL: z.string().optional(),
   DATABASE_AUTH: z.enum(['password']).default('password'),
   DATABASE_CA: z.string().optional(),
   MIGRATE_AT_START: flag.default(false),
-  /** `file:PATH`; `s3://BUCKET/PREFIX` comes with the index's own issue. */
-  STORAGE: z.string().regex(/^file:.+/, 'must be file:PATH'),
+  STORAGE: z
+    .string()
+    .refine((value) => /^file:.+/.test(value) || S3.test(value), 'must be file:PATH or s3://BUCKET/PREFIX'),
   INDEX_ENGINE: z.enum(['embedded']).default('embedded'),
   /** Where the index process keeps its local checkpoints. */
   INDEX_DIR: z.string().optional(),
@@ -43,13 +47,18 @@ const schema = z.object({
   INGEST_THREADS: z.coerce.number().int().min(0).max(64).default(0),
 })
 
+export type StorageConfig =
+  /** An absolute folder. */
+  | { readonly kind: 'files'; readonly dir: string }
+  /** Without slashes at the prefix's ends; empty for the bucket's root. */
+  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
+
 export type Config = Readonly<{
   databaseUrl: string
   databaseReplicaUrl: string | undefined
   databaseCa: string | undefined
   migrateAtStart: boolean
-  /** Absolute folder of the filesystem blob store. */
-  storageDir: string
+  storage: StorageConfig
   indexDir: string
   /** Whether servers share checkpoints through the blob store. */
   sharedCheckpoints: boolean
@@ -90,7 +99,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     databaseReplicaUrl: e.DATABASE_REPLICA_URL,
     databaseCa: e.DATABASE_CA,
     migrateAtStart: e.MIGRATE_AT_START,
-    storageDir: path.resolve(e.STORAGE.slice('file:'.length)),
+    storage: parseStorage(e.STORAGE),
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
     sharedCheckpoints:
       (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',
@@ -110,6 +119,13 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     supervised: e.TERRACE_SUPERVISED,
     ingestThreads: e.INGEST_THREADS,
   }
+}
+
+function parseStorage(value: string): StorageConfig {
+  const [, bucket, prefix = ''] = S3.exec(value) ?? []
+  return bucket === undefined
+    ? { kind: 'files', dir: path.resolve(value.slice('file:'.length)) }
+    : { kind: 's3', bucket, prefix }
 }
 
 /** Reads this process's environment. @throws like parseConfig */
@@ -168,6 +184,14 @@ export function childEnvironment(extra: Readonly<Record<string, string>> = {}): 
   }
   // Named, because the web tier's types (Next's) call an environment without it incomplete.
   return { ...base, ...extra, NODE_ENV: process.env.NODE_ENV ?? 'production' }
+}
+
+/** What the AWS SDK's own chain of region, endpoint and credentials reads, for children that reach the bucket. */
+export function awsEnvironment(): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const [name, value] of Object.entries(process.env))
+    if (/^AWS_/.test(name) && value !== undefined) found[name] = value
+  return found
 }
 
 /** Node's cache of compiled modules, for children that are trusted to write it; nothing where this process has none. */

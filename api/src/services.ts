@@ -21,7 +21,7 @@ import { createModels, type Models } from './models/registry.ts'
 import { type Auth, createAuth } from './people/auth.ts'
 import { sessionEnded } from './people/revoke.ts'
 import { createSessions, type Sessions } from './people/sessions.ts'
-import { createFileBlobStore } from './storage/files.ts'
+import { openBlobStore } from './storage/open.ts'
 import type { BlobStore } from './storage/port.ts'
 
 /** The longest statement here removes a purged document's pages, tens of thousands of them. */
@@ -86,7 +86,7 @@ export async function startServices(
     log,
     onSessionEnded: (userId) => sessionEnded(pool, sessions, userId),
   })
-  const blobs = await createFileBlobStore(config.storageDir)
+  const blobs = await openBlobStore(config)
   // Side by side: the index process loads and the embedder's thread warms up while the queues are looked at.
   const courier = createCourier(config, pool, log)
   stack.defer(() => courier.close())

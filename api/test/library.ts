@@ -9,7 +9,7 @@ import type { Pool } from '../src/database/pool.ts'
 import { startJobs } from '../src/jobs/jobs.ts'
 import { createEvents, type Events } from '../src/library/events.ts'
 import { createLog } from '../src/log.ts'
-import { createFileBlobStore } from '../src/storage/files.ts'
+import { openBlobStore } from '../src/storage/open.ts'
 import type { BlobStore } from '../src/storage/port.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
 import { type Person, type TestServer, testServer } from './server.ts'
@@ -35,8 +35,9 @@ export async function testLibrary(): Promise<TestLibrary> {
   const home = await import('node:fs/promises').then((fs) => fs.mkdtemp('/tmp/terrace-library-'))
   stack.defer(() => import('node:fs/promises').then((fs) => fs.rm(home, { recursive: true, force: true })))
   const config = db.config(home)
+  const folder = path.join(home, 'storage')
   const log = createLog(config, 'test')
-  const blobs = await createFileBlobStore(config.storageDir)
+  const blobs = await openBlobStore(config)
   const jobs = await startJobs(config, db.pool, log, { supervise: false })
   stack.defer(() => jobs.stop({ graceful: false }))
   const events = await createEvents(config, db.pool, log)
@@ -51,10 +52,10 @@ export async function testLibrary(): Promise<TestLibrary> {
     jobs,
     events,
     async stored() {
-      const entries = await readdir(config.storageDir, { recursive: true, withFileTypes: true })
+      const entries = await readdir(folder, { recursive: true, withFileTypes: true })
       return entries
         .filter((entry) => !entry.isDirectory())
-        .map((entry) => path.join(path.relative(config.storageDir, entry.parentPath), entry.name))
+        .map((entry) => path.join(path.relative(folder, entry.parentPath), entry.name))
     },
     collection: async (person, name = 'Things') => (await person.api.collections.create.mutate({ name })).id,
     async waitingJobs(queue) {

@@ -384,7 +384,7 @@ describe('the seed’s faults, side by side', () => {
       'SELECT storage_key FROM document_versions WHERE id = $1',
       [versionId],
     )
-    await writeFile(path.join(product.config.storageDir, 'blobs', rows[0]?.storage_key ?? ''), '')
+    await writeFile(path.join(product.home, 'storage/blobs', rows[0]?.storage_key ?? ''), '')
     await keep(owner.fetch(`/files/${versionId}`))
     const output = product.output()
     expect(output).toContain('"msg":"request"')

@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { rm, truncate } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import net from 'node:net'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Readable } from 'node:stream'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type TestLibrary, testLibrary, upload } from '../../test/library.ts'
 import type { Person } from '../../test/server.ts'
+import { AppError } from '../errors.ts'
 
 let library: TestLibrary
 let owner: Person
@@ -252,7 +254,8 @@ test('viewers get the version that is searched, editors every version', async ()
 
 test('an original that is gone from the storage, or cut, is an error and never half a file', async () => {
   const { versionId } = await upload(owner, collection, 'cut.txt', randomBytes(100))
-  const file = await library.blobs.localPath((await versionRow(versionId)).storage_key)
+  await using stored = await library.blobs.localPath((await versionRow(versionId)).storage_key)
+  const file = stored.path
   await truncate(file, 50)
   for (const damage of ['cut', 'gone']) {
     if (damage === 'gone') await rm(file)
@@ -263,6 +266,34 @@ test('an original that is gone from the storage, or cut, is an error and never h
     }
   }
   await library.pool.query('DELETE FROM document_versions WHERE id = $1', [versionId])
+})
+
+test('a client that leaves a download ends the reading of it', async () => {
+  const { versionId } = await upload(owner, collection, 'long.txt', randomBytes(100_000))
+  const original = new Readable({ read() {} })
+  original.push(randomBytes(10))
+  const get = vi.spyOn(library.blobs, 'get').mockResolvedValue(original)
+  try {
+    const leaving = new AbortController()
+    const response = await owner.fetch(`/files/${versionId}`, { signal: leaving.signal })
+    expect(response.status).toBe(200)
+    leaving.abort()
+    await expect.poll(() => original.destroyed).toBe(true)
+  } finally {
+    get.mockRestore()
+  }
+})
+
+test('a storage that does not answer is said to be away, not to have lost the file', async () => {
+  const { versionId } = await upload(owner, collection, 'away.txt', randomBytes(100))
+  const away = new AppError('UNAVAILABLE', { reason: 'the storage does not answer' })
+  const size = vi.spyOn(library.blobs, 'size').mockRejectedValue(away)
+  try {
+    const response = await owner.fetch(`/files/${versionId}`)
+    expect([response.status, await response.json()]).toMatchObject([503, { code: 'UNAVAILABLE' }])
+  } finally {
+    size.mockRestore()
+  }
 })
 
 /** A raw upload whose body the test writes piece by piece. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { testDatabase } from '../../test/database.ts'
 import { createPool } from '../database/pool.ts'
+import { AppError } from '../errors.ts'
 import type { IndexStatus } from '../index/port.ts'
 import { BEHIND_LIMIT_MS, createReadiness } from './readiness.ts'
 
@@ -14,15 +15,18 @@ const LOADED: IndexStatus = {
   engine: 'exact',
 }
 
+const blobs = { check: () => Promise.resolve() }
+
 test('fails for causes of its own only', async () => {
   await using db = await testDatabase()
   const config = db.config('/tmp')
   const status: { now: IndexStatus } = { now: LOADED }
-  const deps = { config, pool: db.pool, embedder: null, index: { status: () => status.now } }
+  const deps = { config, pool: db.pool, blobs, embedder: null, index: { status: () => status.now } }
   const readiness = createReadiness(deps)
   const reasons = async () => (await readiness.check()).reasons
 
-  expect(await readiness.check()).toMatchObject({ ready: true, database: 'ok', models: { embedder: null } })
+  const works = { ready: true, database: 'ok', storage: 'ok', models: { embedder: null } }
+  expect(await readiness.check()).toMatchObject(works)
   status.now = { ...LOADED, ready: false, position: null }
   expect(await reasons()).toEqual(['the index is not loaded'])
 
@@ -42,7 +46,8 @@ test('fails for causes of its own only', async () => {
 
 test('a migration of this build that is missing fails it; newer ones are normal', async () => {
   await using db = await testDatabase()
-  const deps = { config: db.config('/tmp'), pool: db.pool, embedder: null, index: { status: () => LOADED } }
+  const index = { status: () => LOADED }
+  const deps = { config: db.config('/tmp'), pool: db.pool, blobs, embedder: null, index }
   await db.pool.query(
     "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('n', 'c', '29990101000000_newer', now())",
   )
@@ -60,7 +65,8 @@ test('a database and a storage that are away are reported, never failing', async
   const config = { ...db.config('/nowhere'), databaseUrl: 'postgresql://postgres@127.0.0.1:1/none' }
   const pool = createPool(config, { name: 'terrace-test' })
   const index = { status: () => ({ ...LOADED, behindMs: 100_000 }) }
-  const result = await createReadiness({ config, pool, embedder: null, index }).check()
+  const away = { check: () => Promise.reject(new AppError('UNAVAILABLE', { reason: 'away' })) }
+  const result = await createReadiness({ config, pool, blobs: away, embedder: null, index }).check()
   expect(result).toMatchObject({ ready: true, reasons: [], database: 'unreachable', storage: 'unreachable' })
   await pool.end()
 })

@@ -1,11 +1,11 @@
 // GET /readyz (DESIGN §10): fails only for causes of this server's own, since a database that is away is away for
 // every server, and taking them all out would help nobody. The database, storage and models are reported, not judged.
-import { access, constants } from 'node:fs/promises'
 import type { Config } from '../config.ts'
 import { missingMigrations } from '../database/migrate.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Index } from '../index/port.ts'
 import type { Embedder } from '../models/port.ts'
+import type { BlobStore } from '../storage/port.ts'
 
 /** Milliseconds. Promise P4: a server that is further behind than this leaves the target group. */
 export const BEHIND_LIMIT_MS = 15_000
@@ -32,6 +32,7 @@ export interface ReadinessDependencies {
   readonly config: Config
   readonly pool: Pool
   readonly index: Pick<Index, 'status'>
+  readonly blobs: Pick<BlobStore, 'check'>
   readonly embedder: Embedder | null
 }
 
@@ -42,7 +43,8 @@ export interface ReadinessCheck {
   readonly draining: boolean
 }
 
-export function createReadiness({ config, pool, index, embedder }: ReadinessDependencies): ReadinessCheck {
+export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
+  const { config, pool, index, blobs, embedder } = deps
   let draining = false
   // Migrations are never taken back, so once nothing was missing nothing will be.
   let migrated = false
@@ -68,7 +70,7 @@ export function createReadiness({ config, pool, index, embedder }: ReadinessDepe
 
   async function storage(): Promise<boolean> {
     try {
-      await inTime(access(config.storageDir, constants.W_OK))
+      await inTime(blobs.check(AbortSignal.timeout(PATIENCE_MS)))
       return true
     } catch {
       return false

@@ -19,7 +19,7 @@ import { startJobs } from '../jobs/jobs.ts'
 import { createLog } from '../log.ts'
 import { startEmbedder } from '../models/embedder.ts'
 import type { Embedder } from '../models/port.ts'
-import { createFileBlobStore } from '../storage/files.ts'
+import { openBlobStore } from '../storage/open.ts'
 import type { BlobStore } from '../storage/port.ts'
 import { type Ingest, startIngest } from './ingest.ts'
 import { type ParserPool, startParserPool } from './parse/pool.ts'
@@ -46,12 +46,9 @@ beforeAll(async () => {
   const config = db.config(home, { MODEL_DIR, INGEST_THREADS: '1' })
   const log = createLog(config, 'ingest-test')
   jobs = await startJobs(config, db.pool, log, { supervise: true })
-  const stored = await createFileBlobStore(config.storageDir)
+  const stored = await openBlobStore(config)
   const blobs: BlobStore = {
-    put: (...args) => stored.put(...args),
-    size: (key) => stored.size(key),
-    delete: (key) => stored.delete(key),
-    localPath: (key) => stored.localPath(key),
+    ...stored,
     async get(key, range) {
       if (full) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
       return await stored.get(key, range)

@@ -10,7 +10,7 @@ import { startJobs } from '../jobs/jobs.ts'
 import { createLog } from '../log.ts'
 import { startEmbedder } from '../models/embedder.ts'
 import { findWeights } from '../models/weights.ts'
-import { createFileBlobStore } from '../storage/files.ts'
+import { openBlobStore } from '../storage/open.ts'
 import { PARSERS, startIngest } from './ingest.ts'
 import { startParserPool } from './parse/pool.ts'
 
@@ -54,7 +54,7 @@ async function run(): Promise<void> {
   })
   stack.defer(() => pool.end())
   await databaseIsReady(pool)
-  const blobs = await createFileBlobStore(config.storageDir)
+  const blobs = await openBlobStore(config)
   const found = await findWeights(config.modelDir)
   const tokenizer = found.state === 'found' ? found.weights.tokenizer : null
   const [embedder, parsers, jobs] = await Promise.all([

@@ -144,6 +144,23 @@ test('a purge that fails after the blob went is finished by the next', async () 
   expect(await library.blobs.size(key)).toBeNull()
 })
 
+test('the sweep comes to the store too, and a store that is away keeps nothing else from being swept', async () => {
+  await library.pool.query(
+    "INSERT INTO pending_blobs (key, created_at) VALUES ('originals/00/left', now() - interval '1 day')",
+  )
+  let sweeps = 0
+  const away: BlobStore = {
+    ...library.blobs,
+    async sweep() {
+      sweeps++
+      throw new Error('away')
+    },
+  }
+  await expect(sweep({ ...deps, blobs: away })).rejects.toThrow('away')
+  expect(sweeps).toBe(1)
+  expect(await count("SELECT 1 FROM pending_blobs WHERE key = 'originals/00/left'")).toBe(0)
+})
+
 test('the worker purges what is deleted, documents and whole collections', async () => {
   const worker = await startPurge(deps)
   try {

@@ -1,6 +1,7 @@
 // What was deleted goes for good: vectors, passages, pages, rows, and blobs that no other version names. Runs in
 // the API process as jobs of the queue `purge`; every step may be done again after a crash at any point.
-// The sweep, every so often, removes blobs that were stored and never named, and whatever a lost job left.
+// The sweep, every so often, removes blobs that were stored and never named, pieces of blobs that were never finished,
+// and whatever a lost job left.
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { type Client, type Pool, type Queryable, transaction } from '../database/pool.ts'
@@ -153,4 +154,6 @@ export async function sweep(deps: Omit<PurgeDeps, 'jobs'>): Promise<void> {
   const { rows: chats } = await deps.pool.query<{ id: string }>(`SELECT id FROM chats WHERE ${late}`)
   for (const { id } of chats) await deps.pool.query('DELETE FROM chats WHERE id = $1', [id])
   if (chats.length > 0) deps.log.info({ chats: chats.length }, 'purged chats')
+  // Last, so that a store that is away holds up nothing else.
+  await deps.blobs.sweep()
 }

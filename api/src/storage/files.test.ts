@@ -23,7 +23,7 @@ async function open() {
   }
 }
 
-blobStoreCases('the filesystem', open)
+blobStoreCases('the filesystem', { large: 3_000_000, largeRace: true }, open)
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -117,6 +117,31 @@ test('what a killed writer left is swept at the next start, what a living one wr
   expect(await opened.store.size('never')).toBeNull()
 })
 
+test('a folder counts in the order of keys as its name with the slash', async () => {
+  await using opened = await open()
+  const keys = ['d/a/y', 'd/a-1', 'd/a.txt', 'd/a0', 'd/ab', 'd/b/c/e', 'd.x', 'e']
+  for (const key of keys) await opened.store.put(key, Readable.from([Buffer.from(key)]))
+  const listed = async (prefix: string) => {
+    const found: string[] = []
+    for await (const { key } of opened.store.list(prefix)) found.push(key)
+    return found
+  }
+  expect(await listed('')).toEqual([...keys].sort())
+  expect(await listed('d/a')).toEqual(['d/a-1', 'd/a.txt', 'd/a/y', 'd/a0', 'd/ab'])
+  expect(await listed('d/b/c/e')).toEqual(['d/b/c/e'])
+})
+
+test('a folder that is gone as a whole is no store without blobs', async () => {
+  await using opened = await open()
+  await opened.store.put('a', Readable.from([randomBytes(10)]))
+  await opened.store.check()
+  await rm(opened.dir, { recursive: true })
+  await expect(opened.store.size('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(opened.store.get('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(opened.store.localPath('a')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await expect(opened.store.check()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+})
+
 test('a restarted process sweeps what its own pid left before', async () => {
   await using opened = await open()
   await writeFile(path.join(opened.dir, 'incoming', `${process.pid}.another-life.1`), 'x')
@@ -128,6 +153,7 @@ test('a restarted process sweeps what its own pid left before', async () => {
 test('nobody else on the machine can read what is stored', async () => {
   await using opened = await open()
   await opened.store.put('one/file', Readable.from([randomBytes(10)]))
-  expect((await stat(await opened.store.localPath('one/file'))).mode & 0o077).toBe(0)
+  await using file = await opened.store.localPath('one/file')
+  expect((await stat(file.path)).mode & 0o077).toBe(0)
   expect((await stat(path.join(opened.dir, 'blobs'))).mode & 0o077).toBe(0)
 })

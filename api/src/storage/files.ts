@@ -1,16 +1,14 @@
 // The blob store on a filesystem: `blobs/KEY` holds what is complete, `incoming/` what is being written.
 // A blob appears by link(2) after its bytes are synced, so neither a crash nor a second writer shows half of it.
-import { createHash, randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { constants, createReadStream, type Dirent } from 'node:fs'
+import { access, type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import type { Readable } from 'node:stream'
 import { AppError } from '../errors.ts'
-import { type BlobStore, checkKey } from './port.ts'
+import { ownFile, sweepOwnFiles } from './own-files.ts'
+import { type BlobEntry, type BlobStore, checkKey, checkPrefix, type Stored } from './port.ts'
+import { receiveBody } from './receive-body.ts'
 
-/** One per process: a file of our pid with another token was left by an earlier process of that pid. */
-const TOKEN = randomUUID()
-/** Nothing writes for this long without a byte; only matters where a pid was given to a stranger. */
+/** Nothing writes for this long without a byte. */
 const ABANDONED_MS = 6 * 3_600_000
 
 /**
@@ -22,19 +20,30 @@ export async function createFileBlobStore(dir: string): Promise<BlobStore> {
   const incoming = path.join(dir, 'incoming')
   await makeFolder(blobs)
   await makeFolder(incoming)
-  await sweep(incoming)
+  await sweepOwnFiles(incoming, ABANDONED_MS)
   const fileOf = (key: string) => path.join(blobs, checkKey(key))
+
+  /** Null when there is no such blob; a folder that is gone as a whole (unmounted) is another matter. */
+  async function find(key: string): Promise<{ file: string; bytes: number } | null> {
+    const file = fileOf(key)
+    const found = await statBlob(file)
+    if (found !== null) return { file, bytes: found.size }
+    await access(blobs).catch((cause: unknown) => {
+      throw new AppError('UNAVAILABLE', { reason: 'the storage is not there' }, { cause })
+    })
+    return null
+  }
 
   return {
     async put(key, body, options = {}) {
-      const temporary = path.join(incoming, `${process.pid}.${TOKEN}.${randomUUID()}`)
+      const temporary = ownFile(incoming)
       try {
         const file = fileOf(key)
         options.signal?.throwIfAborted()
         const handle = await open(temporary, 'wx', 0o600)
-        let written: { bytes: number; sha256: string }
+        let stored: Stored
         try {
-          written = await write(handle, body, options)
+          stored = await receiveBody(body, options, (chunk) => writeAll(handle, chunk))
           await handle.sync()
         } finally {
           await handle.close()
@@ -49,7 +58,7 @@ export async function createFileBlobStore(dir: string): Promise<BlobStore> {
           await rm(file, { force: true })
           throw error
         }
-        return written
+        return stored
       } catch (error) {
         body.destroy()
         throw translate(error, key)
@@ -63,17 +72,13 @@ export async function createFileBlobStore(dir: string): Promise<BlobStore> {
         const handle = await open(fileOf(key), 'r')
         return createReadStream('', { fd: handle, ...range, highWaterMark: 256 * 1024 })
       } catch (error) {
+        if (codeOf(error) === 'ENOENT') await find(key)
         throw translate(error, key)
       }
     },
 
     async size(key) {
-      try {
-        return (await stat(fileOf(key))).size
-      } catch (error) {
-        if (codeOf(error) === 'ENOENT') return null
-        throw error
-      }
+      return (await find(key))?.bytes ?? null
     },
 
     async delete(key) {
@@ -81,51 +86,61 @@ export async function createFileBlobStore(dir: string): Promise<BlobStore> {
     },
 
     async *list(prefix) {
-      const names = await readdir(blobs, { recursive: true })
-      for (const key of names.filter((name) => name.startsWith(prefix)).sort()) {
-        const found = await stat(path.join(blobs, key)).catch(() => null)
-        if (found?.isFile() === true) yield { key, bytes: found.size, modifiedAt: found.mtime }
-      }
+      yield* list(blobs, '', checkPrefix(prefix))
     },
 
     async localPath(key) {
-      const file = fileOf(key)
-      try {
-        await stat(file)
-        return file
-      } catch (error) {
-        throw translate(error, key)
-      }
+      const found = await find(key)
+      if (found === null) throw new AppError('NOT_FOUND', {}, { internal: `blob ${key}` })
+      return { path: found.file, async [Symbol.asyncDispose]() {} }
     },
+
+    async presignPut(key) {
+      checkKey(key)
+      return null
+    },
+
+    async check() {
+      for (const folder of [blobs, incoming])
+        try {
+          await access(folder, constants.W_OK)
+        } catch (cause) {
+          throw new AppError('UNAVAILABLE', { reason: 'the storage can not be written' }, { cause })
+        }
+    },
+
+    sweep: () => sweepOwnFiles(incoming, ABANDONED_MS),
   }
 }
 
-async function write(
-  handle: FileHandle,
-  body: Readable,
-  options: { maxBytes?: number; signal?: AbortSignal },
-): Promise<{ bytes: number; sha256: string }> {
-  const hash = createHash('sha256')
-  const abort = () => body.destroy(abortReason(options.signal))
-  options.signal?.addEventListener('abort', abort, { once: true })
-  let bytes = 0
+async function statBlob(file: string): Promise<{ size: number; mtime: Date } | null> {
   try {
-    for await (const piece of body) {
-      options.signal?.throwIfAborted()
-      const chunk: Buffer = typeof piece === 'string' ? Buffer.from(piece) : piece
-      bytes += chunk.length
-      if (options.maxBytes !== undefined && bytes > options.maxBytes)
-        throw new AppError('TOO_LARGE', { limit: inMegabytes(options.maxBytes) })
-      hash.update(chunk)
-      await writeAll(handle, chunk)
-    }
-    options.signal?.throwIfAborted()
-  } finally {
-    options.signal?.removeEventListener('abort', abort)
+    return await stat(file)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null
+    throw error
   }
-  // A peer that vanished ends its request without the rest; only a stream that ended by itself is whole.
-  if (!body.readableEnded) throw new Error('the stream closed before its end')
-  return { bytes, sha256: hash.digest('hex') }
+}
+
+/** A folder counts in the order as its name with the slash, as it stands in keys: `a-1` comes before `a/x`. */
+async function* list(folder: string, before: string, prefix: string): AsyncGenerator<BlobEntry> {
+  let entries: Dirent[]
+  try {
+    entries = await readdir(folder, { withFileTypes: true })
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw error
+  }
+  const names = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort()
+  for (const name of names) {
+    const key = before + name
+    if (name.endsWith('/')) {
+      if (key.startsWith(prefix) || prefix.startsWith(key)) yield* list(path.join(folder, name), key, prefix)
+    } else if (key.startsWith(prefix)) {
+      const found = await statBlob(path.join(folder, name))
+      if (found !== null) yield { key, bytes: found.size, modifiedAt: found.mtime }
+    }
+  }
 }
 
 /** write(2) may take less than it was given, which is how a nearly full disk shows itself first. */
@@ -134,11 +149,6 @@ async function writeAll(handle: FileHandle, chunk: Buffer): Promise<void> {
     const { bytesWritten } = await handle.write(chunk, offset, chunk.length - offset)
     offset += bytesWritten
   }
-}
-
-function abortReason(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason
-  return reason instanceof Error ? reason : new Error('aborted')
 }
 
 /** mkdir -p whose every new name is on disk before anything is put below it. */
@@ -158,29 +168,6 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Removes what no living process is writing. */
-async function sweep(incoming: string): Promise<void> {
-  for (const name of await readdir(incoming)) {
-    const [pid = '', token] = name.split('.')
-    const file = path.join(incoming, name)
-    if (Number(pid) === process.pid ? token === TOKEN : alive(Number(pid))) {
-      const modified = (await stat(file).catch(() => null))?.mtimeMs ?? 0
-      if (Date.now() - modified < ABANDONED_MS) continue
-    }
-    await rm(file, { force: true })
-  }
-}
-
-function alive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return codeOf(error) === 'EPERM'
-  }
-}
-
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
@@ -197,9 +184,4 @@ function translate(error: unknown, key: string): unknown {
     default:
       return error
   }
-}
-
-export function inMegabytes(bytes: number): string {
-  const megabytes = bytes / (1024 * 1024)
-  return `${megabytes >= 1 ? Math.floor(megabytes) : Number(megabytes.toPrecision(2))} MB`
 }

@@ -8,7 +8,7 @@ import { pino } from 'pino'
 import { afterAll, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../test/database.ts'
 import { type Config, childEnvironment, deriveKey } from '../../config.ts'
-import { createFileBlobStore } from '../../storage/files.ts'
+import { openBlobStore } from '../../storage/open.ts'
 import { FixtureLibrary, unit } from '../fixtures.ts'
 import type { IndexQuery } from '../port.ts'
 import { createCourier } from '../shared/courier.ts'
@@ -65,7 +65,7 @@ class Place implements AsyncDisposable {
   }
 
   async manifests(): Promise<number[]> {
-    const store = await createFileBlobStore(this.config('x').storageDir)
+    const store = await openBlobStore(this.config('x'))
     return (await listManifests(store)).map(({ seq }) => seq)
   }
 
@@ -134,9 +134,9 @@ test('a builder that is killed at any moment leaves only checkpoints that are wh
   const right = await a.index.search(query(5))
   // From here on this test is the builder: the files are there, and each publication makes one more manifest.
   await a[Symbol.asyncDispose]()
-  const { databaseUrl, databaseCa, storageDir, indexDir, logLevel, release } = a.config
+  const { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release } = a.config
   const task: Task = {
-    config: { databaseUrl, databaseCa, storageDir, indexDir, logLevel, release },
+    config: { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release },
     macKey: deriveKey(a.config, 'checkpoint'),
     errand: { kind: 'publish', owner: 'the test' },
   }
@@ -159,7 +159,7 @@ test('a builder that is killed at any moment leaves only checkpoints that are wh
   for (let round = 0; round < 5; round++) {
     // Another server's term each time, so that every file has to be stored again.
     await place.db.pool.query("UPDATE index_builder SET owner = NULL, lease_until = now() - interval '1 s'")
-    const store = await createFileBlobStore(storageDir)
+    const store = await openBlobStore(a.config)
     for (const { key } of await listManifests(store)) await store.delete(key)
     await publish(whole * (0.4 + 0.12 * round))
     const b = await place.start(`b${round}`)

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import type { Logger } from 'pino'
-import { type Config, childEnvironment, compileCache, deriveKey } from '../../config.ts'
+import { awsEnvironment, type Config, childEnvironment, compileCache, deriveKey } from '../../config.ts'
 import type { Pool } from '../../database/pool.ts'
 import type { Outcome, Task } from './messages.ts'
 import { cutByOwn } from './publish.ts'
@@ -24,8 +24,8 @@ export interface Courier {
 export function createCourier(config: Config, pool: Pool, log: Logger): Courier {
   const macKey = deriveKey(config, 'checkpoint')
   const owner = randomUUID()
-  const { databaseUrl, databaseCa, storageDir, indexDir, logLevel, release } = config
-  const told = { databaseUrl, databaseCa, storageDir, indexDir, logLevel, release }
+  const { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release } = config
+  const told = { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release }
   const stop = new AbortController()
   let child: ChildProcess | null = null
   let running: Promise<void> | null = null
@@ -36,7 +36,7 @@ export function createCourier(config: Config, pool: Pool, log: Logger): Courier 
     return new Promise((resolve) => {
       const started = fork(PROGRAM, [], {
         serialization: 'advanced',
-        env: childEnvironment({ ...compileCache() }),
+        env: childEnvironment({ ...compileCache(), ...awsEnvironment() }),
         execArgv: [],
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       })

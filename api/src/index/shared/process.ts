@@ -2,7 +2,7 @@
 import os from 'node:os'
 import { createPool } from '../../database/pool.ts'
 import { createLog } from '../../log.ts'
-import { createFileBlobStore } from '../../storage/files.ts'
+import { openBlobStore } from '../../storage/open.ts'
 import { fetchCheckpoint } from './fetch.ts'
 import type { Outcome, Task } from './messages.ts'
 import { publishCheckpoint } from './publish.ts'
@@ -13,7 +13,7 @@ async function run({ config, macKey, errand }: Task, signal: AbortSignal): Promi
   const log = createLog(config, 'courier')
   const pool = createPool(config, { name: 'terrace-courier', max: 2 })
   try {
-    const store = await createFileBlobStore(config.storageDir)
+    const store = await openBlobStore(config)
     const deps = { pool, store, macKey: Buffer.from(macKey), dir: config.indexDir, log, signal }
     if (errand.kind === 'fetch') return { kind: 'fetched', fetched: await fetchCheckpoint(deps) }
     // Nobody waits for it. A fetch is what a whole server waits for.
