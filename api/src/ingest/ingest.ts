@@ -6,7 +6,7 @@ import type { Job, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Pool } from '../database/pool.ts'
-import { PRIORITY, type QueueName } from '../jobs/queues.ts'
+import { LANES, type Lane, type TurnQueue, type VersionJob } from '../jobs/queues.ts'
 import { activeGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import type { BlobStore } from '../storage/port.ts'
@@ -36,10 +36,10 @@ export interface Ingest {
 }
 
 /** Workers of one queue for small and for large files. More of them than cores only where they wait for others. */
-const LANES = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2 } } as const
+const WORKERS = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2 } } as const
 
 /** Parsers that can be busy at once. */
-export const PARSERS = LANES.ingest.small + LANES.ingest.large
+export const PARSERS = WORKERS.ingest.small + WORKERS.ingest.large
 
 const RECONCILE_MS = 30_000
 /** Time that jobs have to be settled when the process stops; a database that is away must not use up all of it. */
@@ -65,11 +65,12 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   }
 
   async function handle(
-    { id, data: { versionId }, signal }: Job<{ versionId: string }>,
-    work: (versionId: string, signal: AbortSignal) => Promise<void>,
+    { id, data, signal }: Job<VersionJob>,
+    work: (job: VersionJob, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
+    const { versionId } = data
     try {
-      await active.run(versionId, signal, (stop) => work(versionId, stop))
+      await active.run(versionId, signal, (stop) => work(data, stop))
       unknown.delete(versionId)
     } catch (error) {
       const stopped = error instanceof Stopped ? error.why : null
@@ -108,19 +109,19 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
 
   /** A worker fetches again as soon as it is done: pg-boss would wait for its next poll with jobs in the queue. */
   async function startWorkers(
-    queue: QueueName,
-    lanes: { small: number; large: number },
-    work: (versionId: string, signal: AbortSignal) => Promise<void>,
+    queue: TurnQueue,
+    work: (job: VersionJob, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    for (const [lane, count] of Object.entries(lanes) as ['small' | 'large', number][])
+    for (const [lane, count] of Object.entries(WORKERS[queue]) as [Lane, number][])
       for (let i = 0; i < count; i++) {
-        const worker: string = await jobs.work<{ versionId: string }>(
+        const worker: string = await jobs.work<VersionJob>(
           queue,
           {
             pollingIntervalSeconds: 2,
             notifyPollingIntervalSeconds: 5,
             heartbeatRefreshSeconds: 3,
-            ...(lane === 'small' ? { minPriority: PRIORITY.small } : { maxPriority: PRIORITY.large }),
+            minPriority: LANES[lane].last,
+            maxPriority: LANES[lane].first,
           },
           async ([job]) => {
             try {
@@ -134,11 +135,11 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   }
 
   const readDeps: ReadDeps = { ...deps, embed: generation !== null }
-  await startWorkers('ingest', LANES.ingest, (id, signal) => readFile(readDeps, id, signal))
+  await startWorkers('ingest', (job, signal) => readFile(readDeps, job, signal))
   if (deps.embedder !== null && generation !== null) {
     const threads = deps.config.ingestThreads || os.availableParallelism()
     const embedDeps: EmbedDeps = { ...deps, embedder: deps.embedder, generation, window: 2 * threads + 2 }
-    await startWorkers('embed', LANES.embed, (id, signal) => embedVersion(embedDeps, id, signal))
+    await startWorkers('embed', ({ versionId }, signal) => embedVersion(embedDeps, versionId, signal))
   }
 
   let reconciling: Promise<void> = Promise.resolve()
