@@ -6,6 +6,7 @@ import type { Job, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Pool } from '../database/pool.ts'
+import { othersWait, passTurn } from '../jobs/pass-turn.ts'
 import { LANES, type Lane, type TurnQueue, type VersionJob } from '../jobs/queues.ts'
 import { activeGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
@@ -18,6 +19,7 @@ import type { ParserPool } from './parse/pool.ts'
 import { cancelVersion } from './publish.ts'
 import { type ReadDeps, readFile } from './read.ts'
 import { reconcile } from './reconcile.ts'
+import { EmbedderShares } from './shares.ts'
 import { needsAttention, readVersion, waitsFor } from './versions.ts'
 
 export interface IngestDeps {
@@ -65,12 +67,13 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   }
 
   async function handle(
-    { id, data, signal }: Job<VersionJob>,
-    work: (job: VersionJob, signal: AbortSignal) => Promise<void>,
+    job: Job<VersionJob>,
+    work: (job: Job<VersionJob>, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    const { versionId } = data
+    const { id, signal } = job
+    const { versionId } = job.data
     try {
-      await active.run(versionId, signal, (stop) => work(data, stop))
+      await active.run(versionId, signal, (stop) => work(job, stop))
       unknown.delete(versionId)
     } catch (error) {
       const stopped = error instanceof Stopped ? error.why : null
@@ -110,7 +113,7 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   /** A worker fetches again as soon as it is done: pg-boss would wait for its next poll with jobs in the queue. */
   async function startWorkers(
     queue: TurnQueue,
-    work: (job: VersionJob, signal: AbortSignal) => Promise<void>,
+    work: (job: Job<VersionJob>, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
     for (const [lane, count] of Object.entries(WORKERS[queue]) as [Lane, number][])
       for (let i = 0; i < count; i++) {
@@ -135,11 +138,22 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   }
 
   const readDeps: ReadDeps = { ...deps, embed: generation !== null }
-  await startWorkers('ingest', (job, signal) => readFile(readDeps, job, signal))
+  await startWorkers('ingest', ({ data }, signal) => readFile(readDeps, data, signal))
   if (deps.embedder !== null && generation !== null) {
     const threads = deps.config.ingestThreads || os.availableParallelism()
-    const embedDeps: EmbedDeps = { ...deps, embedder: deps.embedder, generation, window: 2 * threads + 2 }
-    await startWorkers('embed', ({ versionId }, signal) => embedVersion(embedDeps, versionId, signal))
+    // A thread works on one passage and has another at hand.
+    const shares = new EmbedderShares(deps.embedder, 2 * threads)
+    await startWorkers('embed', async (job, signal) => {
+      const embedDeps: EmbedDeps = {
+        ...deps,
+        embedder: shares.share(),
+        generation,
+        window: 2 * threads + 2,
+        othersWait: () => othersWait(pool, 'embed', 'large', job.id),
+      }
+      const done = await embedVersion(embedDeps, job.data.versionId, signal)
+      if (!done) await passTurn(pool, 'embed', 'large', job)
+    })
   }
 
   let reconciling: Promise<void> = Promise.resolve()

@@ -7,6 +7,7 @@ import { insertCollection } from '../../test/ingest.ts'
 import { transaction } from '../database/pool.ts'
 import { handBack } from '../ingest/claims.ts'
 import { sendEmbed, sendIngest, startJobs } from './jobs.ts'
+import { othersWait, passTurn } from './pass-turn.ts'
 import { LANES, type Lane, type VersionJob } from './queues.ts'
 
 let db: TestDatabase
@@ -207,6 +208,86 @@ describe('what comes back', () => {
     expect(place(bob)).toBeLessThan(5 * 3)
     expect(order.length).toBe(35)
   })
+})
+
+describe('a long job that makes room', () => {
+  const bytes = 20_000_000
+
+  /** Works in slices on what waits, each file needing some, and makes room when others wait. @returns who had each */
+  async function slices(needed: number): Promise<{ whose: string[]; finished: string[] }> {
+    const done = new Map<string, number>()
+    const [whose, finished]: [string[], string[]] = [[], []]
+    for (let [job] = await fetch(1, 'large'); job !== undefined; [job] = await fetch(1, 'large')) {
+      const { id, versionId } = job
+      for (;;) {
+        const slice = (done.get(versionId) ?? 0) + 1
+        done.set(versionId, slice)
+        whose.push(files.get(versionId) ?? '')
+        if (slice === needed) {
+          finished.push(versionId)
+          await complete([job])
+          break
+        }
+        if (await othersWait(db.pool, 'ingest', 'large', id)) {
+          await passTurn(db.pool, 'ingest', 'large', { id, data: { versionId } })
+          // As pg-boss does once the worker is done with it.
+          await complete([job])
+          break
+        }
+      }
+    }
+    return { whose, finished }
+  }
+
+  test('lets others have their turns, and is finished before its person’s next one', async () => {
+    const ann = await send('ann', { files: 6, bytes })
+    const bob = await send('bob', { files: 2, bytes })
+    const { whose, finished } = await slices(4)
+    expect(whose.length).toBe(8 * 4)
+    // One of each in turn for as long as both have some.
+    expect(of(whose.slice(0, 16), 'bob')).toBe(8)
+    expect(finished.indexOf(bob[1] ?? '')).toBeLessThanOrEqual(3)
+    // Two of Ann's are done by then, not six half done.
+    expect(finished.slice(0, 4).filter((id) => ann.includes(id)).length).toBe(2)
+    expect([...finished].sort()).toEqual([...ann, ...bob].sort())
+  })
+
+  test('goes round with others that have nothing else to do', async () => {
+    await send('ann', { bytes })
+    await send('bob', { bytes })
+    await send('carol', { bytes })
+    const { whose } = await slices(3)
+    for (const round of [0, 3, 6])
+      expect(whose.slice(round, round + 3).sort()).toEqual(['ann', 'bob', 'carol'])
+  })
+
+  test('keeps on when nothing waits but its person’s others of the same drop', async () => {
+    const ann = await send('ann', { files: 3, bytes })
+    const { whose, finished } = await slices(3)
+    expect(whose.length).toBe(9)
+    expect(finished).toEqual(ann)
+  })
+})
+
+test('what a turn costs does not grow with what waits', async () => {
+  await db.pool.query(
+    `INSERT INTO pgboss.job (name, priority, data, policy, group_id, group_tier)
+     SELECT 'ingest', $1 - i, jsonb_build_object('versionId', i), 'standard', 'small import ann', 'import'
+     FROM generate_series(1, 50000) AS i`,
+    [LANES.small.first],
+  )
+  for (const person of ['ann', 'bob']) {
+    const [id = ''] = await insertVersions(person, 1)
+    const rowsRead = await transaction(db.pool, async (client) => {
+      await sendIngest(servers[0], client, { id, bytes: 1 }, 'import')
+      const { rows } = await client.query<{ n: number }>(
+        "SELECT (seq_tup_read + idx_tup_fetch)::int AS n FROM pg_stat_xact_all_tables WHERE relname = 'job_common'",
+      )
+      return rows[0]?.n ?? 0
+    })
+    expect(rowsRead).toBeGreaterThan(0)
+    expect(rowsRead).toBeLessThan(50)
+  }
 })
 
 test('jobs from before there were turns come first, each in its lane', async () => {

@@ -23,20 +23,21 @@ interface Waiting {
   import_goes_on: boolean
 }
 
-/** Jobs of the lane $2 to $3 of the queue $1 that wait. Written as the indexes job_i11 and job_flows are. */
-const WAITING = `pgboss.job WHERE name = $1 AND state < 'active' AND NOT blocked AND priority BETWEEN $3 AND $2`
+/** Jobs of the lane $2 to $3 of the queue $1 that wait: the condition and the order are those of the index job_i11. */
+export const WAITING = `pgboss.job WHERE name = $1 AND state < 'active' AND NOT blocked AND priority BETWEEN $3 AND $2`
 
 /**
  * Now is the turn of the job that comes next. One that is tried again has an old turn and tells nothing, unless
  * there are no others: then whatever was begun lasts on, so that none of it is overtaken when it comes back.
  */
 const NOW = `coalesce(
-  (SELECT priority FROM ${WAITING} AND state = 'created' ORDER BY priority DESC LIMIT 1),
+  (SELECT priority FROM ${WAITING} AND state <> 'retry' ORDER BY priority DESC LIMIT 1),
   least((SELECT priority FROM ${WAITING} ORDER BY priority LIMIT 1),
         (SELECT min(priority) FROM pgboss.job WHERE name = $1 AND state = 'active' AND priority BETWEEN $3 AND $2)))`
 
-const LAST_OF = (flow: string) =>
-  `FROM ${WAITING} AND group_id IS NOT NULL AND group_id = ${flow} ORDER BY priority LIMIT`
+/** The jobs of a flow that wait, last turn first. In no other words, or they are not read from the index job_flows. */
+export const LAST_OF = (flow: string) =>
+  `FROM pgboss.job WHERE name = $1 AND state < 'active' AND group_id = ${flow} ORDER BY -priority DESC LIMIT`
 
 /**
  * Gives the version's job its turn in a lane. The transaction holds its person's place until it ends; of all locks
@@ -48,7 +49,7 @@ export async function takeTurn(
   lane: Lane,
   { versionId, drop }: VersionJob,
 ): Promise<Turn> {
-  const flows = await lockFlows(client, queue, versionId)
+  const flows = await lockFlows(client, queue, lane, versionId)
   const { first, last } = LANES[lane]
   const { rows } = await client.query<Waiting>({
     name: 'job-turn',
@@ -74,17 +75,18 @@ export async function takeTurn(
   }
 }
 
-/** Two jobs of a person that are sent at once get turns one after the other. */
-async function lockFlows(
+/** Two jobs of a person that get their turns at once get them one after the other. */
+export async function lockFlows(
   client: Queryable,
   queue: TurnQueue,
+  lane: Lane,
   versionId: string,
 ): Promise<{ handful: string; import: string }> {
   const { rows } = await client.query<{ person: string }>(
     `SELECT person, pg_advisory_xact_lock(hashtextextended('turn ' || $1 || ' ' || person, 0))
      FROM (SELECT coalesce(created_by, 'nobody') AS person FROM document_versions WHERE id = $2) AS sender`,
-    [queue, versionId],
+    [`${queue} ${lane}`, versionId],
   )
   const person = rows[0]?.person ?? 'nobody'
-  return { handful: person, import: `${person} import` }
+  return { handful: `${lane} ${person}`, import: `${lane} import ${person}` }
 }
