@@ -1,9 +1,10 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { PgBoss } from 'pg-boss'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import {
   type IngestProcess,
@@ -15,7 +16,10 @@ import {
   upload,
 } from '../../test/ingest.ts'
 import { startJobs } from '../jobs/jobs.ts'
+import type { Embedder } from '../models/port.ts'
 import { createFileBlobStore } from '../storage/files.ts'
+import { startIngest } from './ingest.ts'
+import { startParserPool } from './parse/pool.ts'
 
 const weights = existsSync(path.join(MODEL_DIR, 'bge-small-en-v1.5/model.onnx'))
 const end = weights ? 'searchable' : 'words'
@@ -74,15 +78,103 @@ async function before(versionId: string, others: readonly string[], op: string):
   return rows[0]?.n ?? -1
 }
 
-test('measure', async () => {
-  const ann = await drop('ann', 300, 'import')
-  const [bob] = await drop('bob', 1, 'single')
-  const [single] = await drop('ann', 1, 'own')
-  start()
-  for (const id of [bob, single]) {
-    if (id === undefined) throw new Error('x')
-    await untilStage(db.pool, id, [end], 120_000)
+const bob = async () => (await drop('bob', 1, 'one file'))[0] ?? ''
+
+describe.each([1, 2])('a hundred files of one person, ingest processes: %i', (processes) => {
+  test('keep neither another’s file waiting nor their own next one, by words or by meaning', async () => {
+    const ann = await drop('ann', 100, 'import')
+    const late = [await bob(), (await drop('ann', 1, 'next'))[0] ?? '']
+    for (let n = 0; n < processes; n++) start()
+    for (const id of late) await untilStage(db.pool, id, [end], 120_000)
+    for (const id of late) {
+      expect(await before(id, ann, 'publish-words')).toBeLessThan(25)
+      if (weights) expect(await before(id, ann, 'publish-vectors')).toBeLessThan(50)
+    }
+  }, 180_000)
+})
+
+test.each(['SIGKILL', 'SIGTERM'] as const)(
+  'after %s in the middle of an import others’ files are still not kept waiting, and nothing is lost',
+  async (signal) => {
+    const ann = await drop('ann', 60, 'import')
+    const first = start()
+    await first.ready()
+    await untilPublished(ann, 10)
+    await first.kill(signal)
+    const published = await untilPublished(ann, 0)
+    const one = await bob()
+    start()
+    await untilStage(db.pool, one, [end], 120_000)
+    expect((await before(one, ann, 'publish-words')) - published).toBeLessThan(20)
+    for (const id of ann) await untilStage(db.pool, id, [end], 120_000)
+  },
+  180_000,
+)
+
+/** Waits until so many are searchable by words. @returns how many are */
+async function untilPublished(ids: readonly string[], atLeast: number): Promise<number> {
+  for (;;) {
+    const { rows } = await db.pool.query<{ n: number }>(
+      "SELECT count(*)::int AS n FROM index_log WHERE op = 'publish-words' AND version_id = ANY($1)",
+      [ids],
+    )
+    const n = rows[0]?.n ?? 0
+    if (n >= atLeast) return n
+    await sleep(20)
   }
-  for (const id of [bob, single])
-    console.log(await before(id ?? '', ann, 'publish-words'), await before(id ?? '', ann, 'publish-vectors'))
+}
+
+test('long texts that are embedded make room for another person’s, and are finished after it', async () => {
+  const config = db.config(home)
+  const log = pino({ level: 'silent' })
+  const gate = Promise.withResolvers<void>()
+  let embedded = 0
+  const embedder: Embedder = {
+    identity: { model: 'test', sha256: '', pooling: 'cls', queryPrefix: '', dimensions: 4, maxTokens: 512 },
+    countTokens: (text) => text.length / 4,
+    close: async () => {},
+    async embed() {
+      embedded++
+      await gate.promise
+      return new Float32Array(4).fill(0.5)
+    },
+  }
+  const parsers = await startParserPool({ log, tokenizer: null, size: 3 })
+  const own = await startJobs(config, db.pool, log, { supervise: true })
+  const ingest = await startIngest({
+    config,
+    log,
+    pool: db.pool,
+    jobs: own,
+    blobs: uploads.blobs,
+    parsers,
+    embedder,
+  })
+  try {
+    const long = (name: string, sections: number, person: string) =>
+      upload(uploads, collection, `${name}.md`, sectionsOf(sections, name), { person, drop: name })
+    // As many as there are workers for large ones, and one more.
+    const ann = [await long('a', 3000, 'ann'), await long('b', 3000, 'ann'), await long('c', 3000, 'ann')]
+    for (const { versionId } of ann) await untilStage(db.pool, versionId, ['words'])
+    await expect.poll(() => embedded, { timeout: 20_000 }).toBeGreaterThan(2)
+    const other = await long('d', 800, 'bob')
+    await untilStage(db.pool, other.versionId, ['words'])
+    gate.resolve()
+    for (const { versionId } of [other, ...ann]) await untilStage(db.pool, versionId, ['searchable'], 120_000)
+    const annIds = ann.map(({ versionId }) => versionId)
+    expect(await before(other.versionId, annIds, 'publish-vectors')).toBe(0)
+    const { rows } = await db.pool.query<{ missing: number }>(
+      `SELECT count(*)::int AS missing FROM passages p
+       WHERE NOT EXISTS (SELECT 1 FROM passage_vectors v WHERE v.passage_id = p.id)`,
+    )
+    expect(rows[0]?.missing).toBe(0)
+  } finally {
+    await ingest.stop()
+    await parsers.close()
+  }
 }, 180_000)
+
+/** A text of as many passages. */
+function sectionsOf(count: number, name: string): string {
+  return Array.from({ length: count }, (_, i) => `# Part ${i} of ${name}\n\nThe kettle is red.\n`).join('\n')
+}
