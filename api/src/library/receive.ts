@@ -43,7 +43,12 @@ export async function requireUploadTarget(db: Pool, viewer: Viewer, target: Uplo
 export async function receiveFile(
   deps: LibraryDeps,
   viewer: Viewer,
-  upload: UploadTarget & { name: string; duplicate: DuplicateChoice; drop?: string | undefined; body: Readable },
+  upload: UploadTarget & {
+    name: string
+    duplicate: DuplicateChoice
+    drop?: string | undefined
+    body: Readable
+  },
   options: { maxBytes?: number; signal?: AbortSignal } = {},
 ): Promise<Accepted> {
   const { key, versionId } = await nameBlob(deps.pool)
