@@ -20,6 +20,7 @@ const imported = Number(values.import)
 const FILE_BYTES = 2_000
 /** A browser sends so many at once. */
 const AT_ONCE = 2
+let made = 0
 
 interface Waited {
   /** Milliseconds from the end of the upload's request. */
@@ -61,8 +62,6 @@ async function measure() {
   await serving.settled()
   return { alone, other, own }
 }
-
-let made = 0
 
 function file({ text }: Serving): [string, string] {
   const parts: string[] = [`File ${++made}.`]
