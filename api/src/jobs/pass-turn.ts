@@ -57,7 +57,8 @@ export async function passTurn(
         Math.max(last, next.last - 1),
       ])
     await client.query(
-      `UPDATE pgboss.job SET ${TO_RETRY}, priority = coalesce($5, greatest($3, least(priority - 1, (SELECT priority ${FIRST}))))
+      // Whatever its output told of earlier tries (ingest/claims.ts): this one ended in order.
+      `UPDATE pgboss.job SET ${TO_RETRY}, output = NULL, priority = coalesce($5, greatest($3, least(priority - 1, (SELECT priority ${FIRST}))))
        WHERE name = $1 AND id = $4 AND state = 'active'`,
       [queue, first, last, job.id, next?.turn ?? null],
     )
