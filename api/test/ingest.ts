@@ -9,8 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { PgBoss } from 'pg-boss'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
 import { type Pool, transaction } from '../src/database/pool.ts'
-import { sendJob } from '../src/jobs/jobs.ts'
-import { PRIORITY } from '../src/jobs/queues.ts'
+import { sendIngest } from '../src/jobs/jobs.ts'
 import { notifyCancel } from '../src/library/notices.ts'
 import type { BlobStore } from '../src/storage/port.ts'
 
@@ -41,13 +40,21 @@ export interface Uploaded {
   readonly versionId: string
 }
 
-/** Accepts a file. `documentId`: as a new version of that document. `job: false`: its job got lost. */
+/**
+ * Accepts a file. `documentId`: as a new version of that document. `job: false`: its job got lost. `person`: who
+ * uploads it.
+ */
 export async function upload(
   { pool, jobs, blobs }: Uploads,
   collectionId: string,
   filename: string,
   bytes: Buffer | string,
-  options: { readonly documentId?: string; readonly job?: boolean } = {},
+  options: {
+    readonly documentId?: string
+    readonly job?: boolean
+    readonly person?: string
+    readonly drop?: string
+  } = {},
 ): Promise<Uploaded> {
   const key = `originals/${randomUUID()}`
   const stored = await blobs.put(key, Readable.from([Buffer.from(bytes)], { objectMode: false }))
@@ -62,20 +69,15 @@ export async function upload(
       ).rows[0]?.id ??
       ''
     const { rows } = await client.query<{ id: string }>(
-      `INSERT INTO document_versions (document_id, number, filename, media_type, bytes, sha256, storage_key)
-       SELECT $1, coalesce(max(number), 0) + 1, $2, 'application/octet-stream', $3, $4, $5
+      `INSERT INTO document_versions
+         (document_id, number, filename, media_type, bytes, sha256, storage_key, created_by)
+       SELECT $1, coalesce(max(number), 0) + 1, $2, 'application/octet-stream', $3, $4, $5, $6
        FROM document_versions WHERE document_id = $1 RETURNING id`,
-      [documentId, filename, stored.bytes, stored.sha256, key],
+      [documentId, filename, stored.bytes, stored.sha256, key, options.person ?? null],
     )
     const versionId = rows[0]?.id ?? ''
     if (options.job !== false)
-      await sendJob(
-        jobs,
-        client,
-        'ingest',
-        { versionId },
-        { priority: stored.bytes <= 1024 * 1024 ? PRIORITY.small : PRIORITY.large },
-      )
+      await sendIngest(jobs, client, { id: versionId, bytes: stored.bytes }, options.drop)
     return { documentId, versionId }
   })
 }

@@ -17,6 +17,9 @@ import { fillLibrary } from '../search/library.ts'
 import { type SearchServer, searchServer } from '../search/server.ts'
 import type { TextMaker } from '../search/text.ts'
 
+/** The version that was accepted. `drop`: as of http/files.ts. @throws Error on any other status than 201 */
+export type Upload = (name: string, body: string | Buffer, drop?: string) => Promise<string>
+
 export interface Serving extends AsyncDisposable {
   readonly server: SearchServer
   readonly client: pg.Client
@@ -25,8 +28,9 @@ export interface Serving extends AsyncDisposable {
   readonly ingestPid: number
   /** By one connection that stays open. */
   search(question: string): Promise<string>
-  /** The version that was accepted. @throws Error on any other status than 201 */
-  upload(name: string, body: string | Buffer): Promise<string>
+  readonly upload: Upload
+  /** As somebody else, who may upload into the same collection. */
+  uploadAs(userId: string): Promise<Upload>
   /** Resolves when all that was accepted is searchable. */
   settled(): Promise<void>
 }
@@ -62,11 +66,17 @@ export async function startServing(options: { passages: number; modelDir: string
   await client.connect()
   stack.defer(() => client.end())
   await ingest.ready()
-  const headers = {
-    cookie: sessionCookie(config, await sessionToken(client, server.userId)),
-    origin: config.publicUrl,
+  const uploadBy = (token: string): Upload => {
+    const headers = { cookie: sessionCookie(config, token), origin: config.publicUrl }
+    return async (name, body, drop) => {
+      const query = new URLSearchParams({ collection: collectionIds[0] ?? '', name })
+      if (drop !== undefined) query.set('drop', drop)
+      const init = { method: 'PUT', headers, body } as RequestInit
+      const response = await fetch(`http://127.0.0.1:${port}/files?${query}`, init)
+      if (response.status !== 201) throw new Error(`upload: ${response.status} ${await response.text()}`)
+      return ((await response.json()) as { versionId: string }).versionId
+    }
   }
-  const files = `http://127.0.0.1:${port}/files?collection=${collectionIds[0]}`
   const started = stack.move()
   return {
     server,
@@ -74,11 +84,10 @@ export async function startServing(options: { passages: number; modelDir: string
     text,
     ingestPid: ingest.child.pid ?? 0,
     search: (question) => server.search(question, agent),
-    async upload(name, body) {
-      const init = { method: 'PUT', headers, body } as RequestInit
-      const response = await fetch(`${files}&name=${encodeURIComponent(name)}`, init)
-      if (response.status !== 201) throw new Error(`upload: ${response.status} ${await response.text()}`)
-      return ((await response.json()) as { versionId: string }).versionId
+    upload: uploadBy(await sessionToken(client, server.userId)),
+    async uploadAs(userId) {
+      await insertPerson(client, userId, collectionIds[0] ?? '')
+      return uploadBy(await sessionToken(client, userId))
     },
     settled: () => allSearchable(client),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
@@ -97,6 +106,22 @@ async function generationOf(modelDir: string) {
   const generation = { digest: generationDigest(embedder.identity), key: embedder.identity }
   await embedder.close()
   return generation
+}
+
+async function insertPerson(client: pg.Client, userId: string, collectionId: string): Promise<void> {
+  await client.query('INSERT INTO users (id, name, email, email_verified) VALUES ($1::text, $1, $2, true)', [
+    userId,
+    `${userId}@example.org`,
+  ])
+  await client.query(
+    `INSERT INTO sessions (id, expires_at, token, user_id, updated_at)
+     VALUES ($1::text, now() + interval '1 day', $2, $1, now())`,
+    [userId, randomBytes(24).toString('base64url')],
+  )
+  await client.query(
+    "INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'editor')",
+    [collectionId, userId],
+  )
 }
 
 async function sessionToken(client: pg.Client, userId: string): Promise<string> {

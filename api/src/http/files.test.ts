@@ -169,6 +169,21 @@ test('10 uploads at once are all accepted, each with its row, its blob and its j
   }
 })
 
+test('what is uploaded together and by whom goes along with the job, which decides when it is its turn', async () => {
+  const { versionId } = await upload(owner, collection, 'one.txt', randomBytes(10), { drop: 'folder.1' })
+  expect(await library.waitingJobs('ingest')).toContainEqual({ versionId, drop: 'folder.1' })
+  const { rows } = await library.pool.query<{ flow: string }>(
+    "SELECT group_id AS flow FROM pgboss.job WHERE data->>'versionId' = $1",
+    [versionId],
+  )
+  expect(rows[0]?.flow).toContain(owner.viewer.userId)
+  const long = await owner.fetch(`/files?collection=${collection}&name=a&drop=${'x'.repeat(65)}`, {
+    method: 'PUT',
+    body: 'text',
+  })
+  expect(long.status).toBe(400)
+})
+
 test('the same bytes in parallel: exactly one is worked on, the others ask', async () => {
   const bytes = randomBytes(10_000)
   const answers = await Promise.all(

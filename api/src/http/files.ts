@@ -1,6 +1,8 @@
 // Files in and out, as plain requests: uploads stream to the blob store as they arrive, downloads stream from it.
-//   PUT /files?collection=ID&name=NAME[&document=ID][&duplicate=ask|skip|version|keep]   the raw file as the body
-//   GET /files/VERSIONID                                                               the original, as an attachment
+//   PUT /files?collection=ID&name=NAME[&document=ID][&duplicate=ask|skip|version|keep][&drop=ID]   the raw file as the body
+//   GET /files/VERSIONID                                                                         the original, as an attachment
+// Files that somebody uploads together carry the same `drop`, of their own choice: what is uploaded later need not wait
+// until all of those are read (jobs/turns.ts).
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { LIMITS } from '../../../contract/limits.ts'
@@ -44,6 +46,7 @@ const uploadQuery = z.object({
   name: z.string(),
   document: z.uuid().optional(),
   duplicate: z.enum(DUPLICATE_CHOICES).default('ask'),
+  drop: z.string().min(1).max(64).optional(),
 })
 
 export function registerFiles(
@@ -97,7 +100,7 @@ async function upload(
     const accepted = await receiveFile(
       services,
       viewer,
-      { ...target, name: query.name, duplicate: query.duplicate, body },
+      { ...target, name: query.name, duplicate: query.duplicate, drop: query.drop, body },
       { maxBytes: limits.maxBytes },
     )
     const { created, storageKey: _, ...answer } = accepted

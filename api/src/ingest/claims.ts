@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { createListener, type Pool, type Queryable } from '../database/pool.ts'
+import { TO_RETRY } from '../jobs/pass-turn.ts'
 import { CANCEL_CHANNEL } from '../library/notices.ts'
 import { needsAttention, readVersion } from './versions.ts'
 
@@ -13,10 +14,6 @@ import { needsAttention, readVersion } from './versions.ts'
 const LOCK = 7_438_201_533
 
 const QUEUES = ['ingest', 'embed']
-
-/** A job to be taken up again now. As a retry: whoever held it before can't settle it any more. */
-const TO_RETRY = `state = 'retry', start_after = now(), started_on = coalesce(started_on, now()),
-       heartbeat_on = NULL, completed_on = NULL`
 
 /** Jobs that pg-boss failed because this process stops (state `retry`, with a delay) need not wait: nothing failed. */
 export async function handBack(db: Queryable, jobIds: readonly string[]): Promise<void> {

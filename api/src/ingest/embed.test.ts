@@ -22,7 +22,14 @@ test('when one passage fails, nothing of the job goes on after it; what was writ
       return new Float32Array(DIMENSIONS).fill(1 / Math.sqrt(DIMENSIONS))
     },
   }
-  const deps = { pool: db.pool, embedder, generation, log: pino({ enabled: false }), window: 6 }
+  const deps = {
+    pool: db.pool,
+    embedder,
+    generation,
+    log: pino({ enabled: false }),
+    window: 6,
+    othersWait: async () => false,
+  }
   const never = new AbortController().signal
   await expect(embedVersion(deps, versionId, never)).rejects.toThrow('a thread died')
   const after = asked

@@ -1,22 +1,28 @@
 // The job `embed`: passages of a version get their vectors, batch by batch, each batch kept as it is done; when none
-// is missing, the version becomes searchable by meaning at once. A version keeps only a few passages in the
-// embedder's queue, so that all versions under way share its threads evenly and a short one is done soon.
+// is missing, the version becomes searchable by meaning at once. A version keeps only a few passages ready; all
+// versions under way share the embedder's threads evenly (shares.ts), so that a short one is done soon.
 import type { Logger } from 'pino'
 import type { Pool } from '../database/pool.ts'
+import { SMALL_PASSAGES } from '../jobs/jobs.ts'
 import type { ActiveGeneration } from '../models/generation.ts'
-import type { Embedder } from '../models/port.ts'
 import { Stopped } from './active.ts'
 import { publishVectors, removeReplaced } from './publish.ts'
+import type { PassageEmbedder } from './shares.ts'
 import { Progress, readVersion } from './versions.ts'
 
 export interface EmbedDeps {
   readonly pool: Pool
-  readonly embedder: Pick<Embedder, 'embed'>
+  readonly embedder: PassageEmbedder
   readonly generation: ActiveGeneration
   readonly log: Logger
-  /** Passages of one version in the embedder's queue. */
+  /** Asked after every SLICE passages: whether others wait for this one's place. */
+  readonly othersWait: () => Promise<boolean>
+  /** Passages of one version that are embedded or wait for it. */
   readonly window: number
 }
+
+/** Passages after which a version makes room for others that wait, if there are any; what it has is kept. */
+const SLICE = SMALL_PASSAGES
 
 /** Passages read, and vectors written, in one statement. */
 const BATCH = 64
@@ -33,10 +39,14 @@ export function embeddedText(passage: { readonly heading: string; readonly text:
   return passage.heading === '' ? passage.text : `${passage.heading}\n${passage.text}`
 }
 
-/** @throws Stopped, or what failures.ts judges */
-export async function embedVersion(deps: EmbedDeps, versionId: string, signal: AbortSignal): Promise<void> {
+/** False when it made room for others and is to go on later. @throws Stopped, or what failures.ts judges */
+export async function embedVersion(
+  deps: EmbedDeps,
+  versionId: string,
+  signal: AbortSignal,
+): Promise<boolean> {
   const version = await readVersion(deps.pool, versionId)
-  if (version === null || !version.alive || !version.current || version.stage !== 'words') return
+  if (version === null || !version.alive || !version.current || version.stage !== 'words') return true
   if (version.cancelRequested) throw new Stopped('cancelled')
   const progress = new Progress(deps.pool, version, ['words'])
   try {
@@ -49,11 +59,20 @@ export async function embedVersion(deps: EmbedDeps, versionId: string, signal: A
     // One lane's failure is all lanes' end: none may go on writing when the job is over.
     const failed = new AbortController()
     const either = AbortSignal.any([signal, failed.signal])
+    let begun = 0
+    let makesRoom = false
     const lane = async () => {
       try {
         for (let passage = await next(); passage !== undefined; passage = await next()) {
           either.throwIfAborted()
-          await writer.add(passage.id, await deps.embedder.embed(embeddedText(passage), 'passage', either))
+          begun++
+          const vector = await deps.embedder.embed(embeddedText(passage), 'passage', either)
+          await writer.add(passage.id, vector)
+          if (begun >= SLICE) {
+            begun = 0
+            makesRoom = await deps.othersWait()
+          }
+          if (makesRoom) return
         }
       } catch (error) {
         failed.abort(error)
@@ -66,10 +85,12 @@ export async function embedVersion(deps: EmbedDeps, versionId: string, signal: A
     await writer.end()
     await progress.end()
     signal.throwIfAborted()
+    if (makesRoom) return false
     const outcome = await publishVectors(deps.pool, versionId, deps.generation.id)
     if (outcome === 'cancelled') throw new Stopped('cancelled')
     deps.log.info({ versionId, outcome, passages: embedded }, 'searchable by meaning')
     if (outcome === 'done') await removeReplaced(deps.pool, versionId)
+    return true
   } finally {
     await progress.end()
   }

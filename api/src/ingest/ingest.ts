@@ -6,7 +6,8 @@ import type { Job, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Pool } from '../database/pool.ts'
-import { PRIORITY, type QueueName } from '../jobs/queues.ts'
+import { othersWait, passTurn } from '../jobs/pass-turn.ts'
+import { LANES, type Lane, type TurnQueue, type VersionJob } from '../jobs/queues.ts'
 import { activeGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import type { BlobStore } from '../storage/port.ts'
@@ -18,6 +19,7 @@ import type { ParserPool } from './parse/pool.ts'
 import { cancelVersion } from './publish.ts'
 import { type ReadDeps, readFile } from './read.ts'
 import { reconcile } from './reconcile.ts'
+import { EmbedderShares } from './shares.ts'
 import { needsAttention, readVersion, waitsFor } from './versions.ts'
 
 export interface IngestDeps {
@@ -36,10 +38,10 @@ export interface Ingest {
 }
 
 /** Workers of one queue for small and for large files. More of them than cores only where they wait for others. */
-const LANES = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2 } } as const
+const WORKERS = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2 } } as const
 
 /** Parsers that can be busy at once. */
-export const PARSERS = LANES.ingest.small + LANES.ingest.large
+export const PARSERS = WORKERS.ingest.small + WORKERS.ingest.large
 
 const RECONCILE_MS = 30_000
 /** Time that jobs have to be settled when the process stops; a database that is away must not use up all of it. */
@@ -65,11 +67,13 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   }
 
   async function handle(
-    { id, data: { versionId }, signal }: Job<{ versionId: string }>,
-    work: (versionId: string, signal: AbortSignal) => Promise<void>,
+    job: Job<VersionJob>,
+    work: (job: Job<VersionJob>, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
+    const { id, signal } = job
+    const { versionId } = job.data
     try {
-      await active.run(versionId, signal, (stop) => work(versionId, stop))
+      await active.run(versionId, signal, (stop) => work(job, stop))
       unknown.delete(versionId)
     } catch (error) {
       const stopped = error instanceof Stopped ? error.why : null
@@ -108,19 +112,19 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
 
   /** A worker fetches again as soon as it is done: pg-boss would wait for its next poll with jobs in the queue. */
   async function startWorkers(
-    queue: QueueName,
-    lanes: { small: number; large: number },
-    work: (versionId: string, signal: AbortSignal) => Promise<void>,
+    queue: TurnQueue,
+    work: (job: Job<VersionJob>, signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    for (const [lane, count] of Object.entries(lanes) as ['small' | 'large', number][])
+    for (const [lane, count] of Object.entries(WORKERS[queue]) as [Lane, number][])
       for (let i = 0; i < count; i++) {
-        const worker: string = await jobs.work<{ versionId: string }>(
+        const worker: string = await jobs.work<VersionJob>(
           queue,
           {
             pollingIntervalSeconds: 2,
             notifyPollingIntervalSeconds: 5,
             heartbeatRefreshSeconds: 3,
-            ...(lane === 'small' ? { minPriority: PRIORITY.small } : { maxPriority: PRIORITY.large }),
+            minPriority: LANES[lane].last,
+            maxPriority: LANES[lane].first,
           },
           async ([job]) => {
             try {
@@ -134,11 +138,22 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   }
 
   const readDeps: ReadDeps = { ...deps, embed: generation !== null }
-  await startWorkers('ingest', LANES.ingest, (id, signal) => readFile(readDeps, id, signal))
+  await startWorkers('ingest', ({ data }, signal) => readFile(readDeps, data, signal))
   if (deps.embedder !== null && generation !== null) {
     const threads = deps.config.ingestThreads || os.availableParallelism()
-    const embedDeps: EmbedDeps = { ...deps, embedder: deps.embedder, generation, window: 2 * threads + 2 }
-    await startWorkers('embed', LANES.embed, (id, signal) => embedVersion(embedDeps, id, signal))
+    // A thread works on one passage and has another at hand.
+    const shares = new EmbedderShares(deps.embedder, 2 * threads)
+    await startWorkers('embed', async (job, signal) => {
+      const embedDeps: EmbedDeps = {
+        ...deps,
+        embedder: shares.share(),
+        generation,
+        window: 2 * threads + 2,
+        othersWait: () => othersWait(pool, 'embed', 'large', job.id),
+      }
+      const done = await embedVersion(embedDeps, job.data.versionId, signal)
+      if (!done) await passTurn(pool, 'embed', 'large', job)
+    })
   }
 
   let reconciling: Promise<void> = Promise.resolve()

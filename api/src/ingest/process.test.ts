@@ -142,7 +142,9 @@ describe('kill -9 in the middle of 50 uploads', () => {
 
 test('jobs of a killed process are taken up at once, those of a living one are left alone', async () => {
   const held = async (name: string) => {
-    const { versionId } = await upload(uploads, collection, name, 'Held by somebody.')
+    const { versionId } = await upload(uploads, collection, name, 'Held by somebody.', { job: false })
+    // Not to be fetched by a process that runs already.
+    await jobs.send('ingest', { versionId }, { priority: 1, startAfter: 3600 })
     // As fetched by another process, whose heartbeat will not lapse for an hour.
     await db.pool.query(
       `UPDATE pgboss.job SET state = 'active', started_on = now(), heartbeat_on = now() + interval '1 hour'

@@ -5,15 +5,12 @@ import type { PgBoss } from 'pg-boss'
 import type { DocumentStage } from '../../../contract/stages.ts'
 import { type Client, type Pool, transaction } from '../database/pool.ts'
 import { append } from '../index/log.ts'
-import { sendJob } from '../jobs/jobs.ts'
-import { PRIORITY } from '../jobs/queues.ts'
+import { sendEmbed } from '../jobs/jobs.ts'
 import { notifyDocument } from '../library/notices.ts'
 import type { PageOutput, ParseResult } from './parse/child.ts'
 import { MEDIA_TYPES } from './parse/port.ts'
 import { UNREAD } from './versions.ts'
 
-/** Versions up to this many passages are embedded beside large ones, not behind them. */
-const SMALL_PASSAGES = 500
 /** UTF-16 units of page text sent in one statement. */
 const BATCH = 2_000_000
 
@@ -83,7 +80,7 @@ export async function publishWords(
   versionId: string,
   pages: readonly PageOutput[],
   result: ParseResult,
-  options: { readonly embed: boolean },
+  options: { readonly embed: boolean; readonly drop?: string | undefined },
 ): Promise<Outcome> {
   return transaction(deps.pool, async (client) => {
     const locked = await lock(client, versionId)
@@ -113,7 +110,8 @@ export async function publishWords(
       versionId,
     ])
     await notifyDocument(client, locked.documentId)
-    if (options.embed) await sendEmbed(deps.jobs, client, versionId, result.passages)
+    if (options.embed)
+      await sendEmbed(deps.jobs, client, { id: versionId, passages: result.passages }, options.drop)
     await append(client, {
       op: 'publish-words',
       collectionKey: locked.collectionKey,
@@ -122,16 +120,6 @@ export async function publishWords(
     })
     return 'done'
   })
-}
-
-export async function sendEmbed(
-  jobs: PgBoss,
-  client: Client,
-  versionId: string,
-  passages: number,
-): Promise<void> {
-  const priority = passages <= SMALL_PASSAGES ? PRIORITY.small : PRIORITY.large
-  await sendJob(jobs, client, 'embed', { versionId }, { priority })
 }
 
 async function insertPages(
@@ -251,7 +239,7 @@ export async function cancelVersion(
     await client.query('DELETE FROM pages WHERE version_id = $1', [versionId])
     await notifyDocument(client, documentId)
     if (!locked.current) return
-    if (before?.stage === 'words') await sendEmbed(deps.jobs, client, before.id, before.passages)
+    if (before?.stage === 'words') await sendEmbed(deps.jobs, client, before)
     if (before === null) {
       await append(client, { op: 'retract', collectionKey, documentKey })
       return

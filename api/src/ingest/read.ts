@@ -3,6 +3,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { Pool } from '../database/pool.ts'
+import type { VersionJob } from '../jobs/queues.ts'
 import { notifyDocument } from '../library/notices.ts'
 import type { BlobStore } from '../storage/port.ts'
 import { Stopped } from './active.ts'
@@ -25,7 +26,11 @@ export interface ReadDeps {
 const MOST_CRASHES = 3
 
 /** @throws Stopped, or what failures.ts judges */
-export async function readFile(deps: ReadDeps, versionId: string, signal: AbortSignal): Promise<void> {
+export async function readFile(
+  deps: ReadDeps,
+  { versionId, drop }: VersionJob,
+  signal: AbortSignal,
+): Promise<void> {
   const version = await readVersion(deps.pool, versionId)
   if (version === null || !version.alive || !UNREAD.includes(version.stage)) return
   if (version.cancelRequested) throw new Stopped('cancelled')
@@ -38,7 +43,7 @@ export async function readFile(deps: ReadDeps, versionId: string, signal: AbortS
     if (result === null) return
     await progress.end()
     signal.throwIfAborted()
-    const outcome = await publishWords(deps, versionId, pages, result, { embed: deps.embed })
+    const outcome = await publishWords(deps, versionId, pages, result, { embed: deps.embed, drop })
     if (outcome === 'cancelled') throw new Stopped('cancelled')
     deps.log.info(
       { versionId, outcome, kind: result.kind, pages: result.pages, passages: result.passages },

@@ -3,8 +3,8 @@
 // the process and every half minute. A job too many does no harm: whatever was done is found done.
 import type { PgBoss } from 'pg-boss'
 import { type Pool, transaction } from '../database/pool.ts'
-import { sendIngest } from '../jobs/jobs.ts'
-import { cancelVersion, sendEmbed } from './publish.ts'
+import { sendEmbed, sendIngest } from '../jobs/jobs.ts'
+import { cancelVersion } from './publish.ts'
 import { UNREAD } from './versions.ts'
 
 export interface ReconcileDeps {
@@ -41,8 +41,8 @@ export async function reconcile(deps: ReconcileDeps): Promise<number> {
      WHERE v.stage = 'words' AND d.current_version_id = v.id AND v.cancel_requested_at IS NULL
        AND ${NO_JOB('embed')} ORDER BY v.id LIMIT ${ROUND}`,
   )
-  for (const { id, passages } of words.rows)
-    await transaction(deps.pool, (client) => sendEmbed(deps.jobs, client, id, passages))
+  for (const version of words.rows)
+    await transaction(deps.pool, (client) => sendEmbed(deps.jobs, client, version))
   return unread.rows.length + words.rows.length
 }
 

@@ -6,7 +6,8 @@ import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Pool, Queryable } from '../database/pool.ts'
 import { jobDatabase } from './database.ts'
-import { type JobData, PRIORITY, QUEUES, type QueueName } from './queues.ts'
+import { type JobData, QUEUES, type QueueName } from './queues.ts'
+import { takeTurn } from './turns.ts'
 
 export interface JobsOptions {
   /** Whether this process also looks after the queues: jobs of dead workers, old rows. True in ingest. */
@@ -43,10 +44,11 @@ export async function startJobs(
 }
 
 export interface SendOptions {
-  /** Of PRIORITY. Default large. */
+  /** Default 0. */
   readonly priority?: number
   /** Not before this many seconds from now. */
   readonly startAfter?: number
+  readonly group?: { readonly id: string; readonly tier?: string }
 }
 
 /**
@@ -64,18 +66,35 @@ export async function sendJob<Name extends QueueName>(
     db: { executeSql: (text, values) => client.query(text, values) },
     ...(options.priority === undefined ? {} : { priority: options.priority }),
     ...(options.startAfter === undefined ? {} : { startAfter: options.startAfter }),
+    ...(options.group === undefined ? {} : { group: options.group }),
   })
 }
 
 /** Files up to this size need not wait behind large ones. */
 const SMALL_FILE_BYTES = 1024 * 1024
+/** Versions up to this many passages are embedded beside large ones, not behind them. */
+export const SMALL_PASSAGES = 500
 
-/** The job of a version that was accepted, in the lane of its size. */
+/** The job of a version that was accepted, at its turn in the lane of its size. In the caller's transaction. */
 export async function sendIngest(
   jobs: PgBoss,
   client: Queryable,
   version: { readonly id: string; readonly bytes: number },
+  drop?: string,
 ): Promise<void> {
-  const priority = version.bytes <= SMALL_FILE_BYTES ? PRIORITY.small : PRIORITY.large
-  await sendJob(jobs, client, 'ingest', { versionId: version.id }, { priority })
+  const lane = version.bytes <= SMALL_FILE_BYTES ? 'small' : 'large'
+  const data = { versionId: version.id, ...(drop === undefined ? {} : { drop }) }
+  await sendJob(jobs, client, 'ingest', data, await takeTurn(client, 'ingest', lane, data))
+}
+
+/** The job of a version that is searchable by words, the same way. */
+export async function sendEmbed(
+  jobs: PgBoss,
+  client: Queryable,
+  version: { readonly id: string; readonly passages: number },
+  drop?: string,
+): Promise<void> {
+  const lane = version.passages <= SMALL_PASSAGES ? 'small' : 'large'
+  const data = { versionId: version.id, ...(drop === undefined ? {} : { drop }) }
+  await sendJob(jobs, client, 'embed', data, await takeTurn(client, 'embed', lane, data))
 }

@@ -3,18 +3,35 @@
 // shutdown, a killed server or a database that was away is no try of the file's.
 import type { Queue } from 'pg-boss'
 
+/** `drop`: which of its person's uploads belong together, as the one who uploads tells (turns.ts). */
+export interface VersionJob {
+  readonly versionId: string
+  readonly drop?: string
+}
+
 export interface JobData {
   /** A version's file becomes passages that can be found by words. */
-  ingest: { readonly versionId: string }
+  ingest: VersionJob
   /** The passages of a version get their vectors. */
-  embed: { readonly versionId: string }
+  embed: VersionJob
   /** Rows and blobs of what was deleted go. */
   purge: { readonly documentId: string } | { readonly collectionId: string }
 }
 export type QueueName = keyof JobData
 
-/** Jobs of small files and of large ones are fetched by different workers, so that neither waits for the other. */
-export const PRIORITY = { large: 0, small: 1 } as const
+/** Queues whose jobs take turns (turns.ts). */
+export type TurnQueue = 'ingest' | 'embed'
+
+/**
+ * Jobs of small files and of large ones are fetched by different workers, so that neither waits for the other. A lane
+ * is a range of priorities: a job's is `first` minus its turn. Before there were turns, 1 was every small job's
+ * priority: such jobs are the first of their lane.
+ */
+export const LANES = {
+  small: { first: 1, last: -999_999_999 },
+  large: { first: -1_000_000_000, last: -2_000_000_000 },
+} as const
+export type Lane = keyof typeof LANES
 
 const queue: Omit<Queue, 'name'> = {
   policy: 'standard',

@@ -26,6 +26,8 @@ export interface Offer {
   /** Already cleaned. */
   readonly filename: string
   readonly duplicate: DuplicateChoice
+  /** Of jobs/queues.ts. */
+  readonly drop: string | undefined
   readonly blob: { readonly key: string; readonly bytes: number; readonly sha256: string }
 }
 
@@ -77,7 +79,8 @@ export async function accept(
       duplicateOf: asks ? duplicateOf.duplicateOf : undefined,
     })
     await client.query('DELETE FROM pending_blobs WHERE key = $1', [version.storageKey])
-    if (!asks) await sendIngest(deps.jobs, client, { id: version.versionId, bytes: offer.blob.bytes })
+    if (!asks)
+      await sendIngest(deps.jobs, client, { id: version.versionId, bytes: offer.blob.bytes }, offer.drop)
     await notifyDocument(client, version.documentId)
     return { created: true, ...version, ...duplicateOf }
   })

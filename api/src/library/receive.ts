@@ -43,7 +43,12 @@ export async function requireUploadTarget(db: Pool, viewer: Viewer, target: Uplo
 export async function receiveFile(
   deps: LibraryDeps,
   viewer: Viewer,
-  upload: UploadTarget & { name: string; duplicate: DuplicateChoice; body: Readable },
+  upload: UploadTarget & {
+    name: string
+    duplicate: DuplicateChoice
+    drop?: string | undefined
+    body: Readable
+  },
   options: { maxBytes?: number; signal?: AbortSignal } = {},
 ): Promise<Accepted> {
   const { key, versionId } = await nameBlob(deps.pool)
@@ -58,6 +63,7 @@ export async function receiveFile(
       versionId,
       filename: cleanFileName(upload.name),
       duplicate: upload.duplicate,
+      drop: upload.drop,
       blob: { key, ...stored },
     })
     named = accepted.storageKey === key

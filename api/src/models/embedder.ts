@@ -1,6 +1,6 @@
 // The embedder in this process: a queue in front of a few threads, each with a session of its own.
-// Queries go before passages, whatever waits. A passage's place is first come, first served; whoever embeds many
-// keeps only a few of them in the queue at a time, so that documents share the threads evenly (ingest/embed.ts).
+// Queries go before passages, whatever waits. A passage's place is first come, first served: how documents share the
+// threads is decided before they come here (ingest/shares.ts).
 import { once } from 'node:events'
 import os from 'node:os'
 import { Worker } from 'node:worker_threads'

@@ -8,7 +8,12 @@ const LATER = new Set(['UNAVAILABLE', 'TOO_MANY_REQUESTS', 'UPLOAD_STALLED', 'UP
 
 export const sendFile: Send = (upload, duplicate, onProgress, signal) =>
   new Promise((resolve) => {
-    const query = new URLSearchParams({ collection: upload.collectionId, name: upload.file.name, duplicate })
+    const query = new URLSearchParams({
+      collection: upload.collectionId,
+      name: upload.file.name,
+      duplicate,
+      drop: upload.drop,
+    })
     if (upload.documentId !== undefined) query.set('document', upload.documentId)
     const request = new XMLHttpRequest()
     request.open('PUT', `${PUBLIC_PATHS.files}?${query}`)

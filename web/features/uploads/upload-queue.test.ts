@@ -64,6 +64,28 @@ describe('the upload queue', () => {
     expect(states()).toEqual([...Array.from({ length: AT_ONCE }, () => 'sending'), 'waiting'])
   })
 
+  it('lets one file go before the rest of a folder that was dropped earlier, and two folders in turn', async () => {
+    const { queue, sent, settle } = scripted()
+    const folder = (name: string, files: number) =>
+      Array.from({ length: files }, (_, n) => file(`${name}${n}`))
+    queue.add(target, folder('a', 20))
+    for (let n = 0; n < 5; n += 1) {
+      sent[n]?.end(ACCEPTED)
+      await settle()
+    }
+    queue.add(target, [file('one')])
+    queue.add(target, folder('b', 3))
+    for (let n = 5; n < 24; n += 1) {
+      sent[n]?.end(ACCEPTED)
+      await settle()
+    }
+    const order = sent.map(({ upload }) => upload.file.name)
+    expect(order.slice(7, 14)).toEqual(['a7', 'one', 'b0', 'a8', 'b1', 'a9', 'b2'])
+    expect(sent).toHaveLength(24)
+    expect(new Set(sent.map(({ upload }) => upload.drop)).size).toBe(3)
+    expect(new Set(sent.slice(0, 8).map(({ upload }) => upload.drop)).size).toBe(1)
+  })
+
   it('tells who was accepted, and drops it from its list', async () => {
     const { queue, sent, settle } = scripted()
     const told: string[] = []

@@ -22,6 +22,10 @@ export interface UploadTarget {
 export interface Upload extends UploadTarget {
   readonly id: number
   readonly file: Blob & { readonly name: string }
+  /** Files added together have it in common; told to the server, where drops take turns too. */
+  readonly drop: string
+  /** The lowest goes first. */
+  readonly turn: number
   readonly state: 'waiting' | 'sending' | 'retrying' | 'failed' | 'done'
   readonly sent: number
   readonly failure: Failure | null
@@ -62,8 +66,11 @@ export class UploadQueue {
   readonly #running = new Map<number, Running>()
   readonly #tries = new Map<number, number>()
   readonly #waits = new Map<number, () => void>()
+  /** Two tabs of a person have drops of their own. */
+  readonly #tab = Math.random().toString(36).slice(2)
   #uploads: readonly Upload[] = []
   #lastId = 0
+  #drops = 0
   #tellSoon: (() => void) | null = null
 
   constructor(send: Send, clock: Clock) {
@@ -87,13 +94,19 @@ export class UploadQueue {
 
   /** Files that can not go are refused at once, with the code that the server would use. */
   add(target: UploadTarget, files: readonly (Blob & { readonly name: string })[]): void {
-    const added = files.map((file): Upload => {
+    this.#drops += 1
+    const drop = `${this.#tab}.${this.#drops}`
+    const waiting = this.#uploads.filter(({ state }) => state === 'waiting')
+    const now = waiting.reduce((lowest, { turn }) => Math.min(lowest, turn), waiting[0]?.turn ?? 0)
+    const added = files.map((file, index): Upload => {
       this.#lastId += 1
       const failure = refusal(file)
       return {
         ...target,
         id: this.#lastId,
         file,
+        drop,
+        turn: now + index,
         state: failure === null ? 'waiting' : 'failed',
         sent: 0,
         failure,
@@ -135,9 +148,11 @@ export class UploadQueue {
   }
 
   #next(): void {
-    for (const upload of this.#uploads) {
-      if (this.#running.size >= AT_ONCE) return
-      if (upload.state === 'waiting') void this.#run(upload)
+    while (this.#running.size < AT_ONCE) {
+      const waiting = this.#uploads.filter(({ state }) => state === 'waiting')
+      const [first, ...others] = waiting
+      if (first === undefined) return
+      void this.#run(others.reduce((next, other) => (other.turn < next.turn ? other : next), first))
     }
   }
 
