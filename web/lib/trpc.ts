@@ -23,7 +23,7 @@ export function links(): TRPCLink<AppRouter>[] {
         maxURLLength: 2000,
         headers: seenHeader,
         fetch: async (input, init) => {
-          const response = await fetch(input, init)
+          const response = await fetch(input, { ...init, signal: init?.signal ?? null })
           noteSeen(response.headers)
           return response
         },
