@@ -4,7 +4,8 @@
 import { PersonSlots } from '../access/person-slots.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
-import type { Candidate, Index, IndexFilter } from '../index/port.ts'
+import { AppError } from '../errors.ts'
+import type { Candidate, Index, IndexFilter, SearchMethod } from '../index/port.ts'
 import { generationDigest } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import { fetchPassages, type Passage } from './passages.ts'
@@ -19,14 +20,16 @@ export interface SearchDeps {
 
 export interface SearchRequest extends Scope {
   readonly query: string
-  /** Passages at most, 1 to 50. Default 10. */
+  /** Passages at most, 1 to 200. Default 10. */
   readonly limit?: number
+  /** What ranks them. Default fused; the others are for comparing. */
+  readonly method?: SearchMethod
 }
 
 export interface PassageHit extends Passage {
-  /** cosine + 0.3 · words; the words alone where there is no query vector. */
+  /** cosine + 0.3 · words; the words alone where there is no query vector, or either alone by its method. */
   readonly score: number
-  /** Null when the question or the passage has no vector. */
+  /** Null when the question or the passage has no vector, and by words alone. */
   readonly cosine: number | null
   /** BM25 over its maximum for this question, 0 to 1. */
   readonly words: number
@@ -35,7 +38,8 @@ export interface PassageHit extends Passage {
 }
 
 export interface SearchResult {
-  readonly mode: 'words+meaning' | 'words'
+  /** What ranked: only words when the question can't be compared with the passages. */
+  readonly mode: 'words+meaning' | 'words' | 'meaning'
   /** Best first. */
   readonly passages: readonly PassageHit[]
   readonly searchedCollections: number
@@ -46,23 +50,28 @@ const MOST_CANDIDATES = 200
 
 /**
  * @throws AppError NOT_FOUND when nothing that the scope names is visible, NOTHING_TO_SEARCH when it names nothing,
- * UNAVAILABLE while the index is loading, TOO_MANY_REQUESTS when a person has hundreds of searches under way
+ * UNAVAILABLE while the index is loading, and by meaning alone when the question can't be embedded like the passages,
+ * TOO_MANY_REQUESTS when a person has hundreds of searches under way
  */
 export async function searchPassages(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, limit = LIMIT, ...scope }: SearchRequest,
+  { query, limit = LIMIT, method = 'fused', ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
-  const embedded =
-    deps.embedder === null ? Promise.resolve(null) : embed(deps.embedder, viewer, query, signal)
+  const embedder = method === 'words' ? null : deps.embedder
+  const embedded = embedder === null ? Promise.resolve(null) : embed(embedder, viewer, query, signal)
   // Whoever awaits it last hears of a failure; until then it must not count as unhandled.
   embedded.catch(() => {})
   const { filter, collections, generation } = await resolveScope(deps.pool, viewer, scope)
-  const comparable = deps.embedder !== null && (generation === null || generation === digestOf(deps.embedder))
-  const mode = comparable ? 'words+meaning' : 'words'
+  const comparable = embedder !== null && (generation === null || generation === digestOf(embedder))
+  if (method === 'meaning' && !comparable)
+    throw new AppError('UNAVAILABLE', {
+      reason: 'nothing can be found by meaning without its embedding model',
+    })
+  const mode = !comparable ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
   if (filter.keys.length === 0) return { mode, passages: [], searchedCollections: 0 }
-  const question = { query, embedded: comparable ? embedded : Promise.resolve(null), filter, limit }
+  const question = { query, embedded: comparable ? embedded : Promise.resolve(null), filter, limit, method }
   const passages = await hits(deps, viewer, question, signal)
   return { mode, passages, searchedCollections: collections }
 }
@@ -95,19 +104,20 @@ interface Question {
   readonly embedded: Promise<Float32Array | null>
   readonly filter: IndexFilter
   readonly limit: number
+  readonly method: SearchMethod
 }
 
 /** Candidates whose text may be read. When the index was behind the database, more are asked for once. */
 async function hits(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, embedded, filter, limit }: Question,
+  { query, embedded, filter, limit, method }: Question,
   signal: AbortSignal | undefined,
 ): Promise<PassageHit[]> {
   const found: PassageHit[] = []
   const seen = new Set<number>()
   for (const wanted of [limit, Math.min(limit * 4, MOST_CANDIDATES)]) {
-    const question = embedded.then((vector) => ({ text: query, vector, filter, limit: wanted }))
+    const question = embedded.then((vector) => ({ text: query, vector, filter, limit: wanted, method }))
     const { candidates } = await deps.index.search(question, signal)
     const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))
     for (const { passageId } of unseen) seen.add(passageId)
