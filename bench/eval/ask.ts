@@ -74,8 +74,8 @@ export async function askAll(
   const milliseconds: Record<SearchMethod, number[]> = { words: [], meaning: [], fused: [] }
   const questions: JudgedQuestion[] = []
   let [deeper, cut] = [0, 0]
-  const ask = async (query: string, method: SearchMethod) => {
-    const rank = await rankDocuments(async (limit) => {
+  const ask = (query: string, method: SearchMethod) =>
+    rankDocuments(async (limit) => {
       const began = performance.now()
       const input = { query, method, limit, collectionIds: [collectionId] }
       const { mode, passages } = await person.api.search.passages.query(input, { signal })
@@ -86,8 +86,6 @@ export async function askAll(
         )
       return passages.map(({ documentId }) => ids.get(documentId) ?? documentId)
     }, DEEPEST)
-    return rank
-  }
   for (const { text, judgements } of set.questions) {
     const found = new Map<SearchMethod, Awaited<ReturnType<typeof ask>>>()
     for (const method of METHODS) found.set(method, await ask(text, method))
