@@ -80,6 +80,7 @@ export const SOURCES: readonly Source[] = [
     version: '12.18',
     sha256: '0dba82f6fa16e373f2a84ad07e7971aa9264ad2e7d2ae46b37edbc9c5fd57e2e',
     pages: 'usr/share/developers-reference/*.html',
-    without: /index|search|genindex/,
+    // One of its pages is the whole book.
+    without: /index|search|genindex|developers-reference/,
   },
 ]
