@@ -95,9 +95,17 @@ export function finish(run: Run, figures: Readonly<Record<string, Figure>>, bars
       `${met(bar) ? '✓' : '✗'} ${bar.bar.padEnd(width)}  ${print(bar.value)} ${sign} ${bar.limit} ${bar.unit}`,
     )
   }
-  const folder = path.join(ROOT, 'bench/results')
-  mkdirSync(folder, { recursive: true })
-  const file = path.join(folder, `${run.name}.json`)
+  write(run, figures, bars, path.join(ROOT, 'bench/results', `${run.name}.json`))
+}
+
+/** The result file alone, for what prints a table of its own. */
+export function write(
+  run: Run,
+  figures: Readonly<Record<string, Figure>>,
+  bars: readonly Bar[],
+  file: string,
+): void {
+  mkdirSync(path.dirname(file), { recursive: true })
   writeFileSync(file, `${JSON.stringify({ ...run, figures, bars }, rounded, 2)}\n`)
   console.log(`written to ${path.relative(ROOT, file)}`)
 }

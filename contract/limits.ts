@@ -16,5 +16,5 @@ export const LIMITS = {
   /** Body of a tRPC request. */
   requestBytes: 256 * 1024,
   /** Passages returned by one search. */
-  searchResults: 50,
+  searchResults: 200,
 } as const

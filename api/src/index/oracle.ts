@@ -56,7 +56,7 @@ export interface Expected {
 /** Everything that the question matches, best first, without places reserved or cut off. */
 export function expectedOrder(
   documents: readonly ModelDocument[],
-  query: Pick<IndexQuery, 'text' | 'vector' | 'filter'>,
+  query: Pick<IndexQuery, 'text' | 'vector' | 'filter' | 'method'>,
   analyser: Analyser,
 ): Expected[] {
   const all = documents.flatMap((document) =>
@@ -80,7 +80,12 @@ export function expectedOrder(
       const words = maximum === 0 ? 0 : bm25 / maximum
       const vector = document.embedded ? passage.vector : null
       const withoutVector = vector === null
-      if (query.vector === null) return words > 0 ? [{ id: passage.id, score: words, withoutVector }] : []
+      if (query.method === 'meaning')
+        return query.vector === null || vector === null
+          ? []
+          : [{ id: passage.id, score: dot(query.vector, vector, 0), withoutVector }]
+      if (query.vector === null || query.method === 'words')
+        return words > 0 ? [{ id: passage.id, score: words, withoutVector }] : []
       if (vector !== null)
         return [{ id: passage.id, score: dot(query.vector, vector, 0) + 0.3 * words, withoutVector }]
       return words > 0 ? [{ id: passage.id, score: 0.3 * words, withoutVector }] : []

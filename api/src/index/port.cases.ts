@@ -118,6 +118,29 @@ export function indexCases(cases: Cases): void {
     for (const { score, cosine, words } of found) expect(score).toBeCloseTo((cosine ?? 0) + 0.3 * words, 12)
   })
 
+  test('by words alone the vector has no say, by meaning alone the words have none', async () => {
+    const collection = await bench.library.collection()
+    const document = await bench.library.document(collection)
+    const { passageIds } = await bench.library.publish(document, [
+      { text: 'mango salad with lime and a great many other things', vector: east },
+      { text: 'mango', vector: northEast },
+      { text: 'a bench', vector: [2, 1, 0] },
+    ])
+    const fresh = await bench.library.document(collection)
+    const { passageIds: unembedded, position } = await bench.library.publish(fresh, [{ text: 'mango mango' }])
+    const [long, short, wordless] = passageIds
+    const query = { text: 'mango', vector: unit(east), filter: all(collection) }
+    const byWords = await bench.search({ ...query, method: 'words' }, position)
+    expect(byWords.map(({ passageId }) => passageId)).toEqual([unembedded[0], short, long])
+    for (const { score, words, cosine } of byWords) expect([score, cosine]).toEqual([words, null])
+    const byMeaning = await bench.search({ ...query, method: 'meaning' })
+    expect(byMeaning.map(({ passageId }) => passageId)).toEqual([long, wordless, short])
+    for (const { score, cosine } of byMeaning) expect(score).toBe(cosine)
+    expect(byMeaning.map(({ words }) => words > 0)).toEqual([true, false, true])
+    expect(await bench.ids({ ...query, method: 'meaning', vector: null })).toEqual([])
+    expect(await bench.search({ ...query, method: 'fused' })).toEqual(await bench.search(query))
+  })
+
   test('keeps a place for passages that have no vector yet', async () => {
     const collection = await bench.library.collection()
     const embedded = await bench.library.document(collection)

@@ -28,6 +28,9 @@ export interface ExtraPassage {
   readonly vector: Float32Array | null
 }
 
+/** What ranks: cosine and words in one score, or one of them by itself, with the best by it as candidates. */
+export type SearchMethod = 'fused' | 'words' | 'meaning'
+
 export interface IndexQuery {
   /** What the person asked; analysed for words by the index. */
   readonly text: string
@@ -42,13 +45,18 @@ export interface IndexQuery {
   readonly reserved?: number
   /** Ranked with the others, by the statistics of what is applied; they replace passages of the same ids. */
   readonly extra?: readonly ExtraPassage[]
+  /** Default fused. By words alone the vector has no say; by meaning alone nothing without a vector is found. */
+  readonly method?: SearchMethod
 }
 
 export interface Candidate {
   readonly passageId: number
-  /** cosine + beta · bm25 / bm25_max(query), or bm25 / bm25_max(query) when there is no query vector. */
+  /**
+   * Fused: cosine + beta · bm25 / bm25_max(query). By words, and when there is no query vector: bm25 / bm25_max(query).
+   * By meaning: the cosine.
+   */
   readonly score: number
-  /** Null when the query or the passage has no vector. */
+  /** Null when the query or the passage has no vector, and by words alone. */
   readonly cosine: number | null
   /** BM25 over its maximum for this query, 0 to 1. */
   readonly words: number

@@ -1,4 +1,5 @@
-// The fused ranking at a size where both rankings are cut off: the best of the union of the best by either.
+// The rankings at a size where they are cut off. Fused: the best of the union of the best by either. By one alone: the
+// best of all passages by it, not of those that the fused ranking holds.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { applyEntry } from './apply.ts'
 import { Analyser } from './lexical/analysis.ts'
@@ -79,4 +80,25 @@ describe.each([1, 5, 10, 50, 120])('the best %i', (limit) => {
     expect(ranked.map(({ passageId }) => passageId)).toEqual(expected.map(({ id }) => id))
     for (const [i, { score }] of ranked.entries()) expect(score).toBeCloseTo(expected[i]?.score ?? 0, 5)
   })
+})
+
+describe.each(['words', 'meaning'] as const)('by %s alone', (method) => {
+  test.each([1, 10, 50, 120].flatMap((limit) => [0, 3, 6, 9].map((n) => [limit, n] as const)))(
+    'the best %i of question %i, of all',
+    (limit, n) => {
+      const vector = queries.slice(n * DIMENSIONS, (n + 1) * DIMENSIONS)
+      const text = [WORDS[n % 10], WORDS[(n * 3 + 1) % 10]].join(' ')
+      const filter = { kind: 'collections' as const, keys: n % 2 === 0 ? [1, 2, 3] : [2] }
+      const fused = { text, vector, filter, limit }
+      // Between fused ones, as in a batch of several people's questions.
+      const [, found = []] = searchBatch(state, [fused, { ...fused, method }, fused])
+      const expected = expectedOrder(documents, { text, vector, filter, method }, analyser).slice(0, limit)
+      expect(found.map(({ passageId }) => passageId)).toEqual(expected.map(({ id }) => id))
+      for (const [i, one] of found.entries()) {
+        expect(one.score).toBeCloseTo(expected[i]?.score ?? 0, 5)
+        expect(one.score).toBe(method === 'words' ? one.words : one.cosine)
+        expect(one.withoutVector).toBe(expected[i]?.withoutVector)
+      }
+    },
+  )
 })

@@ -1,7 +1,7 @@
 // One batch of questions against the index as it is now: words, vectors, one score (notes on fusion: DESIGN §4).
 //   score = cosine + 0.3 · bm25 / bm25_max(question), over the union of the best by either
 // RRF and z-scores were measured worse: they give a question that shares no words with the corpus its lexical noise
-// at full weight. Everything here is synchronous: a batch sees one state.
+// at full weight. One of the two rankings alone can be had too, to be compared with both. Everything here is synchronous: a batch sees one state.
 import { type Allowed, allowed } from './filter.ts'
 import type { Lexical } from './lexical/lexical.ts'
 import type { Passages } from './passages.ts'
@@ -48,7 +48,7 @@ function nearestOf(
   const found: (Neighbour[] | null)[] = queries.map(() => null)
   const rows: number[] = []
   const asked = queries.flatMap((query, row) => {
-    if (query.vector === null || vectors === null) return []
+    if (query.vector === null || vectors === null || query.method === 'words') return []
     rows.push(row)
     return [{ vector: query.vector, k: Math.max(POOL, query.limit), allowed: filters[row] ?? nothing }]
   })
@@ -59,25 +59,34 @@ function nearestOf(
 
 function rank(
   { passages, lexical, vectors }: Searchable,
-  { text, vector, limit, reserved, extra = [] }: IndexQuery,
+  { text, vector, limit, reserved, method, extra = [] }: IndexQuery,
   filter: Allowed,
   neighbours: Neighbour[] | null,
 ): Candidate[] {
   const pool = Math.max(POOL, limit)
   const byWords = new Top(pool)
   const wordsOnly = new Top(pool)
-  if (lexical.scores.score(text, new Set(extra.map(({ language }) => language))))
-    lexical.best(filter, byWords, wordsOnly)
+  const anyWords = lexical.scores.score(text, new Set(extra.map(({ language }) => language)))
   const added = rankExtra(lexical, vector, extra)
   const replaced = new Set(extra.map(({ id }) => id))
   const here = (found: Candidate[]) =>
     replaced.size === 0 ? found : found.filter(({ passageId }) => !replaced.has(passageId))
 
-  if (vector === null)
+  if (method === 'meaning') {
+    const near = (neighbours ?? []).map(({ place, id, score }) => {
+      const words = lexical.scores.of(place)
+      return { passageId: id, score, cosine: score, words, withoutVector: false }
+    })
+    const more = added.flatMap((extra) => (extra.cosine === null ? [] : [{ ...extra, score: extra.cosine }]))
+    return [...here(near), ...more].sort(order).slice(0, limit)
+  }
+  if (anyWords) lexical.best(filter, byWords, wordsOnly)
+
+  if (vector === null || method === 'words')
     return [
       ...here(candidates(byWords, false)),
       ...here(candidates(wordsOnly, true)),
-      ...added.filter(({ words }) => words > 0),
+      ...added.flatMap((extra) => (extra.words > 0 ? [{ ...extra, score: extra.words }] : [])),
     ]
       .sort(order)
       .slice(0, limit)

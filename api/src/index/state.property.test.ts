@@ -10,7 +10,7 @@ import { readCheckpoints } from './checkpoint/read.ts'
 import { writeCheckpoint } from './checkpoint/write.ts'
 import { Analyser } from './lexical/analysis.ts'
 import { expectedOrder, MemorySource, type ModelDocument, type ModelPassage } from './oracle.ts'
-import type { IndexFilter } from './port.ts'
+import type { IndexFilter, SearchMethod } from './port.ts'
 import { searchBatch } from './search.ts'
 import { IndexState } from './state.ts'
 import { exactEngine } from './vectors/exact.ts'
@@ -65,6 +65,7 @@ const step = fc.oneof(
       vector: fc.option(vector),
       filter,
       limit: fc.integer({ min: 1, max: 40 }),
+      method: fc.constantFrom('fused' as const, 'fused' as const, 'words' as const, 'meaning' as const),
     }),
   },
 )
@@ -139,7 +140,13 @@ async function reloaded(state: IndexState, dir: string): Promise<IndexState> {
 function compare(
   state: IndexState,
   history: History,
-  query: { text: string; vector: Float32Array | null; filter: IndexFilter; limit: number },
+  query: {
+    text: string
+    vector: Float32Array | null
+    filter: IndexFilter
+    limit: number
+    method: SearchMethod
+  },
 ): void {
   const [found = []] = searchBatch(state, [query])
   const expected = expectedOrder([...history.documents.values()], query, analyser)

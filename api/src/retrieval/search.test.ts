@@ -4,7 +4,7 @@ import path from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
-import { type Person, type TestServer, testServer } from '../../test/server.ts'
+import { client, type Person, type TestServer, testServer } from '../../test/server.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
 import type { Index } from '../index/port.ts'
@@ -135,7 +135,8 @@ describe('search.passages', () => {
     await refused(server.anonymous.api.search.passages.query({ query: 'x' }), 'SIGN_IN_REQUIRED')
     await refused(search('   '), 'INVALID_INPUT')
     await refused(search('x'.repeat(8_001)), 'QUESTION_TOO_LONG')
-    await refused(search('x', { limit: 51 }), 'INVALID_INPUT')
+    await refused(search('x', { limit: 201 }), 'INVALID_INPUT')
+    await refused(search('x', { method: 'magic' }), 'INVALID_INPUT')
     await refused(search('x', { documentId: "' OR 1=1 --" }), 'INVALID_INPUT')
     expect((await search('\0 \u202e {"$ne": 1} %00')).passages).toEqual([])
   })
@@ -210,6 +211,37 @@ describe('with an embedder', () => {
     expect(asked).toEqual([['something else', 'query']])
     expect(found.mode).toBe('words+meaning')
     expect(found.passages.map((hit) => hit.passageId)).toEqual([passageIds[1], passageIds[0]])
+  })
+
+  test('one method alone is asked for over HTTP too, and says what ranked', async () => {
+    const document = await library.document(mine)
+    const { passageIds, position } = await library.publish(document, [
+      { text: 'Gasket, gasket, gasket.', vector: [0.8, 1] },
+      { text: 'Nothing of the kind.', vector: [0, 1] },
+    ])
+    await index.waitFor(position, 10_000)
+    let embedded = 0
+    const asking = embedder(async () => {
+      embedded++
+      return unit([0.1, 1])
+    })
+    await using embedding = await testServer(db, { services: { index, embedder: asking } })
+    const person = client(embedding.url, embedding.config, reader.cookie)
+    const ask = async (method?: 'fused' | 'words' | 'meaning') => {
+      const found = await person.api.search.passages.query({ query: 'gasket', ...(method && { method }) })
+      return [found.mode, found.passages.map((hit) => hit.passageId)]
+    }
+    const [first, second] = passageIds
+    expect(await ask('words')).toEqual(['words', [first]])
+    expect(embedded).toBe(0)
+    expect(await ask('meaning')).toEqual(['meaning', [second, first]])
+    expect(await ask('fused')).toEqual(['words+meaning', [first, second]])
+    expect(await ask()).toEqual(await ask('fused'))
+    await expect(search('gasket', { method: 'meaning' })).rejects.toMatchObject({
+      data: { code: 'UNAVAILABLE' },
+    })
+    // As many passages as the index can rank, for whoever counts documents.
+    expect((await person.api.search.passages.query({ query: 'gasket', limit: 200 })).passages).toHaveLength(2)
   })
 
   test('vectors of another embedder are not compared: words only, and said so', async () => {

@@ -4,7 +4,8 @@
 import { PersonSlots } from '../access/person-slots.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
-import type { Candidate, ExtraPassage, Index, IndexFilter, Position } from '../index/port.ts'
+import { AppError } from '../errors.ts'
+import type { Candidate, ExtraPassage, Index, IndexFilter, Position, SearchMethod } from '../index/port.ts'
 import { generationDigest } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import { catchUp } from './catch-up.ts'
@@ -20,19 +21,21 @@ export interface SearchDeps {
 
 export interface SearchRequest extends Scope {
   readonly query: string
-  /** Passages at most, 1 to 50. Default 10. */
+  /** Passages at most, 1 to 200. Default 10. */
   readonly limit?: number
   /**
    * How far the asker has seen the log already, or `head`: everything that is committed when the search begins. Own
    * uploads count anyway. Default: nothing beyond those.
    */
   readonly seen?: Position | 'head' | undefined
+  /** What ranks them. Default fused; the others are for comparing. */
+  readonly method?: SearchMethod
 }
 
 export interface PassageHit extends Passage {
-  /** cosine + 0.3 · words; the words alone where there is no query vector. */
+  /** cosine + 0.3 · words; the words alone where there is no query vector, or either alone by its method. */
   readonly score: number
-  /** Null when the question or the passage has no vector. */
+  /** Null when the question or the passage has no vector, and by words alone. */
   readonly cosine: number | null
   /** BM25 over its maximum for this question, 0 to 1. */
   readonly words: number
@@ -41,7 +44,8 @@ export interface PassageHit extends Passage {
 }
 
 export interface SearchResult {
-  readonly mode: 'words+meaning' | 'words'
+  /** What ranked: only words when the question can't be compared with the passages. */
+  readonly mode: 'words+meaning' | 'words' | 'meaning'
   /** Best first. */
   readonly passages: readonly PassageHit[]
   readonly searchedCollections: number
@@ -54,26 +58,31 @@ const MOST_CANDIDATES = 200
 
 /**
  * @throws AppError NOT_FOUND when nothing that the scope names is visible, NOTHING_TO_SEARCH when it names nothing,
- * UNAVAILABLE while the index is loading, TOO_MANY_REQUESTS when a person has hundreds of searches under way
+ * UNAVAILABLE while the index is loading, and by meaning alone when the question can't be embedded like the passages,
+ * TOO_MANY_REQUESTS when a person has hundreds of searches under way
  */
 export async function searchPassages(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, limit = LIMIT, seen, ...scope }: SearchRequest,
+  { query, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
-  const embedded =
-    deps.embedder === null ? Promise.resolve(null) : embed(deps.embedder, viewer, query, signal)
+  const embedder = method === 'words' ? null : deps.embedder
+  const embedded = embedder === null ? Promise.resolve(null) : embed(embedder, viewer, query, signal)
   // Whoever awaits it last hears of a failure; until then it must not count as unhandled.
   embedded.catch(() => {})
   const resolved = await resolveScope(deps.pool, viewer, scope)
   const { filter, collections } = resolved
-  const { comparable, generation } = generationOf(deps, resolved)
-  const mode = comparable ? 'words+meaning' : 'words'
+  const { comparable, generation } = generationOf(deps.index, embedder, resolved)
+  if (method === 'meaning' && !comparable)
+    throw new AppError('UNAVAILABLE', {
+      reason: 'nothing can be found by meaning without its embedding model',
+    })
+  const mode = !comparable ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
   if (filter.keys.length === 0) return { mode, passages: [], searchedCollections: 0, behind: false }
   const { extra, behind } = await catchUp(deps, resolved, seen, signal)
   const vector = comparable ? embedded : Promise.resolve(null)
-  const question = { query, vector, generation, filter, limit, extra }
+  const question = { query, vector, generation, filter, limit, method, extra }
   const passages = await hits(deps, viewer, question, signal)
   return { mode, passages, searchedCollections: collections, behind }
 }
@@ -97,7 +106,11 @@ async function embed(embedder: Embedder, viewer: Viewer, query: string, signal?:
  * Whether a question embedded here can be compared with the vectors that this server's index holds, which for a while
  * after a switch are still those of the generation before. `generation`: the id of the embedder's own.
  */
-function generationOf({ index, embedder }: SearchDeps, { generations }: Pick<ResolvedScope, 'generations'>) {
+function generationOf(
+  index: Index,
+  embedder: Embedder | null,
+  { generations }: Pick<ResolvedScope, 'generations'>,
+) {
   if (embedder === null) return { comparable: false, generation: undefined }
   const digest = digestOf(embedder)
   const [generation] = [...generations].find(([, other]) => other === digest) ?? []
@@ -121,20 +134,21 @@ interface Question {
   readonly filter: IndexFilter
   readonly limit: number
   readonly extra: readonly ExtraPassage[]
+  readonly method: SearchMethod
 }
 
 /** Candidates whose text may be read. When the index was behind the database, more are asked for once. */
 async function hits(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, vector: embedded, generation, filter, limit, extra }: Question,
+  { query, vector: embedded, generation, filter, limit, method, extra }: Question,
   signal: AbortSignal | undefined,
 ): Promise<PassageHit[]> {
   const found: PassageHit[] = []
   const seen = new Set<number>()
   for (const wanted of [limit, Math.min(limit * 4, MOST_CANDIDATES)]) {
     const question = embedded.then((vector) => ({
-      ...{ text: query, vector, filter, limit: wanted },
+      ...{ text: query, vector, filter, limit: wanted, method },
       ...(extra.length === 0 ? {} : { extra }),
       ...(generation === undefined ? {} : { generation }),
     }))

@@ -10,6 +10,8 @@ const input = z.object({
   collectionIds: z.array(z.uuid()).max(LIMITS.collectionsPerChat).optional(),
   documentId: z.uuid().optional(),
   limit: z.int().min(1).max(LIMITS.searchResults).optional(),
+  /** By words or by meaning alone: to see what either finds by itself. */
+  method: z.enum(['fused', 'words', 'meaning']).optional(),
 })
 
 const hit = z.object({
@@ -35,15 +37,19 @@ export const passages = signedIn
   .input(input)
   .output(
     z.object({
-      mode: z.enum(['words+meaning', 'words']),
+      mode: z.enum(['words+meaning', 'words', 'meaning']),
       passages: z.array(hit).readonly(),
       searchedCollections: z.int(),
       behind: z.boolean(),
     }),
   )
-  .query(({ ctx, input: { query, limit, ...scope }, signal }) => {
+  .query(({ ctx, input: { query, limit, method, ...scope }, signal }) => {
     if (query.length > LIMITS.questionLength)
       throw new AppError('QUESTION_TOO_LONG', { limit: LIMITS.questionLength })
-    const request = { query, seen: ctx.seen, ...scope, ...(limit === undefined ? {} : { limit }) }
+    const request = {
+      ...{ query, seen: ctx.seen, ...scope },
+      ...(limit === undefined ? {} : { limit }),
+      ...(method === undefined ? {} : { method }),
+    }
     return searchPassages(ctx.services, ctx.viewer, request, signal)
   })
