@@ -27,6 +27,9 @@ const WORDS: Readonly<Record<string, string>> = {
   sr: 'и у је да на се за са од не као су а то или по из до које који али би',
 }
 
+/** Words. */
+const SHORT = 20
+
 const VOTERS = new Map<string, Set<string>>(
   Object.entries(WORDS).map(([language, words]) => [language, new Set(words.split(' '))]),
 )
@@ -59,7 +62,9 @@ export function detectLanguage(text: string): string {
       if (known.has(word)) votes.set(language, (votes.get(language) ?? 0) + 1)
   }
   const [best] = [...votes].sort((a, b) => b[1] - a[1])
-  return best !== undefined && best[1] >= Math.max(2, words * 0.05) ? best[0] : 'en'
+  // Of a text of two lines one vote is much, and English hardly makes two lines without one.
+  const enough = words <= SHORT ? 1 : Math.max(2, words * 0.05)
+  return best !== undefined && best[1] >= enough ? best[0] : 'en'
 }
 
 /** A sample from all over a document: its beginning is often a title page in another language. */
