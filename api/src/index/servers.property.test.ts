@@ -293,6 +293,6 @@ test('whoever has read to the end answers what the database says, whatever happe
       for (const { state } of servers) state?.close()
       rmSync(home, { recursive: true })
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   )
 }, 180_000)
