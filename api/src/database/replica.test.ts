@@ -101,6 +101,18 @@ describe('a replica that is behind', () => {
     expect(replica.status().served).toBeGreaterThan(50)
   })
 
+  test('what came while it was being read is told as seen', async () => {
+    let written: WalPlace | undefined
+    const read = await replica.read(undefined, async (db) => {
+      await names(db)
+      written = await write('meanwhile')
+      await postgres.caughtUp()
+      return names(db)
+    })
+    expect(read?.value.names).toContain('meanwhile')
+    expect(read?.upTo.wal).toBeGreaterThanOrEqual(written?.wal ?? Number.NaN)
+  })
+
   test('a reading on the primary counts as seen too', async () => {
     await postgres.pauseReplay()
     await write('seen elsewhere')
