@@ -22,7 +22,11 @@ beforeEach(async () => {
   replica = open()
   await expect.poll(async () => (await readAs(undefined)).by).toBe('replica')
 })
-afterEach(() => replica.close())
+afterEach(async () => {
+  await replica.close()
+  // Also where a test failed before it did so.
+  await postgres.resumeReplay()
+})
 
 function open(options: ReplicaOptions = {}): Replica {
   const { databaseCa, databaseReplicaUrl } = postgres.db.config('/tmp/terrace-unused')
