@@ -1,5 +1,6 @@
-// What a client has seen of the index, as it travels with requests and replies: EPOCH:SEQ. A reply says how far its
-// server had come; sent back with the next request, it keeps searches from going back in time on another server.
+// What a client has seen, as it travels with requests and replies: EPOCH:SEQ or EPOCH:SEQ:WAL. A reply says how far its
+// server had come; sent back with the next request, it keeps searches (SEQ) from going back in time on another server,
+// and lists (WAL) on a replica of the database.
 
 export const POSITION_HEADER = 'terrace-position'
 
@@ -9,19 +10,31 @@ export interface LogPlace {
   readonly seq: number
 }
 
-const SHAPE = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,15})$/
+export interface Seen extends LogPlace {
+  /** A place in the database's write-ahead log, in bytes; only where there is a replica to compare it with. */
+  readonly wal?: number
+}
 
-export function formatPosition({ epoch, seq }: LogPlace): string {
-  return `${epoch}:${seq}`
+const SHAPE = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):(\d{1,15})(?::(\d{1,15}))?$/
+
+export function formatPosition({ epoch, seq, wal }: Seen): string {
+  return wal === undefined ? `${epoch}:${seq}` : `${epoch}:${seq}:${wal}`
 }
 
 /** Null for what is no position: a header may hold anything. */
-export function parsePosition(text: unknown): LogPlace | null {
-  const [, epoch, seq] = (typeof text === 'string' ? SHAPE.exec(text) : null) ?? []
-  return epoch === undefined ? null : { epoch, seq: Number(seq) }
+export function parsePosition(text: unknown): Seen | null {
+  const [, epoch, seq, wal] = (typeof text === 'string' ? SHAPE.exec(text) : null) ?? []
+  if (epoch === undefined) return null
+  return { epoch, seq: Number(seq), ...(wal === undefined ? {} : { wal: Number(wal) }) }
 }
 
-/** The later of the two; of different epochs the one that was heard last, `heard`. */
-export function laterPosition(known: LogPlace | null, heard: LogPlace): LogPlace {
-  return known !== null && known.epoch === heard.epoch && known.seq > heard.seq ? known : heard
+/** Whichever is later, of SEQ and of WAL; of different epochs the one that was heard last, `heard`. */
+export function laterPosition(known: Seen | null, heard: Seen): Seen {
+  if (known === null || known.epoch !== heard.epoch) return heard
+  const wal = Math.max(known.wal ?? -1, heard.wal ?? -1)
+  return {
+    epoch: heard.epoch,
+    seq: Math.max(known.seq, heard.seq),
+    ...(wal < 0 ? {} : { wal }),
+  }
 }

@@ -16,6 +16,8 @@ export interface PostgresOptions {
   readonly password: string
   /** No fsync: for tests only. */
   readonly throwaway?: boolean
+  /** `name=value` each; they win over what is set here. */
+  readonly settings?: readonly string[]
   readonly onLog?: (line: string) => void
 }
 
@@ -115,6 +117,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     'max_connections=200',
     'shared_buffers=128MB',
     ...(options.throwaway ? ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off'] : []),
+    ...(options.settings ?? []),
   ]
   const child = spawn(
     path.join(postgresFolder(), 'bin/postgres'),

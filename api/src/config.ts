@@ -55,6 +55,7 @@ export type StorageConfig =
 
 export type Config = Readonly<{
   databaseUrl: string
+  /** Lists and rebuilds of the index are read there when it has what they need (database/replica.ts). */
   databaseReplicaUrl: string | undefined
   databaseCa: string | undefined
   migrateAtStart: boolean

@@ -9,6 +9,7 @@ import type { Config } from './config.ts'
 import { migrate, missingMigrations } from './database/migrate.ts'
 import { createListener, createPool, type Pool } from './database/pool.ts'
 import { createPrisma, type Prisma } from './database/prisma.ts'
+import { openReplica, type Replica } from './database/replica.ts'
 import { startEmbeddedIndex } from './index/engines/embedded.ts'
 import type { Index } from './index/port.ts'
 import { createCourier } from './index/shared/courier.ts'
@@ -32,6 +33,8 @@ export interface Services {
   readonly log: Logger
   readonly pool: Pool
   readonly prisma: Prisma
+  /** Null without DATABASE_REPLICA_URL. */
+  readonly replica: Replica | null
   readonly blobs: BlobStore
   readonly index: Index
   /** Null without weights: search goes by words only. */
@@ -79,6 +82,8 @@ export async function startServices(
   options.onWait?.('starting')
   const prisma = createPrisma(pool)
   stack.defer(() => prisma.$disconnect())
+  const replica = openReplica(config, pool, log)
+  stack.defer(() => replica?.close())
   const sessions = createSessions(config, pool)
   const auth = createAuth({
     config,
@@ -112,7 +117,7 @@ export async function startServices(
   stack.defer(() => answers.stop())
   const started = stack.move()
   const services = {
-    ...{ config, log, pool, prisma, blobs, index, embedder, jobs, models, answers, events },
+    ...{ config, log, pool, prisma, replica, blobs, index, embedder, jobs, models, answers, events },
     ...{ auth, sessions },
   }
   return { services, [Symbol.asyncDispose]: () => started.disposeAsync() }

@@ -115,6 +115,7 @@ function people(
   return {
     ...{ config, log, pool: db.pool, prisma, auth, sessions },
     embedder: null,
+    replica: given.replica ?? null,
     blobs: given.blobs ?? absent('blobs'),
     // Its status is part of every reply.
     index: given.index ?? absent('index', { status: () => NOT_LOADED }),

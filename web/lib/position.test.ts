@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { POSITION_HEADER } from '../../contract/position.ts'
-import { noteSeen, seenHeader } from './position.ts'
+import { notePosition, noteSeen, seenHeader } from './position.ts'
 
 const epoch = '3f0e2c1a-0b1c-4d2e-8f3a-5b6c7d8e9f00'
 const reply = (text: string) => new Headers({ [POSITION_HEADER]: text })
@@ -22,6 +22,10 @@ test('the latest position that a reply told goes with the next request', () => {
   noteSeen(reply('nonsense'))
   noteSeen(new Headers())
   expect(seenHeader()).toEqual({ [POSITION_HEADER]: `${epoch}:9` })
+  // An event tells one too, and what an upload's reply has not.
+  notePosition(`${epoch}:8:4000`)
+  notePosition(undefined)
+  expect(seenHeader()).toEqual({ [POSITION_HEADER]: `${epoch}:9:4000` })
 })
 
 test('without storage there is no position, and no error', () => {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { conversation } from '../../test/conversation.ts'
 import { testServer } from '../../test/server.ts'
 import { shelveCollection, shelveDocument } from '../../test/shelf.ts'
+import { primaryReads } from '../database/reads.ts'
 import {
   createChat,
   deleteChat,
@@ -24,7 +25,7 @@ const jobs = { send: async () => 'job' } as unknown as PgBoss
 describe('chats', () => {
   it('are listed by last use, page by page, each once', async () => {
     await using c = await conversation({ models: [] })
-    const deps = { pool: c.db.pool }
+    const deps = { reads: primaryReads(c.db.pool) }
     const ids: string[] = []
     for (let i = 0; i < 7; i++) ids.unshift(await c.chat())
     const used = ids[4] ?? ''
@@ -49,7 +50,9 @@ describe('chats', () => {
   it('say that an answer is being written', async () => {
     await using c = await conversation({ knobs: 'rate=5&tokens=1000' })
     await c.ask(await c.chat(), HOLD)
-    expect((await listChats({ pool: c.db.pool }, c.viewer, { limit: 1 })).items[0]?.answering).toBe(true)
+    expect(
+      (await listChats({ reads: primaryReads(c.db.pool) }, c.viewer, { limit: 1 })).items[0]?.answering,
+    ).toBe(true)
   })
 
   it('keep the title that a person gave', async () => {
@@ -220,7 +223,7 @@ describe('chats', () => {
     await deleteChat(deps, c.viewer, chatId)
     await expect.poll(() => c.scripted.requests[0]?.aborted, { timeout: 5_000 }).toBe(true)
     await expect(getChat(deps, c.viewer, chatId)).rejects.toMatchObject({ code: 'NOT_FOUND' })
-    expect((await listChats(deps, c.viewer, { limit: 10 })).items).toEqual([])
+    expect((await listChats({ reads: primaryReads(c.db.pool) }, c.viewer, { limit: 10 })).items).toEqual([])
   })
 })
 

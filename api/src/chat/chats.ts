@@ -6,6 +6,7 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { requireChat, requireDocument, visibleCollections } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
+import type { Lists } from '../database/reads.ts'
 import { AppError } from '../errors.ts'
 import { retractCollection } from '../library/collections.ts'
 import { notifyChat } from '../library/notices.ts'
@@ -73,13 +74,13 @@ const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 
 /** The viewer's chats, the one that was last used first. @param page.cursor of the page before */
 export async function listChats(
-  deps: { pool: Pool },
+  { reads }: { reads: Lists },
   viewer: Viewer,
   page: { cursor?: string | undefined; limit: number },
 ): Promise<{ items: ChatItem[]; nextCursor: string | null }> {
   const [, at, id = FIRST_ID] =
     /^(-?\d{1,16})\|([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(page.cursor ?? '') ?? []
-  const { rows } = await deps.pool.query<ChatItem & { at: string }>({
+  const query = {
     name: 'list-chats',
     text: `SELECT c.id, c.title, c.updated_at AS "updatedAt",
              (extract(epoch FROM c.updated_at) * 1000000)::bigint AS at,
@@ -90,7 +91,8 @@ export async function listChats(
              AND ($2::bigint IS NULL OR ((extract(epoch FROM c.updated_at) * 1000000)::bigint, c.id) < ($2, $3::uuid))
            ORDER BY c.updated_at DESC, c.id DESC LIMIT $4`,
     values: [viewer.userId, at ?? null, id, page.limit + 1],
-  })
+  }
+  const { rows } = await reads.read((db) => db.query<ChatItem & { at: string }>(query))
   const items = rows.slice(0, page.limit)
   const last = items.at(-1)
   return {

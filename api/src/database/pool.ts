@@ -24,6 +24,8 @@ export interface PoolOptions {
    * without saying so. Default: no limit.
    */
   readonly statementMs?: number
+  /** Milliseconds for a connection, whether it has to be made or waited for. Default 5,000. */
+  readonly connectMs?: number
   readonly onError?: (error: Error) => void
 }
 
@@ -45,6 +47,7 @@ export function createPool(config: DatabaseConfig, options: PoolOptions): Pool {
   const pool = new pg.Pool({
     ...connection(config, options.name),
     max: options.max ?? 10,
+    ...(options.connectMs === undefined ? {} : { connectionTimeoutMillis: options.connectMs }),
     ...(options.statementMs === undefined
       ? {}
       : { statement_timeout: options.statementMs, query_timeout: options.statementMs + SILENCE_MS }),

@@ -21,7 +21,14 @@ test('fails for causes of its own only', async () => {
   await using db = await testDatabase()
   const config = db.config('/tmp')
   const status: { now: IndexStatus } = { now: LOADED }
-  const deps = { config, pool: db.pool, blobs, embedder: null, index: { status: () => status.now } }
+  const deps = {
+    config,
+    pool: db.pool,
+    blobs,
+    embedder: null,
+    replica: null,
+    index: { status: () => status.now },
+  }
   const readiness = createReadiness(deps)
   const reasons = async () => (await readiness.check()).reasons
 
@@ -39,7 +46,17 @@ test('fails for causes of its own only', async () => {
   status.now = { ...LOADED, behindMs: BEHIND_LIMIT_MS - 1 }
   expect(await reasons()).toEqual([])
 
+  // The replica is reported, never failing.
   status.now = LOADED
+  const state = (of: 'ok' | 'behind' | 'away') => ({
+    status: () => ({ state: of, served: 0, lacked: 0, failed: 0 }),
+  })
+  expect(await readiness.check()).toMatchObject({ ready: true, replica: 'none' })
+  for (const of of ['ok', 'behind', 'away'] as const)
+    expect(await createReadiness({ ...deps, replica: state(of) }).check()).toMatchObject({
+      ...{ ready: true, replica: of },
+    })
+
   readiness.drain()
   expect(await reasons()).toEqual(['draining'])
 })
@@ -47,7 +64,7 @@ test('fails for causes of its own only', async () => {
 test('a migration of this build that is missing fails it; newer ones are normal', async () => {
   await using db = await testDatabase()
   const index = { status: () => LOADED }
-  const deps = { config: db.config('/tmp'), pool: db.pool, blobs, embedder: null, index }
+  const deps = { config: db.config('/tmp'), pool: db.pool, blobs, embedder: null, replica: null, index }
   await db.pool.query(
     "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('n', 'c', '29990101000000_newer', now())",
   )
@@ -66,7 +83,14 @@ test('a database and a storage that are away are reported, never failing', async
   const pool = createPool(config, { name: 'terrace-test' })
   const index = { status: () => ({ ...LOADED, behindMs: 100_000 }) }
   const away = { check: () => Promise.reject(new AppError('UNAVAILABLE', { reason: 'away' })) }
-  const result = await createReadiness({ config, pool, blobs: away, embedder: null, index }).check()
+  const result = await createReadiness({
+    config,
+    pool,
+    blobs: away,
+    embedder: null,
+    replica: null,
+    index,
+  }).check()
   expect(result).toMatchObject({ ready: true, reasons: [], database: 'unreachable', storage: 'unreachable' })
   await pool.end()
 })

@@ -3,6 +3,7 @@
 import type { Config } from '../config.ts'
 import { missingMigrations } from '../database/migrate.ts'
 import type { Pool } from '../database/pool.ts'
+import type { Replica, ReplicaStatus } from '../database/replica.ts'
 import type { Index } from '../index/port.ts'
 import type { Embedder } from '../models/port.ts'
 import type { BlobStore } from '../storage/port.ts'
@@ -17,6 +18,8 @@ export interface Readiness {
   readonly reasons: readonly string[]
   readonly release: string
   readonly database: 'ok' | 'unreachable'
+  /** `none`: not configured. Where it is behind or away the primary is read, so it never makes a server unready. */
+  readonly replica: 'none' | ReplicaStatus['state']
   readonly storage: 'ok' | 'unreachable'
   readonly models: { readonly embedder: string | null }
   readonly index: {
@@ -34,6 +37,7 @@ export interface ReadinessDependencies {
   readonly index: Pick<Index, 'status'>
   readonly blobs: Pick<BlobStore, 'check'>
   readonly embedder: Embedder | null
+  readonly replica: Pick<Replica, 'status'> | null
 }
 
 export interface ReadinessCheck {
@@ -44,7 +48,7 @@ export interface ReadinessCheck {
 }
 
 export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
-  const { config, pool, index, blobs, embedder } = deps
+  const { config, pool, index, blobs, embedder, replica } = deps
   let draining = false
   // Migrations are never taken back, so once nothing was missing nothing will be.
   let migrated = false
@@ -100,6 +104,7 @@ export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
         reasons,
         release: config.release,
         database: read === null ? 'unreachable' : 'ok',
+        replica: replica?.status().state ?? 'none',
         storage: stored ? 'ok' : 'unreachable',
         models: { embedder: embedder?.identity.model ?? null },
         index: {

@@ -7,6 +7,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { LIMITS } from '../../../contract/limits.ts'
 import { API_PATHS, SECONDS } from '../../../contract/ports.ts'
 import { formatPosition, POSITION_HEADER, parsePosition } from '../../../contract/position.ts'
+import { createReads, primaryReads, type Reads } from '../database/reads.ts'
 import { AppError } from '../errors.ts'
 import { type AppRouter, appRouter } from '../routers/router.ts'
 import { assertEveryProcedureHasAccess, type Context, failureOf } from '../routers/trpc.ts'
@@ -20,6 +21,7 @@ import { createLimits } from './limits.ts'
 import { OpenStreams } from './open-streams.ts'
 import { originCheck } from './origin.ts'
 import { createReadiness, type ReadinessCheck } from './readiness.ts'
+import { seenNow } from './seen.ts'
 import { registerSubscriptions } from './subscriptions.ts'
 import { createFindViewer, createRequireViewer } from './viewer.ts'
 
@@ -107,12 +109,14 @@ export async function createServer(services: Services): Promise<ApiServer> {
   })
 
   const createContext = async (request: FastifyRequest, reply: FastifyReply): Promise<Context> => {
+    const seen = parsePosition(request.headers[POSITION_HEADER]) ?? undefined
     const context = {
       services,
       limits,
       requestId: request.id,
       headers: request.headers,
-      seen: parsePosition(request.headers[POSITION_HEADER]) ?? undefined,
+      seen,
+      reads: createReads(services.pool, services.replica, seen),
       clientAddress: addressOf(request),
     }
     try {
@@ -124,11 +128,17 @@ export async function createServer(services: Services): Promise<ApiServer> {
       return { ...context, viewer: null, sessionError, log: log.child({ requestId: request.id }) }
     }
   }
-  // Every reply says how far this server's index had come at the latest: what it shows is no newer.
-  const positionHeader = (): Record<string, string> => {
-    const { position } = services.index.status()
-    return position === null ? {} : { [POSITION_HEADER]: formatPosition(position) }
+  const seenHeader = (reads: Reads): Record<string, string> => {
+    const seen = seenNow(services.index, reads)
+    return seen === null ? {} : { [POSITION_HEADER]: formatPosition(seen) }
   }
+  // An upload has written, and the next list has to show it.
+  fastify.addHook('onSend', async (request, reply) => {
+    if (request.method !== 'PUT') return
+    const reads = createReads(services.pool, services.replica, undefined)
+    await reads.wrotePrimary()
+    reply.headers(seenHeader(reads))
+  })
   const onError = (failed: { error: TRPCError; path: string | undefined; ctx: Context | undefined }) => {
     const failure = failureOf(failed.error, failed.ctx?.requestId ?? '')
     const about = { requestId: failed.ctx?.requestId, procedure: failed.path, code: failure.code }
@@ -153,7 +163,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
       router: appRouter,
       maxBatchSize: BATCH_SIZE,
       createContext: ({ req, res }) => createContext(req, res),
-      responseMeta: () => ({ headers: positionHeader() }),
+      responseMeta: ({ ctx }) => ({ headers: seenHeader(ctx?.reads ?? primaryReads(services.pool)) }),
       onError,
     } satisfies FastifyTRPCPluginOptions<AppRouter>['trpcOptions'],
   })

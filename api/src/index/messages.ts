@@ -5,7 +5,10 @@ import type { Candidate, IndexQuery } from './port.ts'
 import type { LogPosition } from './state.ts'
 
 /** All it is told of the configuration: no secret but the database's. */
-export type IndexConfig = Pick<Config, 'databaseUrl' | 'databaseCa' | 'indexDir' | 'logLevel' | 'release'>
+export type IndexConfig = Pick<
+  Config,
+  'databaseUrl' | 'databaseReplicaUrl' | 'databaseCa' | 'indexDir' | 'logLevel' | 'release'
+>
 
 export type ToIndex =
   /** `verified`: files of checkpoints whose hash is known. */

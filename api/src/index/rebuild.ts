@@ -18,13 +18,22 @@ const CURRENT = `FROM documents d
   JOIN document_versions v ON v.id = d.current_version_id
   JOIN passages p ON p.version_id = v.id`
 
+export interface RebuildOptions {
+  /** Asked before anything is read: throws when a state of this snapshot is of no use. */
+  readonly accept?: (state: Pick<IndexState, 'position' | 'generation'>) => Promise<void>
+  /** Milliseconds without a word of the server, then it is given up. Default: no limit. */
+  readonly silenceMs?: number
+}
+
 /** Searches of another state may run meanwhile. Segment files go to `dir`. */
 export async function rebuild(
   pool: Pool,
   engine: VectorEngine,
   dir: string,
   signal: AbortSignal,
+  options: RebuildOptions = {},
 ): Promise<IndexState> {
+  const heard = (stream: AsyncIterable<Buffer>) => unlessSilent(stream, options.silenceMs)
   const client = await pool.connect()
   let broken = true
   let begun: IndexState | undefined
@@ -32,9 +41,10 @@ export async function rebuild(
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     const state = await startState(client, engine)
     begun = state
+    await options.accept?.(state)
     const pace = new Pace(signal)
-    await loadPassages(client, state, pace)
-    await loadVectors(client, state, pace, dir)
+    await loadPassages(client, state, pace, heard)
+    await loadVectors(client, state, pace, dir, heard)
     await client.query('COMMIT')
     broken = false
     return state
@@ -57,14 +67,16 @@ async function startState(client: PoolClient, engine: VectorEngine): Promise<Ind
   return IndexState.empty(engine, position, await activeGeneration(client))
 }
 
-async function loadPassages(client: PoolClient, state: IndexState, pace: Pace): Promise<void> {
+type Heard = (stream: AsyncIterable<Buffer>) => AsyncIterable<Buffer>
+
+async function loadPassages(client: PoolClient, state: IndexState, pace: Pace, heard: Heard): Promise<void> {
   let writer: DocumentWriter | undefined
   let document = { key: -1, versionId: '' }
   const stream = client.query(
     copyTo(`COPY (SELECT d.key, c.key, v.id::text, p.id, p.language, p.heading, p.text ${CURRENT}
             WHERE d.deleted_at IS NULL ORDER BY d.key, p.ordinal) TO STDOUT (FORMAT binary)`),
   )
-  for await (const row of copyRows(stream)) {
+  for await (const row of copyRows(heard(stream))) {
     const key = row.int4(0)
     if (writer === undefined || key !== document.key) {
       writer?.publish(document.key, document.versionId)
@@ -78,7 +90,13 @@ async function loadPassages(client: PoolClient, state: IndexState, pace: Pace): 
 }
 
 /** Only of versions whose vectors were published: the others' come by the log, all at once. */
-async function loadVectors(client: PoolClient, state: IndexState, pace: Pace, dir: string): Promise<void> {
+async function loadVectors(
+  client: PoolClient,
+  state: IndexState,
+  pace: Pace,
+  dir: string,
+  heard: Heard,
+): Promise<void> {
   if (state.generation === null) return
   let writer: VectorWriter | undefined
   let key = -1
@@ -88,7 +106,7 @@ async function loadVectors(client: PoolClient, state: IndexState, pace: Pace, di
             WHERE d.deleted_at IS NULL AND v.stage = 'searchable' ORDER BY d.key, p.ordinal)
             TO STDOUT (FORMAT binary)`),
   )
-  for await (const row of copyRows(stream)) {
+  for await (const row of copyRows(heard(stream))) {
     if (row.int4(0) !== key) {
       writer?.publish()
       key = row.int4(0)
@@ -100,4 +118,24 @@ async function loadVectors(client: PoolClient, state: IndexState, pace: Pace, di
     if (pace.due) await pace.pause()
   }
   writer?.publish()
+}
+
+/** Only the server's time counts, not that of who takes what it sends. @throws Error */
+async function* unlessSilent(
+  stream: AsyncIterable<Buffer>,
+  silenceMs: number | undefined,
+): AsyncGenerator<Buffer> {
+  if (silenceMs === undefined) return yield* stream
+  const chunks = stream[Symbol.asyncIterator]()
+  for (;;) {
+    const silent = Promise.withResolvers<never>()
+    const timer = setTimeout(() => silent.reject(new Error('the server says nothing any more')), silenceMs)
+    try {
+      const chunk = await Promise.race([chunks.next(), silent.promise])
+      if (chunk.done) return
+      yield chunk.value
+    } finally {
+      clearTimeout(timer)
+    }
+  }
 }

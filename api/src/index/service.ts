@@ -13,7 +13,7 @@ import { LOG_CHANNEL } from './log.ts'
 import { Maintenance } from './maintenance.ts'
 import type { IndexConfig, IndexReport } from './messages.ts'
 import type { Candidate, IndexQuery } from './port.ts'
-import { rebuild } from './rebuild.ts'
+import { rebuildFromNearest } from './rebuild-from.ts'
 import { searchBatch } from './search.ts'
 import { IndexState, type LogPosition } from './state.ts'
 import { checkHistory, HistoryChanged, Tail } from './tail.ts'
@@ -184,9 +184,10 @@ export class IndexService {
         }
       }
     const started = performance.now()
-    const state = await rebuild(this.#pool, engine, dir, this.#stop.signal)
+    const place = { primary: this.#pool, config, engine, log, signal: this.#stop.signal }
+    const { state, from } = await rebuildFromNearest(place)
     const passages = state.passages.live
-    log.info({ passages, ms: Math.round(performance.now() - started) }, 'rebuilt from the database')
+    log.info({ from, passages, ms: Math.round(performance.now() - started) }, 'rebuilt from the database')
     return { state, files: new Map(), changed: Math.max(passages, 1) }
   }
 

@@ -7,6 +7,7 @@ import type { CollectionRole } from '../../../contract/stages.ts'
 import { type CollectionGrant, requireCollection, visibleCollections } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
 import { type Client, type Pool, type Queryable, transaction } from '../database/pool.ts'
+import type { Lists } from '../database/reads.ts'
 import { AppError } from '../errors.ts'
 import { append } from '../index/log.ts'
 import { sendJob } from '../jobs/jobs.ts'
@@ -39,11 +40,13 @@ interface CollectionRow {
 }
 
 /** The shared collections that the viewer may see, by name. */
-export async function listCollections(deps: { pool: Pool }, viewer: Viewer): Promise<CollectionItem[]> {
+export async function listCollections(
+  deps: { pool: Pool; reads: Lists },
+  viewer: Viewer,
+): Promise<CollectionItem[]> {
   const grants = await visibleCollections(deps.pool, viewer)
-  return (await collectionItems(deps.pool, grants)).sort((a, b) =>
-    a.name.localeCompare(b.name, 'en', { numeric: true }),
-  )
+  const items = await deps.reads.read((db) => collectionItems(db, grants))
+  return items.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
 }
 
 /** @throws AppError NOT_FOUND, also for the collection of a chat's own files */

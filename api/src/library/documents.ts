@@ -2,9 +2,10 @@
 import type { PgBoss } from 'pg-boss'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { DocumentStage } from '../../../contract/stages.ts'
-import { requireCollection, requireDocument } from '../access/collections.ts'
+import { requireCollection, requireDocument, VISIBLE_COLLECTIONS_SQL } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
 import { type Client, type Pool, transaction } from '../database/pool.ts'
+import type { Lists } from '../database/reads.ts'
 import { AppError } from '../errors.ts'
 import { append } from '../index/log.ts'
 import { sendIngest, sendJob } from '../jobs/jobs.ts'
@@ -33,13 +34,13 @@ export interface DocumentPage {
  * what is added or deleted meanwhile neither repeats nor hides a document.
  */
 export async function listDocuments(
-  deps: { pool: Pool },
+  deps: { pool: Pool; reads: Lists },
   viewer: Viewer,
   request: { collectionId: string; search?: string | undefined; cursor?: string | undefined; limit: number },
 ): Promise<DocumentPage> {
   const { role } = await requireCollection(deps.pool, viewer, request.collectionId, 'viewer')
   const search = request.search?.normalize('NFC').trim() ?? ''
-  const items = await documentItems(deps.pool, {
+  const query = {
     where: `d.collection_id = $1 AND ($2::uuid IS NULL OR d.id < $2) AND ($3 = '' OR d.name ILIKE $3)`,
     tail: 'ORDER BY d.id DESC LIMIT $4',
     values: [
@@ -49,9 +50,23 @@ export async function listDocuments(
       request.limit + 1,
     ],
     roleOf: () => role,
+  }
+  const found = await deps.reads.read((db) => documentItems(db, query))
+  const page = found.slice(0, request.limit)
+  const nextCursor = found.length > request.limit ? (page.at(-1)?.id ?? null) : null
+  return { items: deps.reads.mayLag ? await stillVisible(deps.pool, viewer, page) : page, nextCursor }
+}
+
+/** Without those that were deleted, or whose collection was closed to the viewer, since the state of a replica. */
+async function stillVisible(pool: Pool, viewer: Viewer, items: DocumentItem[]): Promise<DocumentItem[]> {
+  const { rows } = await pool.query<{ id: string }>({
+    name: 'documents-still-visible',
+    text: `SELECT id FROM documents
+           WHERE id = ANY($2::uuid[]) AND deleted_at IS NULL AND collection_id IN ${VISIBLE_COLLECTIONS_SQL}`,
+    values: [viewer.userId, items.map(({ id }) => id)],
   })
-  const page = items.slice(0, request.limit)
-  return { items: page, nextCursor: items.length > request.limit ? (page.at(-1)?.id ?? null) : null }
+  const ids = new Set(rows.map(({ id }) => id))
+  return items.filter(({ id }) => ids.has(id))
 }
 
 export async function getDocument(

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TestLibrary, testLibrary } from '../../test/library.ts'
 import type { Person } from '../../test/server.ts'
 import type { Pool } from '../database/pool.ts'
+import { primaryReads } from '../database/reads.ts'
 import { getCollection, listCollections } from './collections.ts'
 import { getDocument, listDocuments } from './documents.ts'
 
@@ -80,13 +81,17 @@ async function plans(work: (pool: Pool) => Promise<unknown>): Promise<{ scans: s
 
 test('a page of 10,000 documents reads a page of rows, at its beginning and deep inside', async () => {
   const deps = { viewer: owner.viewer, request: { collectionId: collection, limit: 50 } }
-  const first = await listDocuments({ pool: library.pool }, deps.viewer, deps.request)
+  const first = await listDocuments(
+    { pool: library.pool, reads: primaryReads(library.pool) },
+    deps.viewer,
+    deps.request,
+  )
   expect(first.items).toHaveLength(50)
   expect(first.items[0]?.name).toBe('file 10000.txt')
   let cursor = first.nextCursor
   for (let page = 0; page < 20; page++)
     cursor = (
-      await listDocuments({ pool: library.pool }, deps.viewer, {
+      await listDocuments({ pool: library.pool, reads: primaryReads(library.pool) }, deps.viewer, {
         ...deps.request,
         limit: 100,
         cursor: cursor ?? undefined,
@@ -94,7 +99,7 @@ test('a page of 10,000 documents reads a page of rows, at its beginning and deep
     ).nextCursor
   for (const at of [undefined, cursor ?? undefined]) {
     const { scans, rows } = await plans((pool) =>
-      listDocuments({ pool }, deps.viewer, { ...deps.request, cursor: at }),
+      listDocuments({ pool, reads: primaryReads(pool) }, deps.viewer, { ...deps.request, cursor: at }),
     )
     expect(scans).not.toContain('Seq Scan')
     expect(rows).toBeLessThan(400)
@@ -103,17 +108,21 @@ test('a page of 10,000 documents reads a page of rows, at its beginning and deep
 
 test('a search over names reads that collection only, and versions only of what it found', async () => {
   const { scans, rows } = await plans((pool) =>
-    listDocuments({ pool }, owner.viewer, { collectionId: collection, search: 'file 77', limit: 50 }),
+    listDocuments({ pool, reads: primaryReads(pool) }, owner.viewer, {
+      collectionId: collection,
+      search: 'file 77',
+      limit: 50,
+    }),
   )
   expect(scans).not.toContain('Seq Scan')
   expect(rows).toBeLessThan(10_400)
 })
 
 test('counts come from the indexes', async () => {
-  const list = await listCollections({ pool: library.pool }, owner.viewer)
+  const list = await listCollections({ pool: library.pool, reads: primaryReads(library.pool) }, owner.viewer)
   expect(list[0]).toMatchObject({ documents: 10_000, needAttention: 10, inProgress: 10 })
   for (const work of [
-    (pool: Pool) => listCollections({ pool }, owner.viewer),
+    (pool: Pool) => listCollections({ pool, reads: primaryReads(pool) }, owner.viewer),
     (pool: Pool) => getCollection({ pool }, owner.viewer, collection),
   ]) {
     const { scans, rows } = await plans(work)
@@ -124,10 +133,14 @@ test('counts come from the indexes', async () => {
 })
 
 test('one document reads its own rows', async () => {
-  const { items } = await listDocuments({ pool: library.pool }, owner.viewer, {
-    collectionId: collection,
-    limit: 1,
-  })
+  const { items } = await listDocuments(
+    { pool: library.pool, reads: primaryReads(library.pool) },
+    owner.viewer,
+    {
+      collectionId: collection,
+      limit: 1,
+    },
+  )
   const { scans, rows } = await plans((pool) => getDocument({ pool }, owner.viewer, items[0]?.id ?? ''))
   expect(scans).not.toContain('Seq Scan')
   expect(rows).toBeLessThan(20)

@@ -7,9 +7,10 @@ import type { Logger } from 'pino'
 import superjson from 'superjson'
 import { z } from 'zod'
 import { SECONDS } from '../../../contract/ports.ts'
-import type { LogPlace } from '../../../contract/position.ts'
+import type { Seen } from '../../../contract/position.ts'
 import type { CollectionRole } from '../../../contract/stages.ts'
 import type { Viewer } from '../access/port.ts'
+import type { Reads } from '../database/reads.ts'
 import { AppError } from '../errors.ts'
 import { invalidInput, toAppError } from '../http/failure.ts'
 import type { Limits } from '../http/limits.ts'
@@ -44,7 +45,9 @@ export interface Context {
   readonly log: Logger
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** How far this client has seen the index's log, as it says itself. */
-  readonly seen: LogPlace | undefined
+  readonly seen: Seen | undefined
+  /** What this request has seen of the database; `read` may go to the replica. */
+  readonly reads: Reads
   readonly limits: Limits
   /** As far as our own proxies vouch for it. */
   readonly clientAddress: string
@@ -127,14 +130,26 @@ function requireViewer(viewer: Viewer | null): Viewer {
   return viewer
 }
 
+/** Read on the primary or written there: the next list must not show less. */
+const onPrimary = guarded.use(async ({ ctx, type, next }) => {
+  const result = await next()
+  // Also when it failed: what it had committed before stays.
+  if (type === 'mutation') await ctx.reads.wrotePrimary()
+  else if (type === 'query') await ctx.reads.sawPrimary()
+  return result
+})
+
 /** No session needed: `ctx.viewer` may be null. */
-export const anyone = guarded
+export const anyone = onPrimary
 
 /** `ctx.viewer` is who asks. */
-export const signedIn = guarded.use(({ ctx, next }) => next({ ctx: { viewer: requireViewer(ctx.viewer) } }))
+export const signedIn = onPrimary.use(({ ctx, next }) => next({ ctx: { viewer: requireViewer(ctx.viewer) } }))
+
+/** For lists that are read through `ctx.reads`, which itself keeps what was seen. `ctx.viewer` is who asks. */
+export const listing = guarded.use(({ ctx, next }) => next({ ctx: { viewer: requireViewer(ctx.viewer) } }))
 
 /** `ctx.viewer` is an owner of the installation, whatever the meta says. */
-export const installationOwner = guarded.use(({ ctx, next }) => {
+export const installationOwner = onPrimary.use(({ ctx, next }) => {
   const viewer = requireViewer(ctx.viewer)
   if (viewer.role !== 'owner') throw new AppError('FORBIDDEN')
   return next({ ctx: { viewer } })

@@ -2,6 +2,7 @@ import { useQueryClient } from '@tanstack/react-query'
 import { getQueryKey } from '@trpc/react-query'
 import { useEffect } from 'react'
 import { reportReachable } from '../../lib/connection.ts'
+import { notePosition } from '../../lib/position.ts'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
 import { keepSubscribed } from './keep-subscribed.ts'
 import { browserStage, followTogether } from './one-of-many.ts'
@@ -28,6 +29,7 @@ export function LiveUpdates({ userId }: { userId: string }) {
     const refresh = () => fetchEverythingAgain(cache)
     let countsSoon: (() => void) | null = null
     const onEvent = (event: LiveEvent) => {
+      notePosition(event.seen)
       if (event.type === 'document') {
         patchDocument(cache, event)
         countsSoon ??= after(COUNTS_MS, () => {

@@ -1,6 +1,8 @@
 // One file over XMLHttpRequest, which alone tells how much of a body has left.
 import { PUBLIC_PATHS } from '../../../contract/ports.ts'
+import { POSITION_HEADER } from '../../../contract/position.ts'
 import { failureFromBody, internalFailure, networkFailure } from '../../lib/errors.ts'
+import { notePosition } from '../../lib/position.ts'
 import type { Accepted, Outcome, Send } from './upload-queue.ts'
 
 /** Codes that say "not now" rather than "not this". */
@@ -20,7 +22,10 @@ export const sendFile: Send = (upload, duplicate, onProgress, signal) =>
     // The kind of a file is decided by looking into it; this only keeps the browser from guessing.
     request.setRequestHeader('content-type', 'application/octet-stream')
     request.upload.onprogress = (event) => onProgress(event.loaded)
-    request.onload = () => resolve(outcomeOf(request.status, request.responseText))
+    request.onload = () => {
+      notePosition(request.getResponseHeader(POSITION_HEADER))
+      resolve(outcomeOf(request.status, request.responseText))
+    }
     request.onerror = () => resolve({ kind: 'again', failure: networkFailure() })
     request.onabort = () => resolve({ kind: 'refused', failure: networkFailure() })
     signal.addEventListener('abort', () => request.abort())

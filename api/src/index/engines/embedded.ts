@@ -71,8 +71,8 @@ class Embedded implements EmbeddedIndex {
   #heard: () => void = () => {}
 
   constructor(config: Config, log: Logger, options: EmbeddedOptions) {
-    const { databaseUrl, databaseCa, indexDir, logLevel, release } = config
-    this.#config = { databaseUrl, databaseCa, indexDir, logLevel, release }
+    const { databaseUrl, databaseReplicaUrl, databaseCa, indexDir, logLevel, release } = config
+    this.#config = { databaseUrl, databaseReplicaUrl, databaseCa, indexDir, logLevel, release }
     this.#log = log
     this.#options = options
     this.#hello = new Promise((resolve) => {

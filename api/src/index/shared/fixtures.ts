@@ -113,6 +113,15 @@ export class SharedPlace implements AsyncDisposable {
     await this.db.pool.query("UPDATE index_builder SET lease_until = now() - interval '1 second'")
   }
 
+  /** The database's clock is set forward, or back where `seconds` is negative: what it has written is the older for it. */
+  async clockJumps(seconds: number): Promise<void> {
+    await this.db.pool.query(
+      'UPDATE index_builder SET lease_until = lease_until - make_interval(secs => $1)',
+      [seconds],
+    )
+    await this.db.pool.query('UPDATE index_log SET at = at - make_interval(secs => $1)', [seconds])
+  }
+
   /** As if everything in the log had happened two hours ago. */
   async logAges(): Promise<void> {
     await this.db.pool.query("UPDATE index_log SET at = at - interval '2 hours'")

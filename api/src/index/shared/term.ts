@@ -4,6 +4,8 @@ import type { Queryable } from '../../database/pool.ts'
 
 /** A holder keeps it this long after it last built: another one's first checkpoint means storing every file again. */
 export const LEASE_SECONDS = 600
+/** A lease that ends later than this was given by a clock that has been set back since. Its holder may be long gone. */
+const IMPOSSIBLE_SECONDS = 2 * LEASE_SECONDS
 
 /** @returns the term, or null while another server holds the lease. `owner` is one per server process. */
 export async function takeTerm(db: Queryable, owner: string): Promise<number | null> {
@@ -11,7 +13,9 @@ export async function takeTerm(db: Queryable, owner: string): Promise<number | n
     `UPDATE index_builder
      SET term = CASE WHEN owner = $1 THEN term ELSE term + 1 END, owner = $1,
          lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
-     WHERE id = 1 AND (owner IS NOT DISTINCT FROM $1 OR lease_until < clock_timestamp()) RETURNING term`,
+     WHERE id = 1 AND (owner IS NOT DISTINCT FROM $1
+       OR lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => ${IMPOSSIBLE_SECONDS}))
+     RETURNING term`,
     [owner],
   )
   return rows[0] === undefined ? null : Number(rows[0].term)

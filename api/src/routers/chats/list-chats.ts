@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { listChats } from '../../chat/chats.ts'
-import { signedIn } from '../trpc.ts'
+import { listing } from '../trpc.ts'
 
 /** The viewer's chats, the one that was last used first. */
-export const list = signedIn
+export const list = listing
   .meta({ access: 'signed-in' })
   .input(z.object({ cursor: z.string().max(100).optional(), limit: z.int().min(1).max(100).default(30) }))
   .output(
@@ -21,4 +21,4 @@ export const list = signedIn
       nextCursor: z.string().nullable(),
     }),
   )
-  .query(({ ctx, input }) => listChats(ctx.services, ctx.viewer, input))
+  .query(({ ctx, input }) => listChats({ reads: ctx.reads }, ctx.viewer, input))

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { listDocuments } from '../../library/documents.ts'
-import { signedIn } from '../trpc.ts'
+import { listing } from '../trpc.ts'
 import { documentItem } from './document.ts'
 
 /** Newest first; `search` looks into names. */
-export const list = signedIn
+export const list = listing
   .meta({ access: { collection: 'viewer' }, resource: 'collectionId' })
   .input(
     z.object({
@@ -15,4 +15,4 @@ export const list = signedIn
     }),
   )
   .output(z.object({ items: z.array(documentItem), nextCursor: z.uuid().nullable() }))
-  .query(({ ctx, input }) => listDocuments(ctx.services, ctx.viewer, input))
+  .query(({ ctx, input }) => listDocuments({ pool: ctx.services.pool, reads: ctx.reads }, ctx.viewer, input))
