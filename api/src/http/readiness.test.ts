@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { testDatabase } from '../../test/database.ts'
+import { testEmbedders } from '../../test/embedders.ts'
 import { createPool } from '../database/pool.ts'
 import type { IndexStatus } from '../index/port.ts'
 import { BEHIND_LIMIT_MS, createReadiness } from './readiness.ts'
@@ -18,7 +19,7 @@ test('fails for causes of its own only', async () => {
   await using db = await testDatabase()
   const config = db.config('/tmp')
   const status: { now: IndexStatus } = { now: LOADED }
-  const deps = { config, pool: db.pool, embedder: null, index: { status: () => status.now } }
+  const deps = { config, pool: db.pool, embedders: testEmbedders(), index: { status: () => status.now } }
   const readiness = createReadiness(deps)
   const reasons = async () => (await readiness.check()).reasons
 
@@ -42,7 +43,12 @@ test('fails for causes of its own only', async () => {
 
 test('a migration of this build that is missing fails it; newer ones are normal', async () => {
   await using db = await testDatabase()
-  const deps = { config: db.config('/tmp'), pool: db.pool, embedder: null, index: { status: () => LOADED } }
+  const deps = {
+    config: db.config('/tmp'),
+    pool: db.pool,
+    embedders: testEmbedders(),
+    index: { status: () => LOADED },
+  }
   await db.pool.query(
     "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('n', 'c', '29990101000000_newer', now())",
   )
@@ -60,7 +66,7 @@ test('a database and a storage that are away are reported, never failing', async
   const config = { ...db.config('/nowhere'), databaseUrl: 'postgresql://postgres@127.0.0.1:1/none' }
   const pool = createPool(config, { name: 'terrace-test' })
   const index = { status: () => ({ ...LOADED, behindMs: 100_000 }) }
-  const result = await createReadiness({ config, pool, embedder: null, index }).check()
+  const result = await createReadiness({ config, pool, embedders: testEmbedders(), index }).check()
   expect(result).toMatchObject({ ready: true, reasons: [], database: 'unreachable', storage: 'unreachable' })
   await pool.end()
 })

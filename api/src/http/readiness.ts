@@ -5,7 +5,7 @@ import type { Config } from '../config.ts'
 import { missingMigrations } from '../database/migrate.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Index } from '../index/port.ts'
-import type { Embedder } from '../models/port.ts'
+import type { Embedders } from '../models/embedders.ts'
 
 /** Milliseconds. Promise P4: a server that is further behind than this leaves the target group. */
 export const BEHIND_LIMIT_MS = 15_000
@@ -32,7 +32,7 @@ export interface ReadinessDependencies {
   readonly config: Config
   readonly pool: Pool
   readonly index: Pick<Index, 'status'>
-  readonly embedder: Embedder | null
+  readonly embedders: Pick<Embedders, 'first'>
 }
 
 export interface ReadinessCheck {
@@ -42,7 +42,7 @@ export interface ReadinessCheck {
   readonly draining: boolean
 }
 
-export function createReadiness({ config, pool, index, embedder }: ReadinessDependencies): ReadinessCheck {
+export function createReadiness({ config, pool, index, embedders }: ReadinessDependencies): ReadinessCheck {
   let draining = false
   // Migrations are never taken back, so once nothing was missing nothing will be.
   let migrated = false
@@ -99,7 +99,7 @@ export function createReadiness({ config, pool, index, embedder }: ReadinessDepe
         release: config.release,
         database: read === null ? 'unreachable' : 'ok',
         storage: stored ? 'ok' : 'unreachable',
-        models: { embedder: embedder?.identity.model ?? null },
+        models: { embedder: embedders.first?.identity.model ?? null },
         index: {
           engine: status.engine,
           passages: status.passages,

@@ -2,19 +2,31 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../../test/database.ts'
+import { testEmbedders } from '../../test/embedders.ts'
 import { DIMENSIONS, FixtureLibrary } from '../index/fixtures.ts'
+import { generationDigest } from '../models/generation.ts'
+import type { Embedder, EmbedderIdentity } from '../models/port.ts'
 import { embedVersion } from './embed.ts'
+
+const IDENTITY: EmbedderIdentity = {
+  ...{ model: 'fixture', sha256: '', pooling: 'cls', queryPrefix: '' },
+  ...{ dimensions: DIMENSIONS, maxTokens: 512 },
+}
 
 test('when one passage fails, nothing of the job goes on after it; what was written stays', async () => {
   await using db = await testDatabase()
-  const library = new FixtureLibrary(db.pool)
+  const library = new FixtureLibrary(db.pool, generationDigest(IDENTITY))
   const document = await library.document(await library.collection())
   const texts = Array.from({ length: 400 }, (_, n) => ({ text: `passage ${n}` }))
   const { versionId } = await library.publishWords(document, texts)
-  const generation = { id: await library.generation(), dimensions: DIMENSIONS }
+  await library.generation()
   let asked = 0
   let fails = true
-  const embedder = {
+  const embedder: Embedder = {
+    identity: IDENTITY,
+    window: 6,
+    ready: async () => {},
+    close: async () => {},
     async embed() {
       const mine = ++asked
       await sleep(1)
@@ -22,7 +34,7 @@ test('when one passage fails, nothing of the job goes on after it; what was writ
       return new Float32Array(DIMENSIONS).fill(1 / Math.sqrt(DIMENSIONS))
     },
   }
-  const deps = { pool: db.pool, embedder, generation, log: pino({ enabled: false }), window: 6 }
+  const deps = { pool: db.pool, embedders: testEmbedders(embedder), log: pino({ enabled: false }) }
   const never = new AbortController().signal
   await expect(embedVersion(deps, versionId, never)).rejects.toThrow('a thread died')
   const after = asked

@@ -37,7 +37,8 @@ test('questions are answered throughout, each by the vectors that it can be comp
       ...{ text: '', vector: unit([1, 0]), generation, limit: 1 },
       filter: { kind: 'collections', keys: [collection.key] },
     })
-    const best = async (generation: number) => (await index.search(query(generation))).candidates[0]?.passageId
+    const best = async (generation: number) =>
+      (await index.search(query(generation))).candidates[0]?.passageId
     expect([await best(old), await best(other)]).toEqual([passageIds[0], undefined])
 
     let asking = true
