@@ -155,6 +155,9 @@ describe('building', () => {
   test('cancelled, its vectors go, nothing comes after, and it can be begun again', async () => {
     await of.add(texts(2_500, 'long'))
     const id = await buildGeneration(of.deps, 'new')
+    of.ends.new.script({ delay: 50 })
+    of.startFill()
+    // Whichever of them removes, the other is still about to add.
     of.startFill()
     await expect.poll(() => of.vectors(id), { interval: 20 }).toBeGreaterThan(200)
     await removeGeneration(of.deps, id)
@@ -163,6 +166,7 @@ describe('building', () => {
     expect(await of.vectors(id)).toBe(0)
     expect(await of.vectors(of.oldId)).toBe(2_500)
     expect(await of.generation(id)).toBeUndefined()
+    of.ends.new.script({})
     expect(await buildGeneration(of.deps, 'new')).toBe(id)
     await ready(id)
     expect(await of.vectors(id)).toBe(2_500)
