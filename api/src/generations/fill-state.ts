@@ -119,12 +119,15 @@ export async function missingAfter(
   return { ids: rows.map(({ id }) => Number(id)), end: end - 1 }
 }
 
-/** The same, of versions that became searchable, or current again, since a time. */
+/**
+ * The same, of versions that became searchable, or current again, since a time: by when their transactions began, so
+ * with a minute for them to end.
+ */
 export async function missingSince(db: Queryable, generationId: number, since: string): Promise<number[]> {
   const { rows } = await db.query<{ id: string }>({
     name: 'fill-missing-since',
     text: `SELECT p.id FROM ${SEARCHABLE_PASSAGES}
-           WHERE greatest(v.updated_at, d.updated_at) > $2::timestamptz - interval '10 minutes'
+           WHERE greatest(v.updated_at, d.updated_at) > $2::timestamptz - interval '1 minute'
              AND NOT ${HAS_VECTOR('$1')} ORDER BY p.id LIMIT ${SPAN}`,
     values: [generationId, since],
   })

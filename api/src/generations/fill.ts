@@ -40,7 +40,7 @@ export interface Fill {
 
 const POLL_MS = 1_000
 /** Documents are followed by the time at which they changed; this finds what that may have missed. */
-const LOOK_AT_ALL_MS = 10 * 60_000
+const LOOK_AT_ALL_MS = 60 * 60_000
 const REFUSED_SECONDS = 600
 const MOST_SECONDS = 60
 
@@ -98,6 +98,8 @@ class Course {
   /** The database's time before the last look at all that found nothing missing; null until then. */
   #completeSince: string | null = null
   #lookedAt = 0
+  /** The log's end when nothing was missing last: no document became searchable without moving it. */
+  #head = ''
 
   constructor(deps: CourseDeps) {
     this.#deps = deps
@@ -135,7 +137,7 @@ class Course {
     this.#counted = true
     if (this.#completeSince !== null && performance.now() - this.#lookedAt < LOOK_AT_ALL_MS)
       return await this.#followOn(client, this.#completeSince, signal)
-    const began = await timeOf(pool)
+    const { now: began } = await momentOf(pool)
     for (;;) {
       signal.throwIfAborted()
       const found = await missingAfter(pool, generation.id, this.#from)
@@ -159,7 +161,8 @@ class Course {
 
   async #followOn(client: PoolClient, since: string, signal: AbortSignal): Promise<void> {
     const { pool, generation } = this.#deps
-    const began = await timeOf(pool)
+    const { now: began, head } = await momentOf(pool)
+    if (head === this.#head) return
     const ids = await missingSince(pool, generation.id, since)
     if (ids.length > 0) {
       await noteIncomplete(pool, generation.id)
@@ -168,6 +171,7 @@ class Course {
     }
     await noteComplete(pool, generation.id)
     this.#completeSince = began
+    this.#head = head
   }
 
   /** @param ids ascending */
@@ -224,7 +228,9 @@ class EmbedderFailed extends Error {
   }
 }
 
-async function timeOf(pool: Pool): Promise<string> {
-  const { rows } = await pool.query<{ now: string }>('SELECT now()::text AS now')
-  return rows[0]?.now ?? ''
+async function momentOf(pool: Pool): Promise<{ now: string; head: string }> {
+  const { rows } = await pool.query<{ now: string; head: string }>(
+    'SELECT now()::text AS now, seq::text AS head FROM index_head WHERE id = 1',
+  )
+  return rows[0] ?? { now: '', head: '' }
 }
