@@ -6,8 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
 import { parseConfig } from '../api/src/config.ts'
-import { startEmbedder } from '../api/src/models/embedder.ts'
-import type { Embedder } from '../api/src/models/port.ts'
+import { type LocalEmbedder, startEmbedder } from '../api/src/models/embedder.ts'
 import { MODEL_DIR } from '../api/test/ingest.ts'
 import { type Bar, begin, type Figure, finish, median, quantile } from './harness.ts'
 import { readSentences, textMaker } from './search/text.ts'
@@ -30,7 +29,7 @@ const log = pino({ enabled: false })
 const text = textMaker(readSentences(), 1)
 const passages = Array.from({ length: 500 }, () => text.passage(115))
 
-async function embedder(threads: number, nice: number): Promise<Embedder> {
+async function embedder(threads: number, nice: number): Promise<LocalEmbedder> {
   const started = await startEmbedder(config, { threads, nice, log })
   if (started === null) throw new Error('no embedder weights: npm run models')
   return started
@@ -42,7 +41,7 @@ interface Window {
 }
 
 /** Questions, unless `asked` is false, beside passages on `background`. */
-async function measure(background: Embedder | null, asked: boolean): Promise<Window> {
+async function measure(background: LocalEmbedder | null, asked: boolean): Promise<Window> {
   const stop = new AbortController()
   let tokens = 0
   const ingest = async () => {

@@ -48,7 +48,16 @@ test('every name of the environment is documented', () => {
     'SETUP_TOKEN',
   ])
     expect(names).toContain(name)
-  for (const name of ['PUBLIC_URL', 'TRUSTED_PROXY_HOPS', 'MODELS', 'MODEL_DIR', 'HOST', 'PORT', 'LOG_LEVEL'])
+  for (const name of [
+    'PUBLIC_URL',
+    'TRUSTED_PROXY_HOPS',
+    'MODELS',
+    'EMBEDDERS',
+    'MODEL_DIR',
+    'HOST',
+    'PORT',
+    'LOG_LEVEL',
+  ])
     expect(names).toContain(name)
   for (const name of [
     'INDEX_ENGINE',

@@ -83,6 +83,31 @@ export const ERRORS = {
   },
   MODEL_STALLED: { status: 504, message: 'The model stopped answering.' },
   MODEL_BROKEN: { status: 502, message: 'The model sent something that is not an answer.' },
+  // search models
+  EMBEDDER_UNAVAILABLE: { status: 502, message: 'The search model could not be reached.' },
+  EMBEDDER_STALLED: { status: 504, message: 'The search model did not answer in time.' },
+  EMBEDDER_BUSY: { status: 503, message: 'The search model is busy. Work goes on in {seconds} s.' },
+  EMBEDDER_REFUSED_KEY: {
+    status: 502,
+    message: 'The search model refused its key. An operator has to look at EMBEDDERS.',
+  },
+  EMBEDDER_GONE: { status: 502, message: 'The search model is not there any more (status {status}).' },
+  EMBEDDER_REFUSED_TEXT: {
+    status: 422,
+    message: 'The search model did not accept a passage (status {status}).',
+  },
+  EMBEDDER_BROKEN: { status: 502, message: 'The search model sent something unusable: {reason}.' },
+  EMBEDDER_MISSING: {
+    status: 409,
+    message: 'This search model can not be used here: it is not in EMBEDDERS, or its weights are missing.',
+  },
+  GENERATION_EXISTS: { status: 409, message: 'There are vectors of this search model already.' },
+  GENERATION_BUSY: { status: 409, message: 'One search model at a time can be built or removed.' },
+  GENERATION_IN_USE: { status: 409, message: 'This search model is the one in use.' },
+  GENERATION_INCOMPLETE: {
+    status: 409,
+    message: '{passages} passages have no vectors of this search model yet. Nothing was switched.',
+  },
   ANSWER_INTERRUPTED: { status: 503, message: 'The answer was interrupted. What had arrived is kept.' },
 } as const satisfies Record<string, ErrorKind>
 

@@ -40,6 +40,7 @@ for (const name of [
   'HOST',
   'PUBLIC_URL',
   'MODELS',
+  'EMBEDDERS',
   'NODE_ENV',
 ])
   delete env[name]

@@ -32,6 +32,7 @@ const schema = z.object({
   AUTH_SECRET: z.string().min(32, 'needs at least 32 characters'),
   SETUP_TOKEN: z.string().min(16).optional(),
   MODELS: z.string().optional(),
+  EMBEDDERS: z.string().optional(),
   /** A running Ollama is looked for (local mode only). */
   OLLAMA_DISCOVERY: flag.default(false),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
@@ -69,6 +70,7 @@ export type Config = Readonly<{
   authSecret: string
   setupToken: string | undefined
   models: string | undefined
+  embedders: string | undefined
   ollamaDiscovery: boolean
   trustedProxyHops: number
   /** Folder with the embedder's weights, or undefined: words only. */
@@ -109,6 +111,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     authSecret: e.AUTH_SECRET,
     setupToken: e.SETUP_TOKEN,
     models: e.MODELS,
+    embedders: e.EMBEDDERS,
     ollamaDiscovery: e.OLLAMA_DISCOVERY,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS,
     modelDir: path.resolve(e.MODEL_DIR ?? path.join(home, 'models')),
@@ -134,7 +137,7 @@ export function loadConfig(): Config {
   return parseConfig(process.env)
 }
 
-/** What MODELS names as `env:NAME`: a secret that stands in the environment under a name of the operator's choice. */
+/** What MODELS and EMBEDDERS name as `env:NAME`: a secret that stands in the environment under a name of the operator's choice. */
 export function readNamedSecret(name: string): string | undefined {
   const value = process.env[name]
   return value === '' ? undefined : value

@@ -16,8 +16,8 @@ import { createCourier } from './index/shared/courier.ts'
 import { startJobs } from './jobs/jobs.ts'
 import { createEvents, type Events } from './library/events.ts'
 import { startPurge } from './library/purge.ts'
-import { startEmbedder } from './models/embedder.ts'
-import type { Embedder } from './models/port.ts'
+import { createEmbedders, type Embedders } from './models/embedders.ts'
+import { readActive } from './models/generation.ts'
 import { createModels, type Models } from './models/registry.ts'
 import { type Auth, createAuth } from './people/auth.ts'
 import { sessionEnded } from './people/revoke.ts'
@@ -37,8 +37,8 @@ export interface Services {
   readonly replica: Replica | null
   readonly blobs: BlobStore
   readonly index: Index
-  /** Null without weights: search goes by words only. */
-  readonly embedder: Embedder | null
+  /** Search goes by words only where none of them made the index's vectors. */
+  readonly embedders: Embedders
   readonly jobs: PgBoss
   readonly models: Models
   readonly answers: Answers
@@ -100,12 +100,12 @@ export async function startServices(
     startEmbeddedIndex(config, log, { courier, onSession: (userId) => sessions.drop(userId) }),
     (index) => index.close(),
   )
-  const embedding = begin(stack, startEmbedder(config, { threads: 1, log }), (embedder) => embedder?.close())
+  const embedding = begin(stack, startEmbedders(config, pool, log), (embedders) => embedders.close())
   const working = begin(stack, startJobs(config, pool, log, { supervise: false }), (jobs) =>
     jobs.stop({ graceful: true, timeout: 10_000 }),
   )
   const index = await indexing
-  const embedder = await embedding
+  const embedders = await embedding
   const jobs = await working
   const purge = await startPurge({ pool, blobs, jobs, log })
   stack.defer(() => purge.stop())
@@ -113,14 +113,30 @@ export async function startServices(
   stack.defer(() => events.stop())
   const models = createModels(config, log)
   stack.defer(() => models.close())
-  const answers = createAnswers({ config, log, pool, index, embedder, models })
+  const answers = createAnswers({ config, log, pool, index, embedders, models })
   stack.defer(() => answers.stop())
   const started = stack.move()
   const services = {
-    ...{ config, log, pool, prisma, replica, blobs, index, embedder, jobs, models, answers, events },
+    ...{ config, log, pool, prisma, replica, blobs, index, embedders, jobs, models, answers, events },
     ...{ auth, sessions },
   }
   return { services, [Symbol.asyncDispose]: () => started.disposeAsync() }
+}
+
+/** The one that questions need first is warm, the others start when they are needed. */
+async function startEmbedders(config: Config, pool: Pool, log: Logger): Promise<Embedders> {
+  const embedders = await createEmbedders(config, { threads: 1, log })
+  try {
+    const active = await readActive(pool)
+    const needed = active === null ? embedders.first : embedders.ofDigest(active.digest)
+    if (active !== null && needed === undefined)
+      log.warn({ generation: active.id }, 'no embedder of the active generation: searching by words only')
+    await needed?.ready()
+    return embedders
+  } catch (error) {
+    await embedders.close()
+    throw error
+  }
 }
 
 /** What is begun here is stopped with the stack, also when nobody came to wait for it. */

@@ -7,6 +7,7 @@ import { ask } from '../src/chat/ask.ts'
 import { parseConfig } from '../src/config.ts'
 import { createPool } from '../src/database/pool.ts'
 import { createModels } from '../src/models/registry.ts'
+import { testEmbedders } from './embedders.ts'
 import { wordIndex } from './word-index.ts'
 
 const [DATABASE_URL = '', MODELS = '', userId = '', chatId = '', text = ''] = process.argv.slice(2)
@@ -17,7 +18,14 @@ const config = parseConfig({
 const log = pino({ level: 'silent' })
 const pool = createPool(config, { name: 'terrace-test-answering' })
 const models = createModels(config, log)
-const answers = createAnswers({ config, log, pool, index: wordIndex(pool), embedder: null, models })
+const answers = createAnswers({
+  config,
+  log,
+  pool,
+  index: wordIndex(pool),
+  embedders: testEmbedders(),
+  models,
+})
 const viewer = { userId, sessionId: 'test', name: '', email: '', role: 'member' as const }
 const asked = await ask({ pool, models, answers }, viewer, { chatId, text, requestId: randomUUID() })
 console.log(JSON.stringify(asked))

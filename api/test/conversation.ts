@@ -9,6 +9,7 @@ import { createChat } from '../src/chat/chats.ts'
 import { type AnswerEvent, watchAnswer } from '../src/chat/watch.ts'
 import { createModels, type Models } from '../src/models/registry.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
+import { testEmbedders } from './embedders.ts'
 import { type ScriptedModel, startScriptedModel } from './scripted-model.ts'
 import { shelveCollection, shelveDocument } from './shelf.ts'
 import { wordIndex } from './word-index.ts'
@@ -87,7 +88,7 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
   stack.use(servers)
   const startServer = (): Server => {
     const models = createModels(config, log)
-    const answers = createAnswers({ config, log, pool: db.pool, index, embedder: null, models })
+    const answers = createAnswers({ config, log, pool: db.pool, index, embedders: testEmbedders(), models })
     let stopped: Promise<void> | undefined
     const stop = () => {
       stopped ??= answers.stop().then(() => models.close())

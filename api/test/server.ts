@@ -26,6 +26,7 @@ import { createSessions } from '../src/people/sessions.ts'
 import type { AppRouter } from '../src/routers/router.ts'
 import type { Services } from '../src/services.ts'
 import type { TestDatabase } from './database.ts'
+import { testEmbedders } from './embedders.ts'
 
 export interface Person {
   readonly viewer: Viewer
@@ -114,7 +115,7 @@ function people(
   const auth = createAuth({ config, prisma, log, onSessionEnded })
   return {
     ...{ config, log, pool: db.pool, prisma, auth, sessions },
-    embedder: null,
+    embedders: given.embedders ?? testEmbedders(),
     replica: given.replica ?? null,
     blobs: given.blobs ?? absent('blobs'),
     // Its status is part of every reply.

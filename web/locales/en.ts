@@ -7,6 +7,7 @@ import { entry } from './en/entry.ts'
 import { errors } from './en/errors.ts'
 import { people } from './en/people.ts'
 import { search } from './en/search.ts'
+import { searchModel } from './en/search-model.ts'
 import { shell } from './en/shell.ts'
 import { source } from './en/source.ts'
 import { start } from './en/start.ts'
@@ -20,6 +21,7 @@ export const en = {
   ...documents,
   ...chat,
   ...search,
+  ...searchModel,
   ...source,
   ...start,
   ...errors,

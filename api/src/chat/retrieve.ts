@@ -3,7 +3,7 @@
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Index } from '../index/port.ts'
-import type { Embedder } from '../models/port.ts'
+import type { Embedders } from '../models/embedders.ts'
 import { fetchPassages } from '../retrieval/passages.ts'
 import { type PassageHit, searchPassages } from '../retrieval/search.ts'
 import type { AnswerContext } from './context.ts'
@@ -14,7 +14,7 @@ import { selectPassages } from './select.ts'
 export interface RetrievalDeps {
   readonly pool: Pool
   readonly index: Index
-  readonly embedder: Embedder | null
+  readonly embedders: Embedders
 }
 
 /** Searched for, to choose from: duplicates and a third document's fourth passage fall away. */

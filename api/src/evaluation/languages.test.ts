@@ -27,7 +27,11 @@ async function byWords(set: string, language: string | null): Promise<number> {
   const scores = questions.map(({ text, judgements }) => {
     const query = { text, vector: null, limit: 20, filter: { kind: 'collections' as const, keys: [1] } }
     const [found = []] = searchBatch(state, [query])
-    return measure('nDCG@10', found.map(({ passageId }) => ids[passageId - 1] ?? ''), judgements)
+    return measure(
+      'nDCG@10',
+      found.map(({ passageId }) => ids[passageId - 1] ?? ''),
+      judgements,
+    )
   })
   state.close()
   return scores.reduce((sum, score) => sum + score, 0) / scores.length

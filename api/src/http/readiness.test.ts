@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { testDatabase } from '../../test/database.ts'
+import { testEmbedders } from '../../test/embedders.ts'
 import { createPool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import type { IndexStatus } from '../index/port.ts'
@@ -25,7 +26,7 @@ test('fails for causes of its own only', async () => {
     config,
     pool: db.pool,
     blobs,
-    embedder: null,
+    embedders: testEmbedders(),
     replica: null,
     index: { status: () => status.now },
   }
@@ -64,7 +65,14 @@ test('fails for causes of its own only', async () => {
 test('a migration of this build that is missing fails it; newer ones are normal', async () => {
   await using db = await testDatabase()
   const index = { status: () => LOADED }
-  const deps = { config: db.config('/tmp'), pool: db.pool, blobs, embedder: null, replica: null, index }
+  const deps = {
+    config: db.config('/tmp'),
+    pool: db.pool,
+    blobs,
+    embedders: testEmbedders(),
+    replica: null,
+    index,
+  }
   await db.pool.query(
     "INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at) VALUES ('n', 'c', '29990101000000_newer', now())",
   )
@@ -87,7 +95,7 @@ test('a database and a storage that are away are reported, never failing', async
     config,
     pool,
     blobs: away,
-    embedder: null,
+    embedders: testEmbedders(),
     replica: null,
     index,
   }).check()

@@ -5,7 +5,7 @@ import { missingMigrations } from '../database/migrate.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Replica, ReplicaStatus } from '../database/replica.ts'
 import type { Index } from '../index/port.ts'
-import type { Embedder } from '../models/port.ts'
+import type { Embedders } from '../models/embedders.ts'
 import type { BlobStore } from '../storage/port.ts'
 
 /** Milliseconds. Promise P4: a server that is further behind than this leaves the target group. */
@@ -36,7 +36,7 @@ export interface ReadinessDependencies {
   readonly pool: Pool
   readonly index: Pick<Index, 'status'>
   readonly blobs: Pick<BlobStore, 'check'>
-  readonly embedder: Embedder | null
+  readonly embedders: Pick<Embedders, 'first'>
   readonly replica: Pick<Replica, 'status'> | null
 }
 
@@ -48,7 +48,7 @@ export interface ReadinessCheck {
 }
 
 export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
-  const { config, pool, index, blobs, embedder, replica } = deps
+  const { config, pool, index, blobs, embedders, replica } = deps
   let draining = false
   // Migrations are never taken back, so once nothing was missing nothing will be.
   let migrated = false
@@ -106,7 +106,7 @@ export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
         database: read === null ? 'unreachable' : 'ok',
         replica: replica?.status().state ?? 'none',
         storage: stored ? 'ok' : 'unreachable',
-        models: { embedder: embedder?.identity.model ?? null },
+        models: { embedder: embedders.first?.identity.model ?? null },
         index: {
           engine: status.engine,
           passages: status.passages,

@@ -59,6 +59,18 @@ export async function activeGeneration(db: Queryable): Promise<Generation | null
   return rows[0] ?? null
 }
 
+/**
+ * Whether the active generation has changed after a position. A checkpoint from before can't be continued, not even when
+ * its generation is active again: it has no vectors of what was published in between.
+ */
+export async function switchedSince(db: Queryable, seq: number): Promise<boolean> {
+  const { rows } = await db.query<{ switched: boolean }>(
+    "SELECT EXISTS (SELECT 1 FROM index_log WHERE seq > $1 AND op = 'switch-generation') AS switched",
+    [seq],
+  )
+  return rows[0]?.switched === true
+}
+
 export interface LogReading {
   readonly head: { readonly epoch: string; readonly seq: number }
   /** Id of the entry at the position asked for; null when there is none (any more). */

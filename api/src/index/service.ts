@@ -7,7 +7,7 @@ import { createListener, createPool, type Pool, type Queryable } from '../databa
 import { RebuildNeeded } from './apply.ts'
 import type { ManifestFile } from './checkpoint/checkpoint.ts'
 import { readCheckpoints } from './checkpoint/read.ts'
-import { activeGeneration, databaseSource, readLog } from './database-source.ts'
+import { activeGeneration, databaseSource, readLog, switchedSince } from './database-source.ts'
 import { noticeServer } from './epoch.ts'
 import { LOG_CHANNEL } from './log.ts'
 import { Maintenance } from './maintenance.ts'
@@ -144,9 +144,8 @@ export class IndexService {
         this.#report()
       },
       session: this.#options.session,
-      switched: (generationId: number) => {
-        if (generationId !== state.generation?.id) maintenance.supersede()
-      },
+      // Whatever it holds: of a generation that comes back, documents that were published meanwhile would be missing.
+      switched: () => maintenance.supersede(),
       caughtUp: (at: number) => {
         if (!this.#ready)
           log.info({ seq: state.position.seq, passages: state.passages.live }, 'the index is ready')
@@ -176,6 +175,8 @@ export class IndexService {
           checkHistory(saved.position, reading)
           if (saved.generation !== null && saved.generation.id !== active?.id)
             throw new RebuildNeeded('another generation is active')
+          if (await switchedSince(this.#pool, saved.position.seq))
+            throw new RebuildNeeded('another generation was active since')
           const state = await IndexState.restore(engine, saved)
           log.info({ number, seq: saved.position.seq, passages: state.passages.live }, 'checkpoint loaded')
           return { state, files, changed: 0 }

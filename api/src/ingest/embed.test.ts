@@ -2,19 +2,31 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../../test/database.ts'
+import { testEmbedders } from '../../test/embedders.ts'
 import { DIMENSIONS, FixtureLibrary } from '../index/fixtures.ts'
-import { embedVersion } from './embed.ts'
+import { generationDigest } from '../models/generation.ts'
+import type { Embedder, EmbedderIdentity } from '../models/port.ts'
+import { type EmbedDeps, embedVersion } from './embed.ts'
+
+const IDENTITY: EmbedderIdentity = {
+  ...{ model: 'fixture', sha256: '', pooling: 'cls', queryPrefix: '' },
+  ...{ dimensions: DIMENSIONS, maxTokens: 512 },
+}
 
 test('when one passage fails, nothing of the job goes on after it; what was written stays', async () => {
   await using db = await testDatabase()
-  const library = new FixtureLibrary(db.pool)
+  const library = new FixtureLibrary(db.pool, generationDigest(IDENTITY))
   const document = await library.document(await library.collection())
   const texts = Array.from({ length: 400 }, (_, n) => ({ text: `passage ${n}` }))
   const { versionId } = await library.publishWords(document, texts)
-  const generation = { id: await library.generation(), dimensions: DIMENSIONS }
+  await library.generation()
   let asked = 0
   let fails = true
-  const embedder = {
+  const embedder: Embedder = {
+    identity: IDENTITY,
+    window: 6,
+    ready: async () => {},
+    close: async () => {},
     async embed() {
       const mine = ++asked
       await sleep(1)
@@ -22,12 +34,11 @@ test('when one passage fails, nothing of the job goes on after it; what was writ
       return new Float32Array(DIMENSIONS).fill(1 / Math.sqrt(DIMENSIONS))
     },
   }
-  const deps = {
+  const deps: EmbedDeps = {
     pool: db.pool,
-    embedder,
-    generation,
+    embedders: testEmbedders(embedder),
     log: pino({ enabled: false }),
-    window: 6,
+    share: (whole) => whole,
     othersWait: async () => false,
   }
   const never = new AbortController().signal

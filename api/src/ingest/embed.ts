@@ -1,30 +1,33 @@
-// The job `embed`: passages of a version get their vectors, batch by batch, each batch kept as it is done; when none
-// is missing, the version becomes searchable by meaning at once. A version keeps only a few passages ready; all
-// versions under way share the embedder's threads evenly (shares.ts), so that a short one is done soon.
+// The job `embed`: passages of a version get their vectors of the active generation, batch by batch, each batch kept as it
+// is done; when none is missing, the version becomes searchable by meaning at once. A version keeps only a few passages
+// ready; all versions under way share an embedder evenly (shares.ts), so that a short one is done soon.
 import type { Logger } from 'pino'
 import type { Pool } from '../database/pool.ts'
+import { AppError } from '../errors.ts'
 import { SMALL_PASSAGES } from '../jobs/jobs.ts'
-import type { ActiveGeneration } from '../models/generation.ts'
+import { embedPassages } from '../models/embed-passages.ts'
+import type { Embedders } from '../models/embedders.ts'
+import { type ActiveGeneration, activeGeneration } from '../models/generation.ts'
+import type { Embedder } from '../models/port.ts'
 import { Stopped } from './active.ts'
 import { publishVectors, removeReplaced } from './publish.ts'
 import type { PassageEmbedder } from './shares.ts'
-import { Progress, readVersion } from './versions.ts'
+import { Progress, readVersion, type Version } from './versions.ts'
 
 export interface EmbedDeps {
   readonly pool: Pool
-  readonly embedder: PassageEmbedder
-  readonly generation: ActiveGeneration
+  readonly embedders: Embedders
   readonly log: Logger
+  /** This version's part of an embedder. */
+  readonly share: (embedder: Embedder) => PassageEmbedder
   /** Asked after every SLICE passages: whether others wait for this one's place. */
   readonly othersWait: () => Promise<boolean>
-  /** Passages of one version that are embedded or wait for it. */
-  readonly window: number
 }
 
 /** Passages after which a version makes room for others that wait, if there are any; what it has is kept. */
 const SLICE = SMALL_PASSAGES
 
-/** Passages read, and vectors written, in one statement. */
+/** Passages read in one statement. */
 const BATCH = 64
 
 interface PassageRow {
@@ -32,11 +35,6 @@ interface PassageRow {
   readonly ordinal: number
   readonly heading: string
   readonly text: string
-}
-
-/** What is embedded of a passage. */
-export function embeddedText(passage: { readonly heading: string; readonly text: string }): string {
-  return passage.heading === '' ? passage.text : `${passage.heading}\n${passage.text}`
 }
 
 /** False when it made room for others and is to go on later. @throws Stopped, or what failures.ts judges */
@@ -48,74 +46,91 @@ export async function embedVersion(
   const version = await readVersion(deps.pool, versionId)
   if (version === null || !version.alive || !version.current || version.stage !== 'words') return true
   if (version.cancelRequested) throw new Stopped('cancelled')
-  const progress = new Progress(deps.pool, version, ['words'])
-  try {
-    let embedded = await countVectors(deps, versionId)
-    const next = passageReader(deps, versionId)
-    const writer = new VectorWriter(deps, (written) => {
-      embedded += written
-      progress.set({ passagesEmbedded: embedded })
-    })
-    // One lane's failure is all lanes' end: none may go on writing when the job is over.
-    const failed = new AbortController()
-    const either = AbortSignal.any([signal, failed.signal])
-    let begun = 0
-    let makesRoom = false
-    const lane = async () => {
-      try {
-        for (let passage = await next(); passage !== undefined; passage = await next()) {
-          either.throwIfAborted()
-          begun++
-          const vector = await deps.embedder.embed(embeddedText(passage), 'passage', either)
-          await writer.add(passage.id, vector)
-          if (begun >= SLICE) {
-            begun = 0
-            makesRoom = await deps.othersWait()
-          }
-          if (makesRoom) return
-        }
-      } catch (error) {
-        failed.abort(error)
-        throw error
-      }
-    }
-    const ends = await Promise.allSettled(Array.from({ length: deps.window }, lane))
-    signal.throwIfAborted()
-    if (ends.some(({ status }) => status === 'rejected')) throw failed.signal.reason
-    await writer.end()
-    await progress.end()
-    signal.throwIfAborted()
-    if (makesRoom) return false
-    const outcome = await publishVectors(deps.pool, versionId, deps.generation.id)
+  for (;;) {
+    const generation = await activeGeneration(deps.pool, deps.embedders)
+    if (generation === null) throw new AppError('EMBEDDER_MISSING')
+    const outcome = await embedFor(deps, generation, version, signal)
     if (outcome === 'cancelled') throw new Stopped('cancelled')
-    deps.log.info({ versionId, outcome, passages: embedded }, 'searchable by meaning')
+    // Another generation became the active one meanwhile: its vectors are what the version waits for now.
+    if (outcome === 'switched') continue
+    if (outcome === 'makes room') return false
     if (outcome === 'done') await removeReplaced(deps.pool, versionId)
     return true
+  }
+}
+
+async function embedFor(
+  { pool, log, share, othersWait }: EmbedDeps,
+  { id: generationId, embedder }: ActiveGeneration,
+  version: Version,
+  signal: AbortSignal,
+) {
+  const { id: versionId } = version
+  const progress = new Progress(pool, version, ['words'])
+  try {
+    let embedded = await countVectors(pool, versionId, generationId)
+    const turn = slices(passageReader(pool, versionId, generationId), othersWait)
+    const write = async (ids: readonly string[], vectors: readonly Buffer[]) => {
+      await writeVectors(pool, generationId, ids, vectors)
+      embedded += ids.length
+      progress.set({ passagesEmbedded: embedded })
+    }
+    await embedPassages({ embedder: share(embedder), kind: 'passage', next: turn.next, write }, signal)
+    await progress.end()
+    signal.throwIfAborted()
+    if (turn.over) return 'makes room'
+    const outcome = await publishVectors(pool, versionId, generationId)
+    log.info({ versionId, outcome, passages: embedded }, 'embedded')
+    return outcome
   } finally {
     await progress.end()
   }
 }
 
-async function countVectors({ pool, generation }: EmbedDeps, versionId: string): Promise<number> {
+/** Ends after a slice when others wait. */
+function slices(read: () => Promise<PassageRow | undefined>, othersWait: () => Promise<boolean>) {
+  let begun = 0
+  let over = false
+  return {
+    get over() {
+      return over
+    },
+    async next(): Promise<PassageRow | undefined> {
+      if (begun >= SLICE && !over) {
+        begun = 0
+        over = await othersWait()
+      }
+      if (over) return undefined
+      begun++
+      return await read()
+    },
+  }
+}
+
+async function countVectors(pool: Pool, versionId: string, generationId: number): Promise<number> {
   const { rows } = await pool.query<{ n: number }>(
     `SELECT count(*)::int AS n FROM passages p JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $2
      WHERE p.version_id = $1`,
-    [versionId, generation.id],
+    [versionId, generationId],
   )
   return rows[0]?.n ?? 0
 }
 
 /** Hands out the passages without a vector one by one; the next batch is read while this one is embedded. */
-function passageReader(deps: EmbedDeps, versionId: string): () => Promise<PassageRow | undefined> {
+function passageReader(
+  pool: Pool,
+  versionId: string,
+  generationId: number,
+): () => Promise<PassageRow | undefined> {
   let batch: PassageRow[] = []
   let at = 0
-  let following: Promise<PassageRow[]> | undefined = readBatch(deps, versionId, -1)
+  let following: Promise<PassageRow[]> | undefined = readBatch(pool, versionId, generationId, -1)
   let turning: Promise<void> | undefined
   const turn = async () => {
     batch = (await following) ?? []
     at = 0
     const last = batch.at(-1)
-    following = last === undefined ? undefined : readBatch(deps, versionId, last.ordinal)
+    following = last === undefined ? undefined : readBatch(pool, versionId, generationId, last.ordinal)
     // Whoever turns next sees its failure; until then it is not unhandled.
     following?.catch(() => {})
   }
@@ -132,8 +147,9 @@ function passageReader(deps: EmbedDeps, versionId: string): () => Promise<Passag
 
 /** Passages after `ordinal` that have no vector yet. */
 async function readBatch(
-  { pool, generation }: EmbedDeps,
+  pool: Pool,
   versionId: string,
+  generationId: number,
   ordinal: number,
 ): Promise<PassageRow[]> {
   const { rows } = await pool.query<PassageRow>({
@@ -142,51 +158,24 @@ async function readBatch(
            WHERE p.version_id = $1 AND p.ordinal > $3
              AND NOT EXISTS (SELECT 1 FROM passage_vectors pv WHERE pv.passage_id = p.id AND pv.generation_id = $2)
            ORDER BY p.ordinal LIMIT ${BATCH}`,
-    values: [versionId, generation.id, ordinal],
+    values: [versionId, generationId, ordinal],
   })
   return rows
 }
 
-/** Writes vectors in batches, one statement at a time, while the next are made. */
-class VectorWriter {
-  readonly #deps: EmbedDeps
-  readonly #onWritten: (vectors: number) => void
-  #ids: string[] = []
-  #vectors: Buffer[] = []
-  #writing: Promise<void> = Promise.resolve()
-
-  constructor(deps: EmbedDeps, onWritten: (vectors: number) => void) {
-    this.#deps = deps
-    this.#onWritten = onWritten
-  }
-
-  async add(id: string, vector: Float32Array): Promise<void> {
-    this.#ids.push(id)
-    // passage_vectors holds little-endian float32, as every platform that we run on does.
-    this.#vectors.push(Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength))
-    if (this.#ids.length >= BATCH) await this.#flush()
-  }
-
-  async end(): Promise<void> {
-    if (this.#ids.length > 0) await this.#flush()
-    await this.#writing
-  }
-
-  /** Resolves once the batch before is written: at most one waits. */
-  async #flush(): Promise<void> {
-    const [ids, vectors, before] = [this.#ids, this.#vectors, this.#writing]
-    this.#ids = []
-    this.#vectors = []
-    this.#writing = before.then(async () => {
-      await this.#deps.pool.query({
-        name: 'ingest-vectors',
-        text: `INSERT INTO passage_vectors (passage_id, generation_id, vector)
-               SELECT id, $1, vector FROM unnest($2::bigint[], $3::bytea[]) AS t (id, vector) ON CONFLICT DO NOTHING`,
-        values: [this.#deps.generation.id, ids, vectors],
-      })
-      this.#onWritten(ids.length)
-    })
-    this.#writing.catch(() => {})
-    await before
-  }
+async function writeVectors(
+  pool: Pool,
+  generationId: number,
+  ids: readonly string[],
+  vectors: readonly Buffer[],
+): Promise<void> {
+  await pool.query({
+    name: 'ingest-vectors',
+    // Held: it may be removed meanwhile, and nothing may come after that.
+    text: `WITH g AS MATERIALIZED (SELECT id FROM generations WHERE id = $1 AND state IN ('active', 'retired') FOR SHARE)
+           INSERT INTO passage_vectors (passage_id, generation_id, vector)
+           SELECT t.id, g.id, t.vector FROM g CROSS JOIN unnest($2::bigint[], $3::bytea[]) AS t (id, vector)
+           ON CONFLICT DO NOTHING`,
+    values: [generationId, ids, vectors],
+  })
 }

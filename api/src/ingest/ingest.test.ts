@@ -17,8 +17,7 @@ import {
 } from '../../test/ingest.ts'
 import { startJobs } from '../jobs/jobs.ts'
 import { createLog } from '../log.ts'
-import { startEmbedder } from '../models/embedder.ts'
-import type { Embedder } from '../models/port.ts'
+import { createEmbedders, type Embedders } from '../models/embedders.ts'
 import { openBlobStore } from '../storage/open.ts'
 import type { BlobStore } from '../storage/port.ts'
 import { type Ingest, startIngest } from './ingest.ts'
@@ -34,7 +33,7 @@ let db: TestDatabase
 let uploads: Uploads
 let jobs: PgBoss
 let parsers: ParserPool
-let embedder: Embedder | null
+let embedders: Embedders
 let ingest: Ingest
 let collection: string
 /** Whether the disk is full for whoever reads a file. */
@@ -55,15 +54,15 @@ beforeAll(async () => {
     },
   }
   parsers = await startParserPool({ log, tokenizer: null, size: 3 })
-  embedder = await startEmbedder(config, { threads: 1, log })
-  ingest = await startIngest({ config, log, pool: db.pool, jobs, blobs, parsers, embedder })
+  embedders = await createEmbedders(config, { threads: 1, log })
+  ingest = await startIngest({ config, log, pool: db.pool, jobs, blobs, parsers, embedders })
   uploads = { pool: db.pool, jobs, blobs }
   collection = await insertCollection(db.pool)
 })
 afterAll(async () => {
   await ingest?.stop()
   await parsers?.close()
-  await embedder?.close()
+  await embedders?.close()
   await db?.[Symbol.asyncDispose]()
   rmSync(home, { recursive: true, force: true })
 })
@@ -233,7 +232,7 @@ describe('exactly once', () => {
 
   test('a job that was lost is sent again', async () => {
     const { versionId } = await upload(uploads, collection, 'lost.txt', 'No job.', { job: false })
-    const deps = { pool: db.pool, jobs, generationId: null, isActive: () => false }
+    const deps = { pool: db.pool, jobs, embeds: false, isActive: () => false }
     expect(await reconcile(deps)).toBe(1)
     expect(await reconcile(deps)).toBe(0)
     await untilStage(db.pool, versionId, [end])
@@ -247,10 +246,7 @@ describe('exactly once', () => {
       'DELETE FROM passage_vectors USING passages p WHERE p.id = passage_id AND p.version_id = $1 AND p.ordinal > 1',
       [versionId],
     )
-    const { rows } = await db.pool.query<{ id: number }>("SELECT id FROM generations WHERE state = 'active'")
-    expect(
-      await reconcile({ pool: db.pool, jobs, generationId: rows[0]?.id ?? 0, isActive: () => false }),
-    ).toBe(1)
+    expect(await reconcile({ pool: db.pool, jobs, embeds: true, isActive: () => false })).toBe(1)
     await untilStage(db.pool, versionId, ['searchable'])
   })
 })

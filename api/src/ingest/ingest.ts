@@ -1,19 +1,20 @@
 // From accepted files to searchable passages: works on the queues `ingest` (read, split, publish words) and `embed`
 // (vectors, publish them). Small files and large ones have workers of their own. What is under way when the process
 // stops is handed back; what a killed process had in hand is taken up; what lost its job gets another.
-import os from 'node:os'
 import type { Job, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Pool } from '../database/pool.ts'
+import { startFill } from '../generations/fill.ts'
 import { othersWait, passTurn } from '../jobs/pass-turn.ts'
 import { LANES, type Lane, type TurnQueue, type VersionJob } from '../jobs/queues.ts'
+import type { Embedders } from '../models/embedders.ts'
 import { activeGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import type { BlobStore } from '../storage/port.ts'
 import { ActiveVersions, Stopped } from './active.ts'
 import { handBack, startClaims } from './claims.ts'
-import { type EmbedDeps, embedVersion } from './embed.ts'
+import { embedVersion } from './embed.ts'
 import { judge } from './failures.ts'
 import type { ParserPool } from './parse/pool.ts'
 import { cancelVersion } from './publish.ts'
@@ -29,11 +30,11 @@ export interface IngestDeps {
   readonly jobs: PgBoss
   readonly blobs: BlobStore
   readonly parsers: ParserPool
-  readonly embedder: Embedder | null
+  readonly embedders: Embedders
 }
 
 export interface Ingest {
-  /** Hands back what is under way. The jobs are stopped with it; pool, parsers and embedder stay the caller's. */
+  /** Hands back what is under way. The jobs are stopped with it; pool, parsers and embedders stay the caller's. */
   stop(): Promise<void>
 }
 
@@ -51,8 +52,7 @@ const UNKNOWN_TRIES = 5
 
 export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   const { pool, jobs, log } = deps
-  const generation = await activeGeneration(pool, deps.embedder, log)
-  const generationId = generation?.id ?? null
+  const embeds = async () => (await activeGeneration(pool, deps.embedders)) !== null
   const active = new ActiveVersions(pool, log)
   const claims = await startClaims(deps, (versionId) => void heardCancel(versionId))
   const handedBack: string[] = []
@@ -137,30 +137,37 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
       }
   }
 
-  const readDeps: ReadDeps = { ...deps, embed: generation !== null }
+  const readDeps: ReadDeps = { ...deps, embed: embeds }
   await startWorkers('ingest', ({ data }, signal) => readFile(readDeps, data, signal))
-  if (deps.embedder !== null && generation !== null) {
-    const threads = deps.config.ingestThreads || os.availableParallelism()
-    // A thread works on one passage and has another at hand.
-    const shares = new EmbedderShares(deps.embedder, 2 * threads)
-    await startWorkers('embed', async (job, signal) => {
-      const embedDeps: EmbedDeps = {
-        ...deps,
-        embedder: shares.share(),
-        generation,
-        window: 2 * threads + 2,
-        othersWait: () => othersWait(pool, 'embed', 'large', job.id),
-      }
-      const done = await embedVersion(embedDeps, job.data.versionId, signal)
-      if (!done) await passTurn(pool, 'embed', 'large', job)
-    })
+  let embedding = false
+  const shares = new Map<Embedder, EmbedderShares>()
+  const share = (embedder: Embedder) => {
+    const whole = shares.get(embedder) ?? new EmbedderShares(embedder)
+    shares.set(embedder, whole)
+    return whole.share()
   }
+  /** From the moment on that this process can: its embedder may be the one that is switched to. */
+  async function startEmbedding(): Promise<boolean> {
+    if (!(await embeds())) return false
+    if (!embedding) {
+      embedding = true
+      await startWorkers('embed', async (job, signal) => {
+        const turns = { share, othersWait: () => othersWait(pool, 'embed', 'large', job.id) }
+        const done = await embedVersion({ ...deps, ...turns }, job.data.versionId, signal)
+        if (!done) await passTurn(pool, 'embed', 'large', job)
+      })
+    }
+    return true
+  }
+  await startEmbedding()
+  const fill = startFill(deps)
 
   let reconciling: Promise<void> = Promise.resolve()
   const runReconcile = () => {
     reconciling = reconciling.then(async () => {
       try {
-        const sent = await reconcile({ ...deps, generationId, isActive: (id) => active.has(id) })
+        const embedsNow = await startEmbedding()
+        const sent = await reconcile({ ...deps, embeds: embedsNow, isActive: (id) => active.has(id) })
         if (sent > 0) log.warn({ jobs: sent }, 'sent jobs that were missing')
       } catch (err) {
         log.warn({ err }, 'reconciliation failed and is tried again later')
@@ -173,7 +180,7 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   return {
     async stop() {
       clearInterval(timer)
-      await reconciling
+      await Promise.all([reconciling, fill.stop()])
       // No worker fetches any more; what one is just being given comes to `active`, which refuses it. Graceful, so
       // that every job is settled before the hand-back: one that pg-boss fails later would wait out its delay.
       for (const queue of ['ingest', 'embed']) void jobs.offWork(queue, { wait: false })

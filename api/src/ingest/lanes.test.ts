@@ -6,6 +6,7 @@ import type { PgBoss } from 'pg-boss'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
+import { testEmbedders } from '../../test/embedders.ts'
 import {
   type IngestProcess,
   insertCollection,
@@ -132,7 +133,8 @@ async function startGated() {
   const asked = { passages: 0 }
   const embedder: Embedder = {
     identity: { model: 'test', sha256: '', pooling: 'cls', queryPrefix: '', dimensions: 4, maxTokens: 512 },
-    countTokens: (text) => text.length / 4,
+    window: 4,
+    ready: async () => {},
     close: async () => {},
     async embed() {
       asked.passages++
@@ -142,7 +144,15 @@ async function startGated() {
   }
   const parsers = await startParserPool({ log, tokenizer: null, size: 3 })
   const own = await startJobs(config, db.pool, log, { supervise: true })
-  const deps = { config, log, pool: db.pool, jobs: own, blobs: uploads.blobs, parsers, embedder }
+  const deps = {
+    config,
+    log,
+    pool: db.pool,
+    jobs: own,
+    blobs: uploads.blobs,
+    parsers,
+    embedders: testEmbedders(embedder),
+  }
   const ingest = await startIngest(deps)
   return {
     asked,

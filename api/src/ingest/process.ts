@@ -2,13 +2,13 @@
 // Its embedder's threads run at low priority, so that searches and parsers of the same machine go first.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SECONDS } from '../../../contract/ports.ts'
-import { EMBEDDER_WEIGHTS } from '../../../contract/weights.ts'
 import { loadConfig } from '../config.ts'
 import { missingMigrations } from '../database/migrate.ts'
 import { createPool, type Pool } from '../database/pool.ts'
 import { startJobs } from '../jobs/jobs.ts'
 import { createLog } from '../log.ts'
-import { startEmbedder } from '../models/embedder.ts'
+import { createEmbedders } from '../models/embedders.ts'
+import { activeGeneration } from '../models/generation.ts'
 import { findWeights } from '../models/weights.ts'
 import { openBlobStore } from '../storage/open.ts'
 import { PARSERS, startIngest } from './ingest.ts'
@@ -57,19 +57,20 @@ async function run(): Promise<void> {
   const blobs = await openBlobStore(config)
   const found = await findWeights(config.modelDir)
   const tokenizer = found.state === 'found' ? found.weights.tokenizer : null
-  const [embedder, parsers, jobs] = await Promise.all([
-    startEmbedder(config, { threads: config.ingestThreads, nice: EMBEDDING_NICENESS, log }),
+  const [embedders, parsers, jobs] = await Promise.all([
+    createEmbedders(config, { threads: config.ingestThreads, nice: EMBEDDING_NICENESS, log }),
     startParserPool({ log, tokenizer, size: PARSERS }),
     startJobs(config, pool, log, { supervise: true }),
   ])
   stack.defer(() => parsers.close())
-  stack.defer(async () => embedder?.close())
-  const ingest = await startIngest({ config, log, pool, jobs, blobs, parsers, embedder })
+  stack.defer(() => embedders.close())
+  const active = await activeGeneration(pool, embedders)
+  if (active === null)
+    log.warn('no embedder of the active generation: documents stay searchable by words only')
+  await active?.embedder.ready()
+  const ingest = await startIngest({ config, log, pool, jobs, blobs, parsers, embedders })
   stack.defer(() => ingest.stop())
-  log.info(
-    { model: embedder === null ? null : EMBEDDER_WEIGHTS.model, sandbox: parsers.sandbox.name },
-    'ready',
-  )
+  log.info({ model: active?.embedder.identity.model ?? null, sandbox: parsers.sandbox.name }, 'ready')
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()
     stop.signal.addEventListener('abort', () => resolve(), { once: true })

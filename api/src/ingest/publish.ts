@@ -4,6 +4,7 @@
 import type { PgBoss } from 'pg-boss'
 import type { DocumentStage } from '../../../contract/stages.ts'
 import { type Client, type Pool, transaction } from '../database/pool.ts'
+import { holdActive, versionCoverage } from '../generations/coverage.ts'
 import { append } from '../index/log.ts'
 import { sendEmbed } from '../jobs/jobs.ts'
 import { notifyDocument } from '../library/notices.ts'
@@ -22,6 +23,8 @@ export type Outcome =
   | 'gone'
   /** To be taken back: cancelVersion. */
   | 'cancelled'
+  /** Another generation is the active one by now: its vectors are wanted. */
+  | 'switched'
 
 interface Locked {
   readonly documentId: string
@@ -188,17 +191,13 @@ export async function publishVectors(pool: Pool, versionId: string, generationId
     if (locked === null || (locked.stage === 'words' && !locked.current)) return 'gone'
     if (locked.stage !== 'words') return locked.stage === 'cancelled' ? 'cancelled' : 'already'
     if (locked.cancelRequested) return 'cancelled'
-    const { rows } = await client.query<{ missing: number; passages: number }>(
-      `SELECT count(*)::int AS passages, (count(*) FILTER (WHERE pv.passage_id IS NULL))::int AS missing
-       FROM passages p LEFT JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $2
-       WHERE p.version_id = $1`,
-      [versionId, generationId],
-    )
-    if (rows[0]?.missing !== 0) throw new Error(`${rows[0]?.missing} passages of ${versionId} have no vector`)
+    if ((await holdActive(client)) !== generationId) return 'switched'
+    const { passages, missing } = await versionCoverage(client, versionId, generationId)
+    if (missing !== 0) throw new Error(`${missing} passages of ${versionId} have no vector`)
     await client.query(
       `UPDATE document_versions SET stage = 'searchable', passages_embedded = $2, searchable_at = now(),
          error_code = NULL, error_detail = NULL, updated_at = now() WHERE id = $1`,
-      [versionId, rows[0].passages],
+      [versionId, passages],
     )
     await notifyDocument(client, locked.documentId)
     await append(client, {
@@ -239,20 +238,20 @@ export async function cancelVersion(
     await client.query('DELETE FROM pages WHERE version_id = $1', [versionId])
     await notifyDocument(client, documentId)
     if (!locked.current) return
-    if (before?.stage === 'words') await sendEmbed(deps.jobs, client, before)
-    if (before === null) {
-      await append(client, { op: 'retract', collectionKey, documentKey })
-      return
+    if (before === null) return void (await append(client, { op: 'retract', collectionKey, documentKey }))
+    const generationId = before.stage === 'searchable' ? await holdActive(client) : null
+    // While it was not the current one, another generation may have become active, which has no vectors of it.
+    const complete =
+      generationId !== null && (await versionCoverage(client, before.id, generationId)).missing === 0
+    if (!complete) {
+      await client.query("UPDATE document_versions SET stage = 'words', updated_at = now() WHERE id = $1", [
+        before.id,
+      ])
+      await sendEmbed(deps.jobs, client, before)
     }
     const place = { collectionKey, documentKey, versionId: before.id }
-    // Asked of the tables, not of this process: without weights it knows no generation, the vectors are there all the same.
-    const generation =
-      before.stage === 'searchable'
-        ? await client.query<{ id: number }>("SELECT id FROM generations WHERE state = 'active'")
-        : null
     await append(client, { op: 'publish-words', ...place })
-    const generationId = generation?.rows[0]?.id
-    if (generationId !== undefined) await append(client, { op: 'publish-vectors', ...place, generationId })
+    if (complete) await append(client, { op: 'publish-vectors', ...place, generationId })
   })
 }
 

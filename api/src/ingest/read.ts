@@ -18,8 +18,8 @@ export interface ReadDeps {
   readonly blobs: BlobStore
   readonly parsers: ParserPool
   readonly log: Logger
-  /** Whether vectors follow. */
-  readonly embed: boolean
+  /** Whether vectors follow, as it is when the words are published. */
+  readonly embed: () => Promise<boolean>
 }
 
 /** A file that took this many parsers with it is set aside. */
@@ -43,7 +43,8 @@ export async function readFile(
     if (result === null) return
     await progress.end()
     signal.throwIfAborted()
-    const outcome = await publishWords(deps, versionId, pages, result, { embed: deps.embed, drop })
+    const embed = await deps.embed()
+    const outcome = await publishWords(deps, versionId, pages, result, { embed, drop })
     if (outcome === 'cancelled') throw new Stopped('cancelled')
     deps.log.info(
       { versionId, outcome, kind: result.kind, pages: result.pages, passages: result.passages },

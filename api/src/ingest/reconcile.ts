@@ -1,5 +1,5 @@
 // What should be under way and is not: versions whose job was lost (a restored database, a queue emptied by hand),
-// words that still wait for vectors (weights came later), cancellations whose notice nobody heard. At the start of
+// words that still wait for vectors (their embedder came later), cancellations whose notice nobody heard. At the start of
 // the process and every half minute. A job too many does no harm: whatever was done is found done.
 import type { PgBoss } from 'pg-boss'
 import { type Pool, transaction } from '../database/pool.ts'
@@ -10,7 +10,8 @@ import { UNREAD } from './versions.ts'
 export interface ReconcileDeps {
   readonly pool: Pool
   readonly jobs: PgBoss
-  readonly generationId: number | null
+  /** Whether this process can make vectors of the active generation. */
+  readonly embeds: boolean
   /** Versions that this process works on: it stops them itself. */
   readonly isActive: (versionId: string) => boolean
 }
@@ -35,7 +36,7 @@ export async function reconcile(deps: ReconcileDeps): Promise<number> {
   )
   for (const { id, bytes } of unread.rows)
     await transaction(deps.pool, (client) => sendIngest(deps.jobs, client, { id, bytes: Number(bytes) }))
-  if (deps.generationId === null) return unread.rows.length
+  if (!deps.embeds) return unread.rows.length
   const words = await deps.pool.query<{ id: string; passages: number }>(
     `SELECT v.id, coalesce(v.passages, 0) AS passages FROM document_versions v ${ALIVE}
      WHERE v.stage = 'words' AND d.current_version_id = v.id AND v.cancel_requested_at IS NULL

@@ -7,6 +7,7 @@ function scripted() {
   const given: { text: string; end: () => void }[] = []
   const order: string[] = []
   return {
+    window: 4,
     given,
     order,
     embed: (text: string) =>
@@ -70,7 +71,10 @@ test('what is called off while it waits or runs lets the others go on', async ()
   const embedder = scripted()
   const shares = new EmbedderShares(embedder, 1)
   const stop = new AbortController()
-  const failing = new EmbedderShares({ embed: () => Promise.reject(new Error('a thread died')) }, 1).share()
+  const failing = new EmbedderShares(
+    { window: 3, embed: () => Promise.reject(new Error('a thread died')) },
+    1,
+  ).share()
   await expect(failing.embed('x', 'passage')).rejects.toThrow('a thread died')
   await expect(failing.embed('y', 'passage')).rejects.toThrow('a thread died')
   const [cancelled, other] = [shares.share(), shares.share()]

@@ -3,7 +3,7 @@
 // more than its threads can hold; whatever else waits, waits here.
 import type { Embedder } from '../models/port.ts'
 
-export type PassageEmbedder = Pick<Embedder, 'embed'>
+export type PassageEmbedder = Pick<Embedder, 'embed' | 'window'>
 
 interface Waiting {
   readonly go: () => void
@@ -16,8 +16,8 @@ export class EmbedderShares {
   readonly #turns = new Set<Waiting[]>()
   #running = 0
 
-  /** @param atOnce passages that the embedder is given at a time: what its threads work on and have at hand */
-  constructor(embedder: PassageEmbedder, atOnce: number) {
+  /** @param atOnce passages that the embedder is given at a time. Default: a little less than a version keeps ready */
+  constructor(embedder: PassageEmbedder, atOnce = Math.max(1, embedder.window - 2)) {
     this.#embedder = embedder
     this.#atOnce = atOnce
   }
@@ -26,6 +26,7 @@ export class EmbedderShares {
   share(): PassageEmbedder {
     const own: Waiting[] = []
     return {
+      window: this.#embedder.window,
       embed: async (text, kind, signal) => {
         await this.#turn(own, signal)
         try {

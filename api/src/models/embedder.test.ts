@@ -19,13 +19,15 @@ import { InferenceSession } from 'onnxruntime-node'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/database.ts'
+import { testEmbedders } from '../../test/embedders.ts'
 import { MODEL_DIR } from '../../test/ingest.ts'
 import { parseConfig } from '../config.ts'
+import { embedderCases } from './embedder.cases.ts'
 import { startEmbedder } from './embedder.ts'
 import { runModel, SESSION_OPTIONS } from './embedder-session.ts'
 import { readTokenizer } from './embedder-tokenizer.ts'
 import { activeGeneration, generationDigest } from './generation.ts'
-import type { Embedder } from './port.ts'
+import type { Embedder, EmbedderIdentity } from './port.ts'
 import { findWeights } from './weights.ts'
 
 const folder = path.join(MODEL_DIR, 'bge-small-en-v1.5')
@@ -180,6 +182,25 @@ describe.skipIf(!present)('the embedder', () => {
     expect(dot(a, b)).toBeGreaterThan(dot(a, c) + 0.1)
   })
 
+  describe('as every embedder', () => {
+    embedderCases(async () => {
+      const started = await startEmbedder(config(MODEL_DIR), { threads: 1, log })
+      if (started === null) throw new Error('no embedder')
+      return started
+    })
+  })
+
+  test('the background goes after passages that come later', async () => {
+    const done: string[] = []
+    const work = (kind: 'passage' | 'background', count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        embedder.embed(`Passage ${i} `.repeat(20), kind).then(() => done.push(kind)),
+      )
+    await Promise.all([...work('background', 12), ...work('passage', 12)])
+    // Two were given to the thread before the others came.
+    expect(done.slice(2, 14)).toEqual(new Array(12).fill('passage'))
+  })
+
   test('a query goes before passages that wait', async () => {
     const done: string[] = []
     const passages = Array.from({ length: 12 }, (_, i) =>
@@ -232,14 +253,27 @@ test('a generation is made once, and another embedder does not use it', async ()
     dimensions: 3,
     maxTokens: 9,
   } as const
-  expect(await activeGeneration(db.pool, null)).toBeNull()
-  const [first, second] = await Promise.all([
-    activeGeneration(db.pool, { identity }),
-    activeGeneration(db.pool, { identity: { ...identity } }),
-  ])
-  expect(first).toEqual(second)
-  expect(first?.dimensions).toBe(3)
-  expect(await activeGeneration(db.pool, { identity: { ...identity, sha256: 'c' } })).toBeNull()
-  expect(await activeGeneration(db.pool, { identity })).toEqual(first)
+  const of = (...identities: EmbedderIdentity[]) =>
+    testEmbedders(
+      ...identities.map((each) => ({
+        identity: each,
+        window: 1,
+        embed: () => Promise.reject(new Error('not asked for')),
+        ready: async () => {},
+        close: async () => {},
+      })),
+    )
+  expect(await activeGeneration(db.pool, of())).toBeNull()
+  const other = { ...identity, sha256: 'c' }
+  const firsts = await Promise.all(
+    [identity, other, identity, other].map((e) => activeGeneration(db.pool, of(e))),
+  )
+  const { rows } = await db.pool.query("SELECT id, dimensions FROM generations WHERE state = 'active'")
+  expect(rows).toEqual([{ id: expect.any(Number), dimensions: 3 }])
+  const mine = firsts.filter((found) => found !== null)
+  expect(mine.map(({ id }) => id)).toEqual([rows[0]?.id, rows[0]?.id])
+  // Whichever came first; with both at hand, it is found whatever stands before it.
+  expect(await activeGeneration(db.pool, of(other, identity))).toMatchObject({ id: rows[0]?.id })
+  expect(await activeGeneration(db.pool, of({ ...identity, model: 'd' }))).toBeNull()
   expect(generationDigest(identity)).not.toBe(generationDigest({ ...identity, queryPrefix: 'q' }))
 })

@@ -1,6 +1,6 @@
 // The embedder in this process: a queue in front of a few threads, each with a session of its own.
-// Queries go before passages, whatever waits. A passage's place is first come, first served: how documents share the
-// threads is decided before they come here (ingest/shares.ts).
+// Queries go before passages, and those before passages of the background, whatever waits. A passage's place is first
+// come, first served: how documents share the threads is decided before they come here (ingest/shares.ts).
 import { once } from 'node:events'
 import os from 'node:os'
 import { Worker } from 'node:worker_threads'
@@ -10,7 +10,7 @@ import { type Config, disableOnnxTelemetry } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { ThreadData, ThreadResult, ThreadTask } from './embedder-thread.ts'
 import { readTokenizer, type Tokenizer } from './embedder-tokenizer.ts'
-import type { Embedder, EmbedderIdentity } from './port.ts'
+import type { Embedder, EmbedKind, WeightsIdentity } from './port.ts'
 import { type FoundWeights, findWeights } from './weights.ts'
 
 export interface EmbedderOptions {
@@ -25,11 +25,23 @@ const DIMENSIONS = 384
 const MAX_TOKENS = 512
 const QUERY_PREFIX = 'Represent this sentence for searching relevant passages: '
 
-/** Null without weights, or with ones that are not the pinned bytes: then search goes by words only. */
-export async function startEmbedder(config: Config, options: EmbedderOptions): Promise<Embedder | null> {
+export interface LocalEmbedder extends Embedder {
+  readonly identity: WeightsIdentity
+  /** Tokens of a text as the model counts them, without special ones. */
+  countTokens(text: string): number
+}
+
+/**
+ * Its threads start with the first text, or with `ready()`. Null without weights, or with ones that are not the pinned
+ * bytes.
+ */
+export async function findEmbedder(
+  config: Pick<Config, 'modelDir'>,
+  options: EmbedderOptions,
+): Promise<LocalEmbedder | null> {
   const found = await findWeights(config.modelDir)
   if (found.state === 'missing') {
-    options.log.warn({ model: EMBEDDER_WEIGHTS.model }, 'no embedder weights: searching by words only')
+    options.log.warn({ model: EMBEDDER_WEIGHTS.model }, 'no embedder weights')
     return null
   }
   if (found.state === 'wrong') {
@@ -41,13 +53,21 @@ export async function startEmbedder(config: Config, options: EmbedderOptions): P
   }
   disableOnnxTelemetry()
   const threads = options.threads || os.availableParallelism()
-  const pool = new ThreadPool(found.weights, threads, options.nice ?? 0, options.log)
-  await pool.ready()
-  return pool
+  return new ThreadPool(found.weights, threads, options.nice ?? 0, options.log)
+}
+
+/** Found and ready. */
+export async function startEmbedder(
+  config: Pick<Config, 'modelDir'>,
+  options: EmbedderOptions,
+): Promise<LocalEmbedder | null> {
+  const embedder = await findEmbedder(config, options)
+  await embedder?.ready()
+  return embedder
 }
 
 interface Waiting {
-  readonly kind: 'query' | 'passage'
+  readonly kind: EmbedKind
   readonly tokens: Int32Array
   readonly resolve: (vector: Float32Array) => void
   readonly reject: (error: unknown) => void
@@ -62,15 +82,16 @@ interface Thread {
   ready: boolean
 }
 
-class ThreadPool implements Embedder {
-  readonly identity: EmbedderIdentity
+class ThreadPool implements LocalEmbedder {
+  readonly identity: WeightsIdentity
+  readonly window: number
+  readonly #size: number
   readonly #tokenizer: Tokenizer
   readonly #data: ThreadData
   readonly #log: Logger
-  readonly #queries: Waiting[] = []
-  readonly #passages: Waiting[] = []
+  readonly #queues: Readonly<Record<EmbedKind, Waiting[]>> = { query: [], passage: [], background: [] }
   #threads: Thread[] = []
-  #starting: Promise<void>[] = []
+  #starting: Promise<unknown> | undefined
   #nextId = 1
   #closed = false
 
@@ -86,26 +107,37 @@ class ThreadPool implements Embedder {
     this.#tokenizer = readTokenizer(weights.tokenizer)
     this.#data = { model: weights.model, dimensions: DIMENSIONS, nice }
     this.#log = log
-    for (let i = 0; i < threads; i++) this.#starting.push(this.#startThread())
+    this.#size = threads
+    // One in work and one waiting for each thread, and some on their way here.
+    this.window = 2 * threads + 2
   }
 
   async ready(): Promise<void> {
     try {
-      await Promise.all(this.#starting)
+      await this.#start()
     } catch (error) {
       await this.close()
       throw error
     }
   }
 
+  #start(): Promise<unknown> {
+    const missing = { length: this.#size - this.#threads.length }
+    this.#starting ??= Promise.all(Array.from(missing, () => this.#startThread()))
+    return this.#starting
+  }
+
   countTokens(text: string): number {
     return this.#tokenizer.count(text)
   }
 
-  embed(text: string, kind: 'query' | 'passage', signal?: AbortSignal): Promise<Float32Array> {
+  embed(text: string, kind: EmbedKind, signal?: AbortSignal): Promise<Float32Array> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError())
       if (signal?.aborted) return reject(signal.reason)
+      // What can't start fails whoever waits for it, and is tried again with the next text.
+      this.#start().catch((err: unknown) => this.#failAll(err))
+      const queue = this.#queues[kind]
       const tokens = this.#tokenizer.encode(kind === 'query' ? QUERY_PREFIX + text : text, MAX_TOKENS)
       const waiting: Waiting = {
         kind,
@@ -125,12 +157,11 @@ class ThreadPool implements Embedder {
         // One that runs already is left to finish (a run can't be stopped); its vector is dropped.
         waiting.aborted = true
         reject(signal?.reason)
-        const queue = kind === 'query' ? this.#queries : this.#passages
         const place = queue.indexOf(waiting)
         if (place >= 0) queue.splice(place, 1)
       }
       signal?.addEventListener('abort', abort, { once: true })
-      ;(kind === 'query' ? this.#queries : this.#passages).push(waiting)
+      queue.push(waiting)
       this.#feed()
     })
   }
@@ -139,8 +170,7 @@ class ThreadPool implements Embedder {
     if (this.#closed) return
     this.#closed = true
     for (const waiting of [
-      ...this.#queries.splice(0),
-      ...this.#passages.splice(0),
+      ...this.#waiting(),
       ...this.#threads.flatMap((thread) => [...thread.running.values()]),
     ])
       waiting.reject(closedError())
@@ -154,6 +184,17 @@ class ThreadPool implements Embedder {
     )
   }
 
+  #waiting(): Waiting[] {
+    return Object.values(this.#queues).flatMap((queue) => queue.splice(0))
+  }
+
+  #failAll(err: unknown): void {
+    if (this.#starting === undefined || this.#closed) return
+    this.#starting = undefined
+    this.#log.error({ err }, 'the embedder could not start')
+    for (const waiting of this.#waiting()) waiting.reject(err)
+  }
+
   /**
    * A thread gets its next passage while it still works on one, so that it never waits for this thread's event loop.
    * A query is not given to a thread that works on another query: the one that is free first gets it.
@@ -163,8 +204,9 @@ class ThreadPool implements Embedder {
       for (const thread of this.#threads) {
         if (!thread.ready || thread.running.size !== depth) continue
         const [current] = thread.running.values()
-        const query = current?.kind === 'query' ? undefined : this.#queries.shift()
-        const next = query ?? this.#passages.shift()
+        const { query, passage, background } = this.#queues
+        const first = current?.kind === 'query' ? undefined : query.shift()
+        const next = first ?? passage.shift() ?? background.shift()
         if (next === undefined) continue
         const task: ThreadTask = { id: this.#nextId++, tokens: next.tokens }
         thread.running.set(task.id, next)
@@ -210,7 +252,7 @@ class ThreadPool implements Embedder {
   #replace(dead: Thread): void {
     for (const waiting of dead.running.values())
       if (++waiting.deaths > 1) waiting.reject(new Error('the embedder failed: its thread died twice'))
-      else if (!waiting.aborted) this.#queries.unshift(waiting)
+      else if (!waiting.aborted) this.#queues.query.unshift(waiting)
     const restart = () => {
       if (this.#closed) return
       this.#startThread().catch((err) => {

@@ -1,15 +1,16 @@
-// A generation is everything that makes two vectors comparable (DESIGN §4). One is active; another embedder, splitter
-// or parser makes another digest. Building a second one beside the first comes with the generations' own issue: until
-// then a process whose digest is not the active one goes without vectors and says so.
+// A generation is everything that makes two vectors comparable (DESIGN §4). One is active: searches go by its vectors,
+// and new documents get them. Others are built beside it, switched to and removed in generations/.
 import { createHash } from 'node:crypto'
 import os from 'node:os'
-import type { Logger } from 'pino'
 import type { Queryable } from '../database/pool.ts'
+import type { Embedders } from './embedders.ts'
 import type { Embedder, EmbedderIdentity } from './port.ts'
 
 export interface ActiveGeneration {
   readonly id: number
   readonly dimensions: number
+  /** The one that makes its vectors. */
+  readonly embedder: Embedder
 }
 
 /** Raise a number when what a text becomes changes, not when a bug of one file is fixed. */
@@ -22,37 +23,47 @@ export function generationDigest(identity: EmbedderIdentity): string {
   return createHash('sha256').update(canonical).digest('hex')
 }
 
-/**
- * The active generation, made when there is none yet. Null without an embedder, and when the active one was made
- * by a different one (logged): then neither queries nor passages may be embedded here.
- */
-export async function activeGeneration(
-  db: Queryable,
-  embedder: Pick<Embedder, 'identity'> | null,
-  log?: Logger,
-): Promise<ActiveGeneration | null> {
-  if (embedder === null) return null
-  const { identity } = embedder
-  const digest = generationDigest(identity)
-  // Recorded, not part of the digest: int8 vectors of two CPU families differ by less than two wordings do, and
-  // a laptop's data folder has to work on the next laptop. A fleet is held to one family by its image set.
+/** What is kept with a generation for people to read; no part of its digest beyond the identity. */
+export function generationKey(identity: EmbedderIdentity): string {
+  // int8 vectors of two CPU families differ by less than two wordings do, and a laptop's data folder has to work on the
+  // next laptop. A fleet is held to one family by its image set.
   const cpu = os.cpus()[0]?.model ?? os.arch()
-  await db.query(
-    `INSERT INTO generations (digest, key, dimensions, state)
-     SELECT $1, $2, $3, 'active' WHERE NOT EXISTS (SELECT 1 FROM generations WHERE state = 'active')
-     ON CONFLICT (digest) DO NOTHING`,
-    [digest, JSON.stringify({ ...identity, ...PIPELINE, cpu }), identity.dimensions],
-  )
+  return JSON.stringify({ ...identity, ...PIPELINE, ...('sha256' in identity ? { cpu } : {}) })
+}
+
+/** Null while nothing was ever embedded. */
+export async function readActive(
+  db: Queryable,
+): Promise<{ id: number; digest: string; dimensions: number } | null> {
   const { rows } = await db.query<{ id: number; digest: string; dimensions: number }>(
     `SELECT id, digest, dimensions FROM generations WHERE state = 'active' ORDER BY id LIMIT 1`,
   )
-  const active = rows[0]
-  if (active === undefined || active.digest !== digest) {
-    log?.warn(
-      { active: active?.id ?? null },
-      'the vectors in the database were made by another embedder: searching by words only',
-    )
-    return null
-  }
-  return { id: active.id, dimensions: active.dimensions }
+  return rows[0] ?? null
+}
+
+/**
+ * The active generation with its embedder, made for the first embedder when there is none yet. Null when its embedder
+ * is not here: then no passage may be embedded for it by this process.
+ */
+export async function activeGeneration(
+  db: Queryable,
+  embedders: Embedders,
+): Promise<ActiveGeneration | null> {
+  const active = (await readActive(db)) ?? (await begin(db, embedders))
+  if (active === null) return null
+  const embedder = embedders.ofDigest(active.digest)
+  return embedder === undefined ? null : { id: active.id, dimensions: active.dimensions, embedder }
+}
+
+async function begin(db: Queryable, { first }: Embedders) {
+  if (first === null) return null
+  const { identity } = first
+  // Of processes that begin at once one makes it, also where their configurations differ (one active row by an index).
+  await db.query(
+    `INSERT INTO generations (digest, key, dimensions, state)
+     SELECT $1, $2, $3, 'active' WHERE NOT EXISTS (SELECT 1 FROM generations WHERE state = 'active')
+     ON CONFLICT DO NOTHING`,
+    [generationDigest(identity), generationKey(identity), identity.dimensions],
+  )
+  return readActive(db)
 }

@@ -1,17 +1,29 @@
 // Ports of the models: an embedder (text → vector) and language models (messages → streamed text).
-// Every language model adapter runs models/language.cases.ts.
+// Every language model adapter runs models/language.cases.ts, every embedder models/embedder.cases.ts.
+
+/** Queries go before passages, whatever waits; `background` is a passage that goes after all others. */
+export type EmbedKind = 'query' | 'passage' | 'background'
 
 export interface Embedder {
   /** What makes two vectors comparable: goes into the generation's key. */
   readonly identity: EmbedderIdentity
-  /** Passages as they are; queries get the model's prefix. Unit length, `identity.dimensions` numbers. */
-  embed(text: string, kind: 'query' | 'passage', signal?: AbortSignal): Promise<Float32Array>
-  /** Tokens of a text as the model counts them, without special ones; used by the splitter. */
-  countTokens(text: string): number
+  /** Passages that keep it busy: whoever embeds many has about so many under way, and not more. */
+  readonly window: number
+  /**
+   * Passages and queries get the model's prefixes. Unit length, `identity.dimensions` numbers.
+   * @throws AppError of the codes EMBEDDER_…, UNAVAILABLE once closed; the signal's reason
+   */
+  embed(text: string, kind: EmbedKind, signal?: AbortSignal): Promise<Float32Array>
+  /** Makes it ready now, not with the first text. @throws what keeps it from starting */
+  ready(): Promise<void>
   close(): Promise<void>
 }
 
-export interface EmbedderIdentity {
+/** Everything in it decides the vectors, and nothing else is in it: it makes the generation's digest. */
+export type EmbedderIdentity = WeightsIdentity | EndpointIdentity
+
+/** An embedder whose weights are here. */
+export interface WeightsIdentity {
   readonly model: string
   /** Of the weights file, lower-case hex. */
   readonly sha256: string
@@ -19,6 +31,18 @@ export interface EmbedderIdentity {
   readonly queryPrefix: string
   readonly dimensions: number
   readonly maxTokens: number
+}
+
+/** One behind an address. Its weights can't be seen: that the same name gives the same vectors is the operator's word. */
+export interface EndpointIdentity {
+  /** Its name there. */
+  readonly model: string
+  readonly source: 'endpoint'
+  /** Changed by the operator when the model behind the name has changed. */
+  readonly revision: string
+  readonly queryPrefix: string
+  readonly passagePrefix: string
+  readonly dimensions: number
 }
 
 export interface ChatMessage {

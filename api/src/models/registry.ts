@@ -3,14 +3,15 @@
 // When a provider has retired a model, the next in line answers; it is offered again after an hour or a restart.
 import type { Logger } from 'pino'
 import { PASSAGES_MODEL } from '../../../contract/stages.ts'
-import { type Config, readNamedSecret } from '../config.ts'
+import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { type ConfiguredModel, parseModels } from './configured.ts'
+import { parseModels } from './configured.ts'
 import { createOllama, OLLAMA_CONTEXT_TOKENS, OLLAMA_ORIGIN } from './ollama.ts'
 import { createOpenAICompatibleModel } from './openai-compatible.ts'
 import { createOutbound } from './outbound.ts'
 import { PASSAGES } from './passages.ts'
 import type { LanguageModel, ModelInfo } from './port.ts'
+import { keyOf } from './setting.ts'
 
 /** What an answer needs to know of a model besides streaming from it. */
 export interface OfferedModel {
@@ -55,7 +56,11 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
       contextTokens: entry.contextTokens ?? null,
       available: true,
     }
-    const language = createOpenAICompatibleModel(outbound, { ...entry, info, apiKey: keyOf(entry, index) })
+    const language = createOpenAICompatibleModel(outbound, {
+      ...entry,
+      info,
+      apiKey: keyOf('MODELS', index, entry.key),
+    })
     return { info, language, maxOutputTokens: entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS }
   })
   const ollama = config.ollamaDiscovery ? createOllama(outbound, ollamaOrigin) : null
@@ -113,12 +118,4 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
     },
     close: () => outbound.close(),
   }
-}
-
-function keyOf(entry: ConfiguredModel, index: number): string | undefined {
-  if (entry.key === undefined) return undefined
-  const name = entry.key.slice('env:'.length)
-  const key = readNamedSecret(name)
-  if (key === undefined) throw new Error(`MODELS is not valid:\n  [${index}].key: ${name} is not set`)
-  return key
 }

@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { POSITION_HEADER, parsePosition } from '../../../contract/position.ts'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
+import { testEmbedders } from '../../test/embedders.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
 import { type SlowDatabase, slowDatabase } from '../../test/slow-database.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
@@ -73,7 +74,8 @@ async function publish(texts: { text: string; vector?: number[] }[], by?: Person
 const embedder: Embedder = {
   identity: IDENTITY,
   embed: async () => unit([0.2, 1]),
-  countTokens: () => 1,
+  window: 4,
+  ready: async () => {},
   close: async () => {},
 }
 const search = (
@@ -85,9 +87,13 @@ const search = (
     meaning = false,
   }: { index?: EmbeddedIndex; seen?: { epoch: string; seq: number }; meaning?: boolean } = {},
 ) =>
-  searchPassages({ pool: db.pool, index, embedder: meaning ? embedder : null }, person.viewer, {
-    ...{ query, seen },
-  })
+  searchPassages(
+    { pool: db.pool, index, embedders: meaning ? testEmbedders(embedder) : testEmbedders() },
+    person.viewer,
+    {
+      ...{ query, seen },
+    },
+  )
 const ids = (found: { passages: readonly { passageId: number }[] }) =>
   found.passages.map(({ passageId }) => passageId)
 
@@ -128,7 +134,7 @@ describe('who has written finds it in the next search, on any server (promise P2
     way.hold()
     const german = { text: 'Die Häuser am Hafen.', language: 'de' }
     const { passageIds } = await shelf.publish(await shelf.document(mine), [german], person.viewer.userId)
-    const deps = { pool: empty.pool, index, embedder: null }
+    const deps = { pool: empty.pool, index, embedders: testEmbedders() }
     expect(ids(await searchPassages(deps, person.viewer, { query: 'Haus Hafen' }))).toEqual(passageIds)
     way.release()
     await index.close()

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
+import { testEmbedders } from '../../test/embedders.ts'
 import { client, type Person, type TestServer, testServer } from '../../test/server.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
@@ -178,18 +179,14 @@ describe('whatever the index still holds (promise P5)', () => {
         return answer
       },
     }
-    const deps = { pool: db.pool, index: slow, embedder: null }
+    const deps = { pool: db.pool, index: slow, embedders: testEmbedders() }
     expect((await searchPassages(deps, reader.viewer, { query: 'camshaft' })).passages).toEqual([])
   })
 })
 
 describe('with an embedder', () => {
-  const embedder = (embed: Embedder['embed'], identity = IDENTITY): Embedder => ({
-    identity,
-    embed,
-    countTokens: () => 1,
-    close: async () => {},
-  })
+  const embedder = (embed: Embedder['embed'], identity = IDENTITY) =>
+    testEmbedders({ identity, embed, window: 4, ready: async () => {}, close: async () => {} })
 
   test('the question is embedded as one, and finds by meaning', async () => {
     const document = await library.document(mine)
@@ -202,7 +199,7 @@ describe('with an embedder', () => {
     const deps = {
       pool: db.pool,
       index,
-      embedder: embedder(async (...call) => {
+      embedders: embedder(async (...call) => {
         asked.push(call.slice(0, 2))
         return unit([0.2, 1])
       }),
@@ -225,7 +222,7 @@ describe('with an embedder', () => {
       embedded++
       return unit([0.1, 1])
     })
-    await using embedding = await testServer(db, { services: { index, embedder: asking } })
+    await using embedding = await testServer(db, { services: { index, embedders: asking } })
     const person = client(embedding.url, embedding.config, reader.cookie)
     const ask = async (method?: 'fused' | 'words' | 'meaning') => {
       const found = await person.api.search.passages.query({ query: 'gasket', ...(method && { method }) })
@@ -252,7 +249,7 @@ describe('with an embedder', () => {
     ])
     await index.waitFor(position, 10_000)
     const other = embedder(async () => unit([0, 1]), { ...IDENTITY, sha256: 'other weights' })
-    const found = await searchPassages({ pool: db.pool, index, embedder: other }, reader.viewer, {
+    const found = await searchPassages({ pool: db.pool, index, embedders: other }, reader.viewer, {
       query: 'bearing',
     })
     expect(found.mode).toBe('words')
@@ -264,7 +261,7 @@ describe('with an embedder', () => {
     const slow = embedder(
       (query) => new Promise((resolve) => row.push({ query, done: () => resolve(unit([0, 1])) })),
     )
-    const deps = { pool: db.pool, index, embedder: slow }
+    const deps = { pool: db.pool, index, embedders: slow }
     const crowd = Array.from({ length: 50 }, (_, i) =>
       searchPassages(deps, reader.viewer, { query: `crowd ${i}` }),
     )
@@ -287,7 +284,7 @@ describe('with an embedder', () => {
   })
 
   test('what the embedder throws ends the search, not the process', async () => {
-    const deps = { pool: db.pool, index, embedder: embedder(async () => Promise.reject(new Error('no'))) }
+    const deps = { pool: db.pool, index, embedders: embedder(async () => Promise.reject(new Error('no'))) }
     await shelve(mine, 'Valve.')
     await expect(searchPassages(deps, reader.viewer, { query: 'valve' })).rejects.toThrow('no')
     const scope = { query: 'valve', collectionIds: [foreign.id] }

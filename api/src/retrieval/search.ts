@@ -1,22 +1,21 @@
 // A question's best passages, as its asker may see them: which collections count is asked of the database, the index
 // ranks, and the texts are read with the permission check in the same statement (passages.ts). Two round trips to the
 // database, and the question is embedded meanwhile.
-import { PersonSlots } from '../access/person-slots.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import type { Candidate, ExtraPassage, Index, IndexFilter, Position, SearchMethod } from '../index/port.ts'
-import { generationDigest } from '../models/generation.ts'
-import type { Embedder } from '../models/port.ts'
+import { type Embedders, embeddersOf } from '../models/embedders.ts'
 import { catchUp } from './catch-up.ts'
 import { fetchPassages, type Passage } from './passages.ts'
-import { type ResolvedScope, resolveScope, type Scope } from './scope.ts'
+import { Question } from './question.ts'
+import { resolveScope, type Scope } from './scope.ts'
 
 export interface SearchDeps {
   readonly pool: Pool
   readonly index: Index
-  /** Null: by words only. */
-  readonly embedder: Embedder | null
+  /** Without one that the index's vectors are of: by words only. */
+  readonly embedders: Embedders
 }
 
 export interface SearchRequest extends Scope {
@@ -67,67 +66,34 @@ export async function searchPassages(
   { query, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
-  const embedder = method === 'words' ? null : deps.embedder
-  const embedded = embedder === null ? Promise.resolve(null) : embed(embedder, viewer, query, signal)
-  // Whoever awaits it last hears of a failure; until then it must not count as unhandled.
-  embedded.catch(() => {})
-  const resolved = await resolveScope(deps.pool, viewer, scope)
-  const { filter, collections } = resolved
-  const { comparable, generation } = generationOf(deps.index, embedder, resolved)
-  if (method === 'meaning' && !comparable)
-    throw new AppError('UNAVAILABLE', {
-      reason: 'nothing can be found by meaning without its embedding model',
-    })
-  const mode = !comparable ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
-  if (filter.keys.length === 0) return { mode, passages: [], searchedCollections: 0, behind: false }
-  const { extra, behind } = await catchUp(deps, resolved, seen, signal)
-  const vector = comparable ? embedded : Promise.resolve(null)
-  const question = { query, vector, generation, filter, limit, method, extra }
-  const passages = await hits(deps, viewer, question, signal)
-  return { mode, passages, searchedCollections: collections, behind }
-}
-
-/** Questions are embedded one after the other: of one person's, only so many stand in that row. */
-const EMBEDDING = { atOnce: 4, waiting: 300, waitMs: 60_000 }
-const rows = new WeakMap<Embedder, PersonSlots>()
-
-async function embed(embedder: Embedder, viewer: Viewer, query: string, signal?: AbortSignal) {
-  const slots = rows.get(embedder) ?? new PersonSlots(EMBEDDING)
-  rows.set(embedder, slots)
-  const release = await slots.take(viewer.userId)
-  try {
-    return await embedder.embed(query, 'query', signal)
-  } finally {
-    release()
+  const asked = method === 'words' ? { ...deps, embedders: NONE } : deps
+  const question = new Question(asked, viewer, query, signal)
+  const { filter, generations, collections, ...state } = await resolveScope(deps.pool, viewer, scope)
+  if (filter.keys.length === 0) {
+    const mode = asked.embedders.first === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
+    return { mode, passages: [], searchedCollections: 0, behind: false }
+  }
+  const { extra, behind } = await catchUp(deps, { filter, ...state }, seen, signal)
+  for (let again = false; ; again = true) {
+    const held = deps.index.status().generation
+    const aim = question.aim(generations)
+    if (method === 'meaning' && (await aim.vector) === null)
+      throw new AppError('UNAVAILABLE', {
+        reason: 'nothing can be found by meaning without its embedding model',
+      })
+    const passages = await hits(deps, viewer, { query, ...aim, filter, limit, method, extra }, signal)
+    // The index changed hands meanwhile, and may have had no use for this vector: it is asked once more.
+    const now = deps.index.status().generation
+    if (!again && now !== held && now !== null) continue
+    const mode = (await aim.vector) === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
+    return { mode, passages, searchedCollections: collections, behind }
   }
 }
 
-/**
- * Whether a question embedded here can be compared with the vectors that this server's index holds, which for a while
- * after a switch are still those of the generation before. `generation`: the id of the embedder's own.
- */
-function generationOf(
-  index: Index,
-  embedder: Embedder | null,
-  { generations }: Pick<ResolvedScope, 'generations'>,
-) {
-  if (embedder === null) return { comparable: false, generation: undefined }
-  const digest = digestOf(embedder)
-  const [generation] = [...generations].find(([, other]) => other === digest) ?? []
-  const held = index.status().generation
-  const comparable = held === null ? generation !== undefined || generations.size === 0 : held === generation
-  return { comparable, generation }
-}
+/** By words alone no question is embedded. */
+const NONE = embeddersOf([])
 
-const digests = new WeakMap<Embedder, string>()
-
-function digestOf(embedder: Embedder): string {
-  const digest = digests.get(embedder) ?? generationDigest(embedder.identity)
-  digests.set(embedder, digest)
-  return digest
-}
-
-interface Question {
+interface AimedQuestion {
   readonly query: string
   readonly vector: Promise<Float32Array | null>
   readonly generation: number | undefined
@@ -141,7 +107,7 @@ interface Question {
 async function hits(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, vector: embedded, generation, filter, limit, method, extra }: Question,
+  { query, vector: embedded, generation, filter, limit, method, extra }: AimedQuestion,
   signal: AbortSignal | undefined,
 ): Promise<PassageHit[]> {
   const found: PassageHit[] = []

@@ -3,6 +3,7 @@ import { chatsRouter } from './chats/router.ts'
 import { collectionsRouter } from './collections/router.ts'
 import { documentsRouter } from './documents/router.ts'
 import { eventsRouter } from './events/router.ts'
+import { generationsRouter } from './generations/router.ts'
 import { modelsRouter } from './models/router.ts'
 import { peopleRouter } from './people/router.ts'
 import { searchRouter } from './search/router.ts'
@@ -14,6 +15,7 @@ export const appRouter = router({
   collections: collectionsRouter,
   documents: documentsRouter,
   events: eventsRouter,
+  generations: generationsRouter,
   models: modelsRouter,
   people: peopleRouter,
   search: searchRouter,

@@ -1,4 +1,4 @@
-import { Library, Search, SquarePen, UserRound, UsersRound } from 'lucide-react'
+import { Library, ScanSearch, Search, SquarePen, UserRound, UsersRound } from 'lucide-react'
 import Link from 'next/link'
 import { useRouter } from 'next/router'
 import type { ReactNode } from 'react'
@@ -34,9 +34,14 @@ export function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
           {t('app.search')}
         </Entry>
         {me?.role === 'owner' && (
-          <Entry href="/people" icon={<UsersRound aria-hidden className="size-4" />}>
-            {t('app.people')}
-          </Entry>
+          <>
+            <Entry href="/people" icon={<UsersRound aria-hidden className="size-4" />}>
+              {t('app.people')}
+            </Entry>
+            <Entry href="/search-model" icon={<ScanSearch aria-hidden className="size-4" />}>
+              {t('app.searchModel')}
+            </Entry>
+          </>
         )}
       </ul>
       <section

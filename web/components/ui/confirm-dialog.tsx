@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 import { t } from '../../lib/t.ts'
-import { Button } from './button.tsx'
+import { Button, type ButtonKind } from './button.tsx'
 import { Dialog, DialogActions } from './dialog.tsx'
 
 interface Props {
@@ -8,18 +8,21 @@ interface Props {
   title: string
   children: ReactNode
   confirmLabel: string
+  /** Default danger. */
+  kind?: ButtonKind
   busy: boolean
   failure: string | null
   onConfirm: () => void
   onClose: () => void
 }
 
-/** Before something that can't be undone. Focus starts on Cancel. */
+/** Before something that can't be undone, or has consequences elsewhere. Focus starts on Cancel. */
 export function ConfirmDialog({
   open,
   title,
   children,
   confirmLabel,
+  kind = 'danger',
   busy,
   failure,
   onConfirm,
@@ -36,7 +39,7 @@ export function ConfirmDialog({
         <Button onClick={onClose} autoFocus>
           {t('action.cancel')}
         </Button>
-        <Button kind="danger" busy={busy} onClick={onConfirm}>
+        <Button kind={kind} busy={busy} onClick={onConfirm}>
           {confirmLabel}
         </Button>
       </DialogActions>

@@ -11,6 +11,7 @@ export const shell = {
   'app.collections': 'Collections',
   'app.search': 'Search',
   'app.people': 'People',
+  'app.searchModel': 'Search model',
   'app.account': 'Account',
   'app.offline': 'No connection to the server. What you see may be old; it is updated by itself.',
 

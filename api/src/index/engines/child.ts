@@ -36,6 +36,8 @@ export class IndexChild {
   /** As it last said; `ready` is false before it said anything. */
   report: IndexReport = NOTHING
   engine: string | null = null
+  /** Why it should be replaced, once it has said so. */
+  worn: string | null = null
   readySince: number | null = null
   readonly #process: ChildProcess
   readonly #exited: Promise<void>
@@ -63,6 +65,7 @@ export class IndexChild {
     this.#process.on('message', (message: FromIndex) => {
       if (!this.#alive) return
       if (message.type === 'hello') this.engine = message.engine
+      if (message.type === 'worn') this.worn = message.why
       if (message.type === 'report') {
         this.report = message
         this.readySince = message.ready ? (this.readySince ?? performance.now()) : null

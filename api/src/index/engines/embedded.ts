@@ -304,6 +304,7 @@ class Embedded implements EmbeddedIndex {
     this.#next = null
     if (this.#current !== null) {
       this.#current.serve()
+      if (this.#current.worn !== null) this.#replace(this.#current.worn)
       this.#pump()
       return
     }
@@ -329,6 +330,8 @@ class Embedded implements EmbeddedIndex {
     next.serve()
     this.#positions.moved()
     old.stop(false).catch((err: unknown) => this.#log.warn({ err }, 'the old index process did not stop'))
+    // It may have been overtaken while it loaded.
+    if (next.worn !== null) this.#replace(next.worn)
     this.#pump()
   }
 }

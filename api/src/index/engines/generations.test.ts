@@ -79,3 +79,99 @@ test('questions are answered throughout, each by the vectors that it can be comp
     rmSync(home, { recursive: true, force: true })
   }
 })
+
+/** A small library of two generations, `old` the active one, and an index of it in `home`. */
+async function twoGenerations(home: string) {
+  await using stack = new AsyncDisposableStack()
+  const db = stack.use(await testDatabase())
+  const library = new FixtureLibrary(db.pool)
+  const collection = await library.collection()
+  const { passageIds, position } = await library.publish(await library.document(collection), [
+    { text: 'one', vector: [1, 0] },
+    { text: 'two', vector: [0, 1] },
+  ])
+  const old = await library.generation()
+  const other = await library.buildGeneration('other', (id) => (id === passageIds[0] ? [0, 1] : [1, 0]))
+  const start = () => startEmbeddedIndex(db.config(home), pino({ enabled: false }))
+  const query: IndexQuery = {
+    ...{ text: '', vector: unit([1, 1]), generation: old, limit: 10 },
+    filter: { kind: 'collections', keys: [collection.key] },
+  }
+  /** Published while `other` is active, with vectors of both. */
+  const add = async () => {
+    const added = await new FixtureLibrary(db.pool, 'other').publish(await library.document(collection), [
+      { text: 'three', vector: [1, 1] },
+    ])
+    await db.pool.query(
+      'INSERT INTO passage_vectors SELECT passage_id, $1, vector FROM passage_vectors WHERE passage_id = $2',
+      [old, added.passageIds[0]],
+    )
+    return added
+  }
+  const kept = stack.move()
+  return {
+    db,
+    library,
+    position,
+    old,
+    other,
+    start,
+    query,
+    add,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+test('a checkpoint from before another generation was active is not continued, though its own is active again', async () => {
+  const home = mkdtempSync(path.join(tmpdir(), 'terrace-generations-'))
+  await using of = await twoGenerations(home)
+  const first = await of.start()
+  await first.waitFor(of.position, 10_000)
+  await first.close()
+  await of.library.switchTo(of.other)
+  const { passageIds } = await of.add()
+  const back = await of.library.switchTo(of.old)
+  const index = await of.start()
+  try {
+    await index.waitFor(back, 20_000)
+    const { candidates } = await index.search(of.query)
+    expect(candidates[0]).toMatchObject({ passageId: passageIds[0], withoutVector: false })
+    const pid = index.pid()
+    await sleep(3_000)
+    // Nor is it replaced for ever by another that loads the same.
+    expect(index.pid()).toBe(pid)
+  } finally {
+    await index.close()
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+test('a process that was overtaken by another switch while it loaded is replaced, too', async () => {
+  const home = mkdtempSync(path.join(tmpdir(), 'terrace-generations-'))
+  await using of = await twoGenerations(home)
+  const index = await of.start()
+  const lock = await of.db.pool.connect()
+  try {
+    await index.waitFor(of.position, 10_000)
+    // Held up when it has seen which generation is active, and nothing else.
+    await lock.query('BEGIN')
+    await lock.query('LOCK TABLE passages IN ACCESS EXCLUSIVE MODE')
+    await of.library.switchTo(of.other)
+    let waiting = 0
+    while (waiting === 0) {
+      const { rows } = await lock.query('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted')
+      waiting = rows[0]?.n ?? 0
+      await sleep(20)
+    }
+    const back = await of.library.switchTo(of.old)
+    await lock.query('COMMIT')
+    await until(() => index.status().generation === of.other, 'the one that was overtaken')
+    await until(() => index.status().generation === of.old, 'the one after it')
+    await index.waitFor(back, 10_000)
+    expect((await index.search(of.query)).candidates.map(({ cosine }) => cosine)).not.toContain(null)
+  } finally {
+    lock.release(true)
+    await index.close()
+    rmSync(home, { recursive: true, force: true })
+  }
+})

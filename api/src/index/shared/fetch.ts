@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Logger } from 'pino'
 import type { Pool } from '../../database/pool.ts'
 import { type Manifest, type ManifestFile, writeManifest } from '../checkpoint/checkpoint.ts'
-import { activeGeneration, readLog } from '../database-source.ts'
+import { activeGeneration, readLog, switchedSince } from '../database-source.ts'
 import { checkHistory, HistoryChanged } from '../tail.ts'
 import { newest } from './local.ts'
 import { type CheckpointStore, fileKey, listManifests, openManifest, read, Unusable } from './shared.ts'
@@ -50,6 +50,8 @@ export async function fetchCheckpoint(deps: FetchDeps): Promise<Fetched | null> 
       checkHistory(checkpoint.position, await readLog(pool, checkpoint.position.seq))
       if (checkpoint.generation !== null && checkpoint.generation.id !== generation?.id)
         throw new Unusable('it is of another generation')
+      if (await switchedSince(pool, checkpoint.position.seq))
+        throw new Unusable('another generation was active since')
       const verified = await fetchFiles(deps, checkpoint, term)
       await writeManifest(dir, checkpoint)
       return { seq: name.seq, verified }

@@ -28,7 +28,9 @@ test('what one server built goes through the bucket to another, and what it repl
       there.publish()
       await expect.poll(async () => (await listManifests(store))[0]?.seq).toBe(seqs[0])
     }
-    await expect.poll(async () => (await listManifests(store)).map(({ seq }) => seq)).toEqual(seqs.slice(0, 2))
+    await expect
+      .poll(async () => (await listManifests(store)).map(({ seq }) => seq))
+      .toEqual(seqs.slice(0, 2))
     const verified = await here.fetch()
     expect(verified).toHaveLength(2)
     expect(await b.loaded(verified)).toEqual(await a.loaded())

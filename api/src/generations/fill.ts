@@ -1,0 +1,236 @@
+// The background work on generations besides the active one, in every ingest process: whatever passage has no vector of
+// one that is built, or of the one before (so that going back is one click), gets it; vectors that are not wanted any
+// more are removed. Nothing is remembered but the vectors themselves: a process that is killed leaves nothing to mend,
+// and several share the work by claiming blocks of passages.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { PoolClient } from 'pg'
+import type { Logger } from 'pino'
+import type { Pool } from '../database/pool.ts'
+import { AppError } from '../errors.ts'
+import { embedPassages } from '../models/embed-passages.ts'
+import type { Embedders } from '../models/embedders.ts'
+import type { Embedder } from '../models/port.ts'
+import { claimBlock, releaseBlock } from './claims.ts'
+import {
+  BLOCK,
+  type FilledGeneration,
+  keepVectors,
+  missingAfter,
+  missingSince,
+  NotWanted,
+  noteComplete,
+  noteIncomplete,
+  notePause,
+  readBackground,
+  readMissing,
+  recount,
+} from './fill-state.ts'
+import { removeVectors } from './remove.ts'
+
+export interface FillDeps {
+  readonly pool: Pool
+  readonly embedders: Embedders
+  readonly log: Logger
+}
+
+export interface Fill {
+  /** What is under way is given up; the vectors so far are kept. */
+  stop(): Promise<void>
+}
+
+const POLL_MS = 1_000
+/** Documents are followed by the time at which they changed; this finds what that may have missed. */
+const LOOK_AT_ALL_MS = 60 * 60_000
+const REFUSED_SECONDS = 600
+const MOST_SECONDS = 60
+
+export function startFill(deps: FillDeps): Fill {
+  const stop = new AbortController()
+  const running = run(deps, stop.signal)
+  return {
+    async stop() {
+      stop.abort()
+      await running
+    },
+  }
+}
+
+async function run({ pool, embedders, log }: FillDeps, signal: AbortSignal): Promise<void> {
+  const courses = new Map<number, Course>()
+  while (!signal.aborted) {
+    try {
+      const work = await readBackground(pool)
+      for (const id of courses.keys()) if (!work.some((each) => each.id === id)) courses.delete(id)
+      for (const generation of work) {
+        if (generation.state === 'removing') await removeVectors(pool, generation.id, log, signal)
+        const embedder = embedders.ofDigest(generation.digest)
+        if (generation.state === 'removing' || embedder === undefined) continue
+        const course = courses.get(generation.id) ?? new Course({ pool, log, generation, embedder })
+        courses.set(generation.id, course)
+        await course.run(signal)
+      }
+    } catch (err) {
+      if (!signal.aborted) log.warn({ err }, 'work on a search model failed and is tried again')
+    }
+    await sleep(POLL_MS, undefined, { signal }).catch(() => {})
+  }
+}
+
+interface CourseDeps {
+  readonly pool: Pool
+  readonly log: Logger
+  readonly generation: FilledGeneration
+  readonly embedder: Embedder
+}
+
+/** One generation's way from its first passage to its last, and along with the documents that come after. */
+class Course {
+  readonly #deps: CourseDeps
+  /** Passages up to this id were looked at. */
+  #from = 0
+  #counted = false
+  /** Others had claimed some of it: it has to be looked at again. */
+  #shared = false
+  #refused: AppError | null = null
+  /** performance.now() */
+  #notBefore = 0
+  #failures = 0
+  /** The database's time before the last look at all that found nothing missing; null until then. */
+  #completeSince: string | null = null
+  #lookedAt = 0
+  /** The log's end when nothing was missing last: no document became searchable without moving it. */
+  #head = ''
+
+  constructor(deps: CourseDeps) {
+    this.#deps = deps
+  }
+
+  /** Until there is nothing to do, or a reason to pause. @throws what the database says */
+  async run(signal: AbortSignal): Promise<void> {
+    if (performance.now() < this.#notBefore) return
+    const { pool, generation, log } = this.#deps
+    const client = await pool.connect()
+    let broken = true
+    try {
+      await this.#go(client, signal)
+      broken = false
+    } catch (error) {
+      if (error instanceof NotWanted || signal.aborted) return
+      const fromEmbedder = error instanceof EmbedderFailed ? error.cause : null
+      if (fromEmbedder === null) throw error
+      const seconds = this.#pauseSeconds(fromEmbedder)
+      this.#notBefore = performance.now() + seconds * 1_000
+      log.warn(
+        { generation: generation.id, err: fromEmbedder, seconds },
+        'a search model is not built for a while',
+      )
+      await notePause(pool, generation.id, fromEmbedder, seconds)
+    } finally {
+      // With the connection go the claims.
+      client.release(broken)
+    }
+  }
+
+  async #go(client: PoolClient, signal: AbortSignal): Promise<void> {
+    const { pool, generation, log } = this.#deps
+    if (!this.#counted) await recount(pool, generation.id)
+    this.#counted = true
+    if (this.#completeSince !== null && performance.now() - this.#lookedAt < LOOK_AT_ALL_MS)
+      return await this.#followOn(client, this.#completeSince, signal)
+    const { now: began } = await momentOf(pool)
+    for (;;) {
+      signal.throwIfAborted()
+      const found = await missingAfter(pool, generation.id, this.#from)
+      if (found === null) break
+      await this.#embed(client, found.ids, signal)
+      this.#from = found.end
+    }
+    this.#from = 0
+    const { missing } = await recount(pool, generation.id)
+    if (missing === 0) {
+      if (this.#completeSince === null) log.info({ generation: generation.id }, 'a search model is complete')
+      this.#completeSince = began
+      this.#lookedAt = performance.now()
+    } else if (this.#refused !== null && !this.#shared) {
+      this.#notBefore = performance.now() + REFUSED_SECONDS * 1_000
+      await notePause(pool, generation.id, this.#refused, REFUSED_SECONDS)
+    }
+    this.#refused = null
+    this.#shared = false
+  }
+
+  async #followOn(client: PoolClient, since: string, signal: AbortSignal): Promise<void> {
+    const { pool, generation } = this.#deps
+    const { now: began, head } = await momentOf(pool)
+    if (head === this.#head) return
+    const ids = await missingSince(pool, generation.id, since)
+    if (ids.length > 0) {
+      await noteIncomplete(pool, generation.id)
+      await this.#embed(client, ids, signal)
+      return
+    }
+    await noteComplete(pool, generation.id)
+    this.#completeSince = began
+    this.#head = head
+  }
+
+  /** @param ids ascending */
+  async #embed(client: PoolClient, ids: readonly number[], signal: AbortSignal): Promise<void> {
+    for (const [block, members] of Map.groupBy(ids, (id) => Math.floor(id / BLOCK))) {
+      signal.throwIfAborted()
+      if (await claimBlock(client, this.#deps.generation.id, block)) {
+        await this.#embedBlock(members, signal)
+        await releaseBlock(client, this.#deps.generation.id, block)
+      } else this.#shared = true
+    }
+  }
+
+  async #embedBlock(ids: readonly number[], signal: AbortSignal): Promise<void> {
+    const { pool, generation, embedder } = this.#deps
+    const waiting = await readMissing(pool, generation.id, ids)
+    let at = 0
+    await embedPassages(
+      {
+        kind: 'background',
+        embedder: {
+          window: embedder.window,
+          embed: (text, kind, stop) =>
+            embedder.embed(text, kind, stop).catch((error: unknown) => {
+              throw stop?.aborted === true ? error : new EmbedderFailed(error)
+            }),
+        },
+        next: async () => waiting[at++],
+        write: async (kept, vectors) => {
+          await keepVectors(pool, generation.id, kept, vectors)
+          this.#failures = 0
+        },
+        passOver: (error) => {
+          const cause = error instanceof EmbedderFailed ? error.cause : null
+          if (!(cause instanceof AppError) || cause.code !== 'EMBEDDER_REFUSED_TEXT') return false
+          this.#refused = cause
+          return true
+        },
+      },
+      signal,
+    )
+  }
+
+  #pauseSeconds(error: unknown): number {
+    if (error instanceof AppError && typeof error.detail.seconds === 'number') return error.detail.seconds
+    return Math.min(MOST_SECONDS, 2 ** this.#failures++)
+  }
+}
+
+/** Tells the embedder's failures from the database's. */
+class EmbedderFailed extends Error {
+  constructor(cause: unknown) {
+    super('the embedder failed', { cause })
+  }
+}
+
+async function momentOf(pool: Pool): Promise<{ now: string; head: string }> {
+  const { rows } = await pool.query<{ now: string; head: string }>(
+    'SELECT now()::text AS now, seq::text AS head FROM index_head WHERE id = 1',
+  )
+  return rows[0] ?? { now: '', head: '' }
+}

@@ -1,0 +1,148 @@
+// For tests: a library whose vectors come from scripted endpoints, `old` the active one, `new` one to be built. Of `new`,
+// questions are the opposite of what they ask for: its best passages are the other's worst.
+import { pino } from 'pino'
+import { type TestDatabase, testDatabase } from '../../test/database.ts'
+import { type ScriptedEmbeddings, startScriptedEmbeddings } from '../../test/scripted-embeddings.ts'
+import { FixtureLibrary } from '../index/fixtures.ts'
+import { embedVersion } from '../ingest/embed.ts'
+import { createEmbedders, type Embedders } from '../models/embedders.ts'
+import { activeGeneration } from '../models/generation.ts'
+import type { Embedder } from '../models/port.ts'
+import { type Fill, startFill } from './fill.ts'
+import { type ListedGeneration, listGenerations } from './generations.ts'
+
+export interface FixtureVersionIds {
+  readonly documentId: string
+  readonly versionId: string
+  readonly passageIds: readonly number[]
+}
+
+export interface GenerationsFixture extends AsyncDisposable {
+  readonly db: TestDatabase
+  /** EMBEDDERS */
+  readonly embeddersJson: string
+  readonly embedders: Embedders
+  /** Their endpoints, each of its own server. */
+  readonly ends: { readonly old: ScriptedEmbeddings; readonly new: ScriptedEmbeddings }
+  readonly library: FixtureLibrary
+  readonly collection: { id: string; key: number }
+  readonly oldId: number
+  readonly deps: {
+    readonly pool: TestDatabase['pool']
+    readonly embedders: Embedders
+    readonly log: pino.Logger
+  }
+  /** Published by words, without an embed job. */
+  words(texts: readonly string[], documentId?: string): Promise<FixtureVersionIds>
+  embed(versionId: string): Promise<void>
+  /** Searchable by meaning. */
+  add(texts: readonly string[]): Promise<FixtureVersionIds>
+  delete(documentId: string): Promise<void>
+  startFill(): Fill
+  generation(id: number): Promise<ListedGeneration | undefined>
+  /** Passages that searches see by meaning and that lack a vector of this one. */
+  missing(id: number): Promise<number>
+  vectors(id: number): Promise<number>
+  state(id: number): Promise<string | undefined>
+}
+
+const log = pino({ enabled: false })
+const ENDPOINT = { type: 'openai-compatible', dimensions: 64, batch: 8 }
+
+export async function generationsFixture(owner?: string): Promise<GenerationsFixture> {
+  await using stack = new AsyncDisposableStack()
+  const db = stack.use(await testDatabase())
+  const ends = {
+    old: stack.use(await startScriptedEmbeddings()),
+    new: stack.use(await startScriptedEmbeddings()),
+  }
+  const embeddersJson = JSON.stringify([
+    { ...ENDPOINT, id: 'old', name: 'Old', url: ends.old.url, model: 'scripted-old' },
+    {
+      ...{ ...ENDPOINT, id: 'new', name: 'New', url: ends.new.url },
+      ...{ model: 'scripted-new?mirror=query: ', queryPrefix: 'query: ' },
+    },
+    { ...ENDPOINT, id: 'third', name: 'Third', url: ends.new.url, model: 'scripted-third' },
+  ])
+  const config = { embedders: embeddersJson, modelDir: '/nowhere' }
+  const embedders = await createEmbedders(config, { threads: 1, log })
+  stack.defer(() => embedders.close())
+  const deps = { pool: db.pool, embedders, log }
+  const oldId = (await activeGeneration(db.pool, embedders))?.id ?? 0
+  const library = new FixtureLibrary(db.pool, embedders.offered[0]?.digest ?? '')
+  const collection = await library.collection(owner === undefined ? {} : { owner })
+  const fills: Fill[] = []
+  stack.defer(async () => void (await Promise.all(fills.map((fill) => fill.stop()))))
+  const documents = new Map<string, Awaited<ReturnType<FixtureLibrary['document']>>>()
+  const kept = stack.move()
+  const fixture: GenerationsFixture = {
+    ...{ db, embeddersJson, embedders, ends, library, collection, oldId, deps },
+    async words(texts, documentId) {
+      const document = documents.get(documentId ?? '') ?? (await library.document(collection))
+      documents.set(document.id, document)
+      const { versionId, passageIds } = await library.publishWords(
+        document,
+        texts.map((text) => ({ text })),
+      )
+      await db.pool.query('UPDATE document_versions SET passages = $2, updated_at = now() WHERE id = $1', [
+        versionId,
+        texts.length,
+      ])
+      return { documentId: document.id, versionId, passageIds }
+    },
+    async embed(versionId) {
+      const turns = { share: (embedder: Embedder) => embedder, othersWait: async () => false }
+      await embedVersion({ ...deps, ...turns }, versionId, new AbortController().signal)
+    },
+    async add(texts) {
+      const added = await fixture.words(texts)
+      await fixture.embed(added.versionId)
+      return added
+    },
+    async delete(documentId) {
+      const document = documents.get(documentId)
+      if (document === undefined) throw new Error('no such document')
+      await library.retract(document)
+      await library.purge(document)
+    },
+    startFill() {
+      const fill = startFill(deps)
+      fills.push(fill)
+      return fill
+    },
+    async generation(id) {
+      const index = { status: () => ({ generation: null }) as never }
+      const { generations } = await listGenerations({ pool: db.pool, embedders, index })
+      return generations.find((each) => each.id === id)
+    },
+    async missing(id) {
+      const { rows } = await db.pool.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM passages p JOIN document_versions v ON v.id = p.version_id
+         JOIN documents d ON d.current_version_id = v.id AND d.deleted_at IS NULL
+         WHERE v.stage = 'searchable'
+           AND NOT EXISTS (SELECT 1 FROM passage_vectors x WHERE x.passage_id = p.id AND x.generation_id = $1)`,
+        [id],
+      )
+      return rows[0]?.n ?? -1
+    },
+    async vectors(id) {
+      const { rows } = await db.pool.query<{ n: number }>(
+        'SELECT count(*)::int AS n FROM passage_vectors WHERE generation_id = $1',
+        [id],
+      )
+      return rows[0]?.n ?? -1
+    },
+    async state(id) {
+      const { rows } = await db.pool.query<{ state: string }>('SELECT state FROM generations WHERE id = $1', [
+        id,
+      ])
+      return rows[0]?.state
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+  return fixture
+}
+
+/** Texts of a few words each, no two the same. */
+export const texts = (count: number, name: string): string[] =>
+  Array.from({ length: count }, (_, i) => `${name} ${i} ${['gate', 'lamp', 'river', 'stone'][i % 4]}`)

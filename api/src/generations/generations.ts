@@ -1,0 +1,125 @@
+// Generations of vectors side by side: one is active, another may be built beside it and switched to, the one before is
+// kept to go back to. Here: what there is and how far it is. change.ts: what an owner does. fill.ts: the work in the
+// background. coverage.ts: the rule that the active one is complete.
+import { ERRORS, type ErrorCode, type ErrorDetail } from '../../../contract/errors.ts'
+import type { Pool } from '../database/pool.ts'
+import type { Index } from '../index/port.ts'
+import type { Embedders } from '../models/embedders.ts'
+import { RATE_SECONDS } from './fill-state.ts'
+
+/** `previous`: kept to go back to. */
+export type GenerationState = 'active' | 'building' | 'previous' | 'removing'
+
+export interface ListedGeneration {
+  readonly id: number
+  /** Of EMBEDDERS; null when it is not there (any more). */
+  readonly embedderId: string | null
+  /** As the embedder is called in EMBEDDERS, or the model's own name. */
+  readonly name: string
+  readonly dimensions: number
+  readonly state: GenerationState
+  /** Passages that searches see by meaning, and those of them that have a vector of it. */
+  readonly passages: number
+  readonly embedded: number
+  /** Nothing is missing: it can be switched to. */
+  readonly ready: boolean
+  /** At the present rate; null while that says nothing. */
+  readonly secondsLeft: number | null
+  readonly passagesPerMinute: number | null
+  /** Why it stands still; it goes on by itself. */
+  readonly problem: { readonly code: ErrorCode; readonly detail: ErrorDetail } | null
+}
+
+export interface ListedEmbedder {
+  readonly id: string
+  readonly name: string
+  readonly host: string | null
+  /** Null where it can't be used: its weights are missing. */
+  readonly dimensions: number | null
+  /** Of its vectors, when there are some; see `generations`. */
+  readonly generationId: number | null
+}
+
+export interface GenerationsOverview {
+  readonly generations: readonly ListedGeneration[]
+  readonly embedders: readonly ListedEmbedder[]
+  /** Whose vectors this server's searches go by at this moment; null without any. */
+  readonly searchedId: number | null
+}
+
+interface Row {
+  readonly id: number
+  readonly digest: string
+  readonly model: string | null
+  readonly dimensions: number
+  readonly state: 'active' | 'building' | 'retired' | 'removing'
+  readonly embedded: string | null
+  readonly complete: boolean
+  readonly rate: number
+  readonly age: number
+  readonly error_code: string | null
+  readonly error_detail: ErrorDetail | null
+  readonly passages: string
+}
+
+export async function listGenerations({
+  pool,
+  embedders,
+  index,
+}: {
+  readonly pool: Pool
+  readonly embedders: Embedders
+  readonly index: Pick<Index, 'status'>
+}): Promise<GenerationsOverview> {
+  const { rows } = await pool.query<Row>(
+    `SELECT g.id, g.digest, g.key->>'model' AS model, g.dimensions, g.state, f.embedded,
+       f.complete_at IS NOT NULL AS complete, f.error_code, f.error_detail,
+       coalesce(f.rate * exp(-extract(epoch FROM now() - f.rate_at) / ${RATE_SECONDS}), 0)::float8 AS rate,
+       coalesce(extract(epoch FROM now() - f.started_at), 0)::float8 AS age,
+       (SELECT coalesce(sum(v.passages), 0) FROM document_versions v
+        JOIN documents d ON d.current_version_id = v.id AND d.deleted_at IS NULL
+        JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
+        WHERE v.stage = 'searchable') AS passages
+     FROM generations g LEFT JOIN generation_fills f ON f.generation_id = g.id
+     WHERE g.state <> 'removed' ORDER BY g.id`,
+  )
+  const ids = new Map(rows.map(({ digest, id }) => [digest, id]))
+  return {
+    generations: rows.map((row) => listed(row, embedders)),
+    embedders: embedders.offered.map(({ id, name, host, embedder, digest }) => ({
+      ...{ id, name, host },
+      dimensions: embedder?.identity.dimensions ?? null,
+      generationId: digest === null ? null : (ids.get(digest) ?? null),
+    })),
+    searchedId: index.status().generation,
+  }
+}
+
+function listed(row: Row, embedders: Embedders): ListedGeneration {
+  const offered = embedders.offered.find(({ digest }) => digest === row.digest)
+  const passages = Number(row.passages)
+  const active = row.state === 'active'
+  const embedded = active ? passages : Math.min(passages, Number(row.embedded ?? 0))
+  // In its first seconds the rate has not yet forgotten that it began with nothing.
+  const rate = row.rate / (1 - Math.exp(-Math.max(1, row.age) / RATE_SECONDS))
+  const moves = !active && rate >= 0.01 && embedded < passages
+  return {
+    ...{ id: row.id, dimensions: row.dimensions, passages, embedded },
+    embedderId: offered?.id ?? null,
+    name: offered?.name ?? row.model ?? '',
+    state: row.state === 'retired' ? 'previous' : row.state,
+    ready: active || (row.complete && embedded === passages),
+    secondsLeft: moves ? Math.ceil((passages - embedded) / rate) : null,
+    passagesPerMinute: moves ? Math.round(rate * 60) : null,
+    problem: problemOf(row),
+  }
+}
+
+function problemOf({ error_code: code, error_detail: detail }: Row): ListedGeneration['problem'] {
+  return code !== null && isErrorCode(code) ? { code, detail: detail ?? {} } : null
+}
+
+/** A newer build's code may stand in the table. */
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code)
+}
