@@ -236,6 +236,7 @@ describe.skipIf(!hasChromium)('every page and state', () => {
         await page.getByRole('dialog').waitFor()
       },
     },
+    { name: 'search model', go: (page) => page.goto(`${terrace.url}/search-model`) },
     { name: 'account', go: (page) => page.goto(`${terrace.url}/account`) },
     { name: 'new chat', go: (page) => page.goto(`${terrace.url}/chats/new`) },
     {

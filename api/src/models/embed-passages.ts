@@ -24,8 +24,9 @@ export interface EmbedPassagesOptions<Passage extends PassageText> {
   readonly passOver?: (error: unknown, passage: Passage) => boolean
 }
 
-/** Vectors in one portion. */
+/** Vectors in one portion; of a slow embedder as many as there are after a second: people see how far it is. */
 const PORTION = 64
+const PORTION_MS = 1_000
 
 /** @throws what `next`, the embedder or `write` throw: then nothing of it goes on; what was written stays */
 export async function embedPassages<Passage extends PassageText>(
@@ -67,6 +68,7 @@ class PortionWriter {
   #ids: string[] = []
   #vectors: Buffer[] = []
   #writing: Promise<void> = Promise.resolve()
+  #last = performance.now()
 
   constructor(write: EmbedPassagesOptions<PassageText>['write']) {
     this.#write = write
@@ -75,7 +77,7 @@ class PortionWriter {
   async add(id: string, vector: Float32Array): Promise<void> {
     this.#ids.push(id)
     this.#vectors.push(Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength))
-    if (this.#ids.length >= PORTION) await this.#flush()
+    if (this.#ids.length >= PORTION || performance.now() - this.#last > PORTION_MS) await this.#flush()
   }
 
   async end(): Promise<void> {
@@ -88,6 +90,7 @@ class PortionWriter {
     const [ids, vectors, before] = [this.#ids, this.#vectors, this.#writing]
     this.#ids = []
     this.#vectors = []
+    this.#last = performance.now()
     this.#writing = before.then(() => this.#write(ids, vectors))
     this.#writing.catch(() => {})
     await before
