@@ -159,7 +159,9 @@ test('a process that was overtaken by another switch while it loaded is replaced
     await of.library.switchTo(of.other)
     let waiting = 0
     while (waiting === 0) {
-      const { rows } = await lock.query('SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted')
+      const { rows } = await lock.query(
+        'SELECT count(*)::int AS n FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() WHERE NOT granted',
+      )
       waiting = rows[0]?.n ?? 0
       await sleep(20)
     }
