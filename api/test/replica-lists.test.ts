@@ -19,13 +19,16 @@ afterAll(async () => {
   await postgres[Symbol.asyncDispose]()
 })
 
+let someone: Person
+/** Someone's browser. */
 let owner: Browser
 let guest: Person
 /** Shared by both since long ago, with one document and nothing that was seen of it. */
 let collection: string
 beforeEach(async () => {
   await postgres.lag(0)
-  owner = browser(server, await server.person())
+  someone = await server.person()
+  owner = browser(server, someone)
   guest = await server.person()
   collection = (await owner.api.collections.create.mutate({ name: 'Shared' })).id
   await owner.api.collections.setMember.mutate({
@@ -51,6 +54,13 @@ async function by<T>(work: () => Promise<T>, of = server): Promise<['replica' | 
 }
 
 describe('with a replica that is 30 s behind', () => {
+  test('an upload is all that a browser has seen, and its list has it', async () => {
+    const fresh = browser(server, someone)
+    expect(await by(() => documents(fresh))).toEqual(['replica', ['old.txt']])
+    await upload(fresh, collection, 'new.txt', 'New.')
+    expect(await by(() => documents(fresh))).toEqual(['primary', ['new.txt', 'old.txt']])
+  })
+
   test('everybody sees their own writes at once, on every server', async () => {
     const elsewhere = owner.at(other)
     const { id: fresh } = await owner.api.collections.create.mutate({ name: 'Fresh' })
