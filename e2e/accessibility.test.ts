@@ -310,7 +310,7 @@ describe.skipIf(!hasChromium)('every page and state', () => {
     await page.goto(`${terrace.url}/collections`)
     await page.getByRole('button', { name: 'Open the navigation' }).tap()
     await expectAccessible(page, 'drawer')
-    await page.getByRole('dialog').getByRole('link', { name: 'Search' }).tap()
+    await page.getByRole('dialog').getByRole('link', { name: 'Search', exact: true }).tap()
     await page.waitForURL(/\/search/)
     await page.getByRole('dialog').waitFor({ state: 'hidden' })
     await page.goto(`${terrace.url}/collections/${full}`)

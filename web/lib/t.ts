@@ -1,11 +1,14 @@
 // Every word that a person reads comes from the catalogue in locales/, by a key and typed parameters.
 // `{name}` in a sentence is replaced; an entry with `one` and `other` is chosen by `count`.
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
+import type { people } from '../locales/en/people.ts'
+import type { searchModel } from '../locales/en/search-model.ts'
 import { en } from '../locales/en.ts'
 
 export const LOCALE = 'en'
 
-type Catalogue = typeof en
+/** With the sentences that come with a page of their own. */
+type Catalogue = typeof en & typeof people & typeof searchModel
 export type Key = keyof Catalogue
 type Sentence<K extends Key> = Catalogue[K] extends { other: infer S } ? S : Catalogue[K]
 type Names<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never
@@ -25,19 +28,27 @@ const show = (value: string | number | boolean | null | undefined): string =>
 const fill = (sentence: string, params: Readonly<Record<string, string | number | boolean | null>>): string =>
   sentence.replace(/\{(\w+)\}/g, (_, name: string) => show(params[name]))
 
+type Entry = string | { readonly one: string; readonly other: string }
+const sentences: Record<string, Entry> = { ...en }
+
+/** A page that few people see brings its sentences along: otherwise every page would carry them. */
+export function addSentences(more: Readonly<Record<string, Entry>>): void {
+  Object.assign(sentences, more)
+}
+
 export function t<K extends Key>(key: K, ...rest: Rest<K>): string {
   const params: Record<string, string | number> = rest[0] ?? {}
-  const entry: string | { one: string; other: string } = en[key]
+  const entry = sentences[key] ?? ''
   if (typeof entry === 'string') return fill(entry, params)
   return fill(plural.select(Number(params.count)) === 'one' ? entry.one : entry.other, params)
 }
 
 /** The sentence for an error's code; details that are absent stay empty. */
 export function errorSentence(code: ErrorKeyCode, detail: ErrorDetail): string {
-  return fill(en[`error.${code}`], detail)
+  return fill(String(sentences[`error.${code}`]), detail)
 }
 type ErrorKeyCode = Key extends infer K ? (K extends `error.${infer Code}` ? Code : never) : never
 
 /** The catalogue has every code of contract/errors.ts (a test says so); asking it spares pages the API's own sentences. */
 export const isErrorCode = (value: unknown): value is ErrorCode =>
-  typeof value === 'string' && value !== 'NETWORK' && Object.hasOwn(en, `error.${value}`)
+  typeof value === 'string' && value !== 'NETWORK' && Object.hasOwn(sentences, `error.${value}`)

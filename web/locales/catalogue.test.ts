@@ -3,8 +3,13 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
 import { toFailure } from '../lib/errors.ts'
-import { errorSentence, t } from '../lib/t.ts'
+import { addSentences, errorSentence, t } from '../lib/t.ts'
+import { people } from './en/people.ts'
+import { searchModel } from './en/search-model.ts'
 import { en } from './en.ts'
+
+const all = { ...en, ...people, ...searchModel }
+addSentences(all)
 
 const web = path.join(import.meta.dirname, '..')
 
@@ -26,7 +31,7 @@ describe('the catalogue', () => {
         seen.set(key, file)
       }
     }
-    expect(seen.size).toBe(Object.keys(en).length)
+    expect(seen.size).toBe(Object.keys(all).length)
   })
 
   it('has a sentence of its own for every code that the API can answer with', () => {
@@ -44,7 +49,7 @@ describe('the catalogue', () => {
     const built = [...text.matchAll(/`([\w.]*)\$\{/g)]
       .map((match) => match[1] ?? '')
       .filter((prefix) => prefix.endsWith('.'))
-    const unused = Object.keys(en).filter(
+    const unused = Object.keys(all).filter(
       (key) => !text.includes(`'${key}'`) && !built.some((prefix) => key.startsWith(prefix)),
     )
     expect(unused).toEqual([])

@@ -20,6 +20,17 @@ test.each([
   expect(judge(error)).toEqual({ kind: 'later', code: null })
 })
 
+test.each(['EMBEDDER_BUSY', 'EMBEDDER_REFUSED_KEY', 'EMBEDDER_BROKEN', 'EMBEDDER_MISSING'] as const)(
+  'a search model that has a bad day (%s): later, and people are told what is waited for',
+  (code) => {
+    expect(judge(new AppError(code))).toEqual({ kind: 'later', code: 'EMBEDDER_UNAVAILABLE' })
+  },
+)
+
+test('a text that the search model refuses is the file’s matter', () => {
+  expect(judge(new AppError('EMBEDDER_REFUSED_TEXT', { status: 400 }))).toMatchObject({ kind: 'attention' })
+})
+
 test.each([
   ['the disk', system('ENOSPC')],
   ['the quota', system('EDQUOT')],

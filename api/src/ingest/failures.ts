@@ -22,9 +22,9 @@ export function judge(error: unknown): Verdict {
   if (error instanceof AppError) {
     if (error.code === 'NOT_FOUND') return { kind: 'attention', code: 'FILE_ORIGINAL_MISSING', detail: {} }
     if (error.code === 'STORAGE_FULL') return { kind: 'later', code: 'INGEST_STORAGE_FULL' }
-    // The search model's days, good and bad, are not the file's.
+    // The search model's days are not the file's; why it has a bad one is told to owners (generations/).
     if (error.code.startsWith('EMBEDDER_') && error.code !== 'EMBEDDER_REFUSED_TEXT')
-      return { kind: 'later', code: error.code }
+      return { kind: 'later', code: 'EMBEDDER_UNAVAILABLE' }
     if (error.status >= 500) return { kind: 'later', code: null }
     return { kind: 'attention', code: error.code, detail: error.detail }
   }

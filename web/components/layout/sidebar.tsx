@@ -1,4 +1,4 @@
-import { Library, ScanSearch, Search, SquarePen, UserRound, UsersRound } from 'lucide-react'
+import { Library, Search, Sparkles, SquarePen, UserRound, UsersRound } from 'lucide-react'
 import Link from 'next/link'
 import { useRouter } from 'next/router'
 import type { ReactNode } from 'react'
@@ -38,7 +38,7 @@ export function Sidebar({ onNavigate }: { onNavigate?: () => void }) {
             <Entry href="/people" icon={<UsersRound aria-hidden className="size-4" />}>
               {t('app.people')}
             </Entry>
-            <Entry href="/search-model" icon={<ScanSearch aria-hidden className="size-4" />}>
+            <Entry href="/search-model" icon={<Sparkles aria-hidden className="size-4" />}>
               {t('app.searchModel')}
             </Entry>
           </>

@@ -16,9 +16,12 @@ import { showToast } from '../../components/ui/toast.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { formatDate } from '../../lib/format.ts'
 import { useViewer } from '../../lib/session.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
+import { people as sentences } from '../../locales/en/people.ts'
 import { InviteDialog } from './invite-dialog.tsx'
+
+addSentences(sentences)
 
 type Person = Outputs['people']['list'][number]
 

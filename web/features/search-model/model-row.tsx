@@ -1,10 +1,10 @@
 import { CircleAlert } from 'lucide-react'
 import { Badge, type Tone } from '../../components/ui/badge.tsx'
 import { Progress } from '../../components/ui/progress.tsx'
-import { formatSpan } from '../../lib/format.ts'
 import { errorSentence, t } from '../../lib/t.ts'
 import { RowActions } from './row-actions.tsx'
 import type { Generation, Overview, Row, RowState } from './rows.ts'
+import { formatSpan } from './span.ts'
 
 const TONES: Record<RowState, Tone> = {
   active: 'accent',

@@ -5,10 +5,13 @@ import { ErrorState } from '../../components/ui/error-state.tsx'
 import { SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { useViewer } from '../../lib/session.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
+import { searchModel } from '../../locales/en/search-model.ts'
 import { ModelRow } from './model-row.tsx'
 import { isUnderWay, rowsOf } from './rows.ts'
+
+addSentences(searchModel)
 
 const OFTEN_MS = 2_000
 const SELDOM_MS = 30_000

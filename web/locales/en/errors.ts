@@ -1,6 +1,12 @@
 // One sentence for every code that the API can answer with, and what to do next where there is something.
 import type { ErrorCode } from '../../../contract/errors.ts'
 
+/** Only the search model's page can meet these: its own file has them. */
+export type SearchModelCode = Exclude<
+  Extract<ErrorCode, `GENERATION_${string}` | `EMBEDDER_${string}`>,
+  'EMBEDDER_UNAVAILABLE' | 'EMBEDDER_REFUSED_TEXT'
+>
+
 export const errors = {
   'error.NETWORK': 'The server can not be reached. Check the connection; this page tries again by itself.',
   'error.INVALID_INPUT': 'This was not accepted: {reason}',
@@ -53,19 +59,7 @@ export const errors = {
     'The model refused the request. Ask something shorter, or choose another model.',
   'error.MODEL_STALLED': 'The model stopped answering. What had arrived is kept.',
   'error.MODEL_BROKEN': 'The model sent something that is not an answer.',
-  'error.EMBEDDER_UNAVAILABLE': 'The search model could not be reached.',
-  'error.EMBEDDER_STALLED': 'The search model did not answer in time.',
-  'error.EMBEDDER_BUSY': 'The search model is busy.',
-  'error.EMBEDDER_REFUSED_KEY': 'The search model refused its key. Tell your operator to look at EMBEDDERS.',
-  'error.EMBEDDER_GONE': 'The endpoint does not have this search model any more (status {status}).',
+  'error.EMBEDDER_UNAVAILABLE': 'The search model can not be reached.',
   'error.EMBEDDER_REFUSED_TEXT': 'The search model does not accept a passage (status {status}).',
-  'error.EMBEDDER_BROKEN': 'The search model sends something that can not be used: {reason}.',
-  'error.EMBEDDER_MISSING':
-    'This search model can not be used here: it is not in EMBEDDERS, or its weights are missing. Tell your operator.',
-  'error.GENERATION_EXISTS': 'There are vectors of this search model already.',
-  'error.GENERATION_BUSY': 'Another search model is being built, or this one is still being removed.',
-  'error.GENERATION_IN_USE': 'This search model is the one in use.',
-  'error.GENERATION_INCOMPLETE':
-    'Nothing was switched: {passages} passages have no vectors of this search model yet. They are being made; try again when it is ready.',
   'error.ANSWER_INTERRUPTED': 'The answer was interrupted. What had arrived is kept.',
-} as const satisfies Record<`error.${ErrorCode | 'NETWORK'}`, string>
+} as const satisfies Record<`error.${Exclude<ErrorCode, SearchModelCode> | 'NETWORK'}`, string>

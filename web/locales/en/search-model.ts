@@ -1,3 +1,6 @@
+import type { SearchModelCode } from './errors.ts'
+
+// Comes with the search model's page, not with every page (lib/t.ts: addSentences).
 export const searchModel = {
   'searchModel.title': 'Search model',
   'searchModel.hint':
@@ -59,4 +62,17 @@ export const searchModel = {
   'searchModel.removeSubmit': 'Remove',
   'searchModel.removed': '{name} is being removed.',
   'searchModel.more': 'Which models there are is decided by your operator, in EMBEDDERS.',
-} as const
+  'error.EMBEDDER_STALLED': 'The search model did not answer in time.',
+  'error.EMBEDDER_BUSY': 'The search model is busy.',
+  'error.EMBEDDER_REFUSED_KEY': 'The search model refused its key. Tell your operator to look at EMBEDDERS.',
+  'error.EMBEDDER_GONE': 'The endpoint does not have this search model any more (status {status}).',
+  'error.EMBEDDER_BROKEN': 'The search model sends something that can not be used: {reason}.',
+  'error.EMBEDDER_MISSING':
+    'This search model can not be used here: it is not in EMBEDDERS, or its weights are missing. Tell your operator.',
+  'error.GENERATION_EXISTS': 'There are vectors of this search model already.',
+  'error.GENERATION_BUSY': 'Another search model is being built, or this one is still being removed.',
+  'error.GENERATION_IN_USE': 'This search model is the one in use.',
+  'error.GENERATION_INCOMPLETE':
+    'Nothing was switched: {passages} passages have no vectors of this search model yet. They are being made; try again when it is ready.',
+} as const satisfies Record<string, string | { one: string; other: string }> &
+  Record<`error.${SearchModelCode}`, string>

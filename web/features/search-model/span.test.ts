@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatSpan } from './format.ts'
+import { formatSpan } from './span.ts'
 
 test.each([
   [0.4, '10 seconds'],
