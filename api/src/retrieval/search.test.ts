@@ -256,6 +256,34 @@ describe('with an embedder', () => {
     expect(found.passages.map((hit) => hit.passageId)).toEqual([passageIds[0]])
   })
 
+  test('with several embedders, too, the question is embedded before the database has answered', async () => {
+    await shelve(mine, 'Tappet.')
+    let begun = () => {}
+    const make = (identity: EmbedderIdentity): Embedder => ({
+      ...{ identity, window: 1, ready: async () => {}, close: async () => {} },
+      embed: async () => {
+        begun()
+        return unit([0, 1])
+      },
+    })
+    const embedders = testEmbedders(make({ ...IDENTITY, model: 'another' }), make(IDENTITY))
+    // Which one it is, is known from the search before.
+    expect(
+      await searchPassages({ pool: db.pool, index, embedders }, reader.viewer, { query: 'tappet' }),
+    ).toMatchObject({ mode: 'words+meaning' })
+    const embedding = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    const slow = Object.assign(Object.create(db.pool), {
+      query: async (...args: Parameters<typeof db.pool.query>) => {
+        await embedding
+        return db.pool.query(...args)
+      },
+    })
+    const found = await searchPassages({ pool: slow, index, embedders }, reader.viewer, { query: 'tappet' })
+    expect(found.mode).toBe('words+meaning')
+  })
+
   test('one person’s crowd of questions does not stand before everybody else’s', async () => {
     const row: { query: string; done: () => void }[] = []
     const slow = embedder(
