@@ -46,6 +46,7 @@ describe('the builder’s lease', () => {
     )
     const holders = new Map<number, string>()
     let newest = 0
+    let races = 0
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
         // Whatever the run before has left, somebody gets a term.
@@ -54,14 +55,16 @@ describe('the builder’s lease', () => {
           else if (each.kind === 'release') await releaseTerm(pool, each.owner)
           else
             await Promise.all(
-              owners.map(async (owner) => {
+              // Another one is first each time, or the same one would keep its term.
+              owners.map(async (_, i) => {
+                const owner = owners[(i + races) % owners.length] ?? ''
                 const term = await takeTerm(pool, owner)
                 if (term === null) return
                 expect(holders.get(term) ?? owner).toBe(owner)
                 holders.set(term, owner)
                 newest = Math.max(newest, term)
               }),
-            )
+            ).then(() => races++)
           // Of all that were ever given, only the newest can be held still.
           for (const [term, owner] of holders)
             if (term < newest) expect(await renewTerm(pool, owner, term)).toBe(false)
@@ -70,7 +73,7 @@ describe('the builder’s lease', () => {
       }),
       { numRuns: 25 },
     )
-    expect(newest).toBeGreaterThan(10)
+    expect(newest).toBeGreaterThan(3)
   })
 })
 
