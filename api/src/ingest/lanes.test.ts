@@ -183,7 +183,8 @@ test('long texts that are embedded make room for another person’s, and are fin
   // As many as there are workers for large ones, and one more.
   const ann = [await long('a', 3000, 'ann'), await long('b', 3000, 'ann'), await long('c', 3000, 'ann')]
   for (const { versionId } of ann) await untilStage(db.pool, versionId, ['words'])
-  await expect.poll(() => gated.asked.passages, { timeout: 20_000 }).toBeGreaterThan(2)
+  // Two long ones are under way, and the embedder has as much as it is given.
+  await expect.poll(async () => [await embedding(), gated.asked.passages], { timeout: 20_000 }).toEqual([2, 2])
   const other = await long('d', 800, 'bob')
   await untilStage(db.pool, other.versionId, ['words'])
   gated.open()
@@ -196,6 +197,14 @@ test('long texts that are embedded make room for another person’s, and are fin
   )
   expect(rows[0]?.missing).toBe(0)
 }, 180_000)
+
+/** Versions that are being embedded. */
+async function embedding(): Promise<number> {
+  const { rows } = await db.pool.query<{ n: number }>(
+    "SELECT count(*)::int AS n FROM pgboss.job WHERE name = 'embed' AND state = 'active'",
+  )
+  return rows[0]?.n ?? 0
+}
 
 /** A text of as many passages. */
 function sectionsOf(count: number, name: string): string {
