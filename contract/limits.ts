@@ -4,6 +4,10 @@ export const LIMITS = {
   fileBytes: 200 * 1024 * 1024,
   /** A file's name after cleaning, in UTF-16 code units. */
   fileNameLength: 255,
+  /** Golden questions of a collection. */
+  goldenQuestions: 1_000,
+  /** Right documents of one of them. */
+  goldenAnswers: 50,
   /** A question, in UTF-16 code units. */
   questionLength: 8_000,
   collectionNameLength: 120,

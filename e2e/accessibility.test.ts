@@ -227,6 +227,13 @@ describe.skipIf(!hasChromium)('every page and state', () => {
       name: 'missing collection',
       go: (page) => page.goto(`${terrace.url}/collections/${crypto.randomUUID()}`),
     },
+    {
+      name: 'test bench',
+      go: async (page) => {
+        await page.goto(`${terrace.url}/collections/${full}/test-bench?q=handbook`)
+        await page.locator('[data-passage]').first().waitFor()
+      },
+    },
     { name: 'people', go: (page) => page.goto(`${terrace.url}/people`) },
     {
       name: 'inviting',

@@ -16,6 +16,7 @@ describe.skipIf(!hasChromium)('searching and reading', () => {
   let browser: Browser
   let page: Page
   let owner: Session
+  let collectionId: string
   let documents: Documents['items'] = []
   const faults: string[] = []
 
@@ -23,6 +24,7 @@ describe.skipIf(!hasChromium)('searching and reading', () => {
     terrace = await startTerrace()
     owner = await createOwner(terrace)
     const { id } = await owner.mutate<{ id: string }>('collections.create', { name: 'About Terrace' })
+    collectionId = id
     await owner.mutate('collections.addSamples', { id })
     await vi.waitFor(
       async () => {
@@ -97,7 +99,38 @@ describe.skipIf(!hasChromium)('searching and reading', () => {
     await page.locator('[data-passage]').first().waitFor()
   })
 
+  test('the test bench: each method’s ranks, "this is the right one", and all golden questions asked again', async () => {
+    await page.goto(`${terrace.url}/collections/${collectionId}`)
+    await page.getByRole('button', { name: 'More about this collection' }).click()
+    await page.getByRole('menuitem', { name: 'Test the search' }).click()
+    await page.waitForURL(/\/test-bench$/)
+    await page.getByText('No golden questions yet').waitFor()
+    await page.getByLabel('Question to test').fill('who may see a collection')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/test-bench\?q=who/)
+    const first = page.locator('[data-passage]').first()
+    await first.waitFor()
+    const terms = first.getByRole('term')
+    expect(await terms.allInnerTexts()).toEqual(['Together', 'Words', 'Meaning'])
+    expect(await first.getByRole('definition').first().innerText()).toMatch(/^rank 1 · \d\.\d\d$/)
+    expect(await accessibilityFaults(page)).toEqual([])
+
+    await first.getByRole('button', { name: /^This is the right one: / }).click()
+    await first.getByText('Right', { exact: true }).waitFor()
+    await page.getByRole('heading', { name: 'Golden questions' }).waitFor()
+    await page.getByRole('button', { name: 'Ask all of them now' }).click()
+    await page.getByText('Over 1 question').waitFor()
+    const row = page.getByRole('row').filter({ hasText: 'nDCG@10' })
+    expect(await row.getByRole('cell').first().innerText()).toBe('1.000')
+    expect(await accessibilityFaults(page)).toEqual([])
+
+    await page.reload()
+    await first.getByRole('button', { name: /^Not right after all: / }).click()
+    await page.getByText('No golden questions yet').waitFor()
+  })
+
   test('a source leads to the document’s own page, and that to asking only it', async () => {
+    await page.goto(`${terrace.url}/search?q=citations`)
     await page.locator('[data-passage]').first().click()
     await page.getByRole('link', { name: 'Open the document’s page' }).click()
     await page.waitForURL(/\/documents\/[0-9a-f-]{36}\?version=.*&page=\d+&start=\d+&end=\d+$/)

@@ -48,6 +48,8 @@ export interface ConversationOptions {
   readonly knobs?: string
   readonly models?: readonly object[]
   readonly documents?: Readonly<Record<string, readonly string[]>>
+  /** The index never gets to where the log is. */
+  readonly behind?: boolean
 }
 
 export const HANDBOOK = {
@@ -74,7 +76,7 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
       options.models?.map((model) => ({ ...entry('m', ''), ...model })) ?? [entry('m', options.knobs ?? '')],
     ),
   })
-  const index = wordIndex(db.pool)
+  const index = wordIndex(db.pool, options)
   const person = async (): Promise<Viewer> => {
     const userId = `user-${randomUUID()}`
     await db.pool.query('INSERT INTO users (id, name, email) VALUES ($1, $1, $1)', [userId])

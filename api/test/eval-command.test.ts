@@ -11,11 +11,15 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import http from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
 import { MODEL_DIR } from './ingest.ts'
+import { cookieOf } from './people.ts'
+import { startProduct } from './product.ts'
+import { client } from './server.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const weights = existsSync(path.join(MODEL_DIR, EMBEDDER_WEIGHTS.folder, EMBEDDER_WEIGHTS.files.model.name))
@@ -61,9 +65,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 })
 
+/** Of whom the command asks a running Terrace. */
+const account: Record<string, string> = {}
+
 function run(...args: string[]) {
   const child = spawn(process.execPath, [path.join(ROOT, 'bench/eval/command.ts'), ...args], {
-    env: { PATH: process.env.PATH, TMPDIR: temporary, MODEL_DIR },
+    env: { PATH: process.env.PATH, TMPDIR: temporary, MODEL_DIR, ...account },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   children.push(child)
@@ -74,6 +81,29 @@ function run(...args: string[]) {
     })
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
   return { child, ended, output: () => output }
+}
+
+/** What a web server is to this command: the API below /api. */
+async function webServerOf(api: string): Promise<{ url: string } & AsyncDisposable> {
+  const server = http.createServer((asked, response) => {
+    const { method, headers, url = '' } = asked
+    const request = http.request(api + url.replace(/^\/api/, ''), { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.pipe(response)
+    })
+    request.on('error', () => response.destroy())
+    asked.pipe(request)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
 }
 
 /** Processes of this machine that were started for it: each carries its temporary folder. */
@@ -145,6 +175,47 @@ describe.skipIf(!weights)('npm run eval', () => {
     child.kill('SIGKILL')
     await ended
     await expect.poll(leftBehind, { timeout: 100_000, interval: 200 }).toEqual([])
+  })
+
+  test('asks the golden questions of a collection in a Terrace that runs', async () => {
+    await using product = await startProduct({ env: { MODEL_DIR } })
+    await using web = await webServerOf(product.url)
+    const token = 'test-setup-token-0123456789'
+    const ada = { email: 'ada@example.org', password: 'correct horse battery' }
+    await product.anonymous.api.setup.createOwner.mutate({ token, name: 'Ada', ...ada })
+    const response = await product.anonymous.fetch('/auth/sign-in/email', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(ada),
+    })
+    const { api, fetch: send } = client(product.url, product.config, cookieOf(response))
+    const { id } = await api.collections.create.mutate({ name: 'Notes' })
+    const golden = () => run('--collection', id, '--url', web.url)
+    const withAccount = { TERRACE_EMAIL: ada.email, TERRACE_PASSWORD: ada.password }
+    Object.assign(account, withAccount)
+    const none = golden()
+    expect([await none.ended, none.output()]).toEqual([1, expect.stringContaining('no golden questions yet')])
+    for (const [i, [text]] of ANSWERS.entries())
+      await send(`/files?${new URLSearchParams({ collection: id, name: `${i}.txt` })}`, { method: 'PUT', body: text })
+    const search = (query: string) => api.search.passages.query({ query, collectionIds: [id] })
+    await expect
+      .poll(async () => (await search('notes')).passages.filter(({ withoutVector }) => !withoutVector).length, {
+        timeout: 60_000,
+      })
+      .toBe(ANSWERS.length)
+    const { passages } = await search('notes')
+    for (const [text, , question] of ANSWERS) {
+      const passageId = passages.find((passage) => passage.text.includes(text))?.passageId ?? 0
+      await api.goldenQuestions.add.mutate({ collectionId: id, question, passageId })
+    }
+    const asked = golden()
+    expect(await asked.ended, asked.output()).toBe(0)
+    expect(asked.output()).toContain('Notes: 6 documents, 6 golden questions')
+    expect(asked.output()).toMatch(/nDCG@10 +0\.000 .* 1\.000 |nDCG@10 .*0\.[89]/)
+    Object.assign(account, { TERRACE_PASSWORD: 'wrong wrong wrong' })
+    const refused = golden()
+    expect([await refused.ended, refused.output()]).toEqual([1, expect.stringContaining('password is wrong')])
+    nothingIsLeft()
   })
 
   test('says what is wrong with a set before anything is started', async () => {

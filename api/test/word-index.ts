@@ -1,9 +1,11 @@
 // An Index for tests of what stands on it: finds passages in PostgreSQL by the share of the question's words that
 // they hold. Small, exact, always up to date; ranking and speed are the real engines' business.
 import type { Pool } from '../src/database/pool.ts'
+import { AppError } from '../src/errors.ts'
 import type { Candidate, Index } from '../src/index/port.ts'
 
-export function wordIndex(pool: Pool): Index {
+/** `behind`: what it is waited for does not come. */
+export function wordIndex(pool: Pool, { behind = false } = {}): Index {
   return {
     async search(asked) {
       const query = await asked
@@ -26,7 +28,9 @@ export function wordIndex(pool: Pool): Index {
         .slice(0, query.limit)
       return { candidates, position: { epoch: 'test', seq: 0 } }
     },
-    waitFor: async () => {},
+    async waitFor() {
+      if (behind) throw new AppError('UNAVAILABLE', { reason: 'the index is behind' })
+    },
     status: () => ({
       ready: true,
       position: { epoch: 'test', seq: 0 },

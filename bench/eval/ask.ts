@@ -1,12 +1,14 @@
 // A set goes through a Terrace as people's files and questions do: every document is uploaded over HTTP and passes the
 // product's parser, splitter, embedder and log; every question is asked through tRPC, once a method.
 
-import type { BeirSet } from '../../api/src/evaluation/beir.ts'
+import type { TRPCClient } from '@trpc/client'
+import type { BeirSet, SetQuestion } from '../../api/src/evaluation/beir.ts'
 import { documentFile } from '../../api/src/evaluation/document-file.ts'
 import { type JudgedQuestion, METHODS } from '../../api/src/evaluation/evaluation.ts'
 import { DEEPEST, type Ranking } from '../../api/src/evaluation/measures.ts'
 import { rankDocuments } from '../../api/src/evaluation/ranking.ts'
 import type { SearchMethod } from '../../api/src/index/port.ts'
+import type { AppRouter } from '../../api/src/routers/router.ts'
 import { allSearchable, type EvaluatedTerrace } from './terrace.ts'
 
 /** Below the uploads that one person may have under way. */
@@ -64,10 +66,11 @@ export interface Answers {
   readonly cut: number
 }
 
+/** @param ids the judgements' ids of documents, where they are not the product's own */
 export async function askAll(
-  { person }: EvaluatedTerrace,
-  set: BeirSet,
-  { collectionId, ids }: Uploaded,
+  api: TRPCClient<AppRouter>,
+  asked: readonly SetQuestion[],
+  { collectionId, ids }: { readonly collectionId: string; readonly ids?: ReadonlyMap<string, string> },
   signal: AbortSignal,
   onProgress: (done: number) => void,
 ): Promise<Answers> {
@@ -78,15 +81,15 @@ export async function askAll(
     rankDocuments(async (limit) => {
       const began = performance.now()
       const input = { query, method, limit, collectionIds: [collectionId] }
-      const { mode, passages } = await person.api.search.passages.query(input, { signal })
+      const { mode, passages } = await api.search.passages.query(input, { signal })
       if (limit === 50) milliseconds[method].push(performance.now() - began)
       if ((mode === 'words') !== (method === 'words'))
         throw new Error(
           `asked to rank by ${method}, the search ranked by ${mode}: is there an embedding model?`,
         )
-      return passages.map(({ documentId }) => ids.get(documentId) ?? documentId)
+      return passages.map(({ documentId }) => ids?.get(documentId) ?? documentId)
     }, DEEPEST)
-  for (const { text, judgements } of set.questions) {
+  for (const { text, judgements } of asked) {
     const found = new Map<SearchMethod, Awaited<ReturnType<typeof ask>>>()
     for (const method of METHODS) found.set(method, await ask(text, method))
     const all = [...found.values()]

@@ -3,7 +3,7 @@ import type { Estimate } from '../../api/src/evaluation/bootstrap.ts'
 import { type Evaluation, METHODS } from '../../api/src/evaluation/evaluation.ts'
 import { MEASURES } from '../../api/src/evaluation/measures.ts'
 import { type Bar, type Figure, spread } from '../harness.ts'
-import type { Answers, Uploaded } from './ask.ts'
+import type { Answers } from './ask.ts'
 
 /** What fused may lose against the better single method on one set, in nDCG@10. */
 const ALLOWANCE = 0.02
@@ -34,30 +34,16 @@ function fixed(value: number): string {
 
 export function figuresOf(
   evaluation: Evaluation,
-  set: {
-    readonly name: string
-    readonly split: string
-    readonly documents: number
-    readonly unanswerable: number
-  },
-  { passages, empty, seconds }: Uploaded,
   { milliseconds, deeper, cut }: Answers,
 ): Record<string, Figure> {
   const { questions, methods, bestSingle, differences } = evaluation
   return {
-    set: set.name,
-    split: set.split,
-    documents: set.documents,
-    documentsWithoutText: empty,
-    passages,
     questions,
-    questionsWithoutAnswer: set.unanswerable,
     questionsAskedDeeper: deeper,
     questionsCut: cut,
     bestSingle,
     methods: figure(methods),
     fusedMinus: figure(differences),
-    ingestSeconds: seconds,
     searchMs: {
       words: spread(milliseconds.words),
       meaning: spread(milliseconds.meaning),

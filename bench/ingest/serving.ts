@@ -94,7 +94,7 @@ export async function startServing(options: { passages: number; modelDir: string
   }
 }
 
-async function generationOf(modelDir: string) {
+export async function generationOf(modelDir: string) {
   const config = parseConfig({
     DATABASE_URL: 'x://x',
     STORAGE: 'file:/x',

@@ -3,12 +3,13 @@
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import type { people } from '../locales/en/people.ts'
 import type { searchModel } from '../locales/en/search-model.ts'
+import type { testBench } from '../locales/en/test-bench.ts'
 import { en } from '../locales/en.ts'
 
 export const LOCALE = 'en'
 
 /** With the sentences that come with a page of their own. */
-type Catalogue = typeof en & typeof people & typeof searchModel
+type Catalogue = typeof en & typeof people & typeof searchModel & typeof testBench
 export type Key = keyof Catalogue
 type Sentence<K extends Key> = Catalogue[K] extends { other: infer S } ? S : Catalogue[K]
 type Names<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never

@@ -6,9 +6,10 @@ import { toFailure } from '../lib/errors.ts'
 import { addSentences, errorSentence, t } from '../lib/t.ts'
 import { people } from './en/people.ts'
 import { searchModel } from './en/search-model.ts'
+import { testBench } from './en/test-bench.ts'
 import { en } from './en.ts'
 
-const all = { ...en, ...people, ...searchModel }
+const all = { ...en, ...people, ...searchModel, ...testBench }
 addSentences(all)
 
 const web = path.join(import.meta.dirname, '..')

@@ -38,6 +38,8 @@ export interface Progress {
   model: string
   passages: readonly Passage[]
   used: readonly number[]
+  /** As of `Retrieved`. */
+  behind: boolean
 }
 
 export async function answerQuestion(
@@ -47,7 +49,8 @@ export async function answerQuestion(
   progress: Progress,
 ): Promise<Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>> {
   sink.searching()
-  const found = await retrieve(deps, context, sink.signal)
+  const { passages: found, behind } = await retrieve(deps, context, sink.signal)
+  progress.behind = behind
   sink.signal.throwIfAborted()
   if (found.length === 0) {
     sink.say(NOTHING_FOUND)

@@ -154,7 +154,7 @@ interface Writing extends AnswersDeps {
 /** Writes one attempt to its end. @throws when its end could not be saved */
 async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
   const { pool, log, serverId, chunks, gate } = deps
-  const progress: Progress = { model: '', passages: [], used: [] }
+  const progress: Progress = { model: '', passages: [], used: [], behind: false }
   // Progress is for those who look from elsewhere: nobody here waits for it, but its order is kept.
   let noted: Promise<void> = Promise.resolve()
   const note = () => {
@@ -216,6 +216,7 @@ async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
     text: attempt.read(0),
     citations: citedPassages(progress),
     model: progress.model,
+    behind: progress.behind,
     error: failure === null ? null : { code: failure.code, detail: failure.detail },
     ...usage,
   })

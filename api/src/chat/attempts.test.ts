@@ -16,7 +16,7 @@ import { createChunkWriter } from './chunks.ts'
 import { type AttemptIdentity, LiveAttempt } from './live.ts'
 
 const END: AttemptEnd = {
-  ...{ state: 'done', text: 'All of it.', citations: [], model: 'm', error: null },
+  ...{ state: 'done', text: 'All of it.', citations: [], model: 'm', behind: false, error: null },
   ...{ inputTokens: 1, outputTokens: 2 },
 }
 

@@ -167,6 +167,8 @@ export interface AttemptEnd {
   readonly citations: readonly CitedPassage[]
   /** Which model answered; empty when it did not come to that. */
   readonly model: string
+  /** The newest changes may be missing in it. */
+  readonly behind: boolean
   readonly error: { readonly code: string; readonly detail: ErrorDetail } | null
   readonly inputTokens: number | null
   readonly outputTokens: number | null
@@ -187,7 +189,7 @@ export async function saveEnd(
       name: 'end-attempt',
       text: `WITH ended AS (
                UPDATE attempts SET state = $3, error_code = $4, error_detail = $5, model = coalesce(nullif($6, ''), model), input_tokens = $7,
-                 output_tokens = $8, owner = NULL, lease_until = NULL, ended_at = now()
+                 output_tokens = $8, behind = $10, owner = NULL, lease_until = NULL, ended_at = now()
                WHERE id = $1 AND owner = $2 AND ended_at IS NULL RETURNING message_id),
              answered AS (
                UPDATE messages m SET text = $9 FROM ended WHERE m.id = ended.message_id RETURNING m.chat_id)
@@ -203,6 +205,7 @@ export async function saveEnd(
         end.inputTokens,
         end.outputTokens,
         end.text,
+        end.behind,
       ],
     })
     const chat = rows[0]

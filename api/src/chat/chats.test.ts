@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { PgBoss } from 'pg-boss'
 import { describe, expect, it } from 'vitest'
-import { conversation } from '../../test/conversation.ts'
+import { conversation, heardEnd } from '../../test/conversation.ts'
 import { testServer } from '../../test/server.ts'
 import { shelveCollection, shelveDocument } from '../../test/shelf.ts'
 import { primaryReads } from '../database/reads.ts'
@@ -104,6 +104,15 @@ describe('chats', () => {
     const { answerId } = await c.ask(chatId, HOLD)
     const end = (await c.watch(answerId)).at(-1)?.event as Extract<AnswerEvent, { type: 'end' }>
     expect(end).toMatchObject({ state: 'done', text: 'Here [1].' })
+  })
+
+  it.each([true, false])('whose index was behind: %s. The answer says so, then and later', async (behind) => {
+    await using c = await conversation({ knobs: 'text=Here [1].', behind })
+    const chatId = await c.chat()
+    const { answerId } = await c.ask(chatId, HOLD)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ text: 'Here [1].', behind })
+    const { messages } = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
+    expect(messages.at(-1)?.attempt?.behind).toBe(behind)
   })
 
   it('over one document quote that one only', async () => {

@@ -23,6 +23,8 @@ export interface Message {
     readonly state: AttemptState
     readonly model: string | null
     readonly error: AttemptError | null
+    /** The newest changes may be missing in the answer. */
+    readonly behind: boolean
     /** UTF-16 units of `text`: `number:offset` is the id after which `chats.watch` goes on. */
     readonly offset: number
   } | null
@@ -52,6 +54,7 @@ interface Row {
   ended: boolean
   code: string | null
   detail: ErrorDetail | null
+  behind: boolean
   chunks: string | null
 }
 
@@ -73,7 +76,7 @@ export async function getChat(
     deps.pool.query<Row>({
       name: 'chat-messages',
       text: `SELECT m.id, m.position, m.role, m.text, m.created_at AS "createdAt", a.id AS "attemptId", a.number,
-               a.state, a.model, a.ended_at IS NOT NULL AS ended, a.error_code AS code, a.error_detail AS detail,
+               a.state, a.model, a.ended_at IS NOT NULL AS ended, a.error_code AS code, a.error_detail AS detail, a.behind,
                CASE WHEN a.ended_at IS NULL THEN (
                  SELECT string_agg(c.text, '' ORDER BY c.start) FROM attempt_chunks c WHERE c.attempt_id = a.id
                ) END AS chunks
@@ -105,6 +108,7 @@ function message(answers: Answers, row: Row, citations: Citation[]): Message {
     state: here?.state ?? row.state,
     model: row.model,
     error: attemptError(row.code, row.detail),
+    behind: row.behind,
     offset: text.length,
   }
   return { id, position, role, text, createdAt, attempt, citations }

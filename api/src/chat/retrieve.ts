@@ -24,13 +24,21 @@ const PER_DOCUMENT = 3
 export const PASSAGES_READ = 8
 export const PASSAGES_QUOTED = 6
 
-/** The best passages for a question, best first; none when nothing relevant was found. */
+export interface Retrieved {
+  /** Best first; none when nothing relevant was found. */
+  readonly passages: readonly PassageHit[]
+  /** The newest changes may be missing: the index was seconds behind what the asker could have seen. */
+  readonly behind: boolean
+}
+
+/** The best passages for a question. */
 export async function retrieve(
   deps: RetrievalDeps,
   context: AnswerContext,
   signal: AbortSignal,
-): Promise<PassageHit[]> {
-  if (context.documentId === null && context.collectionIds.length === 0) return []
+): Promise<Retrieved> {
+  if (context.documentId === null && context.collectionIds.length === 0)
+    return { passages: [], behind: false }
   const scope =
     context.documentId === null
       ? { collectionIds: [...context.collectionIds] }
@@ -41,11 +49,12 @@ export async function retrieve(
       searchPassages(deps, context.viewer, { query, limit: CANDIDATES, seen: 'head', ...scope }, signal),
     ),
   )
-  return selectPassages(mergeHits(searches.map(({ passages }) => passages)), {
+  const passages = selectPassages(mergeHits(searches.map(({ passages }) => passages)), {
     limit: PASSAGES_READ,
     // Asked of one document, it is that document that has to answer.
     perDocument: context.documentId === null ? PER_DOCUMENT : PASSAGES_READ,
   })
+  return { passages, behind: searches.some(({ behind }) => behind) }
 }
 
 /** Adds the passages before and after each, unless they are there by themselves: they say what a sentence goes on from. */

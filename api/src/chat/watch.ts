@@ -24,7 +24,15 @@ export type AnswerEvent =
   | { type: 'reset'; attempt: number }
   /** `start` is the offset of `text` in the attempt's text, in UTF-16 units. */
   | { type: 'text'; attempt: number; start: number; text: string }
-  | { type: 'end'; state: AttemptState; error: AttemptError | null; citations: Citation[]; text: string }
+  | {
+      type: 'end'
+      state: AttemptState
+      error: AttemptError | null
+      citations: Citation[]
+      text: string
+      /** The newest changes may be missing in it (promise P2's exception). */
+      behind: boolean
+    }
 
 export interface WatchDeps {
   readonly pool: Pool
@@ -67,8 +75,8 @@ export async function* watchAnswer(
     yield* begin(cursor, saved.number)
     if (saved.ended) {
       const citations = (await citationsOf(deps.pool, viewer, [answerId])).get(answerId) ?? []
-      const { state, error, text } = saved
-      const end: AnswerEvent = { type: 'end', state, error, citations, text }
+      const { state, error, text, behind } = saved
+      const end: AnswerEvent = { type: 'end', state, error, citations, text, behind }
       yield tracked(`${cursor.attempt}:${text.length}`, end)
       return
     }
@@ -148,6 +156,7 @@ interface SavedAnswer {
   readonly text: string
   /** What is saved of a running attempt after the cursor. */
   readonly tail: string
+  readonly behind: boolean
 }
 
 async function readAnswer(pool: Pool, answerId: string, cursor: Cursor): Promise<SavedAnswer | null> {
@@ -159,11 +168,12 @@ async function readAnswer(pool: Pool, answerId: string, cursor: Cursor): Promise
     code: string | null
     detail: ErrorDetail | null
     text: string
+    behind: boolean
     chunks: { start: number; text: string }[] | null
   }>({
     name: 'read-answer',
     text: `SELECT a.number, a.state, a.ended_at IS NOT NULL AS ended, cardinality(a.passage_ids) AS passages,
-             a.error_code AS code, a.error_detail AS detail, m.text,
+             a.error_code AS code, a.error_detail AS detail, m.text, a.behind,
              CASE WHEN a.ended_at IS NULL THEN (
                SELECT json_agg(json_build_object('start', c.start, 'text', c.text) ORDER BY c.start)
                FROM attempt_chunks c WHERE c.attempt_id = a.id AND c.start >= coalesce((
@@ -187,6 +197,7 @@ async function readAnswer(pool: Pool, answerId: string, cursor: Cursor): Promise
     error: attemptError(row.code, row.detail),
     text: row.text,
     tail: tail.slice(from - first),
+    behind: row.behind,
   }
 }
 

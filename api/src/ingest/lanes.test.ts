@@ -184,7 +184,9 @@ test('long texts that are embedded make room for another person’s, and are fin
   const ann = [await long('a', 3000, 'ann'), await long('b', 3000, 'ann'), await long('c', 3000, 'ann')]
   for (const { versionId } of ann) await untilStage(db.pool, versionId, ['words'])
   // Two long ones are under way, and the embedder has as much as it is given.
-  await expect.poll(async () => [await embedding(), gated.asked.passages], { timeout: 20_000 }).toEqual([2, 2])
+  await expect
+    .poll(async () => [await embedding(), gated.asked.passages], { timeout: 20_000 })
+    .toEqual([2, 2])
   const other = await long('d', 800, 'bob')
   await untilStage(db.pool, other.versionId, ['words'])
   gated.open()

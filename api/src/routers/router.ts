@@ -4,6 +4,7 @@ import { collectionsRouter } from './collections/router.ts'
 import { documentsRouter } from './documents/router.ts'
 import { eventsRouter } from './events/router.ts'
 import { generationsRouter } from './generations/router.ts'
+import { goldenQuestionsRouter } from './golden-questions/router.ts'
 import { modelsRouter } from './models/router.ts'
 import { peopleRouter } from './people/router.ts'
 import { searchRouter } from './search/router.ts'
@@ -16,6 +17,7 @@ export const appRouter = router({
   documents: documentsRouter,
   events: eventsRouter,
   generations: generationsRouter,
+  goldenQuestions: goldenQuestionsRouter,
   models: modelsRouter,
   people: peopleRouter,
   search: searchRouter,

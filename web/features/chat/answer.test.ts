@@ -17,7 +17,10 @@ const text = (attempt: number, start: number, piece: string) =>
   [`${attempt}:${start + piece.length}`, { type: 'text', attempt, start, text: piece }] as const
 
 const end = (attempt: number, whole: string, state: 'done' | 'stopped' | 'failed' = 'done') =>
-  [`${attempt}:${whole.length}`, { type: 'end', state, error: null, citations: [], text: whole }] as const
+  [
+    `${attempt}:${whole.length}`,
+    { type: 'end', state, error: null, citations: [], text: whole, behind: false },
+  ] as const
 
 describe('an answer’s stream', () => {
   test('states come before text, and text appends', () => {

@@ -43,6 +43,7 @@ export type AnswerEvent =
       readonly error: AnswerError | null
       readonly citations: readonly Citation[]
       readonly text: string
+      readonly behind: boolean
     }
 
 export interface AnswerView {
@@ -53,6 +54,8 @@ export interface AnswerView {
   readonly passages: number | null
   readonly citations: readonly Citation[]
   readonly error: AnswerError | null
+  /** The newest changes may be missing in it. */
+  readonly behind: boolean
   /** Text is missing between what is here and what came: the stream has to be asked again from `eventId`. */
   readonly gap: boolean
 }
@@ -64,7 +67,8 @@ export function hasEnded(state: AttemptState): boolean {
 }
 
 export function freshAnswer(attempt: number): AnswerView {
-  return { attempt, state: 'waiting', text: '', passages: null, citations: [], error: null, gap: false }
+  const nothing = { text: '', passages: null, citations: [], error: null, behind: false, gap: false }
+  return { attempt, state: 'waiting', ...nothing }
 }
 
 /** The id after which the stream continues: what the server's tracked events carry. */
@@ -103,6 +107,7 @@ export function applyEvent(view: AnswerView, event: AnswerEvent, id: string): An
         error: event.error,
         citations: event.citations,
         text: event.text,
+        behind: event.behind,
         gap: false,
       }
   }

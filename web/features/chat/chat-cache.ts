@@ -27,7 +27,7 @@ export function withQuestion(
     role: 'answer',
     text: '',
     createdAt,
-    attempt: { id: ids.attemptId, number: 1, state: 'waiting', model, error: null, offset: 0 },
+    attempt: { id: ids.attemptId, number: 1, state: 'waiting', model, error: null, behind: false, offset: 0 },
     citations: [],
   }
   return { ...chat, messages: [...chat.messages, question, answer] }
@@ -45,6 +45,7 @@ export function withNewAttempt(chat: Chat, answerId: string, attemptId: string):
         state: 'waiting' as const,
         model: message.attempt?.model ?? chat.model,
         error: null,
+        behind: false,
         offset: 0,
       }
       return { ...message, text: '', citations: [], attempt }
@@ -62,6 +63,7 @@ export function storedAnswer(message: Message): AnswerView {
     passages: null,
     citations: message.citations,
     error: attempt?.error ?? null,
+    behind: attempt?.behind ?? false,
     gap: false,
   }
 }
@@ -83,6 +85,7 @@ export function withAnswer(chat: Chat, messageId: string, view: AnswerView): Cha
               state: view.state,
               offset: view.text.length,
               error: view.error,
+              behind: view.behind,
             },
           },
     ),

@@ -1,6 +1,7 @@
 import {
   ArrowLeft,
   Ellipsis,
+  FlaskConical,
   FolderUp,
   Library,
   MessageSquare,
@@ -209,6 +210,12 @@ function OwnerMenu({ collection }: { collection: Collection }) {
         </MenuItem>
         <MenuItem icon={<Pencil aria-hidden className="size-4" />} onSelect={() => setOpen('edit')}>
           {t('collection.edit')}
+        </MenuItem>
+        <MenuItem
+          icon={<FlaskConical aria-hidden className="size-4" />}
+          onSelect={() => void router.push(`/collections/${collection.id}/test-bench`)}
+        >
+          {t('collection.testBench')}
         </MenuItem>
         <MenuSeparator />
         <MenuItem danger icon={<Trash2 aria-hidden className="size-4" />} onSelect={() => setOpen('delete')}>

@@ -1,5 +1,5 @@
-// What somebody who owns nothing of a collection can do about it: leave. Owners have the list of people instead.
-import { Ellipsis, LogOut } from 'lucide-react'
+// What somebody who owns nothing of a collection can do about it. Owners have the list of people instead of leaving.
+import { Ellipsis, FlaskConical, LogOut } from 'lucide-react'
 import { useRouter } from 'next/router'
 import { useState } from 'react'
 import { ConfirmDialog } from '../../components/ui/confirm-dialog.tsx'
@@ -33,6 +33,12 @@ export function GuestMenu({ collection: { id, name } }: { collection: { id: stri
           />
         }
       >
+        <MenuItem
+          icon={<FlaskConical aria-hidden className="size-4" />}
+          onSelect={() => void router.push(`/collections/${id}/test-bench`)}
+        >
+          {t('collection.testBench')}
+        </MenuItem>
         <MenuItem icon={<LogOut aria-hidden className="size-4" />} onSelect={() => setAsking(true)}>
           {t('collection.leave')}
         </MenuItem>

@@ -1,15 +1,12 @@
 // The search room: passages for a query, with what their order rests on, opened at their place.
 // No language model has a part in it.
 // What was searched stands in the address, so that a search can be kept, shared and gone back to.
-import { Search as SearchIcon, SearchX, X } from 'lucide-react'
+import { SearchX } from 'lucide-react'
 import { useRouter } from 'next/router'
-import { type FormEvent, useCallback, useRef, useState } from 'react'
+import { useCallback, useRef, useState } from 'react'
 import { PageHeader } from '../../components/layout/page-header.tsx'
-import { Button } from '../../components/ui/button.tsx'
 import { EmptyState } from '../../components/ui/empty-state.tsx'
 import { ErrorState } from '../../components/ui/error-state.tsx'
-import { IconButton } from '../../components/ui/icon-button.tsx'
-import { CONTROL_LOOK } from '../../components/ui/input.tsx'
 import { SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { cx } from '../../lib/cx.ts'
 import { toFailure } from '../../lib/errors.ts'
@@ -21,7 +18,7 @@ import type { OpenSource } from '../source/open-source.ts'
 import SourcePane from '../source/source-pane.tsx'
 import { PassageResult } from './passage-result.tsx'
 import { searchAddress, searchOf } from './search-address.ts'
-import { useSlash } from './use-slash.ts'
+import { SearchForm } from './search-form.tsx'
 
 type Found = Outputs['search']['passages']
 type Hit = Found['passages'][number]
@@ -71,6 +68,8 @@ export function SearchPage() {
               // Going back and forth in the browser changes the words too.
               key={asked.query}
               query={asked.query}
+              label={t('search.label')}
+              placeholder={t('search.placeholder')}
               busy={results.isFetching}
               onSearch={(query) => go(query, current)}
             />
@@ -96,65 +95,6 @@ export function SearchPage() {
       </div>
       {opened !== null && <SourcePane source={sourceOf(opened)} onClose={close} />}
     </div>
-  )
-}
-
-function SearchForm({
-  query,
-  busy,
-  onSearch,
-}: {
-  query: string
-  busy: boolean
-  onSearch: (query: string) => void
-}) {
-  const [text, setText] = useState(query)
-  const input = useRef<HTMLInputElement>(null)
-  useSlash(() => input.current?.select())
-  const submit = (event: FormEvent) => {
-    event.preventDefault()
-    if (text.trim() !== '') onSearch(text.trim())
-  }
-  return (
-    <form onSubmit={submit} className="flex gap-2">
-      <div className="relative min-w-0 flex-1">
-        <SearchIcon
-          aria-hidden
-          className="pointer-events-none absolute top-1/2 left-3.5 size-4 -translate-y-1/2 text-ink-soft"
-        />
-        <input
-          ref={input}
-          // Not type=search: its own clear button has no label.
-          type="text"
-          enterKeyHint="search"
-          value={text}
-          maxLength={2_000}
-          // biome-ignore lint/a11y/noAutofocus: the page is there for this field
-          autoFocus={query === ''}
-          aria-label={t('search.label')}
-          aria-keyshortcuts="/"
-          placeholder={t('search.placeholder')}
-          onChange={(event) => setText(event.target.value)}
-          className={cx(CONTROL_LOOK, 'h-11 pr-10 pl-10')}
-        />
-        {text !== '' && (
-          <IconButton
-            size="small"
-            tooltip={false}
-            label={t('search.clear')}
-            icon={<X className="size-4" />}
-            onClick={() => {
-              setText('')
-              input.current?.focus()
-            }}
-            className="absolute top-1.5 right-1.5"
-          />
-        )}
-      </div>
-      <Button type="submit" kind="primary" busy={busy} className="h-11">
-        {t('search.action')}
-      </Button>
-    </form>
   )
 }
 

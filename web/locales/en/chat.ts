@@ -94,6 +94,8 @@ export const chat = {
   'answer.doneNoSources': 'The answer is complete.',
   'answer.stopped': 'Stopped. What had arrived is kept.',
   'answer.stoppedEmpty': 'Stopped before anything had arrived.',
+  'answer.behind':
+    'The newest changes may be missing here: this server was still reading them. Ask again in a moment.',
   'answer.interrupted': 'The answer was interrupted. What had arrived is kept.',
   'answer.failed': 'No answer could be written.',
   'answer.unfinished': 'The answer broke off.',

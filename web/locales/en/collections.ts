@@ -34,6 +34,7 @@ export const collections = {
   'collection.leaveHint':
     'You will not see its documents any more. Only one of its owners can let you in again.',
   'collection.left': 'You have left “{name}”.',
+  'collection.testBench': 'Test the search',
   'collection.menu': 'More about this collection',
   'collection.all': 'All collections',
   'collection.ask': 'Ask this collection',

@@ -52,6 +52,8 @@ export const message = z.object({
       state: z.enum(ATTEMPT_STATES),
       model: z.string().nullable(),
       error: attemptError.nullable(),
+      /** The newest changes may be missing in the answer. */
+      behind: z.boolean(),
       /** UTF-16 code units of `text`; `chats.watch` goes on after the event id `number:offset`. */
       offset: z.int(),
     })

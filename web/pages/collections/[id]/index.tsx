@@ -1,6 +1,6 @@
 import { useRouter } from 'next/router'
-import { CollectionPage } from '../../features/collections/collection-page.tsx'
-import type { TerracePage } from '../../lib/page.ts'
+import { CollectionPage } from '../../../features/collections/collection-page.tsx'
+import type { TerracePage } from '../../../lib/page.ts'
 
 const Collection: TerracePage = () => {
   const { query } = useRouter()
