@@ -177,11 +177,11 @@ test('what is uploaded together and by whom goes along with the job, which decid
     [versionId],
   )
   expect(rows[0]?.flow).toContain(owner.viewer.userId)
-  const long = await owner.fetch(`/files?collection=${collection}&name=a&drop=${'x'.repeat(65)}`, {
-    method: 'PUT',
-    body: 'text',
-  })
-  expect(long.status).toBe(400)
+  for (const drop of ['x'.repeat(65), '%00', '%0A']) {
+    const query = `collection=${collection}&name=a&drop=${drop}`
+    const refused = await owner.fetch(`/files?${query}`, { method: 'PUT', body: 'text' })
+    expect(refused.status).toBe(400)
+  }
 })
 
 test('the same bytes in parallel: exactly one is worked on, the others ask', async () => {

@@ -46,7 +46,10 @@ const uploadQuery = z.object({
   name: z.string(),
   document: z.uuid().optional(),
   duplicate: z.enum(DUPLICATE_CHOICES).default('ask'),
-  drop: z.string().min(1).max(64).optional(),
+  drop: z
+    .string()
+    .regex(/^[^\p{Cc}\p{Cs}]{1,64}$/u)
+    .optional(),
 })
 
 export function registerFiles(

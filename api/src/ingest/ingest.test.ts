@@ -184,6 +184,16 @@ describe('from an accepted file to passages', () => {
     })
   })
 
+  test('a stored file that is not the one that was uploaded is not published', async () => {
+    const { versionId } = await upload(uploads, collection, 'a.txt', 'text', { job: false })
+    await db.pool.query("UPDATE document_versions SET sha256 = repeat('0', 64) WHERE id = $1", [versionId])
+    await sendAgain(versionId)
+    expect(await untilStage(db.pool, versionId, ['attention'])).toMatchObject({
+      error_code: 'FILE_ORIGINAL_MISSING',
+    })
+    expect(await ops(versionId)).toEqual([])
+  })
+
   test('a small file does not wait for a large one', async () => {
     const large = await upload(uploads, collection, 'large.txt', prose(40_000))
     await untilStage(db.pool, large.versionId, ['parsing', 'splitting', 'words', 'searchable'])

@@ -1,8 +1,11 @@
 // The job `ingest`: a stored file is read by a parser and becomes searchable by words. Everything up to the last
 // transaction can be done again from the beginning; nothing of it is seen before that.
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { Pool } from '../database/pool.ts'
+import { AppError } from '../errors.ts'
 import type { VersionJob } from '../jobs/queues.ts'
 import { notifyDocument } from '../library/notices.ts'
 import type { BlobStore } from '../storage/port.ts'
@@ -65,6 +68,17 @@ async function begin(pool: Pool, version: Version): Promise<void> {
   await notifyDocument(pool, version.documentId)
 }
 
+/** Ends with an error when it is not what was uploaded: nothing of it is to be published then. */
+async function* checked(original: Readable, sha256: string): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256')
+  for await (const chunk of original) {
+    hash.update(chunk)
+    yield chunk
+  }
+  if (hash.digest('hex') !== sha256)
+    throw new AppError('FILE_ORIGINAL_MISSING', {}, { internal: 'the stored file is not what was uploaded' })
+}
+
 /** Null when the file was set aside. Its crashes are counted in the database: a killed ingest process forgets none. */
 async function parse(
   deps: ReadDeps,
@@ -76,7 +90,8 @@ async function parse(
   const file = {
     filename: version.filename,
     bytes: version.bytes,
-    body: () => deps.blobs.get(version.storageKey),
+    body: async () =>
+      Readable.from(checked(await deps.blobs.get(version.storageKey), version.sha256), { objectMode: false }),
   }
   const hooks = {
     onProgress: (done: number, total: number | null) =>

@@ -12,6 +12,8 @@ export interface Version {
   readonly filename: string
   readonly bytes: number
   readonly storageKey: string
+  /** Of the original's bytes, lower-case hex. */
+  readonly sha256: string
   readonly crashes: number
   readonly cancelRequested: boolean
   /** The document and its collection are there. */
@@ -29,13 +31,14 @@ export async function readVersion(db: Queryable, id: string): Promise<Version | 
     filename: string
     bytes: string
     storage_key: string
+    sha256: string
     crashes: number
     cancel: boolean
     alive: boolean
     current: boolean
   }>({
     name: 'ingest-version',
-    text: `SELECT v.id, v.document_id, v.stage, v.filename, v.bytes, v.storage_key, v.crashes,
+    text: `SELECT v.id, v.document_id, v.stage, v.filename, v.bytes, v.storage_key, v.sha256, v.crashes,
              v.cancel_requested_at IS NOT NULL AS cancel, d.deleted_at IS NULL AND c.deleted_at IS NULL AS alive,
              d.current_version_id IS NOT DISTINCT FROM v.id AS current
            FROM document_versions v JOIN documents d ON d.id = v.document_id JOIN collections c ON c.id = d.collection_id
@@ -51,6 +54,7 @@ export async function readVersion(db: Queryable, id: string): Promise<Version | 
     filename: row.filename,
     bytes: Number(row.bytes),
     storageKey: row.storage_key,
+    sha256: row.sha256,
     crashes: row.crashes,
     cancelRequested: row.cancel,
     alive: row.alive,

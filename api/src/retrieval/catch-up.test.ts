@@ -2,15 +2,18 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { POSITION_HEADER, parsePosition } from '../../../contract/position.ts'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { testEmbedders } from '../../test/embedders.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
+import type { Pool } from '../database/pool.ts'
 import { type SlowDatabase, slowDatabase } from '../../test/slow-database.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
+import type { Index, IndexQuery } from '../index/port.ts'
 import { generationDigest } from '../models/generation.ts'
 import type { Embedder, EmbedderIdentity } from '../models/port.ts'
 import { searchPassages } from './search.ts'
@@ -185,6 +188,69 @@ describe('who has written finds it in the next search, on any server (promise P2
     await far.waitFor(position, 20_000)
     expect(found.behind || found.passages.length === 10).toBe(true)
     expect((await search(writer, 'chronometer')).passages).toHaveLength(10)
+  })
+})
+
+describe('what is missing is read for one search, and', () => {
+  const other: Embedder = { ...embedder, identity: { ...IDENTITY, model: 'other' } }
+  const asked: IndexQuery[] = []
+  let generation: number | null
+  let gate: PromiseWithResolvers<void>
+  beforeEach(() => {
+    asked.length = 0
+    generation = far.status().generation
+    gate = Promise.withResolvers()
+  })
+
+  /** The far index as it says it is, whose searches are noted and wait for the gate. */
+  const noted: Index = {
+    ...{ waitFor: (...of) => far.waitFor(...of), close: async () => {} },
+    status: () => ({ ...far.status(), generation }),
+    async search(query) {
+      asked.push(await query)
+      await gate.promise
+      return { candidates: [], position: { epoch: '', seq: 0 } }
+    },
+  }
+  /** `onRead`: once the missing passages are there. */
+  const searchNoted = (onRead = () => {}) => {
+    const query = async (...of: Parameters<typeof db.pool.query>) => {
+      const result = await db.pool.query(...of)
+      if (String(of[0]).includes('LIMIT 2001')) onRead()
+      return result
+    }
+    const deps = { pool: { query } as unknown as Pool, index: noted, embedders: testEmbedders(embedder, other) }
+    return searchPassages(deps, writer.viewer, { query: 'planimeter' })
+  }
+
+  test('is not compared with a question of another generation', async () => {
+    const { rows } = await db.pool.query<{ id: number }>(
+      "INSERT INTO generations (digest, key, dimensions, state) VALUES ($1, '{}', $2, 'retired') RETURNING id",
+      [generationDigest(other.identity), DIMENSIONS],
+    )
+    slow.hold()
+    await publish([{ text: 'A planimeter.', vector: [1] }], writer)
+    gate.resolve()
+    await searchNoted()
+    expect(asked[0]?.extra?.map(({ vector }) => vector?.length)).toEqual([DIMENSIONS])
+    asked.length = 0
+    await searchNoted(() => {
+      generation = rows[0]?.id ?? null
+    })
+    expect(asked[0]).toMatchObject({ generation: rows[0]?.id, extra: [{ vector: null }] })
+  })
+
+  test('of one person only two at a time: the others wait for their place', async () => {
+    slow.hold()
+    await publish([{ text: 'A planimeter.', vector: [1] }], writer)
+    const searches = [1, 2, 3, 4, 5].map(() => searchNoted())
+    await expect.poll(() => asked.length, { timeout: 10_000 }).toBe(2)
+    await sleep(500)
+    expect(asked).toHaveLength(2)
+    gate.resolve()
+    await Promise.all(searches)
+    // Two more at a time; each asks for more than the nothing it got at most once.
+    expect(asked.length).toBeGreaterThanOrEqual(5)
   })
 })
 

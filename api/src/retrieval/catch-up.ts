@@ -2,6 +2,8 @@
 // has; else it is waited for; else what is missing is read from the database and ranked with the rest; and where that
 // is too much, the answer says that it is behind.
 
+import { PersonSlots } from '../access/person-slots.ts'
+import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import type { ExtraPassage, Index, IndexFilter, Position } from '../index/port.ts'
@@ -13,15 +15,28 @@ const WAIT_MS = 150
 const LONGEST_MS = 2_000
 const MOST_PASSAGES = 2_000
 
-export interface CaughtUp {
+/** What is missing is megabytes in memory, here and in the index process, while its search lasts. */
+const OF_ONE_PERSON = { atOnce: 2, waiting: 300, waitMs: 60_000 }
+const OF_ALL = { atOnce: 8, waiting: 3_000, waitMs: 60_000 }
+const places = new WeakMap<Index, { person: PersonSlots; all: PersonSlots }>()
+
+/** To be disposed of when the search is over: others wait for its place. */
+export interface CaughtUp extends Disposable {
   readonly extra: readonly ExtraPassage[]
+  /** Of the vectors in `extra`; null where there are none. */
+  readonly generation: number | null
   readonly behind: boolean
 }
 
-const NOTHING: CaughtUp = { extra: [], behind: false }
+const ended = (behind: boolean): CaughtUp => ({
+  ...{ extra: [], generation: null, behind },
+  [Symbol.dispose]() {},
+})
 
+/** @throws AppError TOO_MANY_REQUESTS when hundreds of a person's searches wait for what is missing */
 export async function catchUp(
   deps: { readonly pool: Pool; readonly index: Index },
+  viewer: Viewer,
   { filter, head, own }: Pick<ResolvedScope, 'filter' | 'head' | 'own'>,
   seen: Position | 'head' | undefined,
   signal?: AbortSignal,
@@ -30,15 +45,43 @@ export async function catchUp(
   // A client may say anything; nobody has seen what is not committed.
   const target = { epoch: head.epoch, seq: Math.min(wanted, head.seq) }
   const { index } = deps
-  if (isAt(index, target) || index.status().position === null) return NOTHING
-  if (await reached(index, target, WAIT_MS)) return NOTHING
+  if (isAt(index, target) || index.status().position === null) return ended(false)
+  if (await reached(index, target, WAIT_MS)) return ended(false)
   signal?.throwIfAborted()
-  const from = index.status().position
+  using stack = new DisposableStack()
+  stack.defer(await takePlace(index, viewer))
+  signal?.throwIfAborted()
+  const { position: from, generation } = index.status()
+  if (isAt(index, target)) return ended(false)
   if (from?.epoch === target.epoch) {
-    const extra = await missing(deps.pool, filter, from.seq, target.seq, index.status().generation)
-    if (extra !== null) return { extra, behind: false }
+    const extra = await missing(deps.pool, filter, from.seq, target.seq, generation)
+    if (extra !== null) {
+      const held = stack.move()
+      return { extra, generation, behind: false, [Symbol.dispose]: () => held.dispose() }
+    }
   }
-  return (await reached(index, target, LONGEST_MS - WAIT_MS)) ? NOTHING : { extra: [], behind: true }
+  stack.dispose()
+  return ended(!(await reached(index, target, LONGEST_MS - WAIT_MS)))
+}
+
+/** @returns what gives the place back */
+async function takePlace(index: Index, viewer: Viewer): Promise<() => void> {
+  const { person, all } = places.get(index) ?? {
+    person: new PersonSlots(OF_ONE_PERSON),
+    all: new PersonSlots(OF_ALL),
+  }
+  places.set(index, { person, all })
+  const release = await person.take(viewer.userId)
+  try {
+    const releaseAll = await all.take('all')
+    return () => {
+      releaseAll()
+      release()
+    }
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
 function isAt(index: Index, { epoch, seq }: Position): boolean {

@@ -6,7 +6,7 @@ import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import type { Candidate, ExtraPassage, Index, IndexFilter, Position, SearchMethod } from '../index/port.ts'
 import { type Embedders, embeddersOf } from '../models/embedders.ts'
-import { catchUp } from './catch-up.ts'
+import { type CaughtUp, catchUp } from './catch-up.ts'
 import { fetchPassages, type Passage } from './passages.ts'
 import { Question } from './question.ts'
 import { resolveScope, type Scope } from './scope.ts'
@@ -73,7 +73,8 @@ export async function searchPassages(
     const mode = asked.embedders.first === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
     return { mode, passages: [], searchedCollections: 0, behind: false }
   }
-  const { extra, behind } = await catchUp(deps, { filter, ...state }, seen, signal)
+  using caughtUp = await catchUp(deps, viewer, { filter, ...state }, seen, signal)
+  const { behind } = caughtUp
   for (let again = false; ; again = true) {
     const held = deps.index.status().generation
     const aim = question.aim(generations)
@@ -81,6 +82,7 @@ export async function searchPassages(
       throw new AppError('UNAVAILABLE', {
         reason: 'nothing can be found by meaning without its embedding model',
       })
+    const extra = comparable(caughtUp, aim.generation)
     const passages = await hits(deps, viewer, { query, ...aim, filter, limit, method, extra }, signal)
     // The index changed hands meanwhile, and may have had no use for this vector: it is asked once more.
     const now = deps.index.status().generation
@@ -88,6 +90,11 @@ export async function searchPassages(
     const mode = (await aim.vector) === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
     return { mode, passages, searchedCollections: collections, behind }
   }
+}
+
+/** Vectors of another generation than the question's say nothing: the index changed hands since they were read. */
+function comparable({ extra, generation }: CaughtUp, wanted: number | undefined): readonly ExtraPassage[] {
+  return generation === (wanted ?? null) ? extra : extra.map((passage) => ({ ...passage, vector: null }))
 }
 
 /** By words alone no question is embedded. */

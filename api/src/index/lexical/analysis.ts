@@ -76,7 +76,7 @@ export class Analyser {
   }
 
   #word(found: string, emit: (term: string) => void): void {
-    const word = found.length > WORD_LENGTH ? found.slice(0, WORD_LENGTH) : found
+    const word = found.length > WORD_LENGTH ? cut(found) : found
     const known = this.#stems.get(word)
     const stem = known ?? this.#learn(standalone(word))
     if (stem !== '') emit(stem)
@@ -88,6 +88,12 @@ export class Analyser {
     this.#stems.set(word, stem)
     return stem
   }
+}
+
+/** Never in the middle of a character: half of one is another word once it was written to a checkpoint. */
+function cut(word: string): string {
+  const last = word.charCodeAt(WORD_LENGTH - 1)
+  return word.slice(0, last >= 0xd800 && last <= 0xdbff ? WORD_LENGTH - 1 : WORD_LENGTH)
 }
 
 /** The analysers of the languages met so far. */

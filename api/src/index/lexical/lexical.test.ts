@@ -46,6 +46,8 @@ describe('analysis', () => {
     expect(await terms('en', 'Ｐａｃｋａｇｅ ﬁle')).toEqual(await terms('en', 'package file'))
     expect(await terms('en', '\0\uD800 \u202e!!! ...')).toEqual([])
     expect((await terms('en', 'x'.repeat(100_000)))[0]).toHaveLength(40)
+    // Between characters: half of one would be another word after it was written to a file.
+    expect((await terms('xx', `${'x'.repeat(39)}𐐨𐐨`))[0]).toBe('x'.repeat(39))
     expect((await terms('en', '漢'.repeat(20_000))).length).toBeGreaterThan(10)
     expect(standalone('\uD800abc')).toBe('\uD800abc')
   })
