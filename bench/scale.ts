@@ -1,12 +1,13 @@
 // The index alone at 100,000, 300,000 and 1,000,000 passages of 384 dimensions: searches one by one and in batches, what
-// it finds against the definition, memory, disk, building, starting from a shared checkpoint, adding while searching.
+// it finds against the definition, memory, disk, building, a new server from a shared checkpoint, adding while searching.
 // In the same run: one thread summing the same floats, hashing the same bytes, FAISS reading the same files.
 // Options: --sizes=100000,300000,1000000 --queries=N
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { parseConfig } from '../api/src/config.ts'
+import { type Config, parseConfig } from '../api/src/config.ts'
 import { migrate } from '../api/src/database/migrate.ts'
 import { createPool, type Pool } from '../api/src/database/pool.ts'
 import type { IndexQuery } from '../api/src/index/port.ts'
@@ -104,12 +105,6 @@ async function at(size: number): Promise<void> {
     await nearestOf(pool, asked, filters.fewIds, filters.firstId),
   )
 
-  console.log(`${size}: adding while searching`)
-  const adding = addDocuments(pool, ADDED, text)
-  const during: number[] = []
-  while (!adding.done()) during.push(...(await oneByOne(a.index, ask(filters.everything, true).slice(0, 20))))
-  const addedMs = await adding.finished
-
   console.log(`${size}: a new server`)
   const bytes = checkpointSize(config.indexDir)
   const bare = JSON.parse(
@@ -119,8 +114,14 @@ async function at(size: number): Promise<void> {
     ),
   ) as { readMs: number; searchMs: number[] }
   const hashMs = await hashOnce(bytes.files)
-  const b = stack.use(await measuredIndex(configOf('b'), pool))
-  if (!b.tookShared) throw new Error('the new server did not begin with a shared checkpoint')
+  await sharedThere(path.join(folder, 'storage/index/manifests'))
+  const b = await newServer(configOf('b'), pool)
+  console.log(`${size}: adding while searching`)
+  const adding = addDocuments(pool, ADDED, text)
+  const during: number[] = []
+  while (!adding.done()) during.push(...(await oneByOne(a.index, ask(filters.everything, true).slice(0, 20))))
+  const addedMs = await adding.finished
+
   const sums = sumFloats(size * DIMENSIONS)
 
   figures[`at${size}`] = {
@@ -156,6 +157,18 @@ async function at(size: number): Promise<void> {
     bar(`${size}: memory while it is replaced`, peak / held, 2.2, '×'),
   )
   if (size === 1_000_000) bars.push(bar(`${size}: new server ready`, b.readyMs / 1000, 60, 's'))
+}
+
+/** Until the builder has put its checkpoint where others take it from. */
+async function sharedThere(manifests: string): Promise<void> {
+  while (!existsSync(manifests) || !readdirSync(manifests).some((name) => name.endsWith('.json'))) await sleep(100)
+}
+
+/** From nothing on its own disk. It is gone again before anything else is measured. */
+async function newServer(config: Config, pool: Pool): Promise<{ readyMs: number }> {
+  await using server = await measuredIndex(config, pool)
+  if (!server.tookShared) throw new Error('the new server did not begin with a shared checkpoint')
+  return { readyMs: server.readyMs }
 }
 
 function bar(name: string, value: number, limit: number, unit: string): Bar {
