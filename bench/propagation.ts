@@ -92,7 +92,8 @@ async function measure() {
   const first = stack.use(await startApi(env))
   const second = stack.use(await startApi({ ...env, DATABASE_REPLICA_URL: postgres.replica.url('terrace') }))
   for (const api of [first, second]) await until(api, ({ body }) => body.ready)
-  const ingest = spawnIngest({ ...env, TERRACE_HOME: path.join(home, 'ingest') })
+  // It says at this level that it is ready.
+  const ingest = spawnIngest({ ...env, TERRACE_HOME: path.join(home, 'ingest'), LOG_LEVEL: 'info' })
   stack.defer(async () => {
     await ingest.kill('SIGKILL')
   })

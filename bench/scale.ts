@@ -2,23 +2,21 @@
 // it finds against the definition, memory, disk, building, a new server from a shared checkpoint, adding while searching.
 // In the same run: one thread summing the same floats, hashing the same bytes, FAISS reading the same files.
 // Options: --sizes=100000,300000,1000000 --queries=N
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { type Config, parseConfig } from '../api/src/config.ts'
-import { migrate } from '../api/src/database/migrate.ts'
-import { createPool, type Pool } from '../api/src/database/pool.ts'
+import type { Config } from '../api/src/config.ts'
+import type { Pool } from '../api/src/database/pool.ts'
 import type { IndexQuery } from '../api/src/index/port.ts'
-import { startPostgres } from '../local/postgres.ts'
 import { type Bar, begin, type Figure, finish, median, quantile, spread } from './harness.ts'
 import { addDocuments } from './scale/adding.ts'
+import { DIMENSIONS, passagesAlone } from './scale/passages.ts'
 import { atOnce, checkpointSize, hashOnce, measuredIndex, oneByOne } from './scale/server.ts'
 import { sumFloats } from './scale/sum.ts'
 import { nearestByDefinition, recall } from './scale/truth.ts'
 import { underNativeEnvironment } from './search/bare-faiss.ts'
-import { clusteredVectors, fillLibrary } from './search/library.ts'
+import { clusteredVectors } from './search/library.ts'
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +24,6 @@ const { values } = parseArgs({
     queries: { type: 'string', default: '300' },
   },
 })
-const DIMENSIONS = 384
 const BATCH = 20
 const TRUTH = 20
 const ADDED = 10_000
@@ -39,26 +36,8 @@ finish(run, figures, bars)
 
 async function at(size: number): Promise<void> {
   await using stack = new AsyncDisposableStack()
-  const folder = mkdtempSync(path.join(tmpdir(), 'terrace-scale-'))
-  chmodSync(folder, 0o755)
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
-  const postgres = await startPostgres({ dataDir: path.join(folder, 'postgres'), password: 'bench' })
-  stack.defer(() => postgres.stop())
-  const databaseUrl = postgres.url('postgres')
-  await migrate({ connectionString: databaseUrl })
-  const configOf = (name: string) =>
-    parseConfig({
-      ...{ DATABASE_URL: databaseUrl, STORAGE: `file:${folder}/storage`, AUTH_SECRET: 'x'.repeat(32) },
-      ...{ INDEX_DIR: path.join(folder, name), INDEX_CHECKPOINTS: 'shared', LOG_LEVEL: 'warn' },
-    })
-  const pool = createPool(configOf('a'), { name: 'bench' })
-  stack.defer(() => pool.end())
   console.log(`${size}: making the passages`)
-  await pool.query("INSERT INTO users (id, name, email) VALUES ('bench', 'Bench', 'bench@example.org')")
-  const { text } = await fillLibrary(databaseUrl, {
-    ...{ passages: size, dimensions: DIMENSIONS, userId: 'bench' },
-    generation: { digest: 'bench', key: {} },
-  })
+  const { folder, pool, configOf, text } = await passagesAlone(size, stack)
   console.log(`${size}: building from the tables`)
   const config = configOf('a')
   const a = stack.use(await measuredIndex(config, pool))
@@ -161,7 +140,8 @@ async function at(size: number): Promise<void> {
 
 /** Until the builder has put its checkpoint where others take it from. */
 async function sharedThere(manifests: string): Promise<void> {
-  while (!existsSync(manifests) || !readdirSync(manifests).some((name) => name.endsWith('.json'))) await sleep(100)
+  while (!existsSync(manifests) || !readdirSync(manifests).some((name) => name.endsWith('.json')))
+    await sleep(100)
 }
 
 /** From nothing on its own disk. It is gone again before anything else is measured. */
