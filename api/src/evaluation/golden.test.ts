@@ -175,10 +175,11 @@ test('nothing of another collection is named, taken or pointed at', async () => 
   expect(await list()).toHaveLength(1)
 })
 
-test('two at once make one question, and there is an end to how many there are', async () => {
+test('many at once make one question, and there is an end to how many there are', async () => {
   const one = await shelve('one.txt', ['The kettle is red.'])
   const two = await shelve('two.txt', ['The kettle is blue.'])
-  const made = await Promise.all([one, two].map(({ passageIds }) => add('kettle', passageIds[0])))
+  const both = Array.from({ length: 5 }, () => [one, two]).flat()
+  const made = await Promise.all(both.map(({ passageIds }) => add('kettle', passageIds[0])))
   expect(new Set(made.map(({ id }) => id)).size).toBe(1)
   await db.pool.query(
     'INSERT INTO golden_questions (collection_id, text) SELECT $1, n::text FROM generate_series(2, $2) n',
