@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
 import { MODEL_DIR } from './ingest.ts'
 import { cookieOf } from './people.ts'
-import { startProduct } from './product.ts'
+import { type Product, startProduct } from './product.ts'
 import { client } from './server.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
@@ -83,11 +83,12 @@ function run(...args: string[]) {
   return { child, ended, output: () => output }
 }
 
-/** What a web server is to this command: the API below /api. */
-async function webServerOf(api: string): Promise<{ url: string } & AsyncDisposable> {
+/** What a web server is to this command: the API below /api, which knows this address as its own. */
+async function webServerOf({ url: api, config }: Product): Promise<{ url: string } & AsyncDisposable> {
   const server = http.createServer((asked, response) => {
     const { method, headers, url = '' } = asked
-    const request = http.request(api + url.replace(/^\/api/, ''), { method, headers }, (answer) => {
+    const told = { ...headers, origin: config.publicUrl }
+    const request = http.request(api + url.replace(/^\/api/, ''), { method, headers: told }, (answer) => {
       response.writeHead(answer.statusCode ?? 500, answer.headers)
       answer.pipe(response)
     })
@@ -179,7 +180,7 @@ describe.skipIf(!weights)('npm run eval', () => {
 
   test('asks the golden questions of a collection in a Terrace that runs', async () => {
     await using product = await startProduct({ env: { MODEL_DIR } })
-    await using web = await webServerOf(product.url)
+    await using web = await webServerOf(product)
     const token = 'test-setup-token-0123456789'
     const ada = { email: 'ada@example.org', password: 'correct horse battery' }
     await product.anonymous.api.setup.createOwner.mutate({ token, name: 'Ada', ...ada })
@@ -196,12 +197,18 @@ describe.skipIf(!weights)('npm run eval', () => {
     const none = golden()
     expect([await none.ended, none.output()]).toEqual([1, expect.stringContaining('no golden questions yet')])
     for (const [i, [text]] of ANSWERS.entries())
-      await send(`/files?${new URLSearchParams({ collection: id, name: `${i}.txt` })}`, { method: 'PUT', body: text })
+      await send(`/files?${new URLSearchParams({ collection: id, name: `${i}.txt` })}`, {
+        method: 'PUT',
+        body: text,
+      })
     const search = (query: string) => api.search.passages.query({ query, collectionIds: [id] })
     await expect
-      .poll(async () => (await search('notes')).passages.filter(({ withoutVector }) => !withoutVector).length, {
-        timeout: 60_000,
-      })
+      .poll(
+        async () => (await search('notes')).passages.filter(({ withoutVector }) => !withoutVector).length,
+        {
+          timeout: 60_000,
+        },
+      )
       .toBe(ANSWERS.length)
     const { passages } = await search('notes')
     for (const [text, , question] of ANSWERS) {

@@ -178,8 +178,19 @@ test('nothing of another collection is named, taken or pointed at', async () => 
 test('many at once make one question, and there is an end to how many there are', async () => {
   const one = await shelve('one.txt', ['The kettle is red.'])
   const two = await shelve('two.txt', ['The kettle is blue.'])
-  const both = Array.from({ length: 5 }, () => [one, two]).flat()
-  const made = await Promise.all(both.map(({ passageIds }) => add('kettle', passageIds[0])))
+  const client = await db.pool.connect()
+  await client.query('BEGIN; LOCK TABLE golden_answers IN SHARE ROW EXCLUSIVE MODE')
+  const adding = Promise.all([one, two, one].map(({ passageIds }) => add('kettle', passageIds[0])))
+  const waiting = async () =>
+    (
+      await client.query(
+        'SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND NOT l.granted',
+      )
+    ).rowCount
+  await expect.poll(waiting, { timeout: 10_000 }).toBe(3)
+  await client.query('COMMIT')
+  client.release()
+  const made = await adding
   expect(new Set(made.map(({ id }) => id)).size).toBe(1)
   await db.pool.query(
     'INSERT INTO golden_questions (collection_id, text) SELECT $1, n::text FROM generate_series(2, $2) n',
