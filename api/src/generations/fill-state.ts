@@ -9,10 +9,10 @@ export interface FilledGeneration {
   readonly state: 'building' | 'retired' | 'removing'
 }
 
-/** What there is to do besides the active one: the one that is built first. */
+/** What there is to do besides the active one. */
 export async function readBackground(db: Queryable): Promise<FilledGeneration[]> {
   const { rows } = await db.query<FilledGeneration>(
-    `SELECT id, digest, state FROM generations WHERE state IN ('building', 'retired', 'removing') ORDER BY state, id`,
+    `SELECT id, digest, state FROM generations WHERE state IN ('building', 'retired', 'removing') ORDER BY id`,
   )
   return rows
 }

@@ -1,7 +1,8 @@
 // The background work on generations besides the active one, in every ingest process: whatever passage has no vector of
 // one that is built, or of the one before (so that going back is one click), gets it; vectors that are not wanted any
-// more are removed. Nothing is remembered but the vectors themselves: a process that is killed leaves nothing to mend,
-// and several share the work by claiming blocks of passages.
+// more are removed. Each generation goes its own way: a build takes hours, and back has to be one click all the while.
+// Nothing is remembered but the vectors themselves: a process that is killed leaves nothing to mend, and several share
+// the work by claiming blocks of passages.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import type { Logger } from 'pino'
@@ -57,23 +58,36 @@ export function startFill(deps: FillDeps): Fill {
 
 async function run({ pool, embedders, log }: FillDeps, signal: AbortSignal): Promise<void> {
   const courses = new Map<number, Course>()
+  const running = new Map<number, Promise<void>>()
+  const failed = (err: unknown, generation?: number) => {
+    if (!signal.aborted) log.warn({ err, generation }, 'work on a search model failed and is tried again')
+  }
+  const workOn = async (generation: FilledGeneration): Promise<void> => {
+    if (generation.state === 'removing') return await removeVectors(pool, generation.id, log, signal)
+    const embedder = embedders.ofDigest(generation.digest)
+    if (embedder === undefined) return
+    const course = courses.get(generation.id) ?? new Course({ pool, log, generation, embedder })
+    courses.set(generation.id, course)
+    await course.run(signal)
+  }
   while (!signal.aborted) {
     try {
       const work = await readBackground(pool)
       for (const id of courses.keys()) if (!work.some((each) => each.id === id)) courses.delete(id)
       for (const generation of work) {
-        if (generation.state === 'removing') await removeVectors(pool, generation.id, log, signal)
-        const embedder = embedders.ofDigest(generation.digest)
-        if (generation.state === 'removing' || embedder === undefined) continue
-        const course = courses.get(generation.id) ?? new Course({ pool, log, generation, embedder })
-        courses.set(generation.id, course)
-        await course.run(signal)
+        const { id } = generation
+        if (running.has(id)) continue
+        const done = workOn(generation)
+          .catch((err: unknown) => failed(err, id))
+          .finally(() => running.delete(id))
+        running.set(id, done)
       }
     } catch (err) {
-      if (!signal.aborted) log.warn({ err }, 'work on a search model failed and is tried again')
+      failed(err)
     }
     await sleep(POLL_MS, undefined, { signal }).catch(() => {})
   }
+  await Promise.all(running.values())
 }
 
 interface CourseDeps {
@@ -135,8 +149,10 @@ class Course {
     const { pool, generation, log } = this.#deps
     if (!this.#counted) await recount(pool, generation.id)
     this.#counted = true
-    if (this.#completeSince !== null && performance.now() - this.#lookedAt < LOOK_AT_ALL_MS)
+    if (this.#completeSince !== null && performance.now() - this.#lookedAt < LOOK_AT_ALL_MS) {
+      this.#refused = null
       return await this.#followOn(client, this.#completeSince, signal)
+    }
     const { now: began } = await momentOf(pool)
     for (;;) {
       signal.throwIfAborted()
@@ -167,6 +183,12 @@ class Course {
     if (ids.length > 0) {
       await noteIncomplete(pool, generation.id)
       await this.#embed(client, ids, signal)
+      // It stays missing: asked for again at once, it would be refused, and paid, every second.
+      if (this.#refused !== null) {
+        this.#notBefore = performance.now() + REFUSED_SECONDS * 1_000
+        await notePause(pool, generation.id, this.#refused, REFUSED_SECONDS)
+        this.#refused = null
+      }
       return
     }
     await noteComplete(pool, generation.id)

@@ -44,7 +44,12 @@ export async function embedVersion(
   signal: AbortSignal,
 ): Promise<boolean> {
   const version = await readVersion(deps.pool, versionId)
-  if (version === null || !version.alive || !version.current || version.stage !== 'words') return true
+  if (version === null || !version.alive || !version.current) return true
+  if (version.stage !== 'words') {
+    // Whoever published it may have been killed before the last step.
+    if (version.stage === 'searchable') await removeReplaced(deps.pool, versionId)
+    return true
+  }
   if (version.cancelRequested) throw new Stopped('cancelled')
   for (;;) {
     const generation = await activeGeneration(deps.pool, deps.embedders)
@@ -54,7 +59,7 @@ export async function embedVersion(
     // Another generation became the active one meanwhile: its vectors are what the version waits for now.
     if (outcome === 'switched') continue
     if (outcome === 'makes room') return false
-    if (outcome === 'done') await removeReplaced(deps.pool, versionId)
+    if (outcome === 'done' || outcome === 'already') await removeReplaced(deps.pool, versionId)
     return true
   }
 }

@@ -92,7 +92,8 @@ export class Progress {
   #next: Counts = {}
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
-  #last = 0
+  /** performance.now(): a clock that is set back must not keep it waiting. */
+  #last = -EVERY_MS
   #ended = false
 
   /** @param stages the stages under which its writes hold */
@@ -105,7 +106,7 @@ export class Progress {
   set(counts: Counts): void {
     if (this.#ended) return
     Object.assign(this.#next, counts)
-    this.#timer ??= setTimeout(() => this.#write(), Math.max(0, this.#last + EVERY_MS - Date.now()))
+    this.#timer ??= setTimeout(() => this.#write(), Math.max(0, this.#last + EVERY_MS - performance.now()))
   }
 
   /** After this nothing is written any more: what comes next is the business of a transaction. */
@@ -118,7 +119,7 @@ export class Progress {
   #write(): void {
     const entries = Object.entries(this.#next) as [keyof Counts, string | number][]
     this.#next = {}
-    this.#last = Date.now()
+    this.#last = performance.now()
     const assignments = entries.map(([name], i) => `${COLUMNS[name]} = $${i + 3}`)
     this.#writing = this.#pool
       .query(

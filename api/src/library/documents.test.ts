@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TestLibrary, testLibrary, upload } from '../../test/library.ts'
 import type { Person } from '../../test/server.ts'
+import { cancelVersion } from '../ingest/publish.ts'
 
 let library: TestLibrary
 let owner: Person
@@ -156,6 +157,26 @@ test('cancel: what nobody works on is cancelled at once, else whoever does is to
   await listener.query('SELECT 1')
   expect(heard).toEqual([waiting.versionId, running.versionId])
   listener.release(true)
+})
+
+test('cancel: what is found by searches and waits to be read again is taken back out of them', async () => {
+  const { documentId, versionId } = await put('reread.txt')
+  await publish(documentId, versionId, ['Found by its words.'])
+  await set(versionId, `stage = 'attention', error_code = 'EMBEDDER_REFUSED_TEXT'`)
+  await owner.api.documents.retry.mutate({ id: documentId })
+  await owner.api.documents.cancel.mutate({ id: documentId })
+  const version = async () => (await owner.api.documents.get.query({ id: documentId })).version
+  expect(await version()).toMatchObject({ stage: 'received', cancelling: true })
+  // What ingest does when it hears of it.
+  await cancelVersion(library, versionId)
+  expect(await version()).toMatchObject({ stage: 'cancelled', cancelling: false })
+  const { rows } = await library.pool.query(
+    `SELECT d.current_version_id AS current, (SELECT count(*)::int FROM passages WHERE version_id = $2) AS passages,
+       (SELECT op FROM index_log WHERE document_key = d.key ORDER BY seq DESC LIMIT 1) AS op
+     FROM documents d WHERE d.id = $1`,
+    [documentId, versionId],
+  )
+  expect(rows).toEqual([{ current: null, passages: 0, op: 'retract' }])
 })
 
 test('retry: from attention or cancelled back to received, with a job and a clean slate', async () => {

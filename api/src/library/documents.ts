@@ -141,7 +141,8 @@ export async function retractDocument(
 
 /**
  * Stops the work on the newest version. One that nobody works on yet is cancelled here and now; for another, whoever
- * works on it hears of it (and finds the mark, should the notice be lost).
+ * works on it hears of it (and finds the mark, should the notice be lost). So it is, too, for one that waits to be read
+ * again while searches find what it had: that is for ingest to take back, with what was there before.
  * @throws AppError CONFLICT when nothing is being done any more
  */
 export async function cancelDocument(deps: { pool: Pool }, viewer: Viewer, id: string): Promise<void> {
@@ -151,8 +152,9 @@ export async function cancelDocument(deps: { pool: Pool }, viewer: Viewer, id: s
     if (!isOpen(version.stage))
       throw new AppError('CONFLICT', { reason: 'it is not being worked on any more' })
     await client.query(
-      `UPDATE document_versions SET cancel_requested_at = now(), updated_at = now(),
-              stage = CASE WHEN stage = 'received' THEN 'cancelled' ELSE stage END WHERE id = $1`,
+      `UPDATE document_versions v SET cancel_requested_at = now(), updated_at = now(),
+              stage = CASE WHEN stage = 'received' AND NOT EXISTS (SELECT 1 FROM documents WHERE current_version_id = v.id)
+                THEN 'cancelled' ELSE stage END WHERE id = $1`,
       [version.id],
     )
     await notifyCancel(client, version.id)
