@@ -1,5 +1,7 @@
 // One question, asked by each method, and which of the passages is right.
 import { SearchX } from 'lucide-react'
+import { useState } from 'react'
+import { Button } from '../../components/ui/button.tsx'
 import { EmptyState } from '../../components/ui/empty-state.tsx'
 import { ErrorState } from '../../components/ui/error-state.tsx'
 import { SkeletonRows } from '../../components/ui/skeleton.tsx'
@@ -14,6 +16,8 @@ type Question = Outputs['goldenQuestions']['list'][number]
 
 /** Passages of each method. */
 export const DEPTH = 20
+/** Shown at first, so that the golden questions below stay in reach. */
+const FIRST = 8
 
 interface Props {
   collectionId: string
@@ -25,6 +29,7 @@ interface Props {
 
 export function Comparison({ collectionId, query, golden, mayMark }: Props) {
   const utils = trpc.useUtils()
+  const [all, setAll] = useState(false)
   const [fused, words, meaning] = [
     useFound(collectionId, query, 'fused'),
     useFound(collectionId, query, 'words'),
@@ -75,7 +80,7 @@ export function Comparison({ collectionId, query, golden, mayMark }: Props) {
         <EmptyState icon={<SearchX className="size-6" />} title={t('testBench.nothing')} />
       ) : (
         <ol className="flex flex-col gap-3">
-          {rows.map((passage) => (
+          {(all ? rows : rows.slice(0, FIRST)).map((passage) => (
             <li key={passage.hit.passageId}>
               <ComparedPassage
                 passage={passage}
@@ -88,6 +93,11 @@ export function Comparison({ collectionId, query, golden, mayMark }: Props) {
             </li>
           ))}
         </ol>
+      )}
+      {!all && rows.length > FIRST && (
+        <Button className="self-start" onClick={() => setAll(true)}>
+          {t('testBench.more', { count: rows.length - FIRST })}
+        </Button>
       )}
     </section>
   )

@@ -63,6 +63,7 @@ export function TestBenchPage({ id }: { id: string }) {
           </search>
           {query !== '' && (
             <Comparison
+              key={query}
               collectionId={id}
               query={query}
               golden={questions.data.find(({ text }) => text === query)}

@@ -8,6 +8,7 @@ export const testBench = {
   'testBench.placeholder': 'A question that somebody really asked',
   'testBench.asking': 'Asking by each method',
   'testBench.found': { one: '{count} passage, from any method', other: '{count} passages, from any method' },
+  'testBench.more': { one: 'Show {count} more', other: 'Show {count} more' },
   'testBench.nothing': 'No method found a passage',
   'testBench.noMeaning': 'Nothing is searched by meaning here: its model is not installed.',
   'testBench.notFound': 'not found',
