@@ -60,7 +60,12 @@ export function ComparedPassage({ passage: { hit, by }, query, methods, right, o
         {METHODS.filter((method) => methods.includes(method)).map((method) => (
           <div key={method} className="flex gap-1.5">
             <dt>{t(`search.${method}`)}</dt>
-            <dd className={cx('tabular-nums', method === 'fused' && by.fused !== null && 'font-semibold text-ink')}>
+            <dd
+              className={cx(
+                'tabular-nums',
+                method === 'fused' && by.fused !== null && 'font-semibold text-ink',
+              )}
+            >
               {standing(by[method])}
             </dd>
           </div>
