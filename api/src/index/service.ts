@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { createListener, createPool, type Pool, type Queryable } from '../database/pool.ts'
 import { RebuildNeeded } from './apply.ts'
-import type { ManifestFile } from './checkpoint/checkpoint.ts'
+import { clean, type ManifestFile } from './checkpoint/checkpoint.ts'
 import { readCheckpoints } from './checkpoint/read.ts'
 import { activeGeneration, databaseSource, readLog, switchedSince } from './database-source.ts'
 import { noticeServer } from './epoch.ts'
 import { LOG_CHANNEL } from './log.ts'
 import { Maintenance } from './maintenance.ts'
+import { sweepMaking } from './making.ts'
 import type { IndexConfig, IndexReport } from './messages.ts'
 import type { Candidate, IndexQuery } from './port.ts'
 import { rebuildFromNearest } from './rebuild-from.ts'
@@ -163,6 +164,7 @@ export class IndexService {
     const { config, engine, log } = this.#options
     const dir = config.indexDir
     await mkdir(dir, { recursive: true, mode: 0o700 })
+    await sweepMaking(dir)
     await this.#noticeServer(this.#pool)
     const refused = (number: number, error: unknown) =>
       log.warn({ err: error, number }, 'this checkpoint can not be used')
@@ -184,6 +186,8 @@ export class IndexService {
           refused(number, error)
         }
       }
+    // A rebuild writes gigabytes, and only a checkpoint after it would clear up.
+    await clean(dir, new Set())
     const started = performance.now()
     const place = { primary: this.#pool, config, engine, log, signal: this.#stop.signal }
     const { state, from } = await rebuildFromNearest(place)
