@@ -3,8 +3,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { ManifestFile } from './checkpoint/checkpoint.ts'
-import { writeCheckpoint } from './checkpoint/write.ts'
+import { clean, isDiskFull, type ManifestFile } from './checkpoint/checkpoint.ts'
+import { namesInUse, writeCheckpoint } from './checkpoint/write.ts'
 import type { IndexState } from './state.ts'
 import { SEAL_AT } from './vectors/store.ts'
 
@@ -90,6 +90,7 @@ export class Maintenance {
       } catch (error) {
         if (!signal.aborted) {
           this.#options.log.error({ err: error }, 'a chore of the index failed and is tried again')
+          if (isDiskFull(error)) await this.#clean()
           await sleep(BETWEEN_MS, undefined, { signal }).catch(() => {})
         }
       }
@@ -117,6 +118,14 @@ export class Maintenance {
     if (this.#changed > 0) await this.#write(signal)
     this.#worn = true
     this.#options.worn(why)
+  }
+
+  /** Only a checkpoint that was written clears up, and a full disk lets none be written. */
+  async #clean(): Promise<void> {
+    const { state, dir, log } = this.#options
+    await clean(dir, namesInUse(state)).catch((err: unknown) =>
+      log.warn({ err }, 'the folder of the index was not cleared up'),
+    )
   }
 
   #due(): boolean {

@@ -16,6 +16,8 @@ export type ToIndex =
   | { readonly type: 'search'; readonly batch: number; readonly queries: readonly IndexQuery[] }
   /** There is something in the log that somebody waits for. */
   | { readonly type: 'wake' }
+  /** To `fetch`: files of a checkpoint that is in the folder now, each hashed; none when none was brought. */
+  | { readonly type: 'fetched'; readonly verified: readonly string[] }
   /** It is the one that answers from now on, so checkpoints are its to write. */
   | { readonly type: 'serve' }
   | { readonly type: 'stop'; readonly checkpoint: boolean }
@@ -47,6 +49,8 @@ export type FromIndex =
   | { readonly type: 'session'; readonly userId: string }
   /** There is a new one in the folder. */
   | { readonly type: 'checkpoint' }
+  /** All checkpoints in the folder were refused: is there a shared one? */
+  | { readonly type: 'fetch' }
   /** It has lost memory or become untidy: a new process from the checkpoint should take over. */
   | { readonly type: 'worn'; readonly why: string }
 

@@ -5,7 +5,7 @@
 //
 // The room, from the outside in: engines/ (this port on a process of its own: embedded.ts, which keeps a child.ts and
 // hands it batches.ts) → process.ts and service.ts (that process and its life) → tail.ts, apply.ts, source.ts (following
-// the log.ts), rebuild-from.ts and rebuild.ts (from the tables), checkpoint/ and maintenance.ts (to and from disk) → state.ts with
+// the log.ts), rebuild-from.ts and rebuild.ts (from the tables), checkpoint/, making.ts and maintenance.ts (to and from disk) → state.ts with
 // passages.ts, lexical/ and vectors/ (what is known) → search.ts (what is found). For tests: fixtures.ts, oracle.ts.
 
 import type { LogPlace } from '../../../contract/position.ts'

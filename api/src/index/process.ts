@@ -10,6 +10,7 @@ import { loadFaiss } from './vectors/faiss.ts'
 const options = new Set(process.argv.slice(2))
 let running: { service: IndexService; log: Logger } | undefined
 let stopping = false
+let onFetched: (files: readonly string[]) => void = () => {}
 
 function send(message: FromIndex): void {
   // A parent that is gone takes this process with it; nothing is owed to it.
@@ -29,6 +30,11 @@ function start({ config, verified }: Extract<ToIndex, { type: 'start' }>): void 
     session: (userId) => send({ type: 'session', userId }),
     worn: (why) => send({ type: 'worn', why }),
     written: () => send({ type: 'checkpoint' }),
+    fetch: () =>
+      new Promise((resolve) => {
+        onFetched = resolve
+        send({ type: 'fetch' })
+      }),
   })
   running = { service, log }
   send({ type: 'hello', engine: engine.name })
@@ -65,6 +71,7 @@ process.on('message', (message: ToIndex) => {
   else if (message.type === 'search') search(message)
   else if (message.type === 'serve') running?.service.serve()
   else if (message.type === 'wake') running?.service.wake()
+  else if (message.type === 'fetched') onFetched(message.verified)
   else stop(message.checkpoint)
 })
 process.on('disconnect', () => process.exit(0))

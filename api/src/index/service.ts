@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { createListener, createPool, type Pool, type Queryable } from '../database/pool.ts'
 import { RebuildNeeded } from './apply.ts'
-import type { ManifestFile } from './checkpoint/checkpoint.ts'
+import { clean, type ManifestFile } from './checkpoint/checkpoint.ts'
 import { readCheckpoints } from './checkpoint/read.ts'
 import { activeGeneration, databaseSource, readLog, switchedSince } from './database-source.ts'
 import { noticeServer } from './epoch.ts'
 import { LOG_CHANNEL } from './log.ts'
 import { Maintenance } from './maintenance.ts'
+import { sweepMaking } from './making.ts'
 import type { IndexConfig, IndexReport } from './messages.ts'
 import type { Candidate, IndexQuery } from './port.ts'
 import { rebuildFromNearest } from './rebuild-from.ts'
@@ -34,6 +35,8 @@ export interface ServiceOptions {
   readonly worn: (why: string) => void
   /** A checkpoint was written. */
   readonly written: () => void
+  /** All checkpoints here were refused: brings a shared one, whole. @returns its files, all hashed; none: there is none */
+  readonly fetch: () => Promise<readonly string[]>
 }
 
 interface Obtained {
@@ -53,6 +56,9 @@ export class IndexService {
   #ready = false
   #caughtUpAt: number | null = null
   #reportDue = false
+  /** A checkpoint could not be used; a shared one was asked for since. */
+  #refused = false
+  #fetched = false
   #finished: Promise<unknown> = Promise.resolve()
 
   constructor(options: ServiceOptions) {
@@ -163,33 +169,61 @@ export class IndexService {
     const { config, engine, log } = this.#options
     const dir = config.indexDir
     await mkdir(dir, { recursive: true, mode: 0o700 })
+    await sweepMaking(dir)
     await this.#noticeServer(this.#pool)
-    const refused = (number: number, error: unknown) =>
-      log.warn({ err: error, number }, 'this checkpoint can not be used')
-    if (trusted)
-      for await (const { number, saved, files } of readCheckpoints(dir, refused, this.#options.verified)) {
-        // Asked first, outside the try: a database that is away says nothing about the checkpoint.
-        const reading = await readLog(this.#pool, saved.position.seq)
-        const active = await activeGeneration(this.#pool)
-        try {
-          checkHistory(saved.position, reading)
-          if (saved.generation !== null && saved.generation.id !== active?.id)
-            throw new RebuildNeeded('another generation is active')
-          if (await switchedSince(this.#pool, saved.position.seq))
-            throw new RebuildNeeded('another generation was active since')
-          const state = await IndexState.restore(engine, saved)
-          log.info({ number, seq: saved.position.seq, passages: state.passages.live }, 'checkpoint loaded')
-          return { state, files, changed: 0 }
-        } catch (error) {
-          refused(number, error)
-        }
-      }
+    if (trusted) {
+      const loaded = (await this.#load(this.#options.verified)) ?? (await this.#loadShared())
+      if (loaded !== null) return loaded
+    }
+    // A rebuild writes gigabytes, and only a checkpoint after it would clear up.
+    await clean(dir, new Set())
     const started = performance.now()
     const place = { primary: this.#pool, config, engine, log, signal: this.#stop.signal }
     const { state, from } = await rebuildFromNearest(place)
     const passages = state.passages.live
     log.info({ from, passages, ms: Math.round(performance.now() - started) }, 'rebuilt from the database')
     return { state, files: new Map(), changed: Math.max(passages, 1) }
+  }
+
+  /** The newest checkpoint here that this database's log continues. `verified` are files that were hashed just now. */
+  async #load(verified: ReadonlySet<string>): Promise<Obtained | null> {
+    const { config, engine, log } = this.#options
+    const refused = (number: number, error: unknown) => {
+      this.#refused = true
+      log.warn({ err: error, number }, 'this checkpoint can not be used')
+    }
+    for await (const { number, saved, files } of readCheckpoints(config.indexDir, refused, verified)) {
+      // Asked first, outside the try: a database that is away says nothing about the checkpoint.
+      const reading = await readLog(this.#pool, saved.position.seq)
+      const active = await activeGeneration(this.#pool)
+      try {
+        checkHistory(saved.position, reading)
+        if (saved.generation !== null && saved.generation.id !== active?.id)
+          throw new RebuildNeeded('another generation is active')
+        if (await switchedSince(this.#pool, saved.position.seq))
+          throw new RebuildNeeded('another generation was active since')
+        const state = await IndexState.restore(engine, saved)
+        log.info({ number, seq: saved.position.seq, passages: state.passages.live }, 'checkpoint loaded')
+        return { state, files, changed: 0 }
+      } catch (error) {
+        refused(number, error)
+      }
+    }
+    return null
+  }
+
+  /** Where there were checkpoints and none was of use: a start was made without a shared one, trusting in them. */
+  async #loadShared(): Promise<Obtained | null> {
+    const { signal } = this.#stop
+    if (!this.#refused || this.#fetched) return null
+    signal.throwIfAborted()
+    const stopped = new Promise<never>((_, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+    )
+    const files = await Promise.race([this.#options.fetch(), stopped])
+    // Once: what was brought is in the folder now.
+    this.#fetched = true
+    return files.length === 0 ? null : await this.#load(new Set(files))
   }
 
   async #noticeServer(db: Queryable): Promise<void> {

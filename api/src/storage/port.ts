@@ -2,6 +2,7 @@
 // storage/port.cases.ts. A key is made by us, never a name that a person typed.
 // A blob is written once and whole: what a key holds never changes until it is deleted.
 import type { Readable } from 'node:stream'
+import { AppError } from '../errors.ts'
 
 export interface Stored {
   readonly bytes: number
@@ -27,6 +28,12 @@ export interface PresignedPut {
   /** To be sent as they are, beside the Content-Length that every client sends by itself. */
   readonly headers: Readonly<Record<string, string>>
 }
+
+/**
+ * UNAVAILABLE because the store answers and says no: to this server, or of this one blob (archived, encrypted with a key
+ * that is gone, somebody else's). `check` tells which.
+ */
+export class StorageRefuses extends AppError {}
 
 /**
  * A store that does not answer, refuses this server or is not there is never taken for a blob that is missing: then

@@ -1,6 +1,7 @@
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { expect, test } from 'vitest'
 import { AppError } from '../errors.ts'
+import { StorageRefuses } from './port.ts'
 import { translate } from './s3-errors.ts'
 
 const fromS3 = (name: string, httpStatusCode: number) =>
@@ -29,6 +30,17 @@ test.each([
   [named('CredentialsProviderError'), 'UNAVAILABLE'],
 ])('%s is %s', (error, code) => {
   expect(translate(error, 'GetObject s3://bucket/key')).toMatchObject({ code, cause: error })
+})
+
+test.each([
+  [fromS3('InvalidObjectState', 403), true],
+  [fromS3('AccessDenied', 403), true],
+  [fromS3('KMS.DisabledException', 400), true],
+  [fromS3('SlowDown', 503), false],
+  [fromS3('RequestTimeout', 400), false],
+  [fromSystem('ECONNREFUSED'), false],
+])('%s is a storage that says no: %s', (error, refuses) => {
+  expect(translate(error, 'GetObject s3://bucket/key') instanceof StorageRefuses).toBe(refuses)
 })
 
 test('what is no fault of the storage passes as it is', () => {

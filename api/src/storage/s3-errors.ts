@@ -2,6 +2,7 @@
 // NOT_FOUND: a document must not count as lost because a bucket's policy changed.
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { AppError } from '../errors.ts'
+import { StorageRefuses } from './port.ts'
 
 /** AWS has no such thing; stores that speak its protocol do. */
 const FULL = new Set(['InsufficientStorage', 'QuotaExceeded', 'XMinioStorageFull'])
@@ -41,8 +42,8 @@ export function translate(error: unknown, what: string): unknown {
         { reason: 'somebody else was just changing this in the storage' },
         { cause: error, internal },
       )
-    // Credentials, policy, a bucket that is not there or elsewhere, a clock that is wrong.
-    return new AppError(
+    // Credentials, policy, a bucket that is not there or elsewhere, a clock that is wrong; or of this object alone.
+    return new StorageRefuses(
       'UNAVAILABLE',
       { reason: 'the storage refuses this server; an operator has to look' },
       { cause: error, internal },

@@ -1,13 +1,14 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { applyEntry } from '../apply.ts'
 import { MemorySource } from '../oracle.ts'
 import { IndexState } from '../state.ts'
 import { exactEngine } from '../vectors/exact.ts'
 import { randomUnits } from '../vectors/port.cases.ts'
-import type { ManifestFile } from './checkpoint.ts'
+import { clean, type ManifestFile } from './checkpoint.ts'
 import { type LoadedCheckpoint, readCheckpoints } from './read.ts'
 import { writeCheckpoint } from './write.ts'
 
@@ -37,6 +38,14 @@ class Fixture {
       await applyEntry(this.state, this.source, { seq: seq + i, id: `e${seq + i}`, epoch: 'e', op, ...place })
     }
   }
+}
+
+/** In folders too, which are not told of. */
+function filesIn(dir: string): string[] {
+  return readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(dir, path.join(entry.parentPath, entry.name)))
+    .sort()
 }
 
 /** What would be loaded, and how many newer ones were refused. */
@@ -96,6 +105,54 @@ test('a checkpoint that is given up leaves no file and does not harm the one bef
     () => expect(readdirSync(dir).length).toBeGreaterThan(files.length),
     () => expect(readdirSync(dir).sort()).toEqual(files),
   )
+})
+
+test('one that fails when half of it is written leaves no file, however often it is tried', async () => {
+  const dir = emptyFolder()
+  const fixture = new Fixture()
+  await fixture.publish(1)
+  await writeCheckpoint(fixture.state, dir, nothingKnown)
+  const before = filesIn(dir)
+  await fixture.publish(2, 1_500)
+  // By then its segment is whole.
+  const runs = vi.spyOn(fixture.state.lexical.postings, 'runs').mockImplementation(() => {
+    expect(filesIn(dir).length).toBeGreaterThan(before.length)
+    throw new Error('no space left')
+  })
+  for (let tries = 0; tries < 2; tries++)
+    await expect(writeCheckpoint(fixture.state, dir, nothingKnown)).rejects.toThrow('no space left')
+  expect(filesIn(dir)).toEqual(before)
+  runs.mockRestore()
+  await writeCheckpoint(fixture.state, dir, nothingKnown)
+  expect((await load(dir)).loaded?.saved.position.seq).toBe(fixture.state.position.seq)
+})
+
+test('sealed vectors that no checkpoint has yet survive another process that clears up, and go with their own', async () => {
+  const dir = emptyFolder()
+  const fixture = new Fixture()
+  await fixture.publish(1, 3_000)
+  const { vectors } = fixture.state
+  await vectors?.seal(dir)
+  const [sealed = ''] = filesIn(dir)
+  const longAgo = Date.now() / 1000 - 86_400
+  utimesSync(path.join(dir, sealed), longAgo, longAgo)
+  // What an ended process was making, and what a living one is: this one's parent.
+  const dead = path.join('making', `${spawnSync('true').pid}.other.file`)
+  const living = path.join('making', `${process.ppid}.other.file`)
+  for (const name of [dead, living]) writeFileSync(path.join(dir, name), 'half')
+  await clean(dir, new Set())
+  expect(filesIn(dir)).toEqual([living, sealed].sort())
+  await writeCheckpoint(fixture.state, dir, nothingKnown)
+  const kept = filesIn(dir)
+  expect(kept).not.toContain(sealed)
+  expect(kept.filter((name) => name.startsWith('vectors-'))).toHaveLength(2)
+  await fixture.publish(2, 3_000)
+  await vectors?.seal(dir)
+  expect(filesIn(dir)).toHaveLength(kept.length + 1)
+  fixture.state.close()
+  expect(filesIn(dir)).toEqual(kept)
+  const { loaded } = await load(dir)
+  expect(loaded?.saved.passages.ids).toHaveLength(3_000)
 })
 
 test('what a killed process left half-written is not read, and cleared away in time', async () => {

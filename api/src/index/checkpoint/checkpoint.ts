@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import { sweepMaking } from '../making.ts'
 
 const FORMAT = 1
 const KEPT = 2
@@ -84,10 +85,11 @@ export async function syncFolder(dir: string): Promise<void> {
 }
 
 /**
- * Removes manifests but the newest two, what only they named, and after a while what no manifest names.
- * `inUse` are names that this process still reads.
+ * Removes manifests but the newest two, what only they named, after a while what no manifest names, and at once what a
+ * process was making that has ended. `inUse` are names that this process still reads.
  */
 export async function clean(dir: string, inUse: ReadonlySet<string>): Promise<void> {
+  await sweepMaking(dir)
   const numbers = await manifestNumbers(dir)
   const keep = new Set(inUse)
   const remove = new Set<string>()
@@ -98,9 +100,15 @@ export async function clean(dir: string, inUse: ReadonlySet<string>): Promise<vo
   for (const name of await readdir(dir)) {
     if (keep.has(name) || !/^(checkpoint|state|vectors)-/.test(name)) continue
     const file = path.join(dir, name)
-    if (remove.has(name) || Date.now() - (await stat(file)).mtimeMs > STRAY_MS)
-      await rm(file, { force: true })
+    // Another process may be clearing up too.
+    const modified = (await stat(file).catch(() => null))?.mtimeMs ?? 0
+    if (remove.has(name) || Date.now() - modified > STRAY_MS) await rm(file, { force: true })
   }
+}
+
+/** Whether this machine's disk, or what we may use of it, is full. */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }
 
 /** Nothing for a damaged one: what it named can't be used any more. */

@@ -1,31 +1,74 @@
-// A file of a checkpoint, written front to back with its hash, in slices that leave searches their turn.
+// The files of a checkpoint, each written front to back with its hash, in slices that leave searches their turn.
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { newFile, settle } from '../making.ts'
 import type { Pace } from '../pace.ts'
 import type { ManifestFile } from './checkpoint.ts'
 
 const SLICE = 1 << 20
 
-export class FileWriter implements AsyncDisposable {
+/** The files of a checkpoint that is being written. None of them is left unless it is `complete`. */
+export class NewFiles implements AsyncDisposable {
+  readonly dir: string
+  readonly pace: Pace
+  #writers: FileWriter[] = []
+  readonly #others: (() => Promise<void>)[] = []
+
+  constructor(dir: string, pace: Pace) {
+    this.dir = dir
+    this.pace = pace
+  }
+
+  async create(name: string): Promise<FileWriter> {
+    const writer = await FileWriter.create(this.dir, name, this.pace)
+    this.#writers.push(writer)
+    return writer
+  }
+
+  /** To be done when all is written: names that the manifest says. */
+  beforeManifest(work: () => Promise<void>): void {
+    this.#others.push(work)
+  }
+
+  /** Each under its name. They have to be finished. */
+  async settle(): Promise<void> {
+    for (const writer of this.#writers) await writer.settle()
+    for (const work of this.#others) await work()
+  }
+
+  /** There is a manifest that names them. */
+  complete(): void {
+    this.#writers = []
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#writers.map((writer) => writer.remove()))
+  }
+}
+
+export class FileWriter {
   readonly #handle: FileHandle
-  readonly #path: string
+  readonly #dir: string
   readonly #name: string
   readonly #pace: Pace
   readonly #hash = createHash('sha256')
+  #path: string
   #bytes = 0
-  #finished = false
+  #open = true
 
-  private constructor(handle: FileHandle, dir: string, name: string, pace: Pace) {
+  private constructor(handle: FileHandle, file: string, place: { dir: string; name: string; pace: Pace }) {
     this.#handle = handle
-    this.#path = path.join(dir, name)
-    this.#name = name
-    this.#pace = pace
+    this.#path = file
+    this.#dir = place.dir
+    this.#name = place.name
+    this.#pace = place.pace
   }
 
   static async create(dir: string, name: string, pace: Pace): Promise<FileWriter> {
-    return new FileWriter(await open(path.join(dir, name), 'wx', 0o600), dir, name, pace)
+    const file = await newFile(dir)
+    return new FileWriter(await open(file, 'wx', 0o600), file, { dir, name, pace })
   }
 
   get bytes(): number {
@@ -46,16 +89,27 @@ export class FileWriter implements AsyncDisposable {
   /** Synced and closed. */
   async finish(): Promise<ManifestFile> {
     await this.#handle.sync()
-    await this.#handle.close()
-    this.#finished = true
+    await this.#close()
     return { name: this.#name, bytes: this.#bytes, sha256: this.#hash.digest('hex') }
   }
 
-  /** Leaves nothing behind unless it was finished. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#finished) return
+  async settle(): Promise<void> {
+    await settle(this.#path, this.#dir, this.#name)
+    this.#path = path.join(this.#dir, this.#name)
+  }
+
+  async remove(): Promise<void> {
+    try {
+      await this.#close()
+    } finally {
+      await rm(this.#path, { force: true })
+    }
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
     await this.#handle.close()
-    await unlink(this.#path)
   }
 }
 

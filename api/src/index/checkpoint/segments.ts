@@ -3,12 +3,11 @@
 // vector is written again a few times in its life, not at every checkpoint. A kept file is hashed once.
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import path from 'node:path'
 import type { Pace } from '../pace.ts'
 import { HEADER_BYTES, segmentHeader } from '../vectors/segment-file.ts'
-import { NOBODY, segmentName, type VectorStore } from '../vectors/store.ts'
+import { NOBODY, type SealedVectors, segmentName, type VectorStore } from '../vectors/store.ts'
 import type { ManifestFile } from './checkpoint.ts'
-import { FileWriter } from './files.ts'
+import type { NewFiles } from './files.ts'
 
 const ROWS = 512
 const DEAD_SHARE = 0.2
@@ -16,7 +15,7 @@ const SMALL_SHARE = 0.25
 
 /** A range of vector numbers that becomes one file, `kept` when it is one already. */
 export interface Part {
-  readonly kept: string | null
+  readonly kept: SealedVectors | null
   readonly first: number
   /** By number − first: the new place, or NOBODY. */
   readonly owner: Uint32Array
@@ -39,10 +38,11 @@ export function planSegments(store: VectorStore | null, moved: Uint32Array): Liv
   }
   const { segments, count } = store
   const kept = keptSegments(store)
-  const parts = segments.slice(0, kept).map(({ file, first, segment }): Part => {
+  const parts = segments.slice(0, kept).map((sealed): Part => {
+    const { first, segment } = sealed
     const owner = ownersOf(first, first + segment.count)
     const dead = owner.reduce((sum, place) => sum + (place === NOBODY ? 1 : 0), 0)
-    return { kept: dead > owner.length * DEAD_SHARE ? null : file, first, owner }
+    return { kept: dead > owner.length * DEAD_SHARE ? null : sealed, first, owner }
   })
   const start = segments[kept]?.first ?? store.tail.first
   if (start < count) parts.push({ kept: null, first: start, owner: ownersOf(start, count) })
@@ -66,16 +66,19 @@ function keptSegments({ segments, count, tail }: VectorStore): number {
 /** @returns null for a part without live vectors */
 export async function writeSegment(
   store: VectorStore,
-  dir: string,
+  made: NewFiles,
   part: Part,
   known: ReadonlyMap<string, ManifestFile>,
-  pace: Pace,
 ): Promise<{ file: ManifestFile | null; owner: Uint32Array }> {
-  if (part.kept !== null)
-    return { file: known.get(part.kept) ?? (await hashed(dir, part.kept, pace)), owner: part.owner }
-  const live = part.owner.filter((place) => place !== NOBODY)
+  const { kept, owner } = part
+  if (kept !== null) {
+    const { name } = kept
+    if (name === null) return { file: await newlyKept(store, made, kept), owner }
+    return { file: known.get(name) ?? (await hashed(kept.path, name, made.pace)), owner }
+  }
+  const live = owner.filter((place) => place !== NOBODY)
   if (live.length === 0) return { file: null, owner: live }
-  await using writer = await FileWriter.create(dir, segmentName(), pace)
+  const writer = await made.create(segmentName())
   await writer.write(segmentHeader(store.dimensions, live.length))
   const buffer = new Float32Array(ROWS * store.dimensions)
   for (let at = 0; at < part.owner.length; ) {
@@ -101,9 +104,16 @@ function runEnd(owner: Uint32Array, from: number, limit: number): number {
   return end
 }
 
+/** Of what was only this process's so far: it gets its name together with the new files. */
+async function newlyKept(store: VectorStore, made: NewFiles, kept: SealedVectors): Promise<ManifestFile> {
+  const file = await hashed(kept.path, segmentName(), made.pace)
+  made.beforeManifest(() => store.settle(kept, made.dir, file.name))
+  return file
+}
+
 /** Hashes a file that is here already, and syncs it. */
-async function hashed(dir: string, name: string, pace: Pace): Promise<ManifestFile> {
-  const handle = await open(path.join(dir, name), 'r')
+async function hashed(file: string, name: string, pace: Pace): Promise<ManifestFile> {
+  const handle = await open(file, 'r')
   try {
     await handle.sync()
     const hash = createHash('sha256')

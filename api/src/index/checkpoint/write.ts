@@ -8,7 +8,7 @@ import type { Generation } from '../source.ts'
 import type { IndexState, LogPosition } from '../state.ts'
 import { NOBODY } from '../vectors/store.ts'
 import { clean, type Manifest, type ManifestFile, syncFolder, writeManifest } from './checkpoint.ts'
-import { FileWriter } from './files.ts'
+import { type FileWriter, NewFiles } from './files.ts'
 import { type LiveVectors, planSegments, writeSegment } from './segments.ts'
 
 const POSTINGS_SLICE = 1 << 16
@@ -40,9 +40,10 @@ export async function writeCheckpoint(
 ): Promise<Written> {
   const pace = new Pace(signal)
   const frozen = freeze(state)
-  const { files, owner } = await writeVectors(state, dir, frozen, known, pace)
+  await using made = new NewFiles(dir, pace)
+  const { files, owner } = await writeVectors(state, made, frozen, known)
   const sections: Manifest['sections'] = {}
-  await using writer = await FileWriter.create(dir, `state-${randomBytes(8).toString('hex')}.bin`, pace)
+  const writer = await made.create(`state-${randomBytes(8).toString('hex')}.bin`)
   const section = async (name: string, data: ArrayBufferView) => {
     const padding = (8 - (writer.bytes % 8)) % 8
     if (padding > 0) await writer.write(new Uint8Array(padding))
@@ -53,6 +54,7 @@ export async function writeCheckpoint(
   await section('owner', owner)
   await writePostings(state, frozen, writer, section, sections, pace)
   const file = await writer.finish()
+  await made.settle()
   await syncFolder(dir)
   const number = await writeManifest(dir, {
     format: 1,
@@ -62,8 +64,14 @@ export async function writeCheckpoint(
     sections,
     segments: files,
   })
-  await clean(dir, new Set(state.vectors?.segments.map((segment) => segment.file)))
+  made.complete()
+  await clean(dir, namesInUse(state))
   return { number, position: frozen.position }
+}
+
+/** What may not be removed while this state is searched. */
+export function namesInUse(state: IndexState): ReadonlySet<string> {
+  return new Set(state.vectors?.segments.flatMap(({ name }) => name ?? []))
 }
 
 /** The only part that has to happen at once: under a millisecond for 100,000 passages. */
@@ -169,16 +177,15 @@ async function writePostings(
 
 async function writeVectors(
   state: IndexState,
-  dir: string,
+  made: NewFiles,
   frozen: Frozen,
   known: ReadonlyMap<string, ManifestFile>,
-  pace: Pace,
 ): Promise<{ files: ManifestFile[]; owner: Uint32Array }> {
   if (frozen.vectors === null || state.vectors === null) return { files: [], owner: new Uint32Array(0) }
   const files: ManifestFile[] = []
   const owners: Uint32Array[] = []
   for (const part of frozen.vectors.parts) {
-    const { file, owner } = await writeSegment(state.vectors, dir, part, known, pace)
+    const { file, owner } = await writeSegment(state.vectors, made, part, known)
     if (file === null) continue
     files.push(file)
     owners.push(owner)

@@ -87,6 +87,11 @@ export class IndexChild {
     this.#send({ type: 'serve' })
   }
 
+  /** To its `fetch`. */
+  fetched(verified: readonly string[]): void {
+    this.#send({ type: 'fetched', verified })
+  }
+
   wake(): void {
     this.#send({ type: 'wake' })
   }

@@ -237,6 +237,7 @@ class Embedded implements EmbeddedIndex {
   #onMessage(child: IndexChild, message: FromIndex): void {
     // A session's end is worth hearing from whoever has read it first.
     if (message.type === 'session') this.#options.onSession?.(message.userId)
+    if (message.type === 'fetch') void this.#fetch(child)
     if (child === this.#next) {
       if (message.type === 'report') this.#takeOver()
       return
@@ -281,6 +282,12 @@ class Embedded implements EmbeddedIndex {
       default:
         break
     }
+  }
+
+  /** Not for one that is to replace another: what was switched to is in the tables first, and the store may be slow. */
+  async #fetch(child: IndexChild): Promise<void> {
+    const courier = child === this.#current ? this.#options.courier : undefined
+    child.fetched((await courier?.fetch({ whole: true })) ?? [])
   }
 
   #onExit(child: IndexChild, how: { code: number | null; signal: string | null }): void {

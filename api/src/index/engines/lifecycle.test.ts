@@ -1,12 +1,15 @@
 // What happens to the index when its process, its files or its database are not what they were.
+import { spawnSync } from 'node:child_process'
 import {
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -90,6 +93,10 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 
 const files = (dir: string, prefix: string) => readdirSync(dir).filter((name) => name.startsWith(prefix))
 
+/** Of checkpoints; what processes are only making lies in a folder. */
+const filesOf = (dir: string) =>
+  readdirSync(dir, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? entry.name : []))
+
 test('killed in the middle of searches it comes back; searches wait or are told so, and none is wrong', async () => {
   await using here = await place()
   const { query, position } = await filled(here)
@@ -157,7 +164,7 @@ test('a damaged checkpoint is passed over for the one before it, and that for th
   const after = await answered(index, query)
   await index.close()
   expect(files(here.dir, 'checkpoint-')).toHaveLength(2)
-  const intact = new Map(readdirSync(here.dir).map((name) => [name, readFileSync(path.join(here.dir, name))]))
+  const intact = new Map(filesOf(here.dir).map((name) => [name, readFileSync(path.join(here.dir, name))]))
 
   const harm: Record<string, (file: string) => void> = {
     'a flipped bit': (file) => {
@@ -173,11 +180,11 @@ test('a damaged checkpoint is passed over for the one before it, and that for th
   }
   for (const [kind, damage] of Object.entries(harm))
     for (const which of kind === 'a flipped bit' ? (['newest', 'all'] as const) : (['newest'] as const)) {
-      for (const name of readdirSync(here.dir)) rmSync(path.join(here.dir, name))
+      for (const name of filesOf(here.dir)) rmSync(path.join(here.dir, name))
       for (const [name, bytes] of intact) writeFileSync(path.join(here.dir, name), bytes)
       const manifests = files(here.dir, 'checkpoint-').sort()
       const newest = manifests.at(-1) ?? ''
-      if (which === 'all') for (const name of readdirSync(here.dir)) damage(path.join(here.dir, name))
+      if (which === 'all') for (const name of filesOf(here.dir)) damage(path.join(here.dir, name))
       else damage(path.join(here.dir, kind === 'nothing' ? newest : stateOf(intact.get(newest))))
       index = await here.start()
       await until(() => index.status().ready, `ready after ${kind} in ${which}`)
@@ -189,6 +196,22 @@ test('a damaged checkpoint is passed over for the one before it, and that for th
 function stateOf(manifest: Buffer | undefined): string {
   return /"name":"(state-[a-z0-9]+\.bin)"/.exec(manifest?.toString() ?? '')?.[1] ?? ''
 }
+
+test('what killed processes left is gone before a rebuild needs the disk, without a checkpoint', async () => {
+  await using here = await place()
+  const { position } = await filled(here)
+  mkdirSync(path.join(here.dir, 'making'), { recursive: true })
+  const dead = path.join('making', `${spawnSync('true').pid}.other.file`)
+  const living = path.join('making', `${process.pid}.other.file`)
+  const stray = 'vectors-00.faiss'
+  for (const name of [dead, living, stray]) writeFileSync(path.join(here.dir, name), 'half')
+  const longAgo = Date.now() / 1000 - 3_600
+  utimesSync(path.join(here.dir, stray), longAgo, longAgo)
+  const index = await here.start()
+  await index.waitFor(position, 10_000)
+  expect(readdirSync(here.dir)).toEqual(['making'])
+  expect(readdirSync(path.join(here.dir, 'making'))).toEqual([path.basename(living)])
+})
 
 test('a process that is worn is replaced between searches', async () => {
   await using here = await place()

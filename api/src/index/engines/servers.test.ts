@@ -1,6 +1,6 @@
 // Two servers, each with its own index process and folder, over one database and one blob store.
 import { fork } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -123,6 +123,31 @@ test('a new server begins with what another one built, and both answer alike', a
     expect(other).toEqual(one)
   }
   expect(readdirSync(b.config.indexDir).some((name) => /\.[a-z]+\.[0-9a-f]+$/.test(name))).toBe(false)
+})
+
+test('a server whose own checkpoints are all damaged begins with the shared one, not with the tables', async () => {
+  await using place = new Place(await testDatabase())
+  const { position, query } = await fill(place)
+  const a = await place.start('a')
+  await a.index.waitFor(position, 20_000)
+  await until(async () => (await place.manifests()).length > 0, 'a shared checkpoint')
+  const right = await a.index.search(query(5))
+  const first = await place.start('b')
+  await first.index.waitFor(position, 20_000)
+  await first[Symbol.asyncDispose]()
+  for (const name of readdirSync(first.config.indexDir)) {
+    if (!/^(state|vectors)-/.test(name)) continue
+    const file = path.join(first.config.indexDir, name)
+    const bytes = readFileSync(file)
+    bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1)
+    writeFileSync(file, bytes)
+  }
+  // From the tables nothing could be had.
+  await place.db.pool.query('ALTER TABLE passages RENAME TO passages_away')
+  const b = await place.start('b')
+  await b.index.waitFor(position, 20_000)
+  expect(b.said.join()).toContain('took a shared checkpoint')
+  expect(await b.index.search(query(5))).toEqual(right)
 })
 
 test('a builder that is killed at any moment leaves only checkpoints that are whole', async () => {

@@ -5,7 +5,9 @@ import path from 'node:path'
 import type { Logger } from 'pino'
 import { awsEnvironment, type Config, childEnvironment, compileCache, deriveKey } from '../../config.ts'
 import type { Pool } from '../../database/pool.ts'
-import type { Outcome, Task } from './messages.ts'
+import type { FetchOptions } from './fetch.ts'
+import type { Outcome, Progress, Task } from './messages.ts'
+import { Patience } from './patience.ts'
 import { cutByOwn } from './publish.ts'
 import { releaseTerm } from './term.ts'
 
@@ -14,43 +16,69 @@ const AGAIN_MS = 30_000
 const STOP_MS = 5_000
 
 export interface Courier {
-  /** Before the index is loaded. @returns names of files whose hash is known. Never rejects: it is logged, and done without. */
-  fetch(): Promise<readonly string[]>
+  /**
+   * Before the index is loaded. `whole`: because the checkpoints that are here turned out to be damaged.
+   * @returns names of files whose hash is known; none when no checkpoint was brought. Never rejects: it is logged, and
+   * done without.
+   */
+  fetch(options?: FetchOptions): Promise<readonly string[]>
   /** There is a new checkpoint in the local folder. Returns at once; what fails is tried again. */
   publish(): void
   close(): Promise<void>
 }
 
-export function createCourier(config: Config, pool: Pool, log: Logger): Courier {
+export interface CourierOptions {
+  /** Milliseconds that a fetch may take for nothing. Default 60,000. */
+  readonly graceMs?: number
+}
+
+export function createCourier(
+  config: Config,
+  pool: Pool,
+  log: Logger,
+  options: CourierOptions = {},
+): Courier {
   const macKey = deriveKey(config, 'checkpoint')
   const owner = randomUUID()
   const { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release } = config
   const told = { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release }
   const stop = new AbortController()
-  let child: ChildProcess | null = null
+  const errands = new Map<ChildProcess, Promise<Outcome>>()
   let running: Promise<void> | null = null
   let due = false
   let again: NodeJS.Timeout | undefined
 
   function send(errand: Task['errand']): Promise<Outcome> {
-    return new Promise((resolve) => {
-      const started = fork(PROGRAM, [], {
-        serialization: 'advanced',
-        env: childEnvironment({ ...compileCache(), ...awsEnvironment() }),
-        execArgv: [],
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      })
-      child = started
-      const settle = (outcome: Outcome) => {
-        if (child === started) child = null
-        resolve(outcome)
-      }
-      started.on('message', (outcome: Outcome) => settle(outcome))
-      started.on('error', (err) => settle({ kind: 'failed', reason: err.name }))
-      started.on('exit', (code, signal) => settle({ kind: 'failed', reason: `${code ?? signal}` }))
-      const task: Task = { config: told, macKey, errand }
-      started.send(task, () => {})
+    const child = fork(PROGRAM, [], {
+      serialization: 'advanced',
+      env: childEnvironment({ ...compileCache(), ...awsEnvironment() }),
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
+    const patience = errand.kind === 'fetch' ? endWhenSlow(child) : null
+    const outcome = new Promise<Outcome>((resolve) => {
+      child.on('message', (message: Outcome | Progress) => {
+        if (message.kind === 'progress') patience?.received(message.bytes)
+        else resolve(message)
+      })
+      child.on('error', (err) => resolve({ kind: 'failed', reason: err.name }))
+      child.on('exit', (code, signal) => resolve({ kind: 'failed', reason: `${code ?? signal}` }))
+    }).finally(() => {
+      patience?.ends()
+      errands.delete(child)
+    })
+    errands.set(child, outcome)
+    const task: Task = { config: told, macKey, errand }
+    child.send(task, () => {})
+    return outcome
+  }
+
+  /** What it has fetched by then is swept away (../making.ts), and the index does without. */
+  function endWhenSlow(child: ChildProcess): Patience {
+    return new Patience((bytes) => {
+      log.warn({ bytes }, 'fetching a shared checkpoint takes too long and is given up')
+      child.kill('SIGKILL')
+    }, options.graceMs)
   }
 
   async function publish(): Promise<void> {
@@ -84,9 +112,9 @@ export function createCourier(config: Config, pool: Pool, log: Logger): Courier 
   }
 
   return {
-    async fetch() {
-      if (!config.sharedCheckpoints) return []
-      const outcome = await send({ kind: 'fetch' })
+    async fetch({ whole } = { whole: false }) {
+      if (!config.sharedCheckpoints || stop.signal.aborted) return []
+      const outcome = await send({ kind: 'fetch', whole })
       if (outcome.kind === 'failed')
         log.warn({ reason: outcome.reason }, 'starting without a shared checkpoint')
       if (outcome.kind !== 'fetched' || outcome.fetched === null) return []
@@ -97,10 +125,11 @@ export function createCourier(config: Config, pool: Pool, log: Logger): Courier 
     async close() {
       stop.abort(new Error('the server is stopping'))
       clearTimeout(again)
-      const last = child
-      last?.send('stop', () => {})
-      const timer = setTimeout(() => last?.kill('SIGKILL'), STOP_MS)
-      await running
+      for (const child of errands.keys()) child.send('stop', () => {})
+      const timer = setTimeout(() => {
+        for (const child of errands.keys()) child.kill('SIGKILL')
+      }, STOP_MS)
+      await Promise.all([running, ...errands.values()])
       clearTimeout(timer)
       await releaseTerm(pool, owner).catch((err: unknown) =>
         log.debug({ err }, 'the lease was not given back'),

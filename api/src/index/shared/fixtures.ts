@@ -1,5 +1,5 @@
 // For tests: servers' index folders beside one database and one store, without processes.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pino } from 'pino'
@@ -16,6 +16,18 @@ import { cutByOwn, type Published, publishCheckpoint } from './publish.ts'
 import type { CheckpointStore } from './shared.ts'
 
 export const MAC_KEY = Buffer.alloc(32, 7)
+
+/** The store, but for what `changes` do. */
+export function altered(store: CheckpointStore, changes: Partial<CheckpointStore>): CheckpointStore {
+  return {
+    put: (...args) => store.put(...args),
+    get: (...args) => store.get(...args),
+    delete: (...args) => store.delete(...args),
+    list: (...args) => store.list(...args),
+    check: () => store.check(),
+    ...changes,
+  }
+}
 
 export class FixtureServer {
   readonly dir: string
@@ -48,8 +60,19 @@ export class FixtureServer {
     return cutByOwn({ ...this.#deps(new AbortController().signal), owner: this.owner })
   }
 
-  fetch(store: CheckpointStore = this.#place.store): Promise<Fetched | null> {
-    return fetchCheckpoint({ ...this.#deps(new AbortController().signal), store })
+  /** `whole`: what is here does not count. */
+  fetch(
+    store: CheckpointStore = this.#place.store,
+    { whole = false, received = (_: number) => {} } = {},
+  ): Promise<Fetched | null> {
+    return fetchCheckpoint({ ...this.#deps(new AbortController().signal), store, received }, { whole })
+  }
+
+  /** Names in the folder and those below it. */
+  files(): string[] {
+    return readdirSync(this.dir, { recursive: true, withFileTypes: true }).flatMap((entry) =>
+      entry.isFile() ? entry.name : [],
+    )
   }
 
   /** Position and texts' ids of what would be loaded; null when there is nothing whole. */

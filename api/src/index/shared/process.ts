@@ -4,10 +4,11 @@ import { createPool } from '../../database/pool.ts'
 import { createLog } from '../../log.ts'
 import { openBlobStore } from '../../storage/open.ts'
 import { fetchCheckpoint } from './fetch.ts'
-import type { Outcome, Task } from './messages.ts'
+import type { Outcome, Progress, Task } from './messages.ts'
 import { publishCheckpoint } from './publish.ts'
 
 const NICENESS = 10
+const PROGRESS_BYTES = 256 * 1024
 
 async function run({ config, macKey, errand }: Task, signal: AbortSignal): Promise<Outcome> {
   const log = createLog(config, 'courier')
@@ -15,7 +16,10 @@ async function run({ config, macKey, errand }: Task, signal: AbortSignal): Promi
   try {
     const store = await openBlobStore(config)
     const deps = { pool, store, macKey: Buffer.from(macKey), dir: config.indexDir, log, signal }
-    if (errand.kind === 'fetch') return { kind: 'fetched', fetched: await fetchCheckpoint(deps) }
+    if (errand.kind === 'fetch') {
+      const fetched = await fetchCheckpoint({ ...deps, received: progress() }, errand)
+      return { kind: 'fetched', fetched }
+    }
     // Nobody waits for it. A fetch is what a whole server waits for.
     os.setPriority(NICENESS)
     return { kind: 'published', published: await publishCheckpoint({ ...deps, owner: errand.owner }) }
@@ -24,6 +28,18 @@ async function run({ config, macKey, errand }: Task, signal: AbortSignal): Promi
     return { kind: 'failed', reason: err instanceof Error ? err.name : 'error' }
   } finally {
     await pool.end()
+  }
+}
+
+/** Told of every piece, it says so every 256 kB. */
+function progress(): (bytes: number) => void {
+  let [bytes, said] = [0, 0]
+  return (more) => {
+    bytes += more
+    if (bytes - said < PROGRESS_BYTES) return
+    said = bytes
+    const message: Progress = { kind: 'progress', bytes }
+    process.send?.(message, undefined, {}, () => {})
   }
 }
 

@@ -13,6 +13,7 @@ import {
   type CheckpointStore,
   isConflict,
   listManifests,
+  type ManifestName,
   manifestKey,
   openManifest,
   type SharedManifest,
@@ -20,7 +21,7 @@ import {
   Unusable,
 } from './shared.ts'
 import { storeFiles } from './store-files.ts'
-import { renewTerm, takeTerm } from './term.ts'
+import { newestKnown, renewTerm, takeTerm } from './term.ts'
 
 /** The newest and, should one of its bytes be bad, the one before. */
 const KEPT = 2
@@ -68,18 +69,22 @@ async function publish(
   term: number,
 ): Promise<Published> {
   const { seq } = manifest.position
-  const [before] = await usable(deps, term, 1)
+  const [before] = (await survey(deps, term, 1)).usable
   const newer = before === undefined || before.checkpoint.position.seq < seq
   if (newer) {
-    await storeFiles(deps, dir, [manifest.state, ...manifest.segments], term)
+    const files = [manifest.state, ...manifest.segments]
+    // Where not even a manifest could be read, it says nothing of a file that it can not be.
+    await storeFiles({ ...deps, readable: before !== undefined }, dir, files, term)
     // Asked once more at the last moment. Should it be lost right after, the manifest names nothing but files of this
     // term, which only a later one removes, and is as true as ever.
     if (!(await renewTerm(deps.pool, deps.owner, term))) throw new Error(`term ${term} is over`)
     await putManifest(deps, { term, builtAt: new Date().toISOString(), checkpoint: manifest })
   }
-  const kept = await usable(deps, term, KEPT)
-  await clean(deps.store, term, kept)
-  await cut(deps, kept.at(-1)?.checkpoint.position.seq ?? 0)
+  const { usable, unknown } = await survey(deps, term, KEPT)
+  if (usable.length === 0) throw new Error('no shared checkpoint can be read, not even what was just stored')
+  await clean(deps, term, { kept: usable, unknown })
+  const positions = [...usable.map(({ checkpoint }) => checkpoint.position), ...unknown]
+  await cut(deps, Math.min(...positions.map((position) => position.seq)))
   return newer ? 'published' : 'nothing'
 }
 
@@ -90,30 +95,42 @@ async function putManifest({ store, macKey, signal }: PublishDeps, manifest: Omi
     await put()
   } catch (error) {
     if (!isConflict(error)) throw error
-    // Of a time that a restored database has forgotten, terms included: it was not usable, or we would not be here.
+    // Of a time that a restored database has forgotten, terms included: it was not usable, or we would not be here. Or it
+    // could not be asked for; then ours, of the same term and position, is as good.
     await store.delete(key)
     await put()
   }
 }
 
-/** The newest manifests that continue in this database's log. A later term's are none of this builder's business. */
-async function usable(deps: PublishDeps, term: number, most: number): Promise<SharedManifest[]> {
-  const found: SharedManifest[] = []
-  for (const name of await listManifests(deps.store)) {
-    if (found.length === most) break
-    if (name.term > term) continue
+/**
+ * The newest manifests that continue in this database's log, at most so many; and those among them that can not be asked
+ * for just now, which is no reason to give up a checkpoint: only what was read and is wrong. Neither keeps a new one
+ * from being stored. A later term's are none of this builder's business.
+ */
+async function survey(
+  { pool, store, macKey, log, signal }: PublishDeps,
+  term: number,
+  most: number,
+): Promise<{ usable: SharedManifest[]; unknown: ManifestName[] }> {
+  const usable: SharedManifest[] = []
+  const unknown: ManifestName[] = []
+  const names = await listManifests(store)
+  const end = (await newestKnown(pool)).seq
+  for (const name of names) {
+    if (usable.length === most) break
+    if (name.term > term || name.seq > end) continue
     try {
-      const manifest = await openManifest(deps.store, name, deps.macKey)
+      const manifest = await openManifest(store, name, macKey)
       const { position } = manifest.checkpoint
-      checkHistory(position, await readLog(deps.pool, position.seq))
-      found.push(manifest)
+      checkHistory(position, await readLog(pool, position.seq))
+      usable.push(manifest)
     } catch (error) {
-      // What could not be asked is no reason to give up a checkpoint: only what was read and is wrong.
-      if (!(error instanceof Unusable || error instanceof HistoryChanged)) throw error
-      deps.log.warn({ err: error, key: name.key }, 'this shared checkpoint can not be used')
+      signal.throwIfAborted()
+      log.warn({ err: error, key: name.key }, 'this shared checkpoint can not be used')
+      if (!(error instanceof Unusable || error instanceof HistoryChanged)) unknown.push(name)
     }
   }
-  return found
+  return { usable, unknown }
 }
 
 async function cut({ pool, log }: Pick<PublishDeps, 'pool' | 'log'>, seq: number): Promise<void> {

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { SharedPlace } from './fixtures.ts'
-import { type CheckpointStore, fileKey, listManifests, openManifest, Unusable } from './shared.ts'
+import { altered, SharedPlace } from './fixtures.ts'
+import { fileKey, listManifests, manifestKey, openManifest, Unusable } from './shared.ts'
 import { releaseTerm, renewTerm, takeTerm } from './term.ts'
 
 const flip = (file: string, at = 0.5) => {
@@ -79,7 +79,8 @@ describe('a shared checkpoint', () => {
     const [name] = await listManifests(place.store)
     if (name === undefined) throw new Error('no manifest')
     await expect(openManifest(place.store, name, Buffer.alloc(32, 8))).rejects.toThrow(Unusable)
-    const renamed = 'index/manifests/0000000000000099-0000000001.json'
+    await place.document()
+    const renamed = manifestKey({ seq: seq + 1, term: 1 })
     await place.store.put(renamed, Readable.from([readFileSync(place.file(name.key))]))
     const b = place.server('b')
     expect((await b.fetch())?.seq).toBe(seq)
@@ -157,7 +158,7 @@ describe('one builder at a time', () => {
     // While a's second file is on its way, its lease ends, and b builds.
     let stored = 0
     let seq = 0
-    const slow: CheckpointStore = {
+    const slow = altered(place.store, {
       put: async (...args) => {
         const put = await place.store.put(...args)
         if (++stored === 2) {
@@ -167,10 +168,7 @@ describe('one builder at a time', () => {
         }
         return put
       },
-      get: (...args) => place.store.get(...args),
-      delete: (...args) => place.store.delete(...args),
-      list: (...args) => place.store.list(...args),
-    }
+    })
     await expect(a.publish(slow)).rejects.toThrow('term 1 is over')
     const c = place.server('c')
     expect((await c.fetch())?.seq).toBe(seq)
@@ -189,10 +187,7 @@ describe('one builder at a time', () => {
     await a.checkpoint()
     let seq = 0
     let lists = 0
-    const slow: CheckpointStore = {
-      put: (...args) => place.store.put(...args),
-      get: (...args) => place.store.get(...args),
-      delete: (...args) => place.store.delete(...args),
+    const slow = altered(place.store, {
       async *list(prefix) {
         // The fourth is the first of clearing up: all of its own is stored by then.
         if (++lists === 4) {
@@ -203,7 +198,7 @@ describe('one builder at a time', () => {
         }
         yield* place.store.list(prefix)
       },
-    }
+    })
     await a.publish(slow)
     expect(seq).toBeGreaterThan(0)
     const c = place.server('c')
@@ -218,12 +213,9 @@ describe('one builder at a time', () => {
     await a.checkpoint()
     for (const failing of [1, 2, 3]) {
       let puts = 0
-      const broken: CheckpointStore = {
+      const broken = altered(place.store, {
         put: (...args) => (++puts === failing ? Promise.reject(new Error('gone')) : place.store.put(...args)),
-        get: (...args) => place.store.get(...args),
-        delete: (...args) => place.store.delete(...args),
-        list: (...args) => place.store.list(...args),
-      }
+      })
       // Each time with other files.
       await a.checkpoint()
       // What the first try stored counts: a try that has less to store fails at nothing.

@@ -11,7 +11,7 @@ import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { z } from 'zod'
 import { AppError } from '../../errors.ts'
-import type { BlobStore } from '../../storage/port.ts'
+import { type BlobStore, StorageRefuses } from '../../storage/port.ts'
 import { type ManifestFile, manifestSchema } from '../checkpoint/checkpoint.ts'
 
 const FORMAT = 1
@@ -20,7 +20,7 @@ const MANIFESTS = 'index/manifests/'
 const MOST_BYTES = 4 * 1024 * 1024
 
 /** What is asked of a blob store. */
-export type CheckpointStore = Pick<BlobStore, 'put' | 'get' | 'delete' | 'list'>
+export type CheckpointStore = Pick<BlobStore, 'put' | 'get' | 'delete' | 'list' | 'check'>
 
 const schema = z.object({
   format: z.literal(FORMAT),
@@ -101,7 +101,7 @@ export async function openManifest(
   return parsed.data
 }
 
-/** @throws Unusable when it is gone */
+/** @throws Unusable when it is gone, or a store that answers gives everything but this */
 export async function read(
   store: CheckpointStore,
   key: string,
@@ -111,7 +111,9 @@ export async function read(
     return await store.get(key, range)
   } catch (error) {
     if (error instanceof AppError && error.code === 'NOT_FOUND') throw new Unusable(`${key} is gone`)
-    throw error
+    if (!(error instanceof StorageRefuses)) throw error
+    await store.check()
+    throw new Unusable(`${key} is there but can not be read`, { cause: error })
   }
 }
 

@@ -31,6 +31,19 @@ export async function renewTerm(db: Queryable, owner: string, term: number): Pro
   return rowCount === 1
 }
 
+/**
+ * The newest term, and the log's end. What was stored under a greater number of either, and listed before this was asked,
+ * is not of this database, or of a time that it has forgotten.
+ */
+export async function newestKnown(db: Queryable): Promise<{ readonly term: number; readonly seq: number }> {
+  const { rows } = await db.query<{ term: string; seq: string }>(
+    'SELECT b.term, h.seq FROM index_builder b, index_head h WHERE b.id = 1 AND h.id = 1',
+  )
+  const [row] = rows
+  if (row === undefined) throw new Error('index_builder or index_head has no row: the migrations did not run')
+  return { term: Number(row.term), seq: Number(row.seq) }
+}
+
 /** Ends the lease, so that another server need not wait it out. */
 export async function releaseTerm(db: Queryable, owner: string): Promise<void> {
   await db.query('UPDATE index_builder SET lease_until = clock_timestamp() WHERE id = 1 AND owner = $1', [

@@ -3,9 +3,11 @@
 // A number's owner is the place of its passage, or NOBODY: before its document's vectors are published, and after
 // the passage got another vector. Whether the passage is alive is for passages.ts to say.
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { open, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import { Growing } from '../growing.ts'
+import { newFile, settle } from '../making.ts'
 import { dot, type VectorEngine, type VectorSegment } from './port.ts'
 import { segmentHeader } from './segment-file.ts'
 
@@ -16,8 +18,9 @@ const CHUNK = 1_024
 export const SEAL_AT = 2 * CHUNK
 
 export interface SealedVectors {
-  /** In the index's folder. */
-  readonly file: string
+  /** In the index's folder; null as long as no checkpoint was to have it, and nobody but this process knows of it. */
+  readonly name: string | null
+  readonly path: string
   readonly first: number
   readonly segment: VectorSegment
 }
@@ -40,9 +43,10 @@ export class VectorStore {
     this.dimensions = dimensions
     this.owner = new Growing(Uint32Array, saved?.owner)
     this.#scratch = new Float32Array(dimensions)
-    for (const file of saved?.files ?? []) {
-      const segment = engine.open(path.join(saved?.dir ?? '', file), dimensions)
-      this.segments.push({ file, first: this.#tailFirst, segment })
+    for (const name of saved?.files ?? []) {
+      const file = path.join(saved?.dir ?? '', name)
+      const segment = engine.open(file, dimensions)
+      this.segments.push({ name, path: file, first: this.#tailFirst, segment })
       this.#tailFirst += segment.count
     }
     if (this.#tailFirst !== this.owner.length) {
@@ -125,11 +129,17 @@ export class VectorStore {
   async seal(dir: string): Promise<void> {
     const chunks = this.#tail.slice(0, Math.floor(this.tail.count / CHUNK))
     if (chunks.length === 0) return
-    const file = segmentName()
-    const segment = await this.#writeAndOpen(path.join(dir, file), chunks)
-    this.segments.push({ file, first: this.#tailFirst, segment })
+    const file = await newFile(dir)
+    const segment = await this.#writeAndOpen(file, chunks)
+    this.segments.push({ name: null, path: file, first: this.#tailFirst, segment })
     this.#tail = this.#tail.slice(chunks.length)
     this.#tailFirst += segment.count
+  }
+
+  /** Gives a sealed segment a name, for a manifest to say. */
+  async settle(sealed: SealedVectors, dir: string, name: string): Promise<void> {
+    await settle(sealed.path, dir, name)
+    this.segments[this.segments.indexOf(sealed)] = { ...sealed, name, path: path.join(dir, name) }
   }
 
   /** Leaves nothing behind when the disk is full. */
@@ -147,8 +157,16 @@ export class VectorStore {
     }
   }
 
+  /** What no checkpoint was to have goes with it. */
   close(): void {
-    for (const { segment } of this.segments) segment.close()
+    for (const { name, path: file, segment } of this.segments) {
+      segment.close()
+      try {
+        if (name === null) rmSync(file, { force: true })
+      } catch {
+        // whoever comes after this process removes it
+      }
+    }
   }
 }
 

@@ -1,0 +1,68 @@
+import { fork } from 'node:child_process'
+import path from 'node:path'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { type Config, childEnvironment, deriveKey } from '../../config.ts'
+import { openBlobStore } from '../../storage/open.ts'
+import { createCourier } from './courier.ts'
+import { type FixtureServer, SharedPlace } from './fixtures.ts'
+import type { Outcome, Progress, Task } from './messages.ts'
+import { publishCheckpoint } from './publish.ts'
+
+function configOf(place: SharedPlace, { dir }: FixtureServer): Config {
+  return place.db.config(place.home, { INDEX_CHECKPOINTS: 'shared', INDEX_DIR: dir })
+}
+
+test('a fetch that gets nowhere is given up, and the server starts without', async () => {
+  await using place = await SharedPlace.open()
+  const said: string[] = []
+  const log = pino({ level: 'info' }, { write: (line) => void said.push(line) })
+  const server = place.server('a')
+  const courier = createCourier(configOf(place, server), place.db.pool, log, { graceMs: 500 })
+  const migration = await place.db.pool.connect()
+  try {
+    // As a store that brings a byte now and then: it could wait here for hours.
+    await migration.query('BEGIN; LOCK TABLE generations IN ACCESS EXCLUSIVE MODE')
+    expect(await courier.fetch()).toEqual([])
+    expect(said.join()).toContain('takes too long')
+    await migration.query('ROLLBACK')
+  } finally {
+    migration.release()
+    await courier.close()
+  }
+})
+
+test('whoever fetches says how far it has come', async () => {
+  await using place = await SharedPlace.open()
+  const [a, b] = [place.server('a'), place.server('b')]
+  const config = configOf(place, b)
+  // Words that are of one passage each make a checkpoint large.
+  const texts = Array.from({ length: 4_000 }, (_, i) => ({
+    text: `bullace${i} in orchard${i}`,
+    vector: [1, i],
+  }))
+  await place.library.publish(await place.library.document(await place.library.collection()), texts)
+  await a.checkpoint()
+  const macKey = deriveKey(config, 'checkpoint')
+  const log = pino({ enabled: false })
+  const { signal } = new AbortController()
+  const store = await openBlobStore(config)
+  await publishCheckpoint({ pool: place.db.pool, store, macKey, dir: a.dir, owner: 'a', log, signal })
+  const { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release } = config
+  const task: Task = {
+    config: { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release },
+    macKey,
+    errand: { kind: 'fetch', whole: false },
+  }
+  const said: (Outcome | Progress)[] = []
+  const child = fork(path.join(import.meta.dirname, 'process.ts'), [], {
+    ...{ serialization: 'advanced', env: childEnvironment(), execArgv: [] },
+  })
+  await new Promise((resolve) => {
+    child.on('message', (message: Outcome | Progress) => said.push(message))
+    child.on('exit', resolve)
+    child.send(task)
+  })
+  expect(said[0]?.kind).toBe('progress')
+  expect(said.at(-1)?.kind).toBe('fetched')
+})
