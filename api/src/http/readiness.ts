@@ -2,7 +2,7 @@
 // every server, and taking them all out would help nobody. The database, storage and models are reported, not judged.
 import type { Config } from '../config.ts'
 import { missingMigrations } from '../database/migrate.ts'
-import type { Pool } from '../database/pool.ts'
+import { type Pool, within } from '../database/pool.ts'
 import type { Replica, ReplicaStatus } from '../database/replica.ts'
 import type { Index } from '../index/port.ts'
 import type { Embedders } from '../models/embedders.ts'
@@ -60,10 +60,13 @@ export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
           const missing = migrated ? [] : await missingMigrations(pool)
           migrated = missing.length === 0
           if (!migrated) return { missing, headSeq: 0 }
-          const { rows } = await pool.query<{ seq: string }>({
-            name: 'readiness-head',
-            text: 'SELECT seq FROM index_head WHERE id = 1',
-          })
+          // Asked every few seconds, it would take one connection after the other of a database that says nothing.
+          const { rows } = await pool.query<{ seq: string }>(
+            within(PATIENCE_MS, {
+              name: 'readiness-head',
+              text: 'SELECT seq FROM index_head WHERE id = 1',
+            }),
+          )
           return { missing, headSeq: Number(rows[0]?.seq ?? 0) }
         })(),
       )

@@ -3,7 +3,8 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { createListener, createPool, type Pool, type Queryable } from '../database/pool.ts'
+import { goodbye, lossOf } from '../database/loss.ts'
+import { BRIEF_MS, createListener, createPool, type Pool, type Queryable, within } from '../database/pool.ts'
 import { RebuildNeeded } from './apply.ts'
 import type { ManifestFile } from './checkpoint/checkpoint.ts'
 import { readCheckpoints } from './checkpoint/read.ts'
@@ -218,22 +219,17 @@ export class IndexService {
     while (!signal.aborted) {
       const client = createListener(this.#options.config, 'terrace-index-listen')
       try {
-        const lost = new Promise<void>((resolve) => {
-          client.on('error', () => resolve())
-          client.on('end', () => resolve())
-          signal.addEventListener('abort', () => resolve(), { once: true })
-        })
         client.on('notification', () => this.#tail?.wake())
         await client.connect()
-        await client.query(`LISTEN ${LOG_CHANNEL}`)
+        await client.query(within(BRIEF_MS, { text: `LISTEN ${LOG_CHANNEL}` }))
         // The connection before may have ended with its server: this one may be another.
         await this.#noticeServer(client)
         this.#tail?.wake()
-        await lost
+        await lossOf(client, signal)
       } catch {
         // the tail's own reading says what is wrong
       }
-      await client.end().catch(() => {})
+      await goodbye(client)
       await sleep(1_000, undefined, { signal }).catch(() => {})
     }
   }
