@@ -136,7 +136,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
   fastify.addHook('onSend', async (request, reply) => {
     if (request.method !== 'PUT') return
     const reads = createReads(services.pool, services.replica, undefined)
-    await reads.wrotePrimary()
+    await reads.sawPrimary()
     reply.headers(seenHeader(reads))
   })
   const onError = (failed: { error: TRPCError; path: string | undefined; ctx: Context | undefined }) => {

@@ -134,8 +134,7 @@ function requireViewer(viewer: Viewer | null): Viewer {
 const onPrimary = guarded.use(async ({ ctx, type, next }) => {
   const result = await next()
   // Also when it failed: what it had committed before stays.
-  if (type === 'mutation') await ctx.reads.wrotePrimary()
-  else if (type === 'query') await ctx.reads.sawPrimary()
+  if (type === 'mutation' || type === 'query') await ctx.reads.sawPrimary()
   return result
 })
 
