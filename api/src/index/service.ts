@@ -53,6 +53,7 @@ export class IndexService {
   #serving = false
   #ready = false
   #caughtUpAt: number | null = null
+  #busyMs = 0
   #reportDue = false
   #finished: Promise<unknown> = Promise.resolve()
 
@@ -129,6 +130,7 @@ export class IndexService {
       // What was applied is not what the database says: better no answer than one from another history.
       this.#ready = false
       this.#caughtUpAt = null
+      this.#busyMs = 0
       this.#state = null
       this.#maintenance = null
       this.#report()
@@ -147,11 +149,16 @@ export class IndexService {
       session: this.#options.session,
       // Whatever it holds: of a generation that comes back, documents that were published meanwhile would be missing.
       switched: () => maintenance.supersede(),
-      caughtUp: (at: number) => {
+      caughtUp: (at: number, busyMs: number) => {
         if (!this.#ready)
           log.info({ seq: state.position.seq, passages: state.passages.live }, 'the index is ready')
         this.#ready = true
         this.#caughtUpAt = at
+        this.#busyMs = busyMs
+        this.#report()
+      },
+      progress: (busyMs: number) => {
+        this.#busyMs = busyMs
         this.#report()
       },
     }
@@ -244,6 +251,7 @@ export class IndexService {
         ready: this.#ready,
         position: this.#state?.position ?? null,
         caughtUpAt: this.#caughtUpAt,
+        busyMs: this.#busyMs,
         passages: this.#state?.passages.live ?? 0,
         vectors: this.#state?.passages.liveVectors ?? 0,
         generation: this.#state?.generation?.id ?? null,
