@@ -25,8 +25,10 @@ import { createSessions, type Sessions } from './people/sessions.ts'
 import { openBlobStore } from './storage/open.ts'
 import type { BlobStore } from './storage/port.ts'
 
-/** The longest statement here removes a purged document's pages, tens of thousands of them. */
-const STATEMENT_MS = 5 * 60_000
+/** Below the 120 s after which a load balancer cuts the request: nobody would hear of what takes longer. */
+const STATEMENT_MS = 100_000
+/** Nobody waits for it. The longest statement removes a purged document's pages, tens of thousands of them. */
+const PURGE_STATEMENT_MS = 5 * 60_000
 
 export interface Services {
   readonly config: Config
@@ -107,7 +109,14 @@ export async function startServices(
   const index = await indexing
   const embedders = await embedding
   const jobs = await working
-  const purge = await startPurge({ pool, blobs, jobs, log })
+  const purging = createPool(config, {
+    name: 'terrace-api-purge',
+    max: 2,
+    statementMs: PURGE_STATEMENT_MS,
+    onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
+  })
+  stack.defer(() => purging.end())
+  const purge = await startPurge({ pool: purging, blobs, jobs, log })
   stack.defer(() => purge.stop())
   const events = await createEvents(config, pool, log)
   stack.defer(() => events.stop())

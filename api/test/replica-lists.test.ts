@@ -147,3 +147,11 @@ test('readiness tells of the replica, and does not depend on it', async () => {
   await postgres.replica.start()
   await expect.poll(ready).toEqual([200, 'ok'])
 })
+
+test('no statement of a request outlives it: a load balancer cuts it after two minutes', async () => {
+  const { rows } = await server.services.pool.query<{ ms: number }>(
+    "SELECT setting::int AS ms FROM pg_settings WHERE name = 'statement_timeout'",
+  )
+  expect(rows[0]?.ms).toBeGreaterThan(0)
+  expect(rows[0]?.ms).toBeLessThan(120_000)
+})

@@ -84,10 +84,13 @@ export class ReplicatedPostgres implements AsyncDisposable {
     while ((await this.#onReplica(`pg_last_wal_replay_lsn() >= '${row?.lsn}'`)) !== 'true') await sleep(10)
   }
 
-  /** Makes the replica a primary of its own, where the address leads from now on. */
-  async promote(): Promise<void> {
+  /**
+   * Makes the replica a primary of its own, where the address leads from now on. Connections to the old one are cut; with
+   * `cut: false` they are left as they are, which is what clients have of a machine that dies.
+   */
+  async promote({ cut = true } = {}): Promise<void> {
     await this.replica.query('SELECT pg_promote(true, 60)')
-    this.#address.pointTo(this.replica)
+    this.#address.pointTo(this.replica, cut)
   }
 
   /** The primary as it is now. @returns a folder for `primary.restore` */
@@ -161,10 +164,9 @@ class Address {
     return new Address(server, to)
   }
 
-  /** Connections that lead elsewhere are cut. */
-  pointTo(server: PostgresServer): void {
+  pointTo(server: PostgresServer, cut: boolean): void {
     this.#port = server.port
-    for (const socket of this.#open) socket.destroy()
+    if (cut) for (const socket of this.#open) socket.destroy()
   }
 
   async close(): Promise<void> {

@@ -133,6 +133,7 @@ const NOT_LOADED: IndexStatus = {
     ready: false,
     position: null,
     behindMs: null,
+    stalledMs: null,
     passages: 0,
     vectors: 0,
     generation: null,

@@ -35,6 +35,7 @@ export function wordIndex(pool: Pool, { behind = false } = {}): Index {
       ready: true,
       position: { epoch: 'test', seq: 0 },
       behindMs: 0,
+      stalledMs: 0,
       passages: 0,
       vectors: 0,
       generation: null,

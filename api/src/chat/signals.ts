@@ -6,13 +6,13 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
-import { createListener } from '../database/pool.ts'
+import { goodbye, lossOf } from '../database/loss.ts'
+import { BRIEF_MS, createListener, within } from '../database/pool.ts'
 import { ATTEMPTS_CHANNEL } from './attempts.ts'
 
 const noticeSchema = z.union([z.object({ stop: z.uuid() }), z.object({ lapsed: z.literal(true) })])
 
 const BACK_OFF_MS = { first: 100, most: 5_000 }
-const GOODBYE_MS = 500
 
 export function listenForAttempts(
   config: Config,
@@ -31,9 +31,9 @@ export function listenForAttempts(
     })
     try {
       await listener.connect()
-      await listener.query(`LISTEN ${ATTEMPTS_CHANNEL}`)
+      await listener.query(within(BRIEF_MS, { text: `LISTEN ${ATTEMPTS_CHANNEL}` }))
     } catch (error) {
-      await listener.end().catch(() => {})
+      await goodbye(listener)
       throw error
     }
     return listener
@@ -48,9 +48,8 @@ export function listenForAttempts(
       try {
         const client = await connect()
         wait = BACK_OFF_MS.first
-        await lost(client, stopping.signal)
-        // A connection that died without a word does not answer its goodbye either.
-        await Promise.race([client.end().catch(() => {}), sleep(GOODBYE_MS, undefined, { ref: false })])
+        await lossOf(client, stopping.signal)
+        await goodbye(client)
       } catch (error) {
         log.warn({ err: error }, 'the channel of answers is not connected')
       }
@@ -65,16 +64,6 @@ export function listenForAttempts(
       await kept
     },
   }
-}
-
-/** Resolves when the connection is lost, or is not wanted any more. */
-function lost(client: pg.Client, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    client.once('end', resolve)
-    client.on('error', () => resolve())
-  })
 }
 
 function parse(payload: string | undefined): unknown {

@@ -1,6 +1,8 @@
 // The one place that opens connections to PostgreSQL: Prisma, pg-boss, LISTEN and plain SQL all use its pools.
 // Connections always have a connect time-out (pg's default is to wait for ever) and an application name.
 // A pool that loses an idle connection logs it and goes on; the next query opens another.
+// A server that vanishes without a word (its machine died, a network swallows every packet) is found out twice: on a
+// connection that waits by the kernel's own questions, on one that was asked something by the limit of the statement.
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Config } from '../config.ts'
@@ -35,12 +37,28 @@ function connection(config: DatabaseConfig, name: string): pg.ClientConfig {
     application_name: name,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
+    // The system's own default is two hours. From here on Node asks every second, ten times.
+    keepAliveInitialDelayMillis: 10_000,
     ...(config.databaseCa === undefined ? {} : { ssl: { ca: config.databaseCa } }),
   }
 }
 
 /** Between the server's end of a statement and ours. */
 const SILENCE_MS = 500
+
+/** For a statement that takes milliseconds, on a database that has much else to do. */
+export const BRIEF_MS = 5_000
+
+/**
+ * The same query, given up `ms` milliseconds after it was sent, whatever the pool allows. A pool closes that connection.
+ * A client of one's own has to be ended: the answer may still come, and would be taken for the next query's.
+ * @throws (the query) Error 'Query read timeout'
+ */
+export function within(ms: number, query: pg.QueryConfig): pg.QueryConfig {
+  // pg takes it; its types don't say so.
+  const limited: pg.QueryConfig & { readonly query_timeout: number } = { ...query, query_timeout: ms }
+  return limited
+}
 
 /** A pool on the primary. */
 export function createPool(config: DatabaseConfig, options: PoolOptions): Pool {
@@ -101,7 +119,8 @@ async function runOnce<T>(pool: Pool, work: (client: pg.PoolClient) => Promise<T
   const client = await pool.connect()
   let broken = false
   try {
-    await client.query('BEGIN')
+    // What a connection that died while it was idle is asked first: nothing is lost by giving it up soon.
+    await client.query(within(Math.min(BRIEF_MS, pool.options.query_timeout ?? BRIEF_MS), { text: 'BEGIN' }))
     const result = await work(client)
     await client.query('COMMIT')
     return result

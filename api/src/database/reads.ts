@@ -14,24 +14,15 @@ export interface Lists {
 }
 
 export interface Reads extends Lists {
-  /** To be awaited after the primary was read from, before the reply. Never rejects. */
+  /** To be awaited after the primary was read from or written to, before the reply. Never rejects, and is soon over. */
   sawPrimary(): Promise<void>
-  /** The same after it was written to. */
-  wrotePrimary(): Promise<void>
   /** What the reply has to tell; null when nothing that a replica could lack was seen. */
   readonly place: WalPlace | null
 }
 
 /** Without a replica: everything is read on the primary, and there is nothing to tell. */
 export function primaryReads(pool: Queryable): Reads {
-  const nothing = async () => {}
-  return {
-    read: (work) => work(pool),
-    sawPrimary: nothing,
-    wrotePrimary: nothing,
-    place: null,
-    mayLag: false,
-  }
+  return { read: (work) => work(pool), sawPrimary: async () => {}, place: null, mayLag: false }
 }
 
 /** @param seen what the client says that it has seen */
@@ -68,11 +59,6 @@ class RequestReads implements Reads {
   }
 
   async sawPrimary(): Promise<void> {
-    const place = await this.#replica.primaryPlace().catch(() => null)
-    if (place !== null) this.#note(place)
-  }
-
-  async wrotePrimary(): Promise<void> {
     const place = await this.#replica.primaryPlace().catch(() => this.#replica.beyond())
     if (place !== null) this.#note(place)
   }

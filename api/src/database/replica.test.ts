@@ -1,9 +1,10 @@
 // Against a real streaming replica: what it may answer, and that whatever happens to it only means "ask the primary".
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { type ReplicatedPostgres, replicatedPostgres } from '../../test/replica.ts'
-import type { Queryable } from './pool.ts'
+import { slowDatabase } from '../../test/slow-database.ts'
+import { createPool, type Queryable } from './pool.ts'
 import { createReads, type Reads } from './reads.ts'
 import { Replica, type ReplicaOptions } from './replica.ts'
 import { endOfLog, primaryPlace, type WalPlace } from './wal.ts'
@@ -28,10 +29,10 @@ afterEach(async () => {
   await postgres.resumeReplay()
 })
 
-function open(options: ReplicaOptions = {}): Replica {
+function open(options: ReplicaOptions = {}, primary: Queryable = postgres.db.pool): Replica {
   const { databaseCa, databaseReplicaUrl } = postgres.db.config('/tmp/terrace-unused')
   if (databaseReplicaUrl === undefined) throw new Error('no replica')
-  return new Replica({ databaseCa, databaseReplicaUrl }, postgres.db.pool, log, { againMs: 50, ...options })
+  return new Replica({ databaseCa, databaseReplicaUrl }, primary, log, { againMs: 50, ...options })
 }
 
 /** A client's request, with what it has seen before. */
@@ -60,7 +61,7 @@ async function readAs(seen: WalPlace | null | undefined) {
 async function write(name: string, seen?: WalPlace): Promise<WalPlace> {
   const reads = request(seen)
   await postgres.db.pool.query('INSERT INTO collections (name) VALUES ($1)', [name])
-  await reads.wrotePrimary()
+  await reads.sawPrimary()
   if (reads.place === null) throw new Error('a write has a place')
   return reads.place
 }
@@ -245,10 +246,33 @@ test('who has written and can not be told how far that is reads on the primary',
   const { databaseCa, databaseReplicaUrl = '' } = postgres.db.config('/tmp/terrace-unused')
   const blind = new Replica({ databaseCa, databaseReplicaUrl }, away, log)
   const unheard = createReads(postgres.db.pool, blind, undefined)
-  await unheard.wrotePrimary()
+  await unheard.sawPrimary()
   expect(unheard.place).toBeNull()
   await blind.close()
   await reads.sawPrimary()
   expect(replica.beyond()?.wal).toBeGreaterThan((reads.place?.wal ?? Number.NaN) + 2 ** 29)
   expect((await readAs(replica.beyond())).by).toBe('primary')
+})
+
+test('a primary that says nothing holds nobody up: what they have seen is told without it, and then with it again', async () => {
+  await replica.close()
+  await using line = await slowDatabase(postgres.db.url)
+  const config = { ...postgres.db.config('/tmp/terrace-unused'), databaseUrl: line.url }
+  const primary = createPool(config, { name: 'terrace-test-line', connectMs: 500 })
+  onTestFinished(() => primary.end())
+  replica = open({}, primary)
+  await expect.poll(async () => (await readAs(undefined)).by).toBe('replica')
+  line.hold()
+  // Everybody whose request is at its end just now, also who is behind the first.
+  const all = [request(undefined), request(undefined), request(undefined)]
+  await Promise.all(all.map((reads, i) => sleep(i * 20).then(() => reads.sawPrimary())))
+  for (const { place } of all) {
+    expect(place).toEqual(replica.beyond())
+    // So their lists lack nothing that they have been shown.
+    expect((await readAs(place)).by).toBe('primary')
+  }
+  line.release()
+  const told = request(undefined)
+  await told.sawPrimary()
+  expect(told.place?.wal).toBeLessThan(replica.beyond()?.wal ?? Number.NaN)
 })

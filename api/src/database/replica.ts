@@ -112,8 +112,9 @@ export class Replica {
   }
 
   /**
-   * For who has written and can't be told how far that is, since the primary does not say: behind all that it can have
-   * written. Their lists come from the primary until it has written so much. Null when nothing is known of it.
+   * For who has written, or read on the primary, and can't be told how far that is, since it does not say: behind all
+   * that it can have written. Their lists come from the primary until it has written so much. Null when nothing is known
+   * of it.
    */
   beyond(): WalPlace | null {
     const last = this.#samples?.last

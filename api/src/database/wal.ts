@@ -1,7 +1,7 @@
 // Places in the write-ahead log: how a read on the replica knows that it misses nothing of what somebody has written or
 // seen on the primary. Bytes from the log's beginning, exact up to 2^53. Comparable within one epoch (index/epoch.ts):
 // what a promoted database writes has the numbers of what it lost.
-import type { Queryable } from './pool.ts'
+import { type Queryable, within } from './pool.ts'
 
 export interface WalPlace {
   readonly epoch: string
@@ -11,17 +11,22 @@ export interface WalPlace {
 const PAGE_BYTES = 8_192
 const LONG_HEADER_BYTES = 40
 const HEAD = 'FROM index_head WHERE id = 1'
+/** Every reply of a server waits for it, and there is something else to say when it does not come. */
+const PRIMARY_MS = 1_500
 
 /**
  * On the primary: a place behind everything that any statement before this one has seen. The place of insertion, not
  * of writing: with `synchronous_commit = off` a commit can be seen before it is written.
+ * @throws what the primary says, and after 1.5 s when it says nothing
  */
 export async function primaryPlace(db: Queryable): Promise<WalPlace> {
-  const { rows } = await db.query<{ epoch: string; written: string; inserted: string }>({
-    name: 'primary-place',
-    text: `SELECT epoch, (pg_current_wal_lsn() - '0/0')::text AS written,
-                  (pg_current_wal_insert_lsn() - '0/0')::text AS inserted ${HEAD}`,
-  })
+  const { rows } = await db.query<{ epoch: string; written: string; inserted: string }>(
+    within(PRIMARY_MS, {
+      name: 'primary-place',
+      text: `SELECT epoch, (pg_current_wal_lsn() - '0/0')::text AS written,
+                    (pg_current_wal_insert_lsn() - '0/0')::text AS inserted ${HEAD}`,
+    }),
+  )
   const [row] = rows
   if (row === undefined) throw new Error('index_head has no row: the first migration did not run')
   return { epoch: row.epoch, wal: endOfLog(Number(row.written), Number(row.inserted)) }

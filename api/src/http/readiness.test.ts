@@ -10,6 +10,7 @@ const LOADED: IndexStatus = {
   ready: true,
   position: { epoch: 'e', seq: 5 },
   behindMs: 0,
+  stalledMs: 0,
   passages: 1,
   vectors: 1,
   generation: null,
@@ -39,13 +40,19 @@ test('fails for causes of its own only', async () => {
   expect(await reasons()).toEqual(['the index is not loaded'])
 
   // Far behind counts when there is something to be behind of.
-  status.now = { ...LOADED, behindMs: BEHIND_LIMIT_MS + 5_000 }
+  const behind = (behindMs: number, stalledMs = behindMs) => ({ ...LOADED, behindMs, stalledMs })
+  status.now = behind(BEHIND_LIMIT_MS + 5_000)
   await db.pool.query('UPDATE index_head SET seq = 5')
   expect(await reasons()).toEqual([])
   await db.pool.query('UPDATE index_head SET seq = 6')
   expect(await reasons()).toEqual(['the index is 20 s behind the log'])
-  status.now = { ...LOADED, behindMs: BEHIND_LIMIT_MS - 1 }
+  status.now = behind(BEHIND_LIMIT_MS - 1)
   expect(await reasons()).toEqual([])
+  // A large document is as large for every server: all would leave at once. What they are behind is told all the same.
+  status.now = behind(40_000, BEHIND_LIMIT_MS - 1)
+  expect(await readiness.check()).toMatchObject({ ready: true, index: { behindMs: 40_000 } })
+  status.now = behind(40_000, BEHIND_LIMIT_MS + 1)
+  expect(await reasons()).toEqual(['the index is 40 s behind the log'])
 
   // The replica is reported, never failing.
   status.now = LOADED
@@ -89,7 +96,7 @@ test('a database and a storage that are away are reported, never failing', async
   await using db = await testDatabase()
   const config = { ...db.config('/nowhere'), databaseUrl: 'postgresql://postgres@127.0.0.1:1/none' }
   const pool = createPool(config, { name: 'terrace-test' })
-  const index = { status: () => ({ ...LOADED, behindMs: 100_000 }) }
+  const index = { status: () => ({ ...LOADED, behindMs: 100_000, stalledMs: 100_000 }) }
   const away = { check: () => Promise.reject(new AppError('UNAVAILABLE', { reason: 'away' })) }
   const result = await createReadiness({
     config,

@@ -2,13 +2,16 @@
 // every server, and taking them all out would help nobody. The database, storage and models are reported, not judged.
 import type { Config } from '../config.ts'
 import { missingMigrations } from '../database/migrate.ts'
-import type { Pool } from '../database/pool.ts'
+import { type Pool, within } from '../database/pool.ts'
 import type { Replica, ReplicaStatus } from '../database/replica.ts'
 import type { Index } from '../index/port.ts'
 import type { Embedders } from '../models/embedders.ts'
 import type { BlobStore } from '../storage/port.ts'
 
-/** Milliseconds. Promise P4: a server that is further behind than this leaves the target group. */
+/**
+ * Milliseconds. Promise P4: a server that is further behind than this leaves the target group. What it needs to apply a
+ * large document does not count as long as it gets on: all servers are at it, and would leave together.
+ */
 export const BEHIND_LIMIT_MS = 15_000
 const PATIENCE_MS = 2_000
 
@@ -27,6 +30,7 @@ export interface Readiness {
     readonly passages: number
     readonly vectors: number
     readonly seq: number | null
+    /** For alarms: everything counts. */
     readonly behindMs: number | null
   }
 }
@@ -60,10 +64,13 @@ export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
           const missing = migrated ? [] : await missingMigrations(pool)
           migrated = missing.length === 0
           if (!migrated) return { missing, headSeq: 0 }
-          const { rows } = await pool.query<{ seq: string }>({
-            name: 'readiness-head',
-            text: 'SELECT seq FROM index_head WHERE id = 1',
-          })
+          // Asked every few seconds, it would take one connection after the other of a database that says nothing.
+          const { rows } = await pool.query<{ seq: string }>(
+            within(PATIENCE_MS, {
+              name: 'readiness-head',
+              text: 'SELECT seq FROM index_head WHERE id = 1',
+            }),
+          )
           return { missing, headSeq: Number(rows[0]?.seq ?? 0) }
         })(),
       )
@@ -97,7 +104,7 @@ export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
       if (read !== null && read.missing.length > 0)
         reasons.push(`migrations missing: ${read.missing.join(', ')}`)
       if (!status.ready) reasons.push('the index is not loaded')
-      else if (read !== null && read.headSeq > (seq ?? 0) && (status.behindMs ?? 0) > BEHIND_LIMIT_MS)
+      else if (read !== null && read.headSeq > (seq ?? 0) && (status.stalledMs ?? 0) > BEHIND_LIMIT_MS)
         reasons.push(`the index is ${Math.round((status.behindMs ?? 0) / 1000)} s behind the log`)
       return {
         ready: reasons.length === 0,

@@ -7,7 +7,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { LIMITS } from '../../../contract/limits.ts'
 import { API_PATHS, SECONDS } from '../../../contract/ports.ts'
 import { formatPosition, POSITION_HEADER, parsePosition } from '../../../contract/position.ts'
-import { createReads, primaryReads, type Reads } from '../database/reads.ts'
+import { createReads, type Reads } from '../database/reads.ts'
 import { AppError } from '../errors.ts'
 import { type AppRouter, appRouter } from '../routers/router.ts'
 import { assertEveryProcedureHasAccess, type Context, failureOf } from '../routers/trpc.ts'
@@ -134,9 +134,10 @@ export async function createServer(services: Services): Promise<ApiServer> {
   }
   // An upload has written, and the next list has to show it.
   fastify.addHook('onSend', async (request, reply) => {
-    if (request.method !== 'PUT') return
+    const uploaded = request.method === 'PUT' && request.routeOptions.url === API_PATHS.files
+    if (!uploaded || reply.statusCode >= 300) return
     const reads = createReads(services.pool, services.replica, undefined)
-    await reads.wrotePrimary()
+    await reads.sawPrimary()
     reply.headers(seenHeader(reads))
   })
   const onError = (failed: { error: TRPCError; path: string | undefined; ctx: Context | undefined }) => {
@@ -163,7 +164,11 @@ export async function createServer(services: Services): Promise<ApiServer> {
       router: appRouter,
       maxBatchSize: BATCH_SIZE,
       createContext: ({ req, res }) => createContext(req, res),
-      responseMeta: ({ ctx }) => ({ headers: seenHeader(ctx?.reads ?? primaryReads(services.pool)) }),
+      responseMeta: ({ ctx, type, errors }) => {
+        // How much goes on here is nothing to a stranger. Who has just accepted an invitation is none any more.
+        const told = ctx != null && (ctx.viewer !== null || (type === 'mutation' && errors.length === 0))
+        return told ? { headers: seenHeader(ctx.reads) } : {}
+      },
       onError,
     } satisfies FastifyTRPCPluginOptions<AppRouter>['trpcOptions'],
   })

@@ -1,9 +1,12 @@
 // Passages, vectors and log entries as PostgreSQL has them. Read from the primary: the index follows its log.
-import type { Queryable } from '../database/pool.ts'
+// Whatever is asked here is given up soon when nothing is said to it: searches of everybody go by what comes of it.
+import { BRIEF_MS, type Queryable, within } from '../database/pool.ts'
 import type { LogRow } from './apply.ts'
 import type { Generation, PassageRow, Source, VectorRow } from './source.ts'
 
 const PORTION = 500
+/** Of rows that may have to come from a disk. To begin an entry anew costs more than to wait. */
+const PORTION_MS = 30_000
 
 export function databaseSource(db: Queryable): Source {
   return {
@@ -21,12 +24,14 @@ async function* passagesOf(db: Queryable, versionId: string): AsyncGenerator<Pas
       language: string
       heading: string
       text: string
-    }>({
-      name: 'index-passages',
-      text: `SELECT id, ordinal, language, heading, text FROM passages
-             WHERE version_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT ${PORTION}`,
-      values: [versionId, last],
-    })
+    }>(
+      within(PORTION_MS, {
+        name: 'index-passages',
+        text: `SELECT id, ordinal, language, heading, text FROM passages
+               WHERE version_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT ${PORTION}`,
+        values: [versionId, last],
+      }),
+    )
     if (rows.length > 0) yield rows.map((row) => ({ ...row, id: Number(row.id) }))
     if (rows.length < PORTION) return
     last = rows.at(-1)?.ordinal ?? last
@@ -39,13 +44,15 @@ async function* vectorsOf(
   generationId: number,
 ): AsyncGenerator<VectorRow[]> {
   for (let last = -1; ; ) {
-    const { rows } = await db.query<{ id: string; ordinal: number; vector: Buffer }>({
-      name: 'index-vectors',
-      text: `SELECT p.id, p.ordinal, v.vector FROM passages p
-             JOIN passage_vectors v ON v.passage_id = p.id AND v.generation_id = $2
-             WHERE p.version_id = $1 AND p.ordinal > $3 ORDER BY p.ordinal LIMIT ${PORTION}`,
-      values: [versionId, generationId, last],
-    })
+    const { rows } = await db.query<{ id: string; ordinal: number; vector: Buffer }>(
+      within(PORTION_MS, {
+        name: 'index-vectors',
+        text: `SELECT p.id, p.ordinal, v.vector FROM passages p
+               JOIN passage_vectors v ON v.passage_id = p.id AND v.generation_id = $2
+               WHERE p.version_id = $1 AND p.ordinal > $3 ORDER BY p.ordinal LIMIT ${PORTION}`,
+        values: [versionId, generationId, last],
+      }),
+    )
     if (rows.length > 0) yield rows.map((row) => ({ passageId: Number(row.id), vector: row.vector }))
     if (rows.length < PORTION) return
     last = rows.at(-1)?.ordinal ?? last
@@ -54,7 +61,9 @@ async function* vectorsOf(
 
 export async function activeGeneration(db: Queryable): Promise<Generation | null> {
   const { rows } = await db.query<{ id: number; dimensions: number }>(
-    "SELECT id, dimensions FROM generations WHERE state = 'active' ORDER BY id LIMIT 1",
+    within(BRIEF_MS, {
+      text: "SELECT id, dimensions FROM generations WHERE state = 'active' ORDER BY id LIMIT 1",
+    }),
   )
   return rows[0] ?? null
 }
@@ -65,8 +74,10 @@ export async function activeGeneration(db: Queryable): Promise<Generation | null
  */
 export async function switchedSince(db: Queryable, seq: number): Promise<boolean> {
   const { rows } = await db.query<{ switched: boolean }>(
-    "SELECT EXISTS (SELECT 1 FROM index_log WHERE seq > $1 AND op = 'switch-generation') AS switched",
-    [seq],
+    within(BRIEF_MS, {
+      text: "SELECT EXISTS (SELECT 1 FROM index_log WHERE seq > $1 AND op = 'switch-generation') AS switched",
+      values: [seq],
+    }),
   )
   return rows[0]?.switched === true
 }
@@ -96,17 +107,19 @@ export async function readLog(db: Queryable, after: number): Promise<LogReading>
     version_id: string | null
     generation_id: number | null
     user_id: string | null
-  }>({
-    name: 'index-log',
-    text: `SELECT h.epoch AS head_epoch, h.seq AS head_seq, own.id AS own_id, l.*
-           FROM index_head h
-           LEFT JOIN index_log own ON own.seq = $1
-           LEFT JOIN LATERAL (
-             SELECT seq, id, epoch, op, collection_key, document_key, version_id, generation_id, user_id
-             FROM index_log WHERE seq > $1 ORDER BY seq LIMIT ${LOG_PORTION}) l ON true
-           WHERE h.id = 1 ORDER BY l.seq`,
-    values: [after],
-  })
+  }>(
+    within(BRIEF_MS, {
+      name: 'index-log',
+      text: `SELECT h.epoch AS head_epoch, h.seq AS head_seq, own.id AS own_id, l.*
+             FROM index_head h
+             LEFT JOIN index_log own ON own.seq = $1
+             LEFT JOIN LATERAL (
+               SELECT seq, id, epoch, op, collection_key, document_key, version_id, generation_id, user_id
+               FROM index_log WHERE seq > $1 ORDER BY seq LIMIT ${LOG_PORTION}) l ON true
+             WHERE h.id = 1 ORDER BY l.seq`,
+      values: [after],
+    }),
+  )
   const first = rows[0]
   if (first === undefined) throw new Error('index_head has no row: the first migration did not run')
   return {

@@ -27,6 +27,8 @@ export interface IndexReport {
   readonly position: LogPosition | null
   /** Date.now() when it last had everything that the log held then. */
   readonly caughtUpAt: number | null
+  /** Milliseconds since `caughtUpAt` that went into applying what has come, up to the last portion. */
+  readonly busyMs: number
   readonly passages: number
   readonly vectors: number
   /** Id of the one that its vectors are of. */

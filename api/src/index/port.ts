@@ -76,6 +76,11 @@ export interface IndexStatus {
   readonly position: Position | null
   /** Milliseconds since this index last knew that it had everything the log held; null before that. */
   readonly behindMs: number | null
+  /**
+   * Of behindMs, what went by without anything being applied: the rest went into entries that every server has to
+   * apply, of which one with a book in it takes half a minute.
+   */
+  readonly stalledMs: number | null
   readonly passages: number
   readonly vectors: number
   /** Id of the generation that its vectors are of; null while nothing was ever embedded. */

@@ -1,8 +1,9 @@
 // The state from the tables alone, at one snapshot: every current version with its passages, vectors where they are
 // published, and the log's head as that same snapshot has it. What commits later is in the log after that head.
 
-import type { Pool, PoolClient } from 'pg'
+import type { PoolClient } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
+import { BRIEF_MS, type Pool, within } from '../database/pool.ts'
 import { DocumentWriter, VectorWriter } from './apply.ts'
 import { copyRows } from './copy-binary.ts'
 import { activeGeneration } from './database-source.ts'
@@ -21,7 +22,10 @@ const CURRENT = `FROM documents d
 export interface RebuildOptions {
   /** Asked before anything is read: throws when a state of this snapshot is of no use. */
   readonly accept?: (state: Pick<IndexState, 'position' | 'generation'>) => Promise<void>
-  /** Milliseconds without a word of the server, then it is given up. Default: no limit. */
+  /**
+   * Milliseconds without a word of the server, then it is given up. Default: no limit, since there may be much to sort;
+   * one that has vanished is noticed by the kernel, which asks idle connections.
+   */
   readonly silenceMs?: number
 }
 
@@ -38,14 +42,14 @@ export async function rebuild(
   let broken = true
   let begun: IndexState | undefined
   try {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    await client.query(within(BRIEF_MS, { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }))
     const state = await startState(client, engine)
     begun = state
     await options.accept?.(state)
     const pace = new Pace(signal)
     await loadPassages(client, state, pace, heard)
     await loadVectors(client, state, pace, dir, heard)
-    await client.query('COMMIT')
+    await client.query(within(BRIEF_MS, { text: 'COMMIT' }))
     broken = false
     return state
   } catch (error) {
@@ -59,7 +63,9 @@ export async function rebuild(
 
 async function startState(client: PoolClient, engine: VectorEngine): Promise<IndexState> {
   const { rows } = await client.query<{ epoch: string; seq: string; id: string | null }>(
-    `SELECT h.epoch, h.seq, l.id FROM index_head h LEFT JOIN index_log l ON l.seq = h.seq WHERE h.id = 1`,
+    within(BRIEF_MS, {
+      text: `SELECT h.epoch, h.seq, l.id FROM index_head h LEFT JOIN index_log l ON l.seq = h.seq WHERE h.id = 1`,
+    }),
   )
   const head = rows[0]
   if (head === undefined) throw new Error('index_head has no row: the first migration did not run')

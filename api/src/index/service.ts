@@ -3,7 +3,8 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { createListener, createPool, type Pool, type Queryable } from '../database/pool.ts'
+import { goodbye, lossOf } from '../database/loss.ts'
+import { BRIEF_MS, createListener, createPool, type Pool, type Queryable, within } from '../database/pool.ts'
 import { RebuildNeeded } from './apply.ts'
 import { clean, type ManifestFile } from './checkpoint/checkpoint.ts'
 import { readCheckpoints } from './checkpoint/read.ts'
@@ -55,6 +56,7 @@ export class IndexService {
   #serving = false
   #ready = false
   #caughtUpAt: number | null = null
+  #busyMs = 0
   #reportDue = false
   /** A checkpoint could not be used; a shared one was asked for since. */
   #refused = false
@@ -134,6 +136,7 @@ export class IndexService {
       // What was applied is not what the database says: better no answer than one from another history.
       this.#ready = false
       this.#caughtUpAt = null
+      this.#busyMs = 0
       this.#state = null
       this.#maintenance = null
       this.#report()
@@ -152,11 +155,16 @@ export class IndexService {
       session: this.#options.session,
       // Whatever it holds: of a generation that comes back, documents that were published meanwhile would be missing.
       switched: () => maintenance.supersede(),
-      caughtUp: (at: number) => {
+      caughtUp: (at: number, busyMs: number) => {
         if (!this.#ready)
           log.info({ seq: state.position.seq, passages: state.passages.live }, 'the index is ready')
         this.#ready = true
         this.#caughtUpAt = at
+        this.#busyMs = busyMs
+        this.#report()
+      },
+      progress: (busyMs: number) => {
+        this.#busyMs = busyMs
         this.#report()
       },
     }
@@ -252,22 +260,17 @@ export class IndexService {
     while (!signal.aborted) {
       const client = createListener(this.#options.config, 'terrace-index-listen')
       try {
-        const lost = new Promise<void>((resolve) => {
-          client.on('error', () => resolve())
-          client.on('end', () => resolve())
-          signal.addEventListener('abort', () => resolve(), { once: true })
-        })
         client.on('notification', () => this.#tail?.wake())
         await client.connect()
-        await client.query(`LISTEN ${LOG_CHANNEL}`)
+        await client.query(within(BRIEF_MS, { text: `LISTEN ${LOG_CHANNEL}` }))
         // The connection before may have ended with its server: this one may be another.
         await this.#noticeServer(client)
         this.#tail?.wake()
-        await lost
+        await lossOf(client, signal)
       } catch {
         // the tail's own reading says what is wrong
       }
-      await client.end().catch(() => {})
+      await goodbye(client)
       await sleep(1_000, undefined, { signal }).catch(() => {})
     }
   }
@@ -282,6 +285,7 @@ export class IndexService {
         ready: this.#ready,
         position: this.#state?.position ?? null,
         caughtUpAt: this.#caughtUpAt,
+        busyMs: this.#busyMs,
         passages: this.#state?.passages.live ?? 0,
         vectors: this.#state?.passages.liveVectors ?? 0,
         generation: this.#state?.generation?.id ?? null,

@@ -1,7 +1,13 @@
-import { expect, test } from 'vitest'
+import { pino } from 'pino'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Queryable } from '../database/pool.ts'
 import type { LogRow } from './apply.ts'
 import type { LogReading } from './database-source.ts'
-import { checkHistory, HistoryChanged } from './tail.ts'
+import { lagOf } from './lag.ts'
+import type { PassageRow, Source } from './source.ts'
+import { IndexState } from './state.ts'
+import { checkHistory, HistoryChanged, Tail } from './tail.ts'
+import { exactEngine } from './vectors/exact.ts'
 
 const entry = (seq: number): LogRow => ({
   ...{ seq, id: `e${seq}`, epoch: 'a', op: 'session', userId: 'x' },
@@ -34,4 +40,78 @@ test.each<[string, number, LogReading]>([
   ['nothing of what should follow', 5, reading(9, 'e5')],
 ])('gives up for %s', (_, seq, read) => {
   expect(() => checkHistory(at(seq), read)).toThrow(HistoryChanged)
+})
+
+/** A log of one large document. Each portion of it takes ten seconds of a clock that only stands for time. */
+function largeDocument(portions: number, failsOnceAfter = Number.POSITIVE_INFINITY) {
+  let now = 1_000
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  onTestFinished(() => clock.mockRestore())
+  let failures = 0
+  const head = { head_epoch: 'a', head_seq: '1' }
+  const place = { collection_key: 1, document_key: 1, version_id: 'v' }
+  const entry = { own_id: null, seq: '1', id: 'e1', epoch: 'a', op: 'publish-words', ...place }
+  const nothingNew = { own_id: 'e1', seq: null }
+  const query = async () => ({ rows: [{ ...head, ...(state.position.seq === 0 ? entry : nothingNew) }] })
+  const db = { query } as unknown as Queryable
+  const source: Source = {
+    async *passages() {
+      for (let i = 0; i < portions; i++) {
+        if (i === failsOnceAfter && failures++ === 0) throw new Error('the connection was lost')
+        now += 10_000
+        const passage: PassageRow = { id: i, language: 'en', heading: '', text: `quince ${i}` }
+        yield [passage]
+      }
+    },
+    async *vectors() {
+      yield []
+    },
+    activeGeneration: async () => null,
+  }
+  const state = IndexState.empty(exactEngine(), { epoch: 'a', seq: 0, entryId: null }, null)
+  return { db, source, state }
+}
+
+async function busyOf({ db, source, state }: ReturnType<typeof largeDocument>) {
+  const stop = new AbortController()
+  const progress: number[] = []
+  const caughtUp: number[] = []
+  const nothing = () => {}
+  const events = {
+    ...{ applied: nothing, session: nothing, switched: nothing },
+    progress: (busyMs: number) => void progress.push(busyMs),
+    caughtUp(_: number, busyMs: number) {
+      caughtUp.push(busyMs)
+      tail.wake()
+      if (caughtUp.length === 2) stop.abort()
+    },
+  }
+  const tail = new Tail(db, source, state, events, pino({ enabled: false }))
+  await tail.run(stop.signal)
+  return { progress, caughtUp }
+}
+
+test('while a large document is applied each portion is progress, and none of that time was lost', async () => {
+  // The last: what follows its portions. The next time that everything is there, nothing of it counts any more.
+  expect(await busyOf(largeDocument(3))).toEqual({
+    progress: [10_000, 20_000, 30_000, 30_000],
+    caughtUp: [30_000, 0],
+  })
+})
+
+test('what has to be begun anew was no progress: one that never gets to the end is stalled', async () => {
+  expect(await busyOf(largeDocument(3, 2))).toEqual({
+    progress: [10_000, 20_000, 0, 10_000, 20_000, 30_000, 30_000],
+    caughtUp: [30_000, 0],
+  })
+})
+
+test('time that went into applying is behind and not stalled', () => {
+  expect(lagOf({ caughtUpAt: null, busyMs: 0 }, 60_000)).toEqual({ behindMs: null, stalledMs: null })
+  expect(lagOf({ caughtUpAt: 20_000, busyMs: 30_000 }, 60_000)).toEqual({
+    behindMs: 40_000,
+    stalledMs: 10_000,
+  })
+  // Of clocks that do not agree.
+  expect(lagOf({ caughtUpAt: 60_500, busyMs: 100 }, 60_000)).toEqual({ behindMs: 0, stalledMs: 0 })
 })

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Queryable } from '../database/pool.ts'
-import { applyEntry, RebuildNeeded } from './apply.ts'
+import { applyEntry, type LogRow, RebuildNeeded } from './apply.ts'
 import { LOG_PORTION, type LogReading, readLog } from './database-source.ts'
 import type { Source } from './source.ts'
 import type { IndexState, LogPosition } from './state.ts'
@@ -43,8 +43,10 @@ export interface TailEvents {
   session(userId: string): void
   /** Another generation is active, or this state's own again. */
   switched(generationId: number): void
-  /** Everything that the log held at this time (milliseconds) is applied. */
-  caughtUp(at: number): void
+  /** Everything that the log held at this time (milliseconds) is applied, `busyMs` of the time since then by applying. */
+  caughtUp(at: number, busyMs: number): void
+  /** A portion of an entry, or all of it: `busyMs` has grown, or is less again where an entry has to be begun anew. */
+  progress(busyMs: number): void
 }
 
 export class Tail {
@@ -55,6 +57,8 @@ export class Tail {
   readonly #log: Logger
   #wake: (() => void) | undefined
   #woken = false
+  /** Of the time since the `at` of the last `caughtUp`, what went into applying entries, up to the last portion. */
+  #busyMs = 0
 
   constructor(db: Queryable, source: Source, state: IndexState, events: TailEvents, log: Logger) {
     this.#db = db
@@ -97,20 +101,41 @@ export class Tail {
   /** @returns whether there may be more to read at once */
   async #read(signal: AbortSignal): Promise<boolean> {
     const at = Date.now()
+    const before = this.#busyMs
     const reading = await readLog(this.#db, this.#state.position.seq)
     checkHistory(this.#state.position, reading)
     // A new epoch over an unchanged past: the history is the same, positions from now on carry the new name.
     if (reading.head.epoch !== this.#state.position.epoch)
       this.#state.position = { ...this.#state.position, epoch: reading.head.epoch }
-    for (const entry of reading.entries) {
-      const { changed, sessionOf, switchedTo } = await applyEntry(this.#state, this.#source, entry, signal)
+    for (const entry of reading.entries) await this.#apply(entry, signal)
+    if (reading.entries.length === LOG_PORTION) return true
+    this.#busyMs -= before
+    this.#events.caughtUp(at, this.#busyMs)
+    return false
+  }
+
+  async #apply(entry: LogRow, signal: AbortSignal): Promise<void> {
+    const before = this.#busyMs
+    let since = performance.now()
+    const progress = () => {
+      const now = performance.now()
+      this.#busyMs += now - since
+      since = now
+      this.#events.progress(this.#busyMs)
+    }
+    try {
+      const source = noting(this.#source, progress)
+      const { changed, sessionOf, switchedTo } = await applyEntry(this.#state, source, entry, signal)
+      progress()
       this.#events.applied(changed)
       if (sessionOf !== undefined) this.#events.session(sessionOf)
       if (switchedTo !== undefined) this.#events.switched(switchedTo)
+    } catch (error) {
+      // What is begun anew again and again gets nowhere.
+      this.#busyMs = before
+      this.#events.progress(before)
+      throw error
     }
-    if (reading.entries.length === LOG_PORTION) return true
-    this.#events.caughtUp(at)
-    return false
   }
 
   async #idle(signal: AbortSignal): Promise<void> {
@@ -123,5 +148,20 @@ export class Tail {
     await Promise.race([woken, poll.catch(() => {})])
     timer.abort()
     this.#wake = undefined
+  }
+}
+
+/** The same source, which says so whenever a portion of it was applied. */
+function noting(source: Source, applied: () => void): Source {
+  async function* portions<T>(all: AsyncIterable<T>): AsyncGenerator<T> {
+    for await (const portion of all) {
+      yield portion
+      applied()
+    }
+  }
+  return {
+    passages: (versionId) => portions(source.passages(versionId)),
+    vectors: (versionId, generationId) => portions(source.vectors(versionId, generationId)),
+    activeGeneration: () => source.activeGeneration(),
   }
 }

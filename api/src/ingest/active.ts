@@ -2,7 +2,7 @@
 // cancelled or deleted it (heard by NOTIFY, and looked up twice a second in case the notice was lost), or because the
 // process stops and hands its jobs back.
 import type { Logger } from 'pino'
-import type { Pool } from '../database/pool.ts'
+import { BRIEF_MS, type Pool, within } from '../database/pool.ts'
 
 /** Why a version's work was stopped. */
 export class Stopped extends Error {
@@ -76,14 +76,16 @@ export class ActiveVersions {
     if (known.length === 0 || this.#looking) return
     this.#looking = true
     try {
-      const { rows } = await this.#pool.query<{ id: string; alive: boolean }>({
-        name: 'ingest-unwanted',
-        text: `SELECT v.id, d.deleted_at IS NULL AND c.deleted_at IS NULL AS alive
-               FROM document_versions v JOIN documents d ON d.id = v.document_id JOIN collections c ON c.id = d.collection_id
-               WHERE v.id = ANY($1)
-                 AND (v.cancel_requested_at IS NOT NULL OR d.deleted_at IS NOT NULL OR c.deleted_at IS NOT NULL)`,
-        values: [known],
-      })
+      const { rows } = await this.#pool.query<{ id: string; alive: boolean }>(
+        within(BRIEF_MS, {
+          name: 'ingest-unwanted',
+          text: `SELECT v.id, d.deleted_at IS NULL AND c.deleted_at IS NULL AS alive
+                 FROM document_versions v JOIN documents d ON d.id = v.document_id JOIN collections c ON c.id = d.collection_id
+                 WHERE v.id = ANY($1)
+                   AND (v.cancel_requested_at IS NOT NULL OR d.deleted_at IS NOT NULL OR c.deleted_at IS NOT NULL)`,
+          values: [known],
+        }),
+      )
       for (const { id, alive } of rows)
         this.#work.get(id)?.stop.abort(new Stopped(alive ? 'cancelled' : 'deleted'))
     } catch (err) {

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
+import { goodbye } from '../database/loss.ts'
 import { createListener, type Pool, type Queryable } from '../database/pool.ts'
 import { TO_RETRY } from '../jobs/pass-turn.ts'
 import { CANCEL_CHANNEL } from '../library/notices.ts'
@@ -91,7 +92,7 @@ export async function startClaims(
   return {
     async close() {
       stop.abort()
-      await client.end().catch(() => {})
+      await goodbye(client)
       await done
     },
   }

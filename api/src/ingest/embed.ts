@@ -2,7 +2,7 @@
 // is done; when none is missing, the version becomes searchable by meaning at once. A version keeps only a few passages
 // ready; all versions under way share an embedder evenly (shares.ts), so that a short one is done soon.
 import type { Logger } from 'pino'
-import type { Pool } from '../database/pool.ts'
+import { type Pool, within } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { SMALL_PASSAGES } from '../jobs/jobs.ts'
 import { embedPassages } from '../models/embed-passages.ts'
@@ -12,7 +12,7 @@ import type { Embedder } from '../models/port.ts'
 import { Stopped } from './active.ts'
 import { publishVectors, removeReplaced } from './publish.ts'
 import type { PassageEmbedder } from './shares.ts'
-import { Progress, readVersion, type Version } from './versions.ts'
+import { Progress, readVersion, STEP_MS, type Version } from './versions.ts'
 
 export interface EmbedDeps {
   readonly pool: Pool
@@ -157,14 +157,16 @@ async function readBatch(
   generationId: number,
   ordinal: number,
 ): Promise<PassageRow[]> {
-  const { rows } = await pool.query<PassageRow>({
-    name: 'ingest-to-embed',
-    text: `SELECT p.id, p.ordinal, p.heading, p.text FROM passages p
-           WHERE p.version_id = $1 AND p.ordinal > $3
-             AND NOT EXISTS (SELECT 1 FROM passage_vectors pv WHERE pv.passage_id = p.id AND pv.generation_id = $2)
-           ORDER BY p.ordinal LIMIT ${BATCH}`,
-    values: [versionId, generationId, ordinal],
-  })
+  const { rows } = await pool.query<PassageRow>(
+    within(STEP_MS, {
+      name: 'ingest-to-embed',
+      text: `SELECT p.id, p.ordinal, p.heading, p.text FROM passages p
+             WHERE p.version_id = $1 AND p.ordinal > $3
+               AND NOT EXISTS (SELECT 1 FROM passage_vectors pv WHERE pv.passage_id = p.id AND pv.generation_id = $2)
+             ORDER BY p.ordinal LIMIT ${BATCH}`,
+      values: [versionId, generationId, ordinal],
+    }),
+  )
   return rows
 }
 
@@ -174,13 +176,15 @@ async function writeVectors(
   ids: readonly string[],
   vectors: readonly Buffer[],
 ): Promise<void> {
-  await pool.query({
-    name: 'ingest-vectors',
-    // Held: it may be removed meanwhile, and nothing may come after that.
-    text: `WITH g AS MATERIALIZED (SELECT id FROM generations WHERE id = $1 AND state IN ('active', 'retired') FOR SHARE)
-           INSERT INTO passage_vectors (passage_id, generation_id, vector)
-           SELECT t.id, g.id, t.vector FROM g CROSS JOIN unnest($2::bigint[], $3::bytea[]) AS t (id, vector)
-           ON CONFLICT DO NOTHING`,
-    values: [generationId, ids, vectors],
-  })
+  await pool.query(
+    within(STEP_MS, {
+      name: 'ingest-vectors',
+      // Held: it may be removed meanwhile, and nothing may come after that.
+      text: `WITH g AS MATERIALIZED (SELECT id FROM generations WHERE id = $1 AND state IN ('active', 'retired') FOR SHARE)
+             INSERT INTO passage_vectors (passage_id, generation_id, vector)
+             SELECT t.id, g.id, t.vector FROM g CROSS JOIN unnest($2::bigint[], $3::bytea[]) AS t (id, vector)
+             ON CONFLICT DO NOTHING`,
+      values: [generationId, ids, vectors],
+    }),
+  )
 }

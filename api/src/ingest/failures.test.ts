@@ -10,6 +10,8 @@ test.each([
   ['a database that refuses connections', system('ECONNREFUSED')],
   ['a connection that broke', new Error('Connection terminated unexpectedly')],
   ['a connection that took too long', new Error('timeout exceeded when trying to connect')],
+  ['a database that says nothing any more', new Error('Query read timeout')],
+  ['a statement that took too long', database('57014')],
   ['a database that shuts down', database('57P01')],
   ['a database in recovery', database('57P03')],
   ['too many connections', database('53300')],

@@ -2,6 +2,7 @@
 // and the job is tried again later. A database that is away, restarting or full is never the file's fault.
 import pg from 'pg'
 import type { ErrorCode, ErrorDetail } from '../../../contract/errors.ts'
+import { databaseIsAway } from '../database/away.ts'
 import { AppError } from '../errors.ts'
 
 export type Verdict =
@@ -33,13 +34,7 @@ export function judge(error: unknown): Verdict {
       ? { kind: 'unknown' }
       : { kind: 'later', code: null }
   // Codes are what the system gives (ECONNRESET, EIO, EMFILE …); pg's own complaints have none.
-  if (codes.length > 0) return { kind: 'later', code: null }
-  if (
-    error instanceof Error &&
-    /^(?:Connection terminated|timeout exceeded|Client (?:was closed|has encountered))/.test(error.message)
-  )
-    return { kind: 'later', code: null }
-  return { kind: 'unknown' }
+  return codes.length > 0 || databaseIsAway(error) ? { kind: 'later', code: null } : { kind: 'unknown' }
 }
 
 function codesOf(error: unknown): string[] {

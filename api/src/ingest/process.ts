@@ -15,6 +15,8 @@ import { PARSERS, startIngest } from './ingest.ts'
 import { startParserPool } from './parse/pool.ts'
 
 const EMBEDDING_NICENESS = 10
+/** The longest statement removes all passages and vectors of a large document. */
+const STATEMENT_MS = 5 * 60_000
 
 const config = loadConfig()
 const log = createLog(config, 'ingest')
@@ -50,6 +52,7 @@ async function run(): Promise<void> {
   const pool = createPool(config, {
     name: 'terrace-ingest',
     max: 20,
+    statementMs: STATEMENT_MS,
     onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
   })
   stack.defer(() => pool.end())

@@ -2,7 +2,7 @@
 // is written here says for itself under which stages it holds, so that a late write never undoes a newer state.
 import type { ErrorCode, ErrorDetail } from '../../../contract/errors.ts'
 import type { DocumentStage } from '../../../contract/stages.ts'
-import type { Pool, Queryable } from '../database/pool.ts'
+import { type Pool, type Queryable, within } from '../database/pool.ts'
 import { notifyDocument } from '../library/notices.ts'
 
 export interface Version {
@@ -22,6 +22,9 @@ export interface Version {
   readonly current: boolean
 }
 
+/** Milliseconds for what a job asks again and again; longer than a database is slow while much is written. */
+export const STEP_MS = 30_000
+
 /** Null when it was purged. */
 export async function readVersion(db: Queryable, id: string): Promise<Version | null> {
   const { rows } = await db.query<{
@@ -36,15 +39,17 @@ export async function readVersion(db: Queryable, id: string): Promise<Version | 
     cancel: boolean
     alive: boolean
     current: boolean
-  }>({
-    name: 'ingest-version',
-    text: `SELECT v.id, v.document_id, v.stage, v.filename, v.bytes, v.storage_key, v.sha256, v.crashes,
-             v.cancel_requested_at IS NOT NULL AS cancel, d.deleted_at IS NULL AND c.deleted_at IS NULL AS alive,
-             d.current_version_id IS NOT DISTINCT FROM v.id AS current
-           FROM document_versions v JOIN documents d ON d.id = v.document_id JOIN collections c ON c.id = d.collection_id
-           WHERE v.id = $1`,
-    values: [id],
-  })
+  }>(
+    within(STEP_MS, {
+      name: 'ingest-version',
+      text: `SELECT v.id, v.document_id, v.stage, v.filename, v.bytes, v.storage_key, v.sha256, v.crashes,
+               v.cancel_requested_at IS NOT NULL AS cancel, d.deleted_at IS NULL AND c.deleted_at IS NULL AS alive,
+               d.current_version_id IS NOT DISTINCT FROM v.id AS current
+             FROM document_versions v JOIN documents d ON d.id = v.document_id JOIN collections c ON c.id = d.collection_id
+             WHERE v.id = $1`,
+      values: [id],
+    }),
+  )
   const row = rows[0]
   if (row === undefined) return null
   return {

@@ -4,15 +4,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { ConstructorOptions } from 'pg-boss'
 import type { Config } from '../config.ts'
-import { createListener, type Pool } from '../database/pool.ts'
+import { goodbye } from '../database/loss.ts'
+import { createListener, type Pool, within } from '../database/pool.ts'
 
 type JobDatabase = NonNullable<ConstructorOptions['db']>
 
 const HEARTBEAT_MS = 10_000
+/** Workers fetch and settle one job after the other: one question without an answer would hold up a whole queue. */
+const STATEMENT_MS = 60_000
 
 export function jobDatabase(config: Config, pool: Pool, onLost: (error: unknown) => void): JobDatabase {
   return {
-    executeSql: (text, values) => pool.query(text, values),
+    executeSql: (text, values) =>
+      pool.query(within(STATEMENT_MS, values === undefined ? { text } : { text, values })),
     poolCounts: () => ({
       max: pool.options.max ?? 10,
       total: pool.totalCount,
@@ -41,7 +45,7 @@ export function jobDatabase(config: Config, pool: Pool, onLost: (error: unknown)
           } catch (error) {
             if (!stop.signal.aborted) onLost(error)
           } finally {
-            await next.end().catch(() => {})
+            await goodbye(next)
           }
           await sleep(wait, undefined, { signal: stop.signal, ref: false }).catch(() => {})
         }
@@ -49,7 +53,7 @@ export function jobDatabase(config: Config, pool: Pool, onLost: (error: unknown)
       return {
         async close() {
           stop.abort()
-          await client?.end().catch(() => {})
+          if (client !== undefined) await goodbye(client)
           await done
         },
       }

@@ -8,7 +8,8 @@ import type { Logger } from 'pino'
 import { audienceOf } from '../access/audience.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Config } from '../config.ts'
-import { createListener, type Pool } from '../database/pool.ts'
+import { goodbye, lossOf } from '../database/loss.ts'
+import { BRIEF_MS, createListener, type Pool, within } from '../database/pool.ts'
 import { documentItems } from './items.ts'
 import { EVENTS_CHANNEL, type Notice, noticeSchema } from './notices.ts'
 import { type LibraryEvent, Subscriber } from './subscriber.ts'
@@ -28,10 +29,6 @@ const MERGE_MS = 250
 /** Things that may wait for one reader. */
 const WAITING = 500
 const BACK_OFF_MS = { first: 100, most: 10_000 }
-/** A connection that died without a word is found out by asking it. */
-const ASK_EVERY_MS = 20_000
-const ASK_FOR_MS = 10_000
-const GOODBYE_MS = 500
 
 /** @throws when the database can not be reached now; later losses are repaired */
 export async function createEvents(
@@ -207,12 +204,9 @@ interface Hearing {
 async function listen(config: Config, log: Logger, hearing: Hearing): Promise<{ stop(): Promise<void> }> {
   const stopping = new AbortController()
 
-  /** @returns a promise that settles when the connection is lost */
+  /** @returns with a promise that resolves when the connection is lost, or not wanted any more */
   async function connect(): Promise<{ client: pg.Client; lost: Promise<void> }> {
     const client = createListener(config, 'terrace-events')
-    const lost = Promise.withResolvers<void>()
-    client.on('error', () => lost.resolve())
-    client.on('end', () => lost.resolve())
     client.on('notification', ({ channel, payload }) => {
       if (channel !== EVENTS_CHANNEL) return
       const notice = parse(payload ?? '')
@@ -221,31 +215,19 @@ async function listen(config: Config, log: Logger, hearing: Hearing): Promise<{ 
     })
     try {
       await client.connect()
-      await client.query(`LISTEN ${EVENTS_CHANNEL}`)
+      await client.query(within(BRIEF_MS, { text: `LISTEN ${EVENTS_CHANNEL}` }))
     } catch (error) {
-      await client.end().catch(() => {})
+      await goodbye(client)
       throw error
     }
-    const asking = setInterval(() => {
-      const late = setTimeout(() => lost.resolve(), ASK_FOR_MS)
-      client
-        .query('SELECT 1')
-        .catch(() => lost.resolve())
-        .finally(() => clearTimeout(late))
-    }, ASK_EVERY_MS)
-    return { client, lost: lost.promise.finally(() => clearInterval(asking)) }
+    return { client, lost: lossOf(client, stopping.signal) }
   }
 
   async function keep(first: { client: pg.Client; lost: Promise<void> }): Promise<void> {
     let connection = first
-    const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()))
     for (;;) {
-      await Promise.race([connection.lost, stopped])
-      // A connection that died without a word does not answer its goodbye either.
-      await Promise.race([
-        connection.client.end().catch(() => {}),
-        sleep(GOODBYE_MS, undefined, { ref: false }),
-      ])
+      await connection.lost
+      await goodbye(connection.client)
       if (stopping.signal.aborted) return
       log.warn('the connection for events was lost')
       for (let wait = BACK_OFF_MS.first; ; wait = Math.min(wait * 2, BACK_OFF_MS.most)) {

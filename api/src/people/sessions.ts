@@ -5,7 +5,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { InstallationRole } from '../../../contract/stages.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Config } from '../config.ts'
-import type { Queryable } from '../database/pool.ts'
+import { BRIEF_MS, type Queryable, within } from '../database/pool.ts'
 import { SESSION_RENEWAL_SECONDS, SESSION_SECONDS, sessionCookieName } from './auth.ts'
 
 const KEEP_MS = 10_000
@@ -55,14 +55,17 @@ export function createSessions(config: Config, db: Queryable): Sessions {
     const token = verifiedToken(cookie, config.authSecret)
     if (token === null) return null
     const before = drops
-    const { rows } = await db.query<SessionRow>({
-      name: 'session',
-      text: `SELECT s.id, s.user_id, s.expires_at, u.name, u.email, u.role
-             FROM sessions s JOIN users u ON u.id = s.user_id
-             WHERE s.token = $1 AND s.expires_at > now()
-               AND NOT (coalesce(u.banned, false) AND coalesce(u.ban_expires, 'infinity') > now())`,
-      values: [token],
-    })
+    // What most requests ask first, and so what finds out that a connection of the pool is dead.
+    const { rows } = await db.query<SessionRow>(
+      within(BRIEF_MS, {
+        name: 'session',
+        text: `SELECT s.id, s.user_id, s.expires_at, u.name, u.email, u.role
+               FROM sessions s JOIN users u ON u.id = s.user_id
+               WHERE s.token = $1 AND s.expires_at > now()
+                 AND NOT (coalesce(u.banned, false) AND coalesce(u.ban_expires, 'infinity') > now())`,
+        values: [token],
+      }),
+    )
     // What was read may be older than the change that the drop speaks of, and whoever opens a stream keeps it.
     if (before !== drops) return look(cookie, cookieHeader, renew)
     const row = rows[0]

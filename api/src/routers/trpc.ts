@@ -133,9 +133,10 @@ function requireViewer(viewer: Viewer | null): Viewer {
 /** Read on the primary or written there: the next list must not show less. */
 const onPrimary = guarded.use(async ({ ctx, type, next }) => {
   const result = await next()
-  // Also when it failed: what it had committed before stays.
-  if (type === 'mutation') await ctx.reads.wrotePrimary()
-  else if (type === 'query') await ctx.reads.sawPrimary()
+  // Also when it failed: what it had committed before stays. A stranger has no lists; who has just accepted an
+  // invitation will have.
+  const seen = ctx.viewer !== null || (type === 'mutation' && result.ok)
+  if (seen && type !== 'subscription') await ctx.reads.sawPrimary()
   return result
 })
 

@@ -26,6 +26,7 @@ const NOTHING: IndexReport = {
   ready: false,
   position: null,
   caughtUpAt: null,
+  busyMs: 0,
   passages: 0,
   vectors: 0,
   generation: null,

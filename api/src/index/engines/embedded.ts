@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../../config.ts'
 import { AppError } from '../../errors.ts'
+import { lagOf } from '../lag.ts'
 import { type FromIndex, type IndexConfig, unpackCandidates } from '../messages.ts'
 import type { Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../port.ts'
 import type { Courier } from '../shared/courier.ts'
@@ -151,7 +152,7 @@ class Embedded implements EmbeddedIndex {
     return {
       ready: report?.ready ?? false,
       position: position === null ? null : { epoch: position.epoch, seq: position.seq },
-      behindMs: report?.caughtUpAt == null ? null : Math.max(0, Date.now() - report.caughtUpAt),
+      ...lagOf(report ?? { caughtUpAt: null, busyMs: 0 }, Date.now()),
       passages: report?.passages ?? 0,
       vectors: report?.vectors ?? 0,
       generation: report?.generation ?? null,

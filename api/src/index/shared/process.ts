@@ -9,10 +9,12 @@ import { publishCheckpoint } from './publish.ts'
 
 const NICENESS = 10
 const PROGRESS_BYTES = 256 * 1024
+/** The longest statement cuts 10,000 entries off the log. What fails is done again by the next errand. */
+const STATEMENT_MS = 60_000
 
 async function run({ config, macKey, errand }: Task, signal: AbortSignal): Promise<Outcome> {
   const log = createLog(config, 'courier')
-  const pool = createPool(config, { name: 'terrace-courier', max: 2 })
+  const pool = createPool(config, { name: 'terrace-courier', max: 2, statementMs: STATEMENT_MS })
   try {
     const store = await openBlobStore(config)
     const deps = { pool, store, macKey: Buffer.from(macKey), dir: config.indexDir, log, signal }

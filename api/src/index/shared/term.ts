@@ -1,6 +1,6 @@
 // One builder at a time. Whoever holds the row's lease builds; each new holder begins a new term, a number that only
 // grows: the fencing token that its files carry in their names. All times are the database's own.
-import type { Queryable } from '../../database/pool.ts'
+import { BRIEF_MS, type Queryable, within } from '../../database/pool.ts'
 
 /** A holder keeps it this long after it last built: another one's first checkpoint means storing every file again. */
 export const LEASE_SECONDS = 600
@@ -10,13 +10,15 @@ const IMPOSSIBLE_SECONDS = 2 * LEASE_SECONDS
 /** @returns the term, or null while another server holds the lease. `owner` is one per server process. */
 export async function takeTerm(db: Queryable, owner: string): Promise<number | null> {
   const { rows } = await db.query<{ term: string }>(
-    `UPDATE index_builder
-     SET term = CASE WHEN owner = $1 THEN term ELSE term + 1 END, owner = $1,
-         lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
-     WHERE id = 1 AND (owner IS NOT DISTINCT FROM $1
-       OR lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => ${IMPOSSIBLE_SECONDS}))
-     RETURNING term`,
-    [owner],
+    within(BRIEF_MS, {
+      text: `UPDATE index_builder
+             SET term = CASE WHEN owner = $1 THEN term ELSE term + 1 END, owner = $1,
+                 lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+             WHERE id = 1 AND (owner IS NOT DISTINCT FROM $1 OR lease_until NOT BETWEEN clock_timestamp()
+                                 AND clock_timestamp() + make_interval(secs => ${IMPOSSIBLE_SECONDS}))
+             RETURNING term`,
+      values: [owner],
+    }),
   )
   return rows[0] === undefined ? null : Number(rows[0].term)
 }
@@ -24,9 +26,11 @@ export async function takeTerm(db: Queryable, owner: string): Promise<number | n
 /** @returns whether the term is still this owner's */
 export async function renewTerm(db: Queryable, owner: string, term: number): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE index_builder SET lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
-     WHERE id = 1 AND owner = $1 AND term = $2`,
-    [owner, term],
+    within(BRIEF_MS, {
+      text: `UPDATE index_builder SET lease_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+             WHERE id = 1 AND owner = $1 AND term = $2`,
+      values: [owner, term],
+    }),
   )
   return rowCount === 1
 }
@@ -46,7 +50,10 @@ export async function newestKnown(db: Queryable): Promise<{ readonly term: numbe
 
 /** Ends the lease, so that another server need not wait it out. */
 export async function releaseTerm(db: Queryable, owner: string): Promise<void> {
-  await db.query('UPDATE index_builder SET lease_until = clock_timestamp() WHERE id = 1 AND owner = $1', [
-    owner,
-  ])
+  await db.query(
+    within(BRIEF_MS, {
+      text: 'UPDATE index_builder SET lease_until = clock_timestamp() WHERE id = 1 AND owner = $1',
+      values: [owner],
+    }),
+  )
 }
