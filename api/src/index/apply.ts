@@ -6,7 +6,7 @@
 import { Pace } from './pace.ts'
 import type { DocumentEntry } from './passages.ts'
 import type { Source } from './source.ts'
-import type { IndexState } from './state.ts'
+import type { IndexState, LogEnd } from './state.ts'
 import { isFiniteVector } from './vectors/port.ts'
 
 /** An entry as the log's table has it. Ops that this build does not know are in it too. */
@@ -47,8 +47,16 @@ export async function applyEntry(
 ): Promise<Applied> {
   if (entry.seq <= state.position.seq) return { changed: 0 }
   const applied = await change(state, source, entry, new Pace(signal))
-  state.position = { epoch: entry.epoch, seq: entry.seq, entryId: entry.id }
+  const seen = furthest(state.position.seen, source.seen())
+  state.position = {
+    ...{ epoch: entry.epoch, seq: entry.seq, entryId: entry.id },
+    ...(seen === undefined || seen.seq <= entry.seq ? {} : { seen }),
+  }
   return applied
+}
+
+function furthest(before: LogEnd | undefined, now: LogEnd | null): LogEnd | undefined {
+  return now === null || (before !== undefined && before.seq >= now.seq) ? before : now
 }
 
 async function change(state: IndexState, source: Source, entry: LogRow, pace: Pace): Promise<Applied> {

@@ -3,23 +3,54 @@
 import { BRIEF_MS, type Queryable, within } from '../database/pool.ts'
 import type { LogRow } from './apply.ts'
 import type { Generation, PassageRow, Source, VectorRow } from './source.ts'
+import type { LogEnd } from './state.ts'
 
 const PORTION = 500
 /** Of rows that may have to come from a disk. To begin an entry anew costs more than to wait. */
 const PORTION_MS = 30_000
 
 export function databaseSource(db: Queryable): Source {
+  let seen: LogEnd | null = null
+  const note = ({ head, head_id: id }: End) => {
+    if (id !== null) seen = { seq: Number(head), id }
+  }
   return {
-    passages: (versionId) => passagesOf(db, versionId),
-    vectors: (versionId, generationId) => vectorsOf(db, versionId, generationId),
+    seen: () => seen,
+    passages: (versionId) => passagesOf(db, versionId, note),
+    vectors: (versionId, generationId) => vectorsOf(db, versionId, generationId, note),
     activeGeneration: () => activeGeneration(db),
   }
 }
 
-async function* passagesOf(db: Queryable, versionId: string): AsyncGenerator<PassageRow[]> {
+/** The log's end, in the snapshot that rows were read in: with each row, and alone where there is none. */
+interface End {
+  readonly head: string
+  readonly head_id: string | null
+}
+
+const withEnd = (rows: string) => `SELECT h.seq AS head, e.id AS head_id, r.*
+  FROM index_head h LEFT JOIN index_log e ON e.seq = h.seq LEFT JOIN LATERAL (${rows}) r ON true
+  WHERE h.id = 1 ORDER BY r.ordinal`
+
+/** The rows, without the one that only says where the log ends. */
+function noted<R extends End & { id: string | null }>(
+  rows: readonly R[],
+  note: (end: End) => void,
+): (R & { id: string })[] {
+  if (rows[0] !== undefined) note(rows[0])
+  return rows.filter((row): row is R & { id: string } => row.id !== null)
+}
+
+async function* passagesOf(
+  db: Queryable,
+  versionId: string,
+  note: (end: End) => void,
+): AsyncGenerator<PassageRow[]> {
   for (let last = -1; ; ) {
-    const { rows } = await db.query<{
-      id: string
+    const { rows: read } = await db.query<{
+      head: string
+      head_id: string | null
+      id: string | null
       ordinal: number
       language: string
       heading: string
@@ -27,12 +58,14 @@ async function* passagesOf(db: Queryable, versionId: string): AsyncGenerator<Pas
     }>(
       within(PORTION_MS, {
         name: 'index-passages',
-        text: `SELECT id, ordinal, language, heading, text FROM passages
-               WHERE version_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT ${PORTION}`,
+        text: withEnd(`SELECT id, ordinal, language, heading, text FROM passages
+                       WHERE version_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT ${PORTION}`),
         values: [versionId, last],
       }),
     )
-    if (rows.length > 0) yield rows.map((row) => ({ ...row, id: Number(row.id) }))
+    const rows = noted(read, note)
+    if (rows.length > 0)
+      yield rows.map(({ id, language, heading, text }) => ({ id: Number(id), language, heading, text }))
     if (rows.length < PORTION) return
     last = rows.at(-1)?.ordinal ?? last
   }
@@ -42,17 +75,19 @@ async function* vectorsOf(
   db: Queryable,
   versionId: string,
   generationId: number,
+  note: (end: End) => void,
 ): AsyncGenerator<VectorRow[]> {
   for (let last = -1; ; ) {
-    const { rows } = await db.query<{ id: string; ordinal: number; vector: Buffer }>(
+    const { rows: read } = await db.query<End & { id: string | null; ordinal: number; vector: Buffer }>(
       within(PORTION_MS, {
         name: 'index-vectors',
-        text: `SELECT p.id, p.ordinal, v.vector FROM passages p
-               JOIN passage_vectors v ON v.passage_id = p.id AND v.generation_id = $2
-               WHERE p.version_id = $1 AND p.ordinal > $3 ORDER BY p.ordinal LIMIT ${PORTION}`,
+        text: withEnd(`SELECT p.id, p.ordinal, v.vector FROM passages p
+                       JOIN passage_vectors v ON v.passage_id = p.id AND v.generation_id = $2
+                       WHERE p.version_id = $1 AND p.ordinal > $3 ORDER BY p.ordinal LIMIT ${PORTION}`),
         values: [versionId, generationId, last],
       }),
     )
+    const rows = noted(read, note)
     if (rows.length > 0) yield rows.map((row) => ({ passageId: Number(row.id), vector: row.vector }))
     if (rows.length < PORTION) return
     last = rows.at(-1)?.ordinal ?? last

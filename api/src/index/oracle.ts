@@ -2,6 +2,7 @@
 import type { Analyser } from './lexical/analysis.ts'
 import type { IndexFilter, IndexQuery } from './port.ts'
 import type { Generation, PassageRow, Source, VectorRow } from './source.ts'
+import type { LogEnd } from './state.ts'
 import { dot } from './vectors/port.ts'
 
 export interface ModelPassage {
@@ -26,6 +27,11 @@ export class MemorySource implements Source {
 
   constructor(generation: Generation) {
     this.generation = generation
+  }
+
+  /** A test with a log says where it ends. */
+  seen(): LogEnd | null {
+    return null
   }
 
   async *passages(versionId: string): AsyncGenerator<PassageRow[]> {

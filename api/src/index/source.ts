@@ -1,6 +1,8 @@
 // Where applying an entry gets its passages and vectors from: PostgreSQL (database-source.ts), memory in tests.
 // Portions are a few hundred rows, in order of the passages in their document.
 
+import type { LogEnd } from './state.ts'
+
 export interface PassageRow {
   readonly id: number
   readonly language: string
@@ -20,6 +22,8 @@ export interface Generation {
 }
 
 export interface Source {
+  /** The log's end when rows were read last; null where there is no log behind them. */
+  seen(): LogEnd | null
   /** Nothing when the version is gone: a later entry says so. */
   passages(versionId: string): AsyncIterable<readonly PassageRow[]>
   vectors(versionId: string, generationId: number): AsyncIterable<readonly VectorRow[]>

@@ -12,6 +12,16 @@ import { NOBODY, VectorStore } from './vectors/store.ts'
 export interface LogPosition extends Position {
   /** Null at the beginning of the log. */
   readonly entryId: string | null
+  /**
+   * The log's end when rows were read for this state, where that was further on: an entry's rows are read as they are
+   * by then. Only a log that still leads there is this state's (tail.ts: checkHistory).
+   */
+  readonly seen?: LogEnd | undefined
+}
+
+export interface LogEnd {
+  readonly seq: number
+  readonly id: string
 }
 
 export interface SavedState {

@@ -42,6 +42,23 @@ test.each<[string, number, LogReading]>([
   expect(() => checkHistory(at(seq), read)).toThrow(HistoryChanged)
 })
 
+test.each<[string, boolean, LogReading]>([
+  ['leads there', true, reading(8, 'e5', 6, 7, 8)],
+  ['is further by now', true, reading(9, 'e5', 6, 7, 8, 9)],
+  ['will have led there', true, reading(900, 'e5', 6)],
+  ['ends before', false, reading(6, 'e5', 6)],
+  ['ends where this state is', false, reading(5, 'e5')],
+  [
+    'has another entry there',
+    false,
+    { ...reading(8, 'e5', 6, 7), entries: [6, 7].map(entry).concat({ ...entry(8), id: 'x' }) },
+  ],
+])('rows were read when the log ended at 8, and it %s: goes on: %s', (_, goesOn, read) => {
+  const check = () => checkHistory({ ...at(5), seen: { seq: 8, id: 'e8' } }, read)
+  if (goesOn) expect(check).not.toThrow()
+  else expect(check).toThrow(HistoryChanged)
+})
+
 /** A log of one large document. Each portion of it takes ten seconds of a clock that only stands for time. */
 function largeDocument(portions: number, failsOnceAfter = Number.POSITIVE_INFINITY) {
   let now = 1_000
@@ -55,6 +72,7 @@ function largeDocument(portions: number, failsOnceAfter = Number.POSITIVE_INFINI
   const query = async () => ({ rows: [{ ...head, ...(state.position.seq === 0 ? entry : nothingNew) }] })
   const db = { query } as unknown as Queryable
   const source: Source = {
+    seen: () => null,
     async *passages() {
       for (let i = 0; i < portions; i++) {
         if (i === failsOnceAfter && failures++ === 0) throw new Error('the connection was lost')

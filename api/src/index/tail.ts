@@ -22,8 +22,16 @@ export class HistoryChanged extends Error {
   }
 }
 
-/** @throws HistoryChanged when what was applied up to `position` is not what this log says */
+/**
+ * @throws HistoryChanged when what was applied up to `position` is not what this log says, or may hold what came with
+ *   entries that it does not have
+ */
 export function checkHistory(position: LogPosition, { head, entryId, entries }: LogReading): void {
+  const { seen } = position
+  if (seen !== undefined && head.seq < seen.seq)
+    throw new HistoryChanged(`the log ends at ${head.seq}, rows were read when it ended at ${seen.seq}`)
+  if (seen !== undefined && entries.some(({ seq, id }) => seq === seen.seq && id !== seen.id))
+    throw new HistoryChanged(`entry ${seen.seq} is another one than when rows were read`)
   if (head.seq < position.seq)
     throw new HistoryChanged(`the log ends at ${head.seq}, before position ${position.seq}`)
   // Numbers say nothing: after a restore the same ones are given out again. An entry that the log no longer has can't
@@ -160,6 +168,7 @@ function noting(source: Source, applied: () => void): Source {
     }
   }
   return {
+    seen: () => source.seen(),
     passages: (versionId) => portions(source.passages(versionId)),
     vectors: (versionId, generationId) => portions(source.vectors(versionId, generationId)),
     activeGeneration: () => source.activeGeneration(),

@@ -25,6 +25,7 @@ export const manifestSchema = z.object({
     epoch: z.string(),
     seq: z.number().int().min(0),
     entryId: z.string().nullable(),
+    seen: z.object({ seq: z.int().min(0), id: z.string() }).optional(),
   }),
   generation: z.object({ id: z.number().int(), dimensions: z.number().int().min(1) }).nullable(),
   state: fileSchema,
