@@ -20,8 +20,13 @@ export interface EmbeddingKnobs {
   readonly error?: number
   /** The Retry-After header beside `error`. */
   readonly retryAfter?: string
-  /** Refuses, with status 400, requests that have this in a text. */
+  /** Refuses requests that have this in a text, with this status. Default 400. */
   readonly refuse?: string
+  readonly refuseStatus?: number
+  /** Texts with this get a vector with something that is no number. */
+  readonly spoil?: string
+  /** Never answers requests that have this in a text. */
+  readonly stall?: string
   /** Breaks the connection instead of answering. */
   readonly die?: boolean
   /** Never answers. */
@@ -106,12 +111,12 @@ export async function startScriptedEmbeddings(options: { port?: number } = {}): 
       open--
       request.aborted = !response.writableFinished
     })
-    if (knobs.hang === true) return
+    const has = (part: string | undefined) => part !== undefined && input.some((text) => text.includes(part))
+    if (knobs.hang === true || has(knobs.stall)) return
     await sleep(knobs.delay ?? 0)
     if (knobs.die === true) return void response.socket?.destroy()
     if (knobs.retryAfter !== undefined) response.setHeader('retry-after', knobs.retryAfter)
-    const { refuse } = knobs
-    const status = refuse !== undefined && input.some((text) => text.includes(refuse)) ? 400 : knobs.error
+    const status = has(knobs.refuse) ? (knobs.refuseStatus ?? 400) : knobs.error
     if (status !== undefined)
       return json(response, status, { error: { message: `about: ${input.join(' ')}` } })
     if (knobs.broken === 'html') return void response.end('<!doctype html><title>Welcome</title>')
@@ -154,13 +159,15 @@ export async function startScriptedEmbeddings(options: { port?: number } = {}): 
 }
 
 function reply(input: readonly string[], knobs: EmbeddingKnobs): object {
-  const { broken } = knobs
+  const { broken, spoil } = knobs
   if (broken === 'no-data') return { object: 'list' }
   const data = input.map((text, index) => ({
     object: 'embedding',
     ...(knobs.bare === true ? {} : { index }),
     embedding: scriptedVector(text, knobs) as unknown[],
   }))
+  for (const [i, text] of input.entries())
+    if (spoil !== undefined && text.includes(spoil)) data[i]?.embedding.fill(null)
   const last = data.at(-1)
   if (last === undefined) return { data }
   if (broken === 'short') data.pop()
@@ -176,7 +183,7 @@ function reply(input: readonly string[], knobs: EmbeddingKnobs): object {
 function parseEmbeddingKnobs(model: string): EmbeddingKnobs {
   const knobs: Record<string, string | number | boolean> = {}
   for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? ''))
-    if (/^(?:mirror|refuse|broken|retryAfter)$/.test(name)) knobs[name] = value
+    if (/^(?:mirror|refuse|spoil|stall|broken|retryAfter)$/.test(name)) knobs[name] = value
     else if (/^(?:die|hang|shuffled|bare)$/.test(name)) knobs[name] = value !== '0'
     else if (Number.isNaN(Number(value))) throw new Error(`knob ${name}=${value} is no number`)
     else knobs[name] = Number(value)

@@ -106,6 +106,8 @@ class Course {
   /** Others had claimed some of it: it has to be looked at again. */
   #shared = false
   #refused: AppError | null = null
+  /** The block in which the embedder took too long last. */
+  #stalled: number | null = null
   /** performance.now() */
   #notBefore = 0
   #failures = 0
@@ -167,12 +169,19 @@ class Course {
       if (this.#completeSince === null) log.info({ generation: generation.id }, 'a search model is complete')
       this.#completeSince = began
       this.#lookedAt = performance.now()
-    } else if (this.#refused !== null && !this.#shared) {
-      this.#notBefore = performance.now() + REFUSED_SECONDS * 1_000
-      await notePause(pool, generation.id, this.#refused, REFUSED_SECONDS)
-    }
+      this.#refused = null
+      this.#shared = false
+    } else await this.#restAfterRefusals(REFUSED_SECONDS)
+  }
+
+  /** What was passed over is not asked for again at once. */
+  async #restAfterRefusals(seconds: number): Promise<void> {
+    const [refused, shared] = [this.#refused, this.#shared]
     this.#refused = null
     this.#shared = false
+    if (refused === null || shared) return
+    this.#notBefore = performance.now() + seconds * 1_000
+    await notePause(this.#deps.pool, this.#deps.generation.id, refused, seconds)
   }
 
   async #followOn(client: PoolClient, since: string, signal: AbortSignal): Promise<void> {
@@ -184,11 +193,7 @@ class Course {
       await noteIncomplete(pool, generation.id)
       await this.#embed(client, ids, signal)
       // It stays missing: asked for again at once, it would be refused, and paid, every second.
-      if (this.#refused !== null) {
-        this.#notBefore = performance.now() + REFUSED_SECONDS * 1_000
-        await notePause(pool, generation.id, this.#refused, REFUSED_SECONDS)
-        this.#refused = null
-      }
+      await this.#restAfterRefusals(MOST_SECONDS)
       return
     }
     await noteComplete(pool, generation.id)
@@ -201,14 +206,15 @@ class Course {
     for (const [block, members] of Map.groupBy(ids, (id) => Math.floor(id / BLOCK))) {
       signal.throwIfAborted()
       if (await claimBlock(client, this.#deps.generation.id, block)) {
-        await this.#embedBlock(members, signal)
+        await this.#embedBlock(block, members, signal)
         await releaseBlock(client, this.#deps.generation.id, block)
       } else this.#shared = true
     }
   }
 
-  async #embedBlock(ids: readonly number[], signal: AbortSignal): Promise<void> {
+  async #embedBlock(block: number, ids: readonly number[], signal: AbortSignal): Promise<void> {
     const { pool, generation, embedder } = this.#deps
+    const again = block === this.#stalled
     const waiting = await readMissing(pool, generation.id, ids)
     let at = 0
     await embedPassages(
@@ -228,7 +234,11 @@ class Course {
         },
         passOver: (error) => {
           const cause = error instanceof EmbedderFailed ? error.cause : null
-          if (!(cause instanceof AppError) || cause.code !== 'EMBEDDER_REFUSED_TEXT') return false
+          if (!(cause instanceof AppError)) return false
+          const stalled = cause.code === 'EMBEDDER_STALLED'
+          if (stalled) this.#stalled = block
+          // Whether it is this text that takes too long can't be told; but those behind it are not kept twice.
+          if (cause.code !== 'EMBEDDER_REFUSED_TEXT' && !(again && stalled)) return false
           this.#refused = cause
           return true
         },

@@ -49,20 +49,22 @@ export interface GenerationsFixture extends AsyncDisposable {
 const log = pino({ enabled: false })
 const ENDPOINT = { type: 'openai-compatible', dimensions: 64, batch: 8 }
 
-export async function generationsFixture(owner?: string): Promise<GenerationsFixture> {
+/** @param more fields of EMBEDDERS, for each */
+export async function generationsFixture(owner?: string, more: object = {}): Promise<GenerationsFixture> {
   await using stack = new AsyncDisposableStack()
   const db = stack.use(await testDatabase())
   const ends = {
     old: stack.use(await startScriptedEmbeddings()),
     new: stack.use(await startScriptedEmbeddings()),
   }
+  const endpoint = { ...ENDPOINT, ...more }
   const embeddersJson = JSON.stringify([
-    { ...ENDPOINT, id: 'old', name: 'Old', url: ends.old.url, model: 'scripted-old' },
+    { ...endpoint, id: 'old', name: 'Old', url: ends.old.url, model: 'scripted-old' },
     {
-      ...{ ...ENDPOINT, id: 'new', name: 'New', url: ends.new.url },
+      ...{ ...endpoint, id: 'new', name: 'New', url: ends.new.url },
       ...{ model: 'scripted-new?mirror=query: ', queryPrefix: 'query: ' },
     },
-    { ...ENDPOINT, id: 'third', name: 'Third', url: ends.new.url, model: 'scripted-third' },
+    { ...endpoint, id: 'third', name: 'Third', url: ends.new.url, model: 'scripted-third' },
   ])
   const config = { embedders: embeddersJson, modelDir: '/nowhere' }
   const embedders = await createEmbedders(config, { threads: 1, log })

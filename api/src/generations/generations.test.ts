@@ -123,9 +123,13 @@ describe('building', () => {
     expect(await of.missing(id)).toBe(0)
   })
 
-  test('a passage that is refused is said, and does not keep the others', async () => {
+  test.each([
+    ['is refused', { refuse: 'unwelcome' }],
+    ['ends in an error', { refuse: 'unwelcome', refuseStatus: 500 }],
+    ['gets no numbers', { spoil: 'unwelcome' }],
+  ])('a passage that %s is said, and does not keep the others', async (_, knobs) => {
     await of.add([...texts(100, 'fine'), 'unwelcome words', ...texts(100, 'also fine')])
-    of.ends.new.script({ refuse: 'unwelcome' })
+    of.ends.new.script(knobs)
     const id = await buildGeneration(of.deps, 'new')
     of.startFill()
     await expect.poll(async () => (await of.generation(id))?.problem?.code).toBe('EMBEDDER_REFUSED_TEXT')
@@ -135,6 +139,36 @@ describe('building', () => {
       code: 'GENERATION_INCOMPLETE',
       detail: { passages: 1 },
     })
+  })
+
+  test('one that comes later and is refused is said, too', async () => {
+    await of.add(texts(10, 'fine'))
+    const id = await buildGeneration(of.deps, 'new')
+    of.startFill()
+    await ready(id)
+    of.ends.new.script({ refuse: 'unwelcome' })
+    await of.add(['unwelcome words', ...texts(10, 'late')])
+    await expect.poll(async () => (await of.generation(id))?.problem?.code).toBe('EMBEDDER_REFUSED_TEXT')
+    expect(await of.missing(id)).toBe(1)
+  })
+
+  test('nor does one that takes too long', async () => {
+    await using slow = await generationsFixture(undefined, { timeoutSeconds: 1 })
+    await slow.add([
+      ...texts(100, 'fine'),
+      'unwelcome words',
+      ...texts(100, 'also fine'),
+      ...texts(600, 'more'),
+    ])
+    slow.ends.new.script({ stall: 'unwelcome' })
+    const id = await buildGeneration(slow.deps, 'new')
+    slow.startFill()
+    await expect.poll(() => slow.missing(id)).toBe(1)
+    await expect.poll(async () => (await slow.generation(id))?.problem?.code).toBe('EMBEDDER_STALLED')
+    slow.ends.new.script({})
+    // Of a fill that did not have to pass over it.
+    slow.startFill()
+    await expect.poll(() => slow.missing(id)).toBe(0)
   })
 
   test('one at a time, and only what can be used here', async () => {

@@ -1,11 +1,12 @@
 // From accepted files to searchable passages: works on the queues `ingest` (read, split, publish words) and `embed`
-// (vectors, publish them). Small files and large ones have workers of their own. What is under way when the process
-// stops is handed back; what a killed process had in hand is taken up; what lost its job gets another.
+// (vectors, publish them). Small files, large ones and those that keep failing have workers of their own. What is under
+// way when the process stops is handed back; what a killed process had in hand is taken up; what lost its job gets another.
 import type { Job, PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import type { Pool } from '../database/pool.ts'
 import { startFill } from '../generations/fill.ts'
+import { countFailedTry } from '../jobs/failing.ts'
 import { othersWait, passTurn } from '../jobs/pass-turn.ts'
 import { LANES, type Lane, type TurnQueue, type VersionJob } from '../jobs/queues.ts'
 import type { Embedders } from '../models/embedders.ts'
@@ -38,8 +39,11 @@ export interface Ingest {
   stop(): Promise<void>
 }
 
-/** Workers of one queue for small and for large files. More of them than cores only where they wait for others. */
-const WORKERS = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2 } } as const
+/**
+ * Workers of one queue for each lane. More of them than cores only where they wait for others. Only what embeds has a
+ * lane for what keeps failing: it may wait long for an endpoint, each time.
+ */
+const WORKERS = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2, failing: 2 } } as const
 
 /** Parsers that can be busy at once. */
 export const PARSERS = WORKERS.ingest.small + WORKERS.ingest.large
@@ -49,6 +53,8 @@ const RECONCILE_MS = 30_000
 const SETTLE_MS = 8_000
 /** Times that an error nobody expected is tried again before a person is asked to look. */
 const UNKNOWN_TRIES = 5
+
+type Work = (job: Job<VersionJob>, signal: AbortSignal, lane: Lane) => Promise<void>
 
 export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   const { pool, jobs, log } = deps
@@ -66,14 +72,11 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
       )
   }
 
-  async function handle(
-    job: Job<VersionJob>,
-    work: (job: Job<VersionJob>, signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+  async function handle(queue: TurnQueue, lane: Lane, job: Job<VersionJob>, work: Work): Promise<void> {
     const { id, signal } = job
     const { versionId } = job.data
     try {
-      await active.run(versionId, signal, (stop) => work(job, stop))
+      await active.run(versionId, signal, (stop) => work(job, stop, lane))
       unknown.delete(versionId)
     } catch (error) {
       const stopped = error instanceof Stopped ? error.why : null
@@ -86,11 +89,12 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
         handedBack.push(id)
         throw error
       }
-      await fail(versionId, error)
+      await fail(queue, job, error)
     }
   }
 
-  async function fail(versionId: string, error: unknown): Promise<void> {
+  async function fail(queue: TurnQueue, job: Job<VersionJob>, error: unknown): Promise<void> {
+    const { versionId } = job.data
     const verdict = judge(error)
     const version = await readVersion(pool, versionId)
     if (version === null) return
@@ -101,6 +105,8 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
     log.error({ err: error, versionId }, 'work on a file failed')
     if (verdict.kind === 'later') {
       if (verdict.code !== null) await waitsFor(pool, version, verdict.code).catch(() => {})
+      // Where the database does not take that either, it was no try of the file's.
+      if ('failing' in WORKERS[queue]) await countFailedTry(pool, queue, job).catch(() => {})
       throw error
     }
     const tries = (unknown.get(versionId) ?? 0) + 1
@@ -111,10 +117,7 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
   }
 
   /** A worker fetches again as soon as it is done: pg-boss would wait for its next poll with jobs in the queue. */
-  async function startWorkers(
-    queue: TurnQueue,
-    work: (job: Job<VersionJob>, signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+  async function startWorkers(queue: TurnQueue, work: Work): Promise<void> {
     for (const [lane, count] of Object.entries(WORKERS[queue]) as [Lane, number][])
       for (let i = 0; i < count; i++) {
         const worker: string = await jobs.work<VersionJob>(
@@ -128,7 +131,7 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
           },
           async ([job]) => {
             try {
-              if (job !== undefined) await handle(job, work)
+              if (job !== undefined) await handle(queue, lane, job, work)
             } finally {
               jobs.notifyWorker(worker)
             }
@@ -151,10 +154,10 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
     if (!(await embeds())) return false
     if (!embedding) {
       embedding = true
-      await startWorkers('embed', async (job, signal) => {
-        const turns = { share, othersWait: () => othersWait(pool, 'embed', 'large', job.id) }
+      await startWorkers('embed', async (job, signal, lane) => {
+        const turns = { share, othersWait: () => othersWait(pool, 'embed', lane, job.id) }
         const done = await embedVersion({ ...deps, ...turns }, job.data.versionId, signal)
-        if (!done) await passTurn(pool, 'embed', 'large', job)
+        if (!done) await passTurn(pool, 'embed', lane, job)
       })
     }
     return true

@@ -15,7 +15,9 @@ import {
   type Uploads,
   untilStage,
   upload,
+  versionState,
 } from '../../test/ingest.ts'
+import { AppError } from '../errors.ts'
 import { startJobs } from '../jobs/jobs.ts'
 import type { Embedder } from '../models/port.ts'
 import { createFileBlobStore } from '../storage/files.ts'
@@ -125,20 +127,17 @@ async function untilPublished(ids: readonly string[], atLeast: number): Promise<
   }
 }
 
-/** An ingest process in this one, whose embedder waits until it is opened. */
-async function startGated() {
+/** An ingest process in this one. */
+async function startHere(window: number, embed: (text: string) => Promise<void>): Promise<AsyncDisposable> {
   const config = db.config(home)
   const log = pino({ level: 'silent' })
-  const gate = Promise.withResolvers<void>()
-  const asked = { passages: 0 }
   const embedder: Embedder = {
     identity: { model: 'test', sha256: '', pooling: 'cls', queryPrefix: '', dimensions: 4, maxTokens: 512 },
-    window: 4,
+    window,
     ready: async () => {},
     close: async () => {},
-    async embed() {
-      asked.passages++
-      await gate.promise
+    async embed(text) {
+      await embed(text)
       return new Float32Array(4).fill(0.5)
     },
   }
@@ -155,12 +154,27 @@ async function startGated() {
   }
   const ingest = await startIngest(deps)
   return {
+    async [Symbol.asyncDispose]() {
+      await ingest.stop()
+      await parsers.close()
+    },
+  }
+}
+
+/** The same, whose embedder waits until it is opened. */
+async function startGated() {
+  const gate = Promise.withResolvers<void>()
+  const asked = { passages: 0 }
+  const here = await startHere(4, async () => {
+    asked.passages++
+    await gate.promise
+  })
+  return {
     asked,
     open: () => gate.resolve(),
     async [Symbol.asyncDispose]() {
       gate.resolve()
-      await ingest.stop()
-      await parsers.close()
+      await here[Symbol.asyncDispose]()
     },
   }
 }
@@ -199,6 +213,43 @@ test('long texts that are embedded make room for another person’s, and are fin
   )
   expect(rows[0]?.missing).toBe(0)
 }, 180_000)
+
+test('files that the embedder stalls on, again and again, do not keep others waiting', async () => {
+  const tries = new Map<string, number>()
+  const stalls = { long: false, now: 0 }
+  const over = Promise.withResolvers<void>()
+  await using stack = new AsyncDisposableStack()
+  const embed = async (text: string) => {
+    if (!text.includes('kettle')) return
+    tries.set(text, (tries.get(text) ?? 0) + 1)
+    stalls.now++
+    if (stalls.long) await over.promise
+    stalls.now--
+    throw new AppError('EMBEDDER_STALLED')
+  }
+  stack.use(await startHere(40, embed))
+  stack.defer(() => over.resolve())
+  // More than there are workers.
+  const ann = await drop('ann', 12, 'import')
+  const tryAgain = () => db.pool.query("UPDATE pgboss.job SET start_after = now() WHERE state = 'retry'")
+  await expect
+    .poll(async () => {
+      await tryAgain()
+      return [...tries.values()].filter((times) => times >= 2).length
+    })
+    .toBe(ann.length)
+  stalls.long = true
+  await expect
+    .poll(async () => {
+      await tryAgain()
+      return stalls.now
+    })
+    .toBeGreaterThanOrEqual(2)
+  await tryAgain()
+  const late = await upload(uploads, collection, 'late.txt', 'A pot is on the table.', { person: 'bob' })
+  await untilStage(db.pool, late.versionId, ['searchable'])
+  for (const id of ann) expect((await versionState(db.pool, id)).stage).toBe('words')
+}, 120_000)
 
 /** Versions that are being embedded. */
 async function embedding(): Promise<number> {

@@ -3,10 +3,12 @@
 // shutdown, a killed server or a database that was away is no try of the file's.
 import type { Queue } from 'pg-boss'
 
-/** `drop`: which of its person's uploads belong together, as the one who uploads tells (turns.ts). */
 export interface VersionJob {
   readonly versionId: string
+  /** Which of its person's uploads belong together, as the one who uploads tells (turns.ts). */
   readonly drop?: string
+  /** Its tries that failed (failing.ts). Absent: none. */
+  readonly failed?: number
 }
 
 export interface JobData {
@@ -23,13 +25,15 @@ export type QueueName = keyof JobData
 export type TurnQueue = 'ingest' | 'embed'
 
 /**
- * Jobs of small files and of large ones are fetched by different workers, so that neither waits for the other. A lane
- * is a range of priorities: a job's is `first` minus its turn. Before there were turns, 1 was every small job's
- * priority: such jobs are the first of their lane.
+ * Jobs of small files, those of large ones and those that keep failing are fetched by different workers, so that none
+ * waits behind the others. A lane is a range of priorities: a job's is `first` minus its turn. Before there were turns,
+ * 1 was every small job's priority: such jobs are the first of their lane.
  */
 export const LANES = {
   small: { first: 1, last: -999_999_999 },
-  large: { first: -1_000_000_000, last: -2_000_000_000 },
+  large: { first: -1_000_000_000, last: -1_499_999_999 },
+  /** Where jobs go that fail again and again (failing.ts): for a server of the release before, the large lane's end. */
+  failing: { first: -1_500_000_000, last: -2_000_000_000 },
 } as const
 export type Lane = keyof typeof LANES
 

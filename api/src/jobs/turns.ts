@@ -1,7 +1,8 @@
 // Whose turn it is in a lane: start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996) over the jobs that wait.
 // A person's next job comes one turn after their last one that waits, or now if none does; so people take turns,
 // however many jobs each has. The turn becomes the job's priority in the transaction that sends it: all processes keep
-// the order, a job that is tried again keeps its place, and nothing is remembered anywhere but in the queue.
+// the order, a job that is tried again keeps its place (one that fails again and again does not: failing.ts), and nothing is
+// remembered anywhere but in the queue.
 // An import takes turns beside its person's handful, as if somebody else had sent it.
 import type { Queryable } from '../database/pool.ts'
 import { LANES, type Lane, type TurnQueue, type VersionJob } from './queues.ts'

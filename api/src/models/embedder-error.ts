@@ -17,7 +17,10 @@ export function asEmbedderError(error: unknown, id: string): AppError {
   return fail('EMBEDDER_UNAVAILABLE', id, error instanceof Error ? error.name : typeof error)
 }
 
-/** @param retryAfter the header: seconds, or a date */
+/**
+ * Of a reply, so with its `status` where the code alone does not tell what it was: one that never came has none.
+ * @param retryAfter the header: seconds, or a date
+ */
 export function embedderStatusError(id: string, status: number, retryAfter: string | undefined): AppError {
   if (status === 429 || status === 503 || status === 529) return busy(id, secondsOf(retryAfter))
   const what = `status ${status}`
@@ -26,7 +29,7 @@ export function embedderStatusError(id: string, status: number, retryAfter: stri
   if (status === 408 || status === 504) return fail('EMBEDDER_STALLED', id, what)
   if (status === 400 || status === 413 || status === 422)
     return fail('EMBEDDER_REFUSED_TEXT', id, what, { status })
-  return fail('EMBEDDER_UNAVAILABLE', id, what)
+  return fail('EMBEDDER_UNAVAILABLE', id, what, { status })
 }
 
 /** @param reason goes to people: what was wrong with the reply, nothing of its content */
