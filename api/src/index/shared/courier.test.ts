@@ -1,4 +1,5 @@
 import { fork } from 'node:child_process'
+import { readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
@@ -8,6 +9,7 @@ import { createCourier } from './courier.ts'
 import { type FixtureServer, SharedPlace } from './fixtures.ts'
 import type { Outcome, Progress, Task } from './messages.ts'
 import { publishCheckpoint } from './publish.ts'
+import { takeTerm } from './term.ts'
 
 function configOf(place: SharedPlace, { dir }: FixtureServer): Config {
   return place.db.config(place.home, { INDEX_CHECKPOINTS: 'shared', INDEX_DIR: dir })
@@ -31,6 +33,32 @@ test('a fetch that gets nowhere is given up, and the server starts without', asy
     await courier.close()
   }
 })
+
+test('a builder that fails again and again leaves its place to others', async () => {
+  await using place = await SharedPlace.open()
+  const a = place.server('a')
+  await place.document()
+  await a.checkpoint()
+  for (const name of readdirSync(a.dir))
+    if (name.endsWith('.bin')) writeFileSync(path.join(a.dir, name), Buffer.alloc(10))
+  const courier = createCourier(configOf(place, a), place.db.pool, pino({ enabled: false }), { againMs: 1 })
+  try {
+    courier.publish()
+    const builder = async () =>
+      (await place.db.pool.query<{ owner: string | null }>('SELECT owner FROM index_builder')).rows[0]?.owner
+    await expect.poll(builder, { timeout: 30_000 }).not.toBeNull()
+    expect(await takeTerm(place.db.pool, 'another')).toBeNull()
+    await expect
+      .poll(() => takeTerm(place.db.pool, 'another'), { timeout: 90_000, interval: 500 })
+      .not.toBeNull()
+    // Nor does a new checkpoint bring it back at once.
+    courier.publish()
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    expect(await takeTerm(place.db.pool, 'another')).not.toBeNull()
+  } finally {
+    await courier.close()
+  }
+}, 120_000)
 
 test('whoever fetches says how far it has come', async () => {
   await using place = await SharedPlace.open()

@@ -13,6 +13,9 @@ import { releaseTerm } from './term.ts'
 
 const PROGRAM = path.join(import.meta.dirname, 'process.ts')
 const AGAIN_MS = 30_000
+/** Failures in a row after which another server has its turn to build, and time in which it can begin. */
+const MOST_FAILURES = 10
+const REST_MS = 15 * 60_000
 const STOP_MS = 5_000
 
 export interface Courier {
@@ -30,6 +33,8 @@ export interface Courier {
 export interface CourierOptions {
   /** Milliseconds that a fetch may take for nothing. Default 60,000. */
   readonly graceMs?: number
+  /** Milliseconds until what was not published is tried again. Default 30,000. */
+  readonly againMs?: number
 }
 
 export function createCourier(
@@ -47,6 +52,9 @@ export function createCourier(
   let running: Promise<void> | null = null
   let due = false
   let again: NodeJS.Timeout | undefined
+  let failures = 0
+  /** performance.now() */
+  let restUntil = 0
 
   function send(errand: Task['errand']): Promise<Outcome> {
     const child = fork(PROGRAM, [], {
@@ -82,14 +90,26 @@ export function createCourier(
   }
 
   async function publish(): Promise<void> {
-    for (due = true; due && !stop.signal.aborted; ) {
+    for (due = true; due && !stop.signal.aborted && performance.now() >= restUntil; ) {
       due = false
       const outcome = config.sharedCheckpoints ? await send({ kind: 'publish', owner }) : await onlyCut()
-      if (outcome.kind !== 'failed') continue
+      if (outcome.kind !== 'failed') {
+        failures = 0
+        continue
+      }
       log.warn({ reason: outcome.reason }, 'a checkpoint was not published and is tried again')
-      again = setTimeout(begin, AGAIN_MS).unref()
+      again = setTimeout(begin, (await restsAfterFailure()) ? REST_MS : (options.againMs ?? AGAIN_MS)).unref()
       return
     }
+  }
+
+  /** Who fails again and again (a damaged disk, no way to the store) must not keep the lease by trying. */
+  async function restsAfterFailure(): Promise<boolean> {
+    failures++
+    if (failures % MOST_FAILURES !== 0) return false
+    restUntil = performance.now() + REST_MS
+    await releaseTerm(pool, owner).catch((err: unknown) => log.debug({ err }, 'the lease was not given back'))
+    return true
   }
 
   /** Without a shared store there is nothing to send: a statement or two, no errand. */

@@ -6,10 +6,12 @@ import path from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
+import { transaction } from '../../database/pool.ts'
 import { AppError } from '../../errors.ts'
 import { createFileBlobStore } from '../../storage/files.ts'
 import { StorageRefuses } from '../../storage/port.ts'
 import type { ManifestFile } from '../checkpoint/checkpoint.ts'
+import { append } from '../log.ts'
 import { altered, SharedPlace } from './fixtures.ts'
 import { type CheckpointStore, fileKey, listManifests, manifestKey, type SharedManifest } from './shared.ts'
 import { storeFiles } from './store-files.ts'
@@ -70,6 +72,18 @@ describe('a server that starts', () => {
     expect(await a.fetch(store)).toBeNull()
   })
 
+  test('with one from before a switch of generations, which its index would not continue, takes a shared one', async () => {
+    await using place = await SharedPlace.open()
+    const [a, b] = [place.server('a'), place.server('b')]
+    await place.document()
+    await b.checkpoint()
+    const generationId = await place.library.generation()
+    await transaction(place.db.pool, (client) => append(client, { op: 'switch-generation', generationId }))
+    const seq = await a.checkpoint()
+    await a.publish()
+    expect((await b.fetch())?.seq).toBe(seq)
+  })
+
   test('opens nothing that this database can not have: of a later term, or beyond its log', async () => {
     await using place = await SharedPlace.open()
     const { newer, a } = await published(place)
@@ -87,6 +101,25 @@ describe('a server that starts', () => {
     const left = await place.keys()
     expect(left.filter((key) => keys.includes(key) || key.includes('9999999999'))).toEqual([])
     expect((await place.server('c').fetch())?.seq).toBe(newer)
+  })
+
+  test('whose checkpoint is removed while it is fetched, for newer ones, takes one of those', async () => {
+    await using place = await SharedPlace.open()
+    const { a, newest } = await published(place)
+    const files = filesOf(place, newest).map((file) => fileKey(1, file))
+    let latest = 0
+    const store = altered(place.store, {
+      async get(...asked) {
+        if (latest === 0 && files.includes(asked[0]))
+          for (let i = 0; i < 2; i++) {
+            await place.document()
+            latest = await a.checkpoint()
+            await a.publish()
+          }
+        return await place.store.get(...asked)
+      },
+    })
+    expect((await place.server('b').fetch(store))?.seq).toBe(latest)
   })
 
   test('opens ten at most', async () => {

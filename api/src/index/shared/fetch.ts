@@ -41,27 +41,31 @@ export async function fetchCheckpoint(deps: FetchDeps, options: FetchOptions): P
   const { pool, dir, log, signal } = deps
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await sweepMaking(dir)
-  const own = options.whole ? null : await ownSeq(deps)
   const generation = await activeGeneration(pool)
+  const own = options.whole ? null : await ownSeq(deps, generation?.id ?? null)
   await using arrivals = new Arrivals(deps, options.whole)
   let failure: unknown
-  for (const name of await candidates(deps, own)) {
-    try {
-      const { checkpoint, term } = await openManifest(deps.store, name, deps.macKey)
-      checkHistory(checkpoint.position, await readLog(pool, checkpoint.position.seq))
-      if (checkpoint.generation !== null && checkpoint.generation.id !== generation?.id)
-        throw new Unusable('it is of another generation')
-      if (await switchedSince(pool, checkpoint.position.seq))
-        throw new Unusable('another generation was active since')
-      return { seq: name.seq, verified: await take(arrivals, checkpoint, term, dir) }
-    } catch (error) {
-      signal.throwIfAborted()
-      if (isDiskFull(error)) throw error
-      log.warn({ err: error, key: name.key }, 'this shared checkpoint can not be used')
-      // One that can't be asked for says nothing of the others.
-      if (!(error instanceof Unusable || error instanceof HistoryChanged)) failure ??= error
+  const tried = new Set<string>()
+  // The builder may remove what was listed while it is fetched: then there is a newer one, which is listed then.
+  for (let names = await candidates(deps, own); names.length > 0; names = await unheardOf(deps, own, tried))
+    for (const name of names) {
+      tried.add(name.key)
+      try {
+        const { checkpoint, term } = await openManifest(deps.store, name, deps.macKey)
+        checkHistory(checkpoint.position, await readLog(pool, checkpoint.position.seq))
+        if (checkpoint.generation !== null && checkpoint.generation.id !== generation?.id)
+          throw new Unusable('it is of another generation')
+        if (await switchedSince(pool, checkpoint.position.seq))
+          throw new Unusable('another generation was active since')
+        return { seq: name.seq, verified: await take(arrivals, checkpoint, term, dir) }
+      } catch (error) {
+        signal.throwIfAborted()
+        if (isDiskFull(error)) throw error
+        log.warn({ err: error, key: name.key }, 'this shared checkpoint can not be used')
+        // One that can't be asked for says nothing of the others.
+        if (!(error instanceof Unusable || error instanceof HistoryChanged)) failure ??= error
+      }
     }
-  }
   if (failure !== undefined) throw failure
   return null
 }
@@ -73,6 +77,16 @@ async function take(arrivals: Arrivals, checkpoint: Manifest, term: number, dir:
   await writeManifest(dir, checkpoint)
   arrivals.complete(files)
   return verified
+}
+
+/** What was not there when it was listed last; never more than MOST_OPENED in all. */
+async function unheardOf(
+  deps: FetchDeps,
+  own: number | null,
+  tried: ReadonlySet<string>,
+): Promise<ManifestName[]> {
+  const names = (await candidates(deps, own)).filter(({ key }) => !tried.has(key))
+  return names.slice(0, Math.max(0, MOST_OPENED - tried.size))
 }
 
 /** Newest first: what is worth the way, and can be of this database. Nothing is listed where nothing could be. */
@@ -87,11 +101,13 @@ async function candidates({ pool, store, log }: FetchDeps, own: number | null): 
   return possible.filter(({ seq }) => worth(seq)).slice(0, MOST_OPENED)
 }
 
-/** Of the newest checkpoint here that this log continues. */
-async function ownSeq({ pool, dir }: FetchDeps): Promise<number | null> {
+/** Of the newest checkpoint here that the index process would continue from. */
+async function ownSeq({ pool, dir }: FetchDeps, generation: number | null): Promise<number | null> {
   const own = await newest(dir)
   if (own === null) return null
   const reading = await readLog(pool, own.position.seq)
+  if (own.generation !== null && own.generation.id !== generation) return null
+  if (await switchedSince(pool, own.position.seq)) return null
   try {
     checkHistory(own.position, reading)
     return own.position.seq
