@@ -1,0 +1,127 @@
+// The bounds of the coarse scan, for any vectors: those that round badly, are long, short or nothing, in any number of dimensions.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import fc from 'fast-check'
+import { afterAll, expect, test } from 'vitest'
+import { Collector } from '../port.cases.ts'
+import { dot } from '../port.ts'
+import { segmentHeader } from '../segment-file.ts'
+import { coarseEngine } from './coarse.ts'
+import { kernel, wasmMemory } from './kernel.ts'
+import { quantise, queryLevel, ROW_LEVEL } from './quantise.ts'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'terrace-coarse-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+const file = path.join(folder, 'some.faiss')
+
+function open(vectors: readonly Float32Array[], dimensions: number, partBytes?: number) {
+  const bytes = vectors.map(({ buffer }) => Buffer.from(buffer))
+  writeFileSync(file, Buffer.concat([segmentHeader(dimensions, vectors.length), ...bytes]))
+  return coarseEngine(partBytes).open(file, dimensions)
+}
+
+const sizes = [0, 1e-45, 1e-38, 1e-30, 1e-12, 1, 1, 1, 37, 1e12, 1e25, 3e38]
+const value = fc.oneof(
+  { weight: 3, arbitrary: fc.float({ min: -1, max: 1, noNaN: true }) },
+  // One large value makes all the others round to nothing.
+  { weight: 1, arbitrary: fc.constantFrom(0, 1, -1, 1 / 254, -1 / 254, 0.5 / 127) },
+)
+const cases = fc.integer({ min: 1, max: 70 }).chain((dimensions) => {
+  const vector = fc
+    .tuple(fc.constantFrom(...sizes), fc.array(value, { minLength: dimensions, maxLength: dimensions }))
+    .map(([size, values]) => Float32Array.from(values, (x) => x * size))
+  return fc.record({
+    vectors: fc.array(vector, { minLength: 1, maxLength: 150 }),
+    queries: fc.array(vector, { minLength: 1, maxLength: 5 }),
+    k: fc.integer({ min: 1, max: 20 }),
+    parts: fc.boolean(),
+  })
+})
+
+test('whatever the vectors are: what is offered lies within its bounds, and what is not lies below the floor', () => {
+  fc.assert(
+    fc.property(cases, ({ vectors, queries, k, parts }) => {
+      const dimensions = vectors[0]?.length ?? 0
+      const segment = open(vectors, dimensions, parts ? 1_000 : undefined)
+      const seekers = queries.map((query) => new Collector(query, k, k))
+      segment.scan(seekers)
+      segment.close()
+      for (const { vector, floor, offered } of seekers)
+        for (const [label, other] of vectors.entries()) {
+          const exact = dot(vector, other, 0)
+          const bounds = offered.get(label)
+          if (bounds === undefined) expect(exact).toBeLessThan(floor)
+          else if (exact < bounds.lower || exact > bounds.upper)
+            expect.fail(`${exact} is not from ${bounds.lower} to ${bounds.upper}`)
+        }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('bounds are narrow: of 20,000 vectors of 384 dimensions few more than the best are offered', () => {
+  const dimensions = 384
+  let state = 1
+  const random = () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 31 - 1
+  }
+  const unit = () => {
+    const values = Array.from({ length: dimensions }, () => random() + random() + random())
+    const length = Math.hypot(...values)
+    return Float32Array.from(values, (x) => x / length)
+  }
+  const vectors = Array.from({ length: 20_000 }, unit)
+  const segment = open(vectors, dimensions)
+  const seeker = new Collector(unit(), 50, 66)
+  segment.scan([seeker])
+  segment.close()
+  for (const { lower, upper } of seeker.offered.values()) expect(upper - lower).toBeLessThan(0.025)
+  const exact = vectors.map((vector) => dot(seeker.vector, vector, 0)).sort((a, b) => b - a)
+  const wanted = [...seeker.offered.values()].filter(({ upper }) => upper >= (exact[49] ?? 0)).length
+  expect(wanted).toBeGreaterThanOrEqual(50)
+  expect(wanted).toBeLessThan(150)
+})
+
+test.each([32, 384, 1_536, 4_096])(
+  'sums of products stay whole at %i dimensions, at their largest and in any lane',
+  (dimensions) => {
+    const memory = wasmMemory(2 * 2 * dimensions + 8 * dimensions + 1_024)
+    const { dots1, dots2 } = kernel(dimensions, memory)
+    const level = queryLevel(dimensions)
+    const queries = new Int16Array(memory.buffer, 0, 2 * dimensions)
+    const rows = new Int8Array(memory.buffer, 4 * dimensions, 8 * dimensions)
+    const at = 12 * dimensions
+    const sums = new Int32Array(memory.buffer, at, 128)
+    for (let i = 0; i < dimensions; i++) {
+      queries[i] = level
+      queries[dimensions + i] = i % 3 === 0 ? -level : (i * 7) % level
+      for (let row = 0; row < 8; row++)
+        rows[row * dimensions + i] = row < 2 ? ROW_LEVEL * (1 - 2 * row) : ((i * (row + 3)) % 255) - 127
+    }
+    const expected = (query: number) =>
+      Array.from({ length: 8 }, (_, row) =>
+        Array.from(
+          { length: dimensions },
+          (_, i) => (rows[row * dimensions + i] ?? 0) * (queries[query * dimensions + i] ?? 0),
+        ).reduce((a, b) => a + b),
+      )
+    expect(expected(0).slice(0, 2)).toEqual([127 * level * dimensions, -127 * level * dimensions])
+    dots1(4 * dimensions, 12 * dimensions, 2 * dimensions, at)
+    expect(Array.from(sums.subarray(0, 8))).toEqual(expected(1))
+    dots2(4 * dimensions, 12 * dimensions, 0, at)
+    expect(Array.from(sums.subarray(0, 8))).toEqual(expected(0))
+    expect(Array.from(sums.subarray(64, 72))).toEqual(expected(1))
+  },
+)
+
+test('rounding: the residual is what is missing', () => {
+  const vector = Float32Array.from([1, -0.6, 0.003, 0, 0.7])
+  const into = new Int8Array(5)
+  const { scale, residual, length } = quantise(vector, 0, 5, 127, into)
+  expect(Array.from(into)).toEqual([127, -76, 0, 0, 89])
+  const missing = Array.from(vector, (x, i) => x - (into[i] ?? 0) * scale)
+  expect(residual).toBeCloseTo(Math.hypot(...missing), 15)
+  expect(length).toBeCloseTo(Math.hypot(...into) * scale, 15)
+})

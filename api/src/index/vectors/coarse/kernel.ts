@@ -1,0 +1,165 @@
+// The two inner loops of a coarse scan, as WebAssembly with 128-bit integers: the same everywhere, to the last bit.
+//   dots    products of int8 rows and int16 queries, exact sums in int32 (see LEVELS in quantise.ts)
+//   select  which of them can reach a threshold, by scale and residual (see segment.ts)
+// Rows and queries are padded to STEP dimensions, and rows come in groups of four: one lane of a sum each.
+import {
+  assemble,
+  type Code,
+  doWhile,
+  FunctionMaker,
+  f32x4,
+  i32,
+  i32x4,
+  sequence,
+  v128,
+  when,
+} from './assembler.ts'
+
+/** Dimensions that one turn of the inner loop takes. */
+export const STEP = 32
+/** Rows that are summed side by side. */
+export const GROUP = 4
+/** Rows of one call at most: with 384 dimensions they stay in the processor's nearest cache for all queries of a batch. */
+export const BLOCK = 64
+
+export interface Kernel {
+  /** Rows from address `row` to `end` with the query at `query`: an int32 each at `out`. */
+  dots1(row: number, end: number, query: number, out: number): void
+  /** The same with two queries, the second one behind the first, and its sums BLOCK int32 behind. */
+  dots2(row: number, end: number, query: number, out: number): void
+  /**
+   * For groups whose scales lie from address `scale` to `end`, with their residuals `residuals` bytes further: replaces
+   * the sums at `dots` by scores as float32 (sum × scale × `unit`), and writes the address of a group's scores to `hits`
+   * where one of them, plus its residual × `norm`, is at least `threshold`. @returns where the hits end
+   */
+  select(
+    scale: number,
+    end: number,
+    residuals: number,
+    dots: number,
+    hits: number,
+    unit: number,
+    norm: number,
+    threshold: number,
+  ): number
+}
+
+function dots(name: string, stride: number, queries: number) {
+  const f = new FunctionMaker()
+  const [row, end, query, out] = [
+    f.parameter('i32'),
+    f.parameter('i32'),
+    f.parameter('i32'),
+    f.parameter('i32'),
+  ]
+  const [atRow, atQuery, stop, values] = [f.local('i32'), f.local('i32'), f.local('i32'), f.local('v128')]
+  const each = Array.from({ length: queries }, () => ({
+    values: f.local('v128'),
+    sums: [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')] as const,
+  }))
+
+  const eightDimensions = (from: number) =>
+    sequence(
+      ...each.map((q, n) => q.values.set(v128.load(atQuery.get, 2 * (n * stride + from)))),
+      ...[0, 1, 2, 3].map((r) =>
+        sequence(
+          values.set(v128.load8x8(atRow.get, r * stride + from)),
+          ...each.flatMap(({ values: other, sums }) =>
+            sums.map((sum, i) =>
+              i === r ? sum.set(i32x4.add(sum.get, i32x4.dot(values.get, other.get))) : [],
+            ),
+          ),
+        ),
+      ),
+    )
+  return f.make(
+    name,
+    null,
+    doWhile(
+      i32.lessThan(row.get, end.get),
+      ...each.flatMap(({ sums }) => sums.map((sum) => sum.set(v128.zero))),
+      atQuery.set(query.get),
+      atRow.set(row.get),
+      stop.set(i32.add(row.get, i32.const(stride))),
+      doWhile(
+        i32.lessThan(atRow.get, stop.get),
+        ...Array.from({ length: STEP / 8 }, (_, i) => eightDimensions(8 * i)),
+        atQuery.set(i32.add(atQuery.get, i32.const(2 * STEP))),
+        atRow.set(i32.add(atRow.get, i32.const(STEP))),
+      ),
+      ...each.map(({ sums: [a, b, c, d] }, n) =>
+        v128.store(out.get, lanes(pairs(a.get, b.get), pairs(c.get, d.get)), 4 * n * BLOCK),
+      ),
+      row.set(i32.add(row.get, i32.const(GROUP * stride))),
+      out.set(i32.add(out.get, i32.const(4 * GROUP))),
+    ),
+  )
+}
+
+/** a0+a2, b0+b2, a1+a3, b1+b3 */
+const pairs = (a: Code, b: Code) =>
+  i32x4.add(i32x4.shuffle(a, b, [0, 4, 1, 5]), i32x4.shuffle(a, b, [2, 6, 3, 7]))
+/** The sums of a, b, c and d from pairs(a, b) and pairs(c, d). */
+const lanes = (ab: Code, cd: Code) =>
+  i32x4.add(i32x4.shuffle(ab, cd, [0, 1, 4, 5]), i32x4.shuffle(ab, cd, [2, 3, 6, 7]))
+
+function select() {
+  const f = new FunctionMaker()
+  const [scale, end, residuals] = [f.parameter('i32'), f.parameter('i32'), f.parameter('i32')]
+  const [at, hits] = [f.parameter('i32'), f.parameter('i32')]
+  const [unit, norm, threshold] = [f.parameter('f32'), f.parameter('f32'), f.parameter('f32')]
+  const [units, norms, thresholds] = [f.local('v128'), f.local('v128'), f.local('v128')]
+  const scores = f.local('v128')
+  const upper = f32x4.add(scores.get, f32x4.multiply(v128.load(i32.add(scale.get, residuals.get)), norms.get))
+  return f.make(
+    'select',
+    'i32',
+    units.set(f32x4.splat(unit.get)),
+    norms.set(f32x4.splat(norm.get)),
+    thresholds.set(f32x4.splat(threshold.get)),
+    doWhile(
+      i32.lessThan(scale.get, end.get),
+      scores.set(
+        f32x4.multiply(f32x4.fromI32x4(v128.load(at.get)), f32x4.multiply(v128.load(scale.get), units.get)),
+      ),
+      v128.store(at.get, scores.get),
+      when(
+        v128.anyTrue(f32x4.greaterOrEqual(upper, thresholds.get)),
+        i32.store(hits.get, at.get),
+        hits.set(i32.add(hits.get, i32.const(4))),
+      ),
+      at.set(i32.add(at.get, i32.const(4 * GROUP))),
+      scale.set(i32.add(scale.get, i32.const(4 * GROUP))),
+    ),
+    hits.get,
+  )
+}
+
+/** What is used of it here: Node's types leave it out. */
+declare const WebAssembly: {
+  Memory: new (size: { initial: number }) => WasmMemory
+  Module: new (code: Uint8Array<ArrayBuffer>) => object
+  Instance: new (module: object, imports: object) => { readonly exports: object }
+}
+
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer
+}
+
+const PAGE = 65_536
+const modules = new Map<number, object>()
+
+/** So many bytes of zeros, below 4 GiB, given back when nothing refers to them any more. */
+export function wasmMemory(bytes: number): WasmMemory {
+  return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) })
+}
+
+/** The loops for rows of `stride` bytes in a memory. */
+export function kernel(stride: number, memory: WasmMemory): Kernel {
+  const module =
+    modules.get(stride) ??
+    new WebAssembly.Module(assemble([dots('dots1', stride, 1), dots('dots2', stride, 2), select()]))
+  modules.set(stride, module)
+  // What it exports is what was assembled a line above.
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as Kernel
+}
