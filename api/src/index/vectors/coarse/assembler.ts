@@ -54,6 +54,11 @@ export const i32 = {
   store: (address: Code, value: Code): Code => [...address, ...value, 0x36, 0, 0],
 }
 
+export const f32 = {
+  add: operation(0x92),
+  max: operation(0x97),
+}
+
 export const v128 = {
   zero: [0xfd, ...unsigned(0x0c), ...new Array<number>(16).fill(0)] as Code,
   load: load(0x00),
@@ -79,12 +84,24 @@ export const i32x4 = {
   ],
 }
 
+/** Sixteen int8 from four vectors of int32, cut off at the ends of their range. */
+export const narrow = (a: Code, b: Code, c: Code, d: Code): Code => i8x16(i16x8(a, b), i16x8(c, d))
+const i16x8 = simd(0x85)
+const i8x16 = simd(0x65)
+
 export const f32x4 = {
   splat: simd(0x13),
+  lane: (value: Code, lane: number): Code => [...value, 0xfd, ...unsigned(0x1f), lane],
   greaterOrEqual: simd(0x46),
+  absolute: simd(0xe0),
   add: simd(0xe4),
+  subtract: simd(0xe5),
   multiply: simd(0xe6),
+  max: simd(0xe9),
+  /** To whole numbers, halves to even ones. */
+  round: simd(0x6a),
   fromI32x4: simd(0xfa),
+  toI32x4: simd(0xf8),
 }
 
 /** Runs the body, and again while the condition is not zero. */

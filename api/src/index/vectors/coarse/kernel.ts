@@ -1,15 +1,18 @@
-// The two inner loops of a coarse scan, as WebAssembly with 128-bit integers: the same everywhere, to the last bit.
-//   dots    products of int8 rows and int16 queries, exact sums in int32 (see LEVELS in quantise.ts)
-//   select  which of them can reach a threshold, by scale and residual (see segment.ts)
+// The inner loops of the coarse engine, as WebAssembly with vectors of 128 bits, which every Node has.
+//   dots     products of int8 rows and int16 queries, exact sums in int32 (see queryLevel)
+//   select   which of them can reach a threshold, by scale and residual (see part.ts)
+//   largest, round   a row of floats as int8
 // Rows and queries are padded to STEP dimensions, and rows come in groups of four: one lane of a sum each.
 import {
   assemble,
   type Code,
   doWhile,
   FunctionMaker,
+  f32,
   f32x4,
   i32,
   i32x4,
+  narrow,
   sequence,
   v128,
   when,
@@ -42,6 +45,10 @@ export interface Kernel {
     norm: number,
     threshold: number,
   ): number
+  /** The largest absolute value of the floats from address `from` to `end`: multiples of STEP. */
+  largest(from: number, end: number): number
+  /** Writes these floats × `inverse`, rounded, as int8 to `out`. @returns the sum of (float − int8 × scale)² */
+  round(from: number, end: number, out: number, scale: number, inverse: number): number
 }
 
 function dots(name: string, stride: number, queries: number) {
@@ -135,6 +142,64 @@ function select() {
   )
 }
 
+function largest() {
+  const f = new FunctionMaker()
+  const [from, end] = [f.parameter('i32'), f.parameter('i32')]
+  const most = f.local('v128')
+  return f.make(
+    'largest',
+    'f32',
+    doWhile(
+      i32.lessThan(from.get, end.get),
+      most.set(f32x4.max(most.get, f32x4.absolute(v128.load(from.get)))),
+      from.set(i32.add(from.get, i32.const(16))),
+    ),
+    f32.max(
+      f32.max(f32x4.lane(most.get, 0), f32x4.lane(most.get, 1)),
+      f32.max(f32x4.lane(most.get, 2), f32x4.lane(most.get, 3)),
+    ),
+  )
+}
+
+function round() {
+  const f = new FunctionMaker()
+  const [from, end, out] = [f.parameter('i32'), f.parameter('i32'), f.parameter('i32')]
+  const [scale, inverse] = [f.parameter('f32'), f.parameter('f32')]
+  const [scales, inverses, values, lost] = [
+    f.local('v128'),
+    f.local('v128'),
+    f.local('v128'),
+    f.local('v128'),
+  ]
+  const four = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')] as const
+  const [a, b, c, d] = four
+  return f.make(
+    'round',
+    'f32',
+    scales.set(f32x4.splat(scale.get)),
+    inverses.set(f32x4.splat(inverse.get)),
+    doWhile(
+      i32.lessThan(from.get, end.get),
+      ...four.map((whole, i) =>
+        sequence(
+          values.set(v128.load(from.get, 16 * i)),
+          whole.set(f32x4.round(f32x4.multiply(values.get, inverses.get))),
+          values.set(f32x4.subtract(values.get, f32x4.multiply(whole.get, scales.get))),
+          lost.set(f32x4.add(lost.get, f32x4.multiply(values.get, values.get))),
+          whole.set(f32x4.toI32x4(whole.get)),
+        ),
+      ),
+      v128.store(out.get, narrow(a.get, b.get, c.get, d.get)),
+      out.set(i32.add(out.get, i32.const(16))),
+      from.set(i32.add(from.get, i32.const(64))),
+    ),
+    f32.add(
+      f32.add(f32x4.lane(lost.get, 0), f32x4.lane(lost.get, 1)),
+      f32.add(f32x4.lane(lost.get, 2), f32x4.lane(lost.get, 3)),
+    ),
+  )
+}
+
 /** What is used of it here: Node's types leave it out. */
 declare const WebAssembly: {
   Memory: new (size: { initial: number }) => WasmMemory
@@ -158,7 +223,9 @@ export function wasmMemory(bytes: number): WasmMemory {
 export function kernel(stride: number, memory: WasmMemory): Kernel {
   const module =
     modules.get(stride) ??
-    new WebAssembly.Module(assemble([dots('dots1', stride, 1), dots('dots2', stride, 2), select()]))
+    new WebAssembly.Module(
+      assemble([dots('dots1', stride, 1), dots('dots2', stride, 2), select(), largest(), round()]),
+    )
   modules.set(stride, module)
   // What it exports is what was assembled a line above.
   return new WebAssembly.Instance(module, { env: { memory } }).exports as Kernel

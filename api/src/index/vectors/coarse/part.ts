@@ -5,7 +5,7 @@
 import type { Seeker } from '../port.ts'
 import type { SegmentFile } from '../segment-file.ts'
 import { BLOCK, GROUP, type Kernel, kernel, STEP, wasmMemory } from './kernel.ts'
-import { quantise, queryLevel, ROW_LEVEL } from './quantise.ts'
+import { quantiseQuery, quantiseRow, queryLevel } from './quantise.ts'
 
 /** Queries of one scan. */
 export const AT_ONCE = 32
@@ -37,12 +37,12 @@ export class Part {
   readonly #dimensions: number
   readonly #stride: number
   readonly #kernel: Kernel
-  /** Addresses: AT_ONCE queries; sums of two; hits; then rows, scales and residuals. */
-  readonly #at: { sums: number; hits: number; rows: number; scales: number; residuals: number }
+  /** Addresses, behind AT_ONCE queries: sums of two of them, hits, one row of floats; rows, scales, residuals. */
+  readonly #at: Record<'sums' | 'hits' | 'floats' | 'rows' | 'scales' | 'residuals', number>
   readonly #int16: Int16Array
   readonly #int32: Int32Array
   readonly #float32: Float32Array
-  /** The longest row as it is here, and the largest residual. */
+  /** No row is longer, and no residual. */
   #longest = 0
   #worst = 0
 
@@ -55,36 +55,37 @@ export class Part {
     const padded = Math.ceil(count / GROUP) * GROUP
     const sums = AT_ONCE * this.#stride * 2
     const hits = sums + 2 * BLOCK * 4
-    const rows = hits + (BLOCK / GROUP) * 4
+    const floats = hits + (BLOCK / GROUP) * 4
+    const rows = floats + this.#stride * 4
     const scales = rows + padded * this.#stride
     const residuals = scales + padded * 4
-    this.#at = { sums, hits, rows, scales, residuals }
+    this.#at = { sums, hits, floats, rows, scales, residuals }
     const memory = wasmMemory(residuals + padded * 4)
     this.#kernel = kernel(this.#stride, memory)
     this.#int16 = new Int16Array(memory.buffer)
     this.#int32 = new Int32Array(memory.buffer)
     this.#float32 = new Float32Array(memory.buffer)
-    this.#fill(file, new Int8Array(memory.buffer, rows, count * this.#stride))
+    this.#fill(file)
   }
 
-  #fill(file: SegmentFile, rows: Int8Array): void {
-    const piece = new Float32Array(Math.min(READ_ROWS, this.#count) * this.#dimensions)
-    const row = new Int8Array(this.#dimensions)
+  #fill(file: SegmentFile): void {
+    const [width, { floats, rows }] = [this.#dimensions, this.#at]
+    const piece = new Float32Array(Math.min(READ_ROWS, this.#count) * width)
     const [scales, residuals] = [this.#at.scales / 4, this.#at.residuals / 4]
-    for (let from = 0; from < this.#count; from += READ_ROWS) {
-      const some = Math.min(READ_ROWS, this.#count - from)
-      file.read(this.#first + from, some, piece)
-      for (let i = 0; i < some; i++) {
-        const rounded = quantise(piece, i * this.#dimensions, this.#dimensions, ROW_LEVEL, row)
-        rows.set(row, (from + i) * this.#stride)
-        // As a float32 that is not below it.
-        const residual = Math.fround(rounded.residual * (1 + RELATIVE) + ABSOLUTE)
-        this.#float32[scales + from + i] = rounded.scale
-        this.#float32[residuals + from + i] = residual
-        this.#longest = Math.max(this.#longest, rounded.length)
-        this.#worst = Math.max(this.#worst, residual)
-      }
+    let largest = 0
+    for (let row = 0; row < this.#count; row++) {
+      const at = row % READ_ROWS
+      if (at === 0) file.read(this.#first + row, Math.min(READ_ROWS, this.#count - row), piece)
+      this.#float32.set(piece.subarray(at * width, (at + 1) * width), floats / 4)
+      const end = floats + this.#stride * 4
+      const rounded = quantiseRow(this.#kernel, floats, end, width, rows + row * this.#stride)
+      this.#float32[scales + row] = rounded.scale
+      // As a float32 that is not below it.
+      this.#float32[residuals + row] = rounded.residual * (1 + RELATIVE) + ABSOLUTE
+      this.#worst = Math.max(this.#worst, this.#float32[residuals + row] ?? 0)
+      largest = Math.max(largest, rounded.largest)
     }
+    this.#longest = largest * Math.sqrt(width)
   }
 
   /** Offers each of at most AT_ONCE seekers, by label in the segment, what may reach its floor. */
@@ -111,7 +112,7 @@ export class Part {
     if (vector.length !== this.#dimensions)
       throw new RangeError(`${vector.length} of ${this.#dimensions} dimensions`)
     const into = this.#int16.subarray(n * this.#stride, (n + 1) * this.#stride)
-    const { scale, residual } = quantise(vector, 0, vector.length, queryLevel(vector.length), into)
+    const { scale, residual } = quantiseQuery(vector, queryLevel(vector.length), into)
     const length = Math.hypot(...vector)
     const longest = length * (this.#longest + this.#worst)
     const slack =

@@ -1,5 +1,6 @@
 // Vectors as small integers times a scale, and how much that changes them: whatever is computed from the integers is
 // off by at most what these lengths say.
+import type { Kernel } from './kernel.ts'
 
 /** The largest integer of a row. */
 export const ROW_LEVEL = 127
@@ -7,44 +8,47 @@ export const ROW_LEVEL = 127
 export interface Quantised {
   /** A float32: integer × scale is the value. */
   readonly scale: number
-  /** The length of what rounding took away. */
+  /** The length of what rounding took away, or a little more. */
   readonly residual: number
-  /** The length of what is left: integers × scale. */
-  readonly length: number
 }
 
-/** The largest integer of a query, such that products with a row add up to an int32 whatever the values are. */
+/** The largest integer of a query, such that its products with a row add up to an int32 whatever the values are. */
 export function queryLevel(dimensions: number): number {
   return Math.min(32_767, Math.floor((2 ** 31 - 1) / (ROW_LEVEL * dimensions)))
 }
 
-/** A scale below this is taken for 0, so that none is too small to be a float32 of full precision. */
-const LEAST_SCALE = 2 ** -100
+/** With a smaller scale, what is lost squared would be too small for a float32: all is rounded to 0 instead. */
+const LEAST_SCALE = 2 ** -40
 
-/** Rounds the `count` values from `from` on to integers up to ±`level`, written to `into`. Lengths are to double precision. */
-export function quantise(
-  values: Float32Array,
-  from: number,
-  count: number,
-  level: number,
-  into: Int8Array | Int16Array,
-): Quantised {
-  let largest = 0
-  for (let i = 0; i < count; i++) {
-    const size = Math.abs(values[from + i] ?? 0)
-    if (size > largest) largest = size
-  }
-  const rounded = Math.fround(largest / level)
-  const scale = rounded < LEAST_SCALE ? 0 : rounded
-  const inverse = scale === 0 ? 0 : 1 / scale
-  let [lost, kept] = [0, 0]
-  for (let i = 0; i < count; i++) {
-    const value = values[from + i] ?? 0
-    const integer = Math.round(value * inverse)
+function scaleOf(largest: number, level: number): number {
+  const scale = Math.fround(largest / level)
+  return scale < LEAST_SCALE ? 0 : scale
+}
+
+/** Rounds a query to integers up to ±`level`, written to `into`. */
+export function quantiseQuery(query: Float32Array, level: number, into: Int16Array): Quantised {
+  const scale = scaleOf(
+    query.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+    level,
+  )
+  let lost = 0
+  for (const [i, value] of query.entries()) {
+    const integer = scale === 0 ? 0 : Math.round(value / scale)
     into[i] = integer
-    const rest = value - integer * scale
-    lost += rest * rest
-    kept += integer * integer
+    lost += (value - integer * scale) ** 2
   }
-  return { scale, residual: Math.sqrt(lost), length: Math.sqrt(kept) * scale }
+  return { scale, residual: Math.sqrt(lost) }
+}
+
+/**
+ * Rounds the row of `count` floats (and zeros, up to `end`) at address `from` to int8 at `out`. What single precision
+ * loses in that is below 2^-15 of the scale in each dimension, and `count` × 2^-24 of the sum.
+ */
+export function quantiseRow(kernel: Kernel, from: number, end: number, count: number, out: number) {
+  const largest = kernel.largest(from, end)
+  const scale = scaleOf(largest, ROW_LEVEL)
+  if (scale === 0) return { largest, scale, residual: largest * Math.sqrt(count) }
+  const lost = kernel.round(from, end, out, scale, 1 / scale)
+  const residual = Math.sqrt(lost) * (1 + count * 2 ** -24) + Math.sqrt(count) * scale * 2 ** -15
+  return { largest, scale, residual }
 }
