@@ -11,8 +11,11 @@ import { quantiseQuery, quantiseRow, queryLevel } from './quantise.ts'
 export const AT_ONCE = 32
 /** Vectors read from the file at once. */
 const READ_ROWS = 1_024
-/** Above what single precision may lose, relative and absolute: a few roundings of 2^-24 each, and what is below its range. */
-const [RELATIVE, ABSOLUTE] = [2 ** -20, 2 ** -100]
+/**
+ * Above what single precision may lose: of the lengths' product 2^-19 in a row's residual and a few roundings of 2^-24 in
+ * a score, and what is too small for it.
+ */
+const [RELATIVE, ABSOLUTE] = [2 ** -18, 2 ** -100]
 /** Products of longer vectors could leave the range of single precision: nothing is known of them, and all are offered. */
 const LONGEST = 2 ** 100
 

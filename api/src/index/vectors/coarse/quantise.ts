@@ -8,7 +8,7 @@ export const ROW_LEVEL = 127
 export interface Quantised {
   /** A float32: integer × scale is the value. */
   readonly scale: number
-  /** The length of what rounding took away, or a little more. */
+  /** The length of what rounding took away. */
   readonly residual: number
 }
 
@@ -41,14 +41,12 @@ export function quantiseQuery(query: Float32Array, level: number, into: Int16Arr
 }
 
 /**
- * Rounds the row of `count` floats (and zeros, up to `end`) at address `from` to int8 at `out`. What single precision
- * loses in that is below 2^-15 of the scale in each dimension, and `count` × 2^-24 of the sum.
+ * Rounds the row of `count` floats (and zeros, up to `end`) at address `from` to int8 at `out`. The residual is right to
+ * single precision: to less than 2^-19 of √count × largest, up to 65,536 dimensions.
  */
 export function quantiseRow(kernel: Kernel, from: number, end: number, count: number, out: number) {
   const largest = kernel.largest(from, end)
   const scale = scaleOf(largest, ROW_LEVEL)
   if (scale === 0) return { largest, scale, residual: largest * Math.sqrt(count) }
-  const lost = kernel.round(from, end, out, scale, 1 / scale)
-  const residual = Math.sqrt(lost) * (1 + count * 2 ** -24) + Math.sqrt(count) * scale * 2 ** -15
-  return { largest, scale, residual }
+  return { largest, scale, residual: Math.sqrt(kernel.round(from, end, out, scale, 1 / scale)) }
 }
