@@ -4,7 +4,7 @@
 import type { Allowed } from '../filter.ts'
 import type { Passages } from '../passages.ts'
 import { Top } from '../top.ts'
-import type { Seeker } from './port.ts'
+import { dot, type Seeker } from './port.ts'
 import { NOBODY, type VectorStore } from './store.ts'
 
 export interface NearestQuery {
@@ -28,12 +28,14 @@ interface Candidate {
 
 /** Expected beyond k, so that the usual ranking of an engine that ranks is enough. */
 const MARGIN = 16
+/** Vectors read at once when neighbours are allowed. */
+export const READ_ROWS = 128
 /** So many candidates are looked through for those that have fallen below the floor. */
 const CROWD = 1_024
 
 export class Candidates implements Seeker {
   readonly vector: Float32Array
-  readonly query: NearestQuery
+  readonly #query: NearestQuery
   expected: number
   readonly #store: VectorStore
   readonly #passages: Passages
@@ -48,7 +50,7 @@ export class Candidates implements Seeker {
   constructor(store: VectorStore, passages: Passages, query: NearestQuery) {
     this.#store = store
     this.#passages = passages
-    this.query = query
+    this.#query = query
     this.vector = query.vector
     this.#lower = new Top(query.k)
     const share = query.allowed.vectors / store.count
@@ -70,14 +72,26 @@ export class Candidates implements Seeker {
     this.#known = new Set(this.#found.map(({ number }) => number))
   }
 
-  /** Offers all of the store's tail. */
-  addTail(): void {
-    const { first, count } = this.#store.tail
+  /** Scores what is allowed of `count` vectors from number `first` on, and offers that. */
+  addEach(first: number, count: number): void {
+    const { dimensions } = this.#store
+    const buffer = new Float32Array(READ_ROWS * dimensions)
     this.from(first)
-    for (let label = 0; label < count; label++) {
-      if (this.#placeOf(first + label) === NOBODY) continue
-      const score = this.#store.score(this.vector, first + label)
-      this.offer(label, score, score)
+    for (let label = 0; label < count; ) {
+      if (this.#placeOf(first + label) === NOBODY) {
+        label++
+        continue
+      }
+      // Neighbours are usually allowed together: one read for many.
+      let some = 1
+      while (some < READ_ROWS && label + some < count && this.#placeOf(first + label + some) !== NOBODY)
+        some++
+      this.#store.read(first + label, some, buffer)
+      for (let i = 0; i < some; i++) {
+        const score = dot(this.vector, buffer, i * dimensions)
+        this.offer(label + i, score, score)
+      }
+      label += some
     }
   }
 
@@ -97,7 +111,7 @@ export class Candidates implements Seeker {
   best(): Neighbour[] {
     this.#prune()
     this.#found.sort((a, b) => b.upper - a.upper)
-    const top = new Top(this.query.k)
+    const top = new Top(this.#query.k)
     const ids = this.#passages.ids.values
     for (const { number, place, lower, upper } of this.#found) {
       if (upper < top.floor) break
@@ -110,7 +124,7 @@ export class Candidates implements Seeker {
   /** NOBODY for a vector that is not allowed. */
   #placeOf(number: number): number {
     const place = this.#store.owner.values[number] ?? NOBODY
-    return place !== NOBODY && this.query.allowed.has(place) ? place : NOBODY
+    return place !== NOBODY && this.#query.allowed.has(place) ? place : NOBODY
   }
 
   #prune(): void {

@@ -4,7 +4,7 @@
 // with zeros (docs/decisions/, "FAISS in batches").
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import type { Seeker, VectorEngine, VectorSegment } from './port.ts'
+import { MOST_EXPECTED, type Seeker, type VectorEngine, type VectorSegment } from './port.ts'
 import { SegmentFile } from './segment-file.ts'
 
 /** From so many queries on, filling up to MATRIX is cheaper than one scan each. */
@@ -97,8 +97,10 @@ class FaissSegment implements VectorSegment {
   }
 
   scan(seekers: readonly Seeker[]): ArrayLike<number> {
-    const rest = new Float64Array(seekers.length)
-    let left = seekers.map((seeker, row) => ({ seeker, row }))
+    const rest = new Float64Array(seekers.length).fill(Number.POSITIVE_INFINITY)
+    let left = seekers
+      .map((seeker, row) => ({ seeker, row }))
+      .filter(({ seeker }) => seeker.expected <= MOST_EXPECTED)
     while (left.length > 0) {
       const least = Math.min(...left.map(({ seeker }) => seeker.expected))
       // Rankings of about the same length go together, as many queries at once as there are.

@@ -132,7 +132,7 @@ describe.each(engines)('%s', (_, engine) => {
     test.each(Object.keys(filters))('%s: exactly the nearest', (name) => {
       const filter = filters[name]?.() ?? collections()
       for (const vector of [query(0), query(1), boilerplate])
-        for (const k of [1, 50, 200]) {
+        for (const k of [1, 50, 400]) {
           const [found] = nearest(built.store, built.passages, [{ vector, k, allowed: filter }])
           expect(found).toEqual(bruteForce(built, vector, filter, k))
         }

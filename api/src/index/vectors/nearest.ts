@@ -5,16 +5,11 @@
 // scored one by one instead.
 import type { Passages } from '../passages.ts'
 import { Top } from '../top.ts'
-import { Candidates, type NearestQuery, type Neighbour } from './candidates.ts'
-import { dot } from './port.ts'
-import type { SealedVectors, VectorStore } from './store.ts'
+import { Candidates, type NearestQuery, type Neighbour, READ_ROWS } from './candidates.ts'
+import { dot, MOST_EXPECTED } from './port.ts'
+import type { VectorStore } from './store.ts'
 
 export type { NearestQuery, Neighbour } from './candidates.ts'
-
-/** Who expects more than this is better off with every allowed vector scored. */
-const MOST_EXPECTED = 4_096
-/** Vectors read at once when neighbours are allowed. */
-const READ_ROWS = 128
 
 export function nearest(
   store: VectorStore,
@@ -31,44 +26,32 @@ export function nearest(
     scanned.push(candidates)
     return candidates
   })
-  const unsure = scan(store, scanned)
-  return found.map((one) => {
-    if (Array.isArray(one)) return one
-    return unsure.has(one) ? scoreEach(store, passages, one.query) : one.best()
-  })
+  if (scanned.length > 0) scan(store, scanned)
+  return found.map((one) => (Array.isArray(one) ? one : one.best()))
 }
 
-/** @returns those that would have to expect too much */
-function scan(store: VectorStore, all: readonly Candidates[]): ReadonlySet<Candidates> {
-  const unsure = new Set<Candidates>()
-  if (all.length === 0) return unsure
-  for (const candidates of all) candidates.addTail()
-  let left = store.segments.map((sealed): Scan => ({ sealed, seekers: all }))
+/** Until nothing that is missing can be among the best. */
+function scan(store: VectorStore, all: readonly Candidates[]): void {
+  for (const candidates of all) candidates.addEach(store.tail.first, store.tail.count)
+  let left = store.segments.map((sealed) => ({ sealed, seekers: all }))
   while (left.length > 0) {
     const scans = left.map(({ sealed, seekers }) => {
       for (const seeker of seekers) seeker.from(sealed.first)
       return { sealed, seekers, rest: sealed.segment.scan(seekers) }
     })
     // Only now, since each segment may have raised the floors.
-    left = scans.flatMap(({ sealed, seekers, rest }) => {
-      const again = seekers.filter((seeker, i) => (rest[i] ?? Number.POSITIVE_INFINITY) >= seeker.floor)
+    const unsure = scans.map(({ sealed, seekers, rest }) => ({
+      sealed,
+      seekers: seekers.filter((seeker, i) => (rest[i] ?? Number.POSITIVE_INFINITY) >= seeker.floor),
+    }))
+    for (const seeker of new Set(unsure.flatMap(({ seekers }) => seekers))) seeker.widen()
+    left = unsure.flatMap(({ sealed, seekers }) => {
+      const again = seekers.filter(({ expected }) => expected <= MOST_EXPECTED)
+      for (const seeker of seekers)
+        if (!again.includes(seeker)) seeker.addEach(sealed.first, sealed.segment.count)
       return again.length === 0 ? [] : [{ sealed, seekers: again }]
     })
-    for (const seeker of new Set(left.flatMap(({ seekers }) => seekers))) {
-      seeker.widen()
-      if (seeker.expected > MOST_EXPECTED) unsure.add(seeker)
-    }
-    left = left.flatMap(({ sealed, seekers }) => {
-      const sure = seekers.filter((seeker) => !unsure.has(seeker))
-      return sure.length === 0 ? [] : [{ sealed, seekers: sure }]
-    })
   }
-  return unsure
-}
-
-interface Scan {
-  readonly sealed: SealedVectors
-  readonly seekers: readonly Candidates[]
 }
 
 /** Scores every allowed vector. */

@@ -9,13 +9,17 @@ export interface VectorSegment {
   /**
    * Offers each seeker what is not below its floor, and maybe more; each vector once at most.
    * @returns for each seeker a score that nothing exceeds which it was not offered: where that is not below its floor
-   * (which may rise by what other segments offer), it has to scan again and expect more. -Infinity: nothing is missing.
+   * (which may rise by what other segments offer), it has to scan again and expect more. -Infinity: nothing is missing;
+   * an engine that ranks need not rank more than MOST_EXPECTED.
    */
   scan(seekers: readonly Seeker[]): ArrayLike<number>
   /** Copies `count` vectors from label `first` on. @throws Error when they are not there */
   read(first: number, count: number, into: Float32Array): void
   close(): void
 }
+
+/** Who would have to expect more than this of a segment is better off with every allowed vector of it scored. */
+export const MOST_EXPECTED = 4_096
 
 /** One query, and what it has found so far. */
 export interface Seeker {
