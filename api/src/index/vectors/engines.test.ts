@@ -6,8 +6,6 @@ import { engineCases } from './port.cases.ts'
 
 describe('exact', () => engineCases(exactEngine))
 describe('coarse', () => engineCases(coarseEngine))
-// 24 dimensions take 40 bytes each: parts of 999 vectors, and the last one of 3.
-describe('coarse, in several parts', () => engineCases(() => coarseEngine(999 * 40)))
 
 // One engine for the whole file: the addon must not be loaded twice in a process.
 const faiss = loadFaiss()

@@ -3,34 +3,25 @@
 // The floats are not held in memory.
 import type { Seeker, VectorEngine, VectorSegment } from '../port.ts'
 import { SegmentFile } from '../segment-file.ts'
-import { AT_ONCE, Part, rowBytes } from './part.ts'
+import { Rows } from './rows.ts'
 
 /** Vectors that are scanned while one is read and scored. */
 const SCANNED_PER_READ = 32
-/** A memory of WebAssembly ends at 4 GiB. */
-const PART_BYTES = 2 ** 30
 
-/** A segment is divided into parts of at most about so many bytes. */
-export function coarseEngine(partBytes = PART_BYTES): VectorEngine {
-  return {
-    name: 'coarse',
-    lostBytes: 0,
-    open: (file, dimensions) => new CoarseSegment(file, dimensions, partBytes),
-  }
+export function coarseEngine(): VectorEngine {
+  return { name: 'coarse', lostBytes: 0, open: (file, dimensions) => new CoarseSegment(file, dimensions) }
 }
 
 class CoarseSegment implements VectorSegment {
   readonly #file: SegmentFile
-  #parts: Part[] = []
+  #rows: Rows | null
 
-  constructor(file: string, dimensions: number, partBytes: number) {
+  constructor(file: string, dimensions: number) {
     this.#file = new SegmentFile(file, dimensions)
     try {
-      const rows = Math.max(1, Math.floor(partBytes / rowBytes(dimensions)))
-      for (let first = 0; first < this.count; first += rows)
-        this.#parts.push(new Part(this.#file, first, Math.min(rows, this.count - first)))
+      this.#rows = new Rows(this.#file)
     } catch (error) {
-      this.close()
+      this.#file.close()
       throw error
     }
   }
@@ -44,8 +35,8 @@ class CoarseSegment implements VectorSegment {
   }
 
   scan(seekers: readonly Seeker[]): ArrayLike<number> {
-    for (let from = 0; from < seekers.length; from += AT_ONCE)
-      for (const part of this.#parts) part.scan(seekers.slice(from, from + AT_ONCE))
+    if (this.#rows === null) throw new Error('the segment is closed')
+    this.#rows.scan(seekers)
     return seekers.map(() => Number.NEGATIVE_INFINITY)
   }
 
@@ -53,8 +44,9 @@ class CoarseSegment implements VectorSegment {
     this.#file.read(first, count, into)
   }
 
+  /** Its memory goes with the rows. */
   close(): void {
     this.#file.close()
-    this.#parts = []
+    this.#rows = null
   }
 }

@@ -1,8 +1,9 @@
 // The inner loops of the coarse engine, as WebAssembly with vectors of 128 bits, which every Node has.
 //   dots     products of int8 rows and int16 queries, exact sums in int32 (see queryLevel)
-//   select   which of them can reach a threshold, by scale and residual (see part.ts)
+//   select   which of them can reach a threshold, by scale and residual (see rows.ts)
 //   largest, round   a row of floats as int8
-// Rows and queries are padded to STEP dimensions, and rows come in groups of four: one lane of a sum each.
+// Rows come in groups of four, one lane of a sum each: four rows of int8, padded to STEP dimensions, then their scales and
+// their residuals as float32. Queries are padded alike.
 import {
   assemble,
   type Code,
@@ -19,27 +20,36 @@ import {
 } from './assembler.ts'
 
 /** Dimensions that one turn of the inner loop takes. */
-export const STEP = 32
+const STEP = 32
 /** Rows that are summed side by side. */
 export const GROUP = 4
-/** Rows of one call at most: with 384 dimensions they stay in the processor's nearest cache for all queries of a batch. */
-export const BLOCK = 64
+/** Groups of one call at most: with 384 dimensions they stay in the processor's second cache for all queries of a batch. */
+export const BLOCK = 32
+
+/** Bytes of a row of so many dimensions. */
+export function strideOf(dimensions: number): number {
+  return Math.ceil(dimensions / STEP) * STEP
+}
+
+/** Bytes of a group; `stride` × GROUP is where its scales are, and 16 bytes further its residuals. */
+export function groupBytes(stride: number): number {
+  return GROUP * stride + 2 * 4 * GROUP
+}
 
 export interface Kernel {
-  /** Rows from address `row` to `end` with the query at `query`: an int32 each at `out`. */
-  dots1(row: number, end: number, query: number, out: number): void
-  /** The same with two queries, the second one behind the first, and its sums BLOCK int32 behind. */
-  dots2(row: number, end: number, query: number, out: number): void
+  /** Groups from address `from` to `end` with the query at `query`: an int32 for each row at `out`. */
+  dots1(from: number, end: number, query: number, out: number): void
+  /** The same with two queries, the second one behind the first, and its sums behind those of BLOCK groups. */
+  dots2(from: number, end: number, query: number, out: number): void
   /**
-   * For groups whose scales lie from address `scale` to `end`, with their residuals `residuals` bytes further: replaces
-   * the sums at `dots` by scores as float32 (sum × scale × `unit`), and writes the address of a group's scores to `hits`
-   * where one of them, plus its residual × `norm`, is at least `threshold`. @returns where the hits end
+   * For the same groups: replaces the sums at `sums` by scores as float32 (sum × scale × `unit`), and writes the address of
+   * a group's scores to `hits` where one of them, plus its residual × `norm`, is at least `threshold`.
+   * @returns where the hits end
    */
   select(
-    scale: number,
+    from: number,
     end: number,
-    residuals: number,
-    dots: number,
+    sums: number,
     hits: number,
     unit: number,
     norm: number,
@@ -95,9 +105,9 @@ function dots(name: string, stride: number, queries: number) {
         atRow.set(i32.add(atRow.get, i32.const(STEP))),
       ),
       ...each.map(({ sums: [a, b, c, d] }, n) =>
-        v128.store(out.get, lanes(pairs(a.get, b.get), pairs(c.get, d.get)), 4 * n * BLOCK),
+        v128.store(out.get, lanes(pairs(a.get, b.get), pairs(c.get, d.get)), 4 * n * GROUP * BLOCK),
       ),
-      row.set(i32.add(row.get, i32.const(GROUP * stride))),
+      row.set(i32.add(row.get, i32.const(groupBytes(stride)))),
       out.set(i32.add(out.get, i32.const(4 * GROUP))),
     ),
   )
@@ -110,14 +120,22 @@ const pairs = (a: Code, b: Code) =>
 const lanes = (ab: Code, cd: Code) =>
   i32x4.add(i32x4.shuffle(ab, cd, [0, 1, 4, 5]), i32x4.shuffle(ab, cd, [2, 3, 6, 7]))
 
-function select() {
+function select(stride: number) {
   const f = new FunctionMaker()
-  const [scale, end, residuals] = [f.parameter('i32'), f.parameter('i32'), f.parameter('i32')]
-  const [at, hits] = [f.parameter('i32'), f.parameter('i32')]
+  const [group, end, at, hits] = [
+    f.parameter('i32'),
+    f.parameter('i32'),
+    f.parameter('i32'),
+    f.parameter('i32'),
+  ]
   const [unit, norm, threshold] = [f.parameter('f32'), f.parameter('f32'), f.parameter('f32')]
   const [units, norms, thresholds] = [f.local('v128'), f.local('v128'), f.local('v128')]
   const scores = f.local('v128')
-  const upper = f32x4.add(scores.get, f32x4.multiply(v128.load(i32.add(scale.get, residuals.get)), norms.get))
+  const [scales, residuals] = [
+    v128.load(group.get, GROUP * stride),
+    v128.load(group.get, GROUP * stride + 4 * GROUP),
+  ]
+  const upper = f32x4.add(scores.get, f32x4.multiply(residuals, norms.get))
   return f.make(
     'select',
     'i32',
@@ -125,10 +143,8 @@ function select() {
     norms.set(f32x4.splat(norm.get)),
     thresholds.set(f32x4.splat(threshold.get)),
     doWhile(
-      i32.lessThan(scale.get, end.get),
-      scores.set(
-        f32x4.multiply(f32x4.fromI32x4(v128.load(at.get)), f32x4.multiply(v128.load(scale.get), units.get)),
-      ),
+      i32.lessThan(group.get, end.get),
+      scores.set(f32x4.multiply(f32x4.fromI32x4(v128.load(at.get)), f32x4.multiply(scales, units.get))),
       v128.store(at.get, scores.get),
       when(
         v128.anyTrue(f32x4.greaterOrEqual(upper, thresholds.get)),
@@ -136,7 +152,7 @@ function select() {
         hits.set(i32.add(hits.get, i32.const(4))),
       ),
       at.set(i32.add(at.get, i32.const(4 * GROUP))),
-      scale.set(i32.add(scale.get, i32.const(4 * GROUP))),
+      group.set(i32.add(group.get, i32.const(groupBytes(stride)))),
     ),
     hits.get,
   )
@@ -214,7 +230,7 @@ export interface WasmMemory {
 const PAGE = 65_536
 const modules = new Map<number, object>()
 
-/** So many bytes of zeros, below 4 GiB, given back when nothing refers to them any more. */
+/** So many bytes of zeros. */
 export function wasmMemory(bytes: number): WasmMemory {
   return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) })
 }
@@ -224,7 +240,7 @@ export function kernel(stride: number, memory: WasmMemory): Kernel {
   const module =
     modules.get(stride) ??
     new WebAssembly.Module(
-      assemble([dots('dots1', stride, 1), dots('dots2', stride, 2), select(), largest(), round()]),
+      assemble([dots('dots1', stride, 1), dots('dots2', stride, 2), select(stride), largest(), round()]),
     )
   modules.set(stride, module)
   // What it exports is what was assembled a line above.
