@@ -53,7 +53,8 @@ test('whatever the vectors are: what is offered lies within its bounds, and what
       const seekers = queries.map((query) => new Collector(query, k, k))
       segment.scan(seekers)
       segment.close()
-      for (const { vector, floor, offered } of seekers)
+      for (const { vector, floor, offered } of seekers) {
+        for (const label of offered.keys()) expect(label).toBeLessThan(vectors.length)
         for (const [label, other] of vectors.entries()) {
           const exact = dot(vector, other, 0)
           const bounds = offered.get(label)
@@ -61,6 +62,7 @@ test('whatever the vectors are: what is offered lies within its bounds, and what
           else if (exact < bounds.lower || exact > bounds.upper)
             expect.fail(`${exact} is not from ${bounds.lower} to ${bounds.upper}`)
         }
+      }
     }),
     { numRuns: 300 },
   )

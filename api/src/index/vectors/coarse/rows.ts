@@ -30,7 +30,7 @@ export class Rows {
   readonly #count: number
   readonly #dimensions: number
   readonly #bench: Workbench
-  /** All groups, the last one filled up with zeros. */
+  /** All groups. What the last one has beyond the last row means nothing. */
   readonly #groups: Int8Array
   /** No row is longer, and no residual. */
   #longest = 0
@@ -57,7 +57,6 @@ export class Rows {
     const width = this.#dimensions
     const rows = Math.min(BLOCK * GROUP, vectors.length / width)
     const bytes = Math.ceil(rows / GROUP) * groupBytes
-    int8.fill(0, block, block + bytes)
     for (let row = 0; row < rows; row++) {
       float32.set(vectors.subarray(row * width, (row + 1) * width), floats / 4)
       float32.fill(0, floats / 4 + width, floats / 4 + stride)
@@ -99,13 +98,13 @@ export class Rows {
     }
   }
 
-  /** Writes query `n` of a scan to the workbench. */
+  /** Writes query `n` of a scan to the workbench. What is behind its dimensions does not matter: rows have zeros there. */
   #ask(seeker: Seeker, n: number): Asked {
     const { int16, queries, stride } = this.#bench
     const { vector } = seeker
     if (vector.length !== this.#dimensions)
       throw new RangeError(`${vector.length} of ${this.#dimensions} dimensions`)
-    const into = int16.subarray(queries / 2 + n * stride, queries / 2 + (n + 1) * stride).fill(0)
+    const into = int16.subarray(queries / 2 + n * stride, queries / 2 + (n + 1) * stride)
     const { scale, residual } = quantiseQuery(vector, queryLevel(vector.length), into)
     const length = Math.hypot(...vector)
     const longest = length * (this.#longest + this.#worst)
