@@ -4,8 +4,7 @@ import type { Logger } from 'pino'
 import { createLog } from '../log.ts'
 import { type FromIndex, packCandidates, type ToIndex } from './messages.ts'
 import { IndexService } from './service.ts'
-import { exactEngine } from './vectors/exact.ts'
-import { loadFaiss } from './vectors/faiss.ts'
+import { loadEngine } from './vectors/engine.ts'
 
 const options = new Set(process.argv.slice(2))
 let running: { service: IndexService; log: Logger } | undefined
@@ -19,7 +18,7 @@ function send(message: FromIndex): void {
 
 function start({ config, verified }: Extract<ToIndex, { type: 'start' }>): void {
   const log = createLog(config, 'index')
-  const engine = (options.has('--exact') ? null : loadFaiss()) ?? exactEngine()
+  const engine = loadEngine({ faiss: !options.has('--exact') })
   const service = new IndexService({
     config,
     log,

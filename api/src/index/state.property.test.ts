@@ -13,6 +13,8 @@ import { expectedOrder, MemorySource, type ModelDocument, type ModelPassage } fr
 import type { IndexFilter, SearchMethod } from './port.ts'
 import { searchBatch } from './search.ts'
 import { IndexState } from './state.ts'
+import { coarseEngine } from './vectors/coarse/coarse.ts'
+import { bySize } from './vectors/engine.ts'
 import { exactEngine } from './vectors/exact.ts'
 import { loadFaiss } from './vectors/faiss.ts'
 
@@ -20,7 +22,8 @@ const DIMENSIONS = 4
 const WORDS = ['apricot', 'banjo', 'cobalt', 'dolphin', 'ember', 'falcon', 'the', 'harbours', 'harbour']
 const GENERATION = { id: 1, dimensions: DIMENSIONS }
 const START = { epoch: 'e', seq: 0, entryId: null }
-const otherEngine = loadFaiss() ?? exactEngine()
+/** Segments of both kinds: there are up to 20 vectors. */
+const otherEngine = bySize(loadFaiss() ?? exactEngine(), coarseEngine(), 6)
 const folder = mkdtempSync(path.join(tmpdir(), 'terrace-property-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 let analyser: Analyser

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { coarseEngine } from './coarse/coarse.ts'
 import { exactEngine } from './exact.ts'
 import { loadFaiss } from './faiss.ts'
 import { engineCases } from './port.cases.ts'
 
 describe('exact', () => engineCases(exactEngine))
+describe('coarse', () => engineCases(coarseEngine))
 
 // One engine for the whole file: the addon must not be loaded twice in a process.
 const faiss = loadFaiss()

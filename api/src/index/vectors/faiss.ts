@@ -4,12 +4,14 @@
 // with zeros (docs/decisions/, "FAISS in batches").
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import type { Ranking, VectorEngine, VectorSegment } from './port.ts'
+import { MOST_EXPECTED, type Seeker, type VectorEngine, type VectorSegment } from './port.ts'
 import { SegmentFile } from './segment-file.ts'
 
 /** From so many queries on, filling up to MATRIX is cheaper than one scan each. */
 export const FILL_FROM = 5
 export const MATRIX = 20
+/** Vectors that are scanned while one is read and scored. */
+const SCANNED_PER_READ = 12
 
 const ROOT = path.resolve(import.meta.dirname, '../../../..')
 
@@ -90,7 +92,50 @@ class FaissSegment implements VectorSegment {
     return this.#file.count
   }
 
-  search(queries: readonly Float32Array[], k: number): Ranking {
+  get scanCost(): number {
+    return this.count / SCANNED_PER_READ
+  }
+
+  scan(seekers: readonly Seeker[]): ArrayLike<number> {
+    const rest = new Float64Array(seekers.length).fill(Number.POSITIVE_INFINITY)
+    let left = seekers
+      .map((seeker, row) => ({ seeker, row }))
+      .filter(({ seeker }) => seeker.expected <= MOST_EXPECTED)
+    while (left.length > 0) {
+      const least = Math.min(...left.map(({ seeker }) => seeker.expected))
+      // Rankings of about the same length go together, as many queries at once as there are.
+      const group = left.filter(({ seeker }) => seeker.expected <= least * 4)
+      left = left.filter(({ seeker }) => seeker.expected > least * 4)
+      const k = Math.min(this.count, Math.max(...group.map(({ seeker }) => seeker.expected)))
+      for (const [i, last] of this.#rank(
+        group.map(({ seeker }) => seeker),
+        k,
+      ).entries())
+        rest[group[i]?.row ?? 0] = last
+    }
+    return rest
+  }
+
+  /** Offers each seeker the k best. @returns for each, what no other vector's score exceeds */
+  #rank(seekers: readonly Seeker[], k: number): number[] {
+    const { labels, distances } = this.#search(
+      seekers.map(({ vector }) => vector),
+      k,
+    )
+    const bound = roundingBound(this.#file.dimensions)
+    return seekers.map((seeker, row) => {
+      for (let at = row * k; at < (row + 1) * k; at++) {
+        const label = labels[at] ?? -1
+        const score = distances[at] ?? 0
+        // Below 0 stands for nothing.
+        if (label >= 0) seeker.offer(label, score - bound, score + bound)
+      }
+      if (k === this.count) return Number.NEGATIVE_INFINITY
+      return (distances[(row + 1) * k - 1] ?? Number.POSITIVE_INFINITY) + bound
+    })
+  }
+
+  #search(queries: readonly Float32Array[], k: number): { labels: number[]; distances: number[] } {
     if (!Number.isInteger(k) || k < 1 || k > this.count) throw new RangeError(`k ${k} of ${this.count}`)
     const { dimensions } = this.#file
     const rows = queries.length >= FILL_FROM && queries.length < MATRIX ? MATRIX : queries.length
@@ -101,8 +146,7 @@ class FaissSegment implements VectorSegment {
       for (let i = 0; i < dimensions; i++) flat[row * dimensions + i] = query[i] ?? 0
     }
     this.#lost(flat.length * 4)
-    const { labels, distances } = this.#index.search(flat, k)
-    return { labels, scores: distances }
+    return this.#index.search(flat, k)
   }
 
   read(first: number, count: number, into: Float32Array): void {
@@ -112,4 +156,9 @@ class FaissSegment implements VectorSegment {
   close(): void {
     this.#file.close()
   }
+}
+
+/** How far a score in single precision may be from the exact one: n · u for unit vectors. */
+function roundingBound(dimensions: number): number {
+  return (dimensions + 8) * 2 ** -24
 }

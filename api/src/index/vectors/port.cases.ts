@@ -1,9 +1,10 @@
-// What every engine has to do: run by engines.test.ts with the exact scan and with FAISS.
+// What every engine has to do: run by engines.test.ts with each.
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { dot, roundingBound, type VectorEngine } from './port.ts'
+import { Top } from '../top.ts'
+import { dot, type Seeker, type VectorEngine } from './port.ts'
 import { segmentHeader } from './segment-file.ts'
 
 const DIMENSIONS = 24
@@ -29,6 +30,32 @@ export function randomUnits(count: number, dimensions: number, seed: number): Fl
   return all
 }
 
+/** Remembers what it is offered; the floor is the k-th best lower bound, or what it is given. */
+export class Collector implements Seeker {
+  readonly vector: Float32Array
+  readonly expected: number
+  readonly offered = new Map<number, { lower: number; upper: number }>()
+  readonly #given: number
+  readonly #lower: Top
+
+  constructor(vector: Float32Array, k: number, expected: number, floor = Number.NEGATIVE_INFINITY) {
+    this.vector = vector
+    this.expected = expected
+    this.#given = floor
+    this.#lower = new Top(k)
+  }
+
+  get floor(): number {
+    return Math.max(this.#given, this.#lower.floor)
+  }
+
+  offer(label: number, lower: number, upper: number): void {
+    if (this.offered.has(label)) throw new Error(`${label} is offered again`)
+    this.offered.set(label, { lower, upper })
+    this.#lower.offer(lower, label, label)
+  }
+}
+
 export function engineCases(engine: () => VectorEngine): void {
   const dir = mkdtempSync(path.join(tmpdir(), 'terrace-vectors-'))
   afterAll(() => rmSync(dir, { recursive: true, force: true }))
@@ -38,33 +65,61 @@ export function engineCases(engine: () => VectorEngine): void {
   const whole = Buffer.concat([segmentHeader(DIMENSIONS, count), Buffer.from(vectors.buffer)])
   beforeAll(() => writeFileSync(file, whole))
 
-  test.each([1, 2, 4, 5, 11, 19, 20, 21, 32])('ranks a batch of %i like the dot product does', (batch) => {
-    const segment = engine().open(file, DIMENSIONS)
-    const flat = randomUnits(batch, DIMENSIONS, 7 + batch)
-    const queries = Array.from({ length: batch }, (_, i) => flat.slice(i * DIMENSIONS, (i + 1) * DIMENSIONS))
-    const k = 25
-    const { labels, scores } = segment.search(queries, k)
-    for (const [row, query] of queries.entries()) {
-      const exact = Array.from({ length: count }, (_, i) => dot(query, vectors, i * DIMENSIONS))
-      const best = exact.toSorted((a, b) => b - a)
-      for (let i = 0; i < k; i++) {
-        const label = labels[row * k + i] ?? -1
-        const score = scores[row * k + i] ?? Number.NaN
-        expect(Math.abs(score - (exact[label] ?? Number.NaN))).toBeLessThan(roundingBound(DIMENSIONS))
-        expect(Math.abs(score - (best[i] ?? Number.NaN))).toBeLessThan(roundingBound(DIMENSIONS))
-      }
-    }
-    segment.close()
-  })
+  /** The exact scores of a query, by label. */
+  const exactScores = (query: Float32Array) =>
+    Array.from({ length: count }, (_, label) => dot(query, vectors, label * DIMENSIONS))
+  const batchOf = (size: number) => {
+    const flat = randomUnits(size, DIMENSIONS, 7 + size)
+    return Array.from({ length: size }, (_, i) => flat.slice(i * DIMENSIONS, (i + 1) * DIMENSIONS))
+  }
 
-  test('gives every vector when asked for all, and reads them back bit by bit', () => {
+  test.each([1, 2, 4, 5, 11, 19, 20, 21, 32, 67])(
+    'offers a batch of %i all that may be among the best, within bounds',
+    (batch) => {
+      const segment = engine().open(file, DIMENSIONS)
+      const seekers = batchOf(batch).map((query) => new Collector(query, 25, 40))
+      const rest = segment.scan(seekers)
+      for (const [row, { vector, floor, offered }] of seekers.entries()) {
+        const exact = exactScores(vector)
+        for (const [label, { lower, upper }] of offered) {
+          expect(lower).toBeLessThanOrEqual(exact[label] ?? Number.NaN)
+          expect(upper).toBeGreaterThanOrEqual(exact[label] ?? Number.NaN)
+        }
+        const most = rest[row] ?? Number.NaN
+        expect(most).toBeLessThan(floor)
+        for (const [label, score] of exact.entries())
+          if (!offered.has(label) && score >= floor) expect(score).toBeLessThanOrEqual(most)
+        // The bounds are of use: nowhere near everything is offered.
+        expect(offered.size).toBeLessThan(count / 3)
+      }
+      segment.close()
+    },
+  )
+
+  test('offers all where there is no floor, and reads them back bit by bit', () => {
     const segment = engine().open(file, DIMENSIONS)
-    const { labels } = segment.search([vectors.slice(0, DIMENSIONS)], count)
-    expect(new Set(Array.from(labels)).size).toBe(count)
+    const seeker = new Collector(vectors.slice(0, DIMENSIONS), count + 1, count)
+    expect(segment.scan([seeker])[0]).toBe(Number.NEGATIVE_INFINITY)
+    expect([...seeker.offered.keys()].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: count }, (_, i) => i),
+    )
     const some = new Float32Array(3 * DIMENSIONS)
     segment.read(count - 3, 3, some)
     expect(some).toEqual(vectors.slice((count - 3) * DIMENSIONS))
     expect(() => segment.read(count - 2, 3, some)).toThrow(RangeError)
+    segment.close()
+  })
+
+  test('a floor that is there from the beginning holds', () => {
+    const segment = engine().open(file, DIMENSIONS)
+    const [query = new Float32Array(0)] = batchOf(1)
+    const exact = exactScores(query)
+    // Exactly the score of one of them: that one is wanted too.
+    const floor = exact.toSorted((a, b) => b - a)[9] ?? Number.NaN
+    const seeker = new Collector(query, count + 1, 40, floor)
+    expect(segment.scan([seeker])[0]).toBeLessThan(floor)
+    for (const [label, score] of exact.entries())
+      if (score >= floor) expect(seeker.offered.has(label)).toBe(true)
     segment.close()
   })
 

@@ -1,26 +1,40 @@
 // Sealed vectors, searched by inner product. An engine opens a segment file (FAISS's own flat format, whoever reads
-// it) and ranks it; scores of an engine may be a rounding off, exact ones come from `read` and one dot product.
-// Every engine runs vectors/port.cases.ts.
+// it) and offers what may be among the best, each with the bounds of its exact score; exact scores come from `read`
+// and one dot product. Every engine runs vectors/port.cases.ts.
 
 export interface VectorSegment {
   readonly count: number
+  /** What a scan costs, in single vectors that are read and scored: where fewer are allowed, those are scored instead. */
+  readonly scanCost: number
   /**
-   * For each query the k best vectors, best first. Queries are finite and of the segment's dimensions,
-   * 1 ≤ k ≤ count. Row i holds the ranking of query i; a label below 0 stands for nothing.
+   * Offers each seeker what is not below its floor, and maybe more; each vector once at most.
+   * @returns for each seeker a score that nothing exceeds which it was not offered: where that is not below its floor
+   * (which may rise by what other segments offer), it has to scan again and expect more. -Infinity: nothing is missing;
+   * an engine that ranks need not rank more than MOST_EXPECTED.
    */
-  search(queries: readonly Float32Array[], k: number): Ranking
+  scan(seekers: readonly Seeker[]): ArrayLike<number>
   /** Copies `count` vectors from label `first` on. @throws Error when they are not there */
   read(first: number, count: number, into: Float32Array): void
   close(): void
 }
 
-export interface Ranking {
-  readonly labels: ArrayLike<number>
-  readonly scores: ArrayLike<number>
+/** Who would have to expect more than this of a segment is better off with every allowed vector of it scored. */
+export const MOST_EXPECTED = 4_096
+
+/** One query, and what it has found so far. */
+export interface Seeker {
+  /** Finite, and of the segment's dimensions. */
+  readonly vector: Float32Array
+  /** How many of a segment's best will probably be enough: where an engine that ranks begins. At least 1. */
+  readonly expected: number
+  /** Vectors whose exact score is lower are not wanted. Rises while vectors are offered. */
+  readonly floor: number
+  /** The exact score of vector `label` is not below `lower` and not above `upper`. */
+  offer(label: number, lower: number, upper: number): void
 }
 
 export interface VectorEngine {
-  readonly name: 'faiss' | 'exact'
+  readonly name: 'faiss' | 'exact' | 'coarse'
   /** @throws Error when the file is not a whole segment of these dimensions */
   open(file: string, dimensions: number): VectorSegment
   /** Bytes that searches have lost so far: a process that lost much is replaced. */
@@ -43,11 +57,6 @@ export function dot(query: Float32Array, vectors: Float32Array, from: number): n
   }
   for (let i = whole; i < n; i++) a += (query[i] ?? 0) * (vectors[from + i] ?? 0)
   return a + b + (c + d)
-}
-
-/** How far an engine's score may be from the exact one: n · u for unit vectors in single precision. */
-export function roundingBound(dimensions: number): number {
-  return (dimensions + 8) * 2 ** -24
 }
 
 export function isFiniteVector(vector: Float32Array): boolean {

@@ -63,6 +63,11 @@ export class VectorStore {
     return { first: this.#tailFirst, count: this.count - this.#tailFirst }
   }
 
+  /** What scanning everything costs, in single vectors that are read and scored (VectorSegment.scanCost). */
+  get scanCost(): number {
+    return this.segments.reduce((sum, { segment }) => sum + segment.scanCost, this.tail.count / 4)
+  }
+
   /** Adds a vector that belongs to nobody yet. Returns its number. */
   append(vector: Float32Array): number {
     const row = this.tail.count
