@@ -84,7 +84,7 @@ test('what takes milliseconds is given up on any pool, and the next one asks ano
   await using server = await testServer(db)
   const { cookie } = await server.person()
   const asked: Record<string, (pool: Pool) => Promise<unknown>> = {
-    'how far the log goes': (pool) => readLog(pool, 0),
+    'how far the log goes': (pool) => readLog(pool, { seq: 0 }),
     'the active generation': activeGeneration,
     'whether it was switched': (pool) => switchedSince(pool, 0),
     'which server it is': noticeServer,

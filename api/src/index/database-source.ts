@@ -3,7 +3,7 @@
 import { BRIEF_MS, type Queryable, within } from '../database/pool.ts'
 import type { LogRow } from './apply.ts'
 import type { Generation, PassageRow, Source, VectorRow } from './source.ts'
-import type { LogEnd } from './state.ts'
+import type { LogEnd, LogPosition } from './state.ts'
 
 const PORTION = 500
 /** Of rows that may have to come from a disk. To begin an entry anew costs more than to wait. */
@@ -121,6 +121,8 @@ export interface LogReading {
   readonly head: { readonly epoch: string; readonly seq: number }
   /** Id of the entry at the position asked for; null when there is none (any more). */
   readonly entryId: string | null
+  /** Id of the entry that the position has seen beyond itself; null when there is none (any more). */
+  readonly seenId: string | null
   /** Entries after it, in order. */
   readonly entries: readonly LogRow[]
 }
@@ -128,11 +130,15 @@ export interface LogReading {
 export const LOG_PORTION = 200
 
 /** Head, own entry and what follows, in one statement: one snapshot, one round trip. */
-export async function readLog(db: Queryable, after: number): Promise<LogReading> {
+export async function readLog(
+  db: Queryable,
+  { seq: after, seen }: Pick<LogPosition, 'seq' | 'seen'>,
+): Promise<LogReading> {
   const { rows } = await db.query<{
     head_epoch: string
     head_seq: string
     own_id: string | null
+    seen_id: string | null
     seq: string | null
     id: string
     epoch: string
@@ -145,14 +151,15 @@ export async function readLog(db: Queryable, after: number): Promise<LogReading>
   }>(
     within(BRIEF_MS, {
       name: 'index-log',
-      text: `SELECT h.epoch AS head_epoch, h.seq AS head_seq, own.id AS own_id, l.*
+      text: `SELECT h.epoch AS head_epoch, h.seq AS head_seq, own.id AS own_id, far.id AS seen_id, l.*
              FROM index_head h
              LEFT JOIN index_log own ON own.seq = $1
+             LEFT JOIN index_log far ON far.seq = $2
              LEFT JOIN LATERAL (
                SELECT seq, id, epoch, op, collection_key, document_key, version_id, generation_id, user_id
                FROM index_log WHERE seq > $1 ORDER BY seq LIMIT ${LOG_PORTION}) l ON true
              WHERE h.id = 1 ORDER BY l.seq`,
-      values: [after],
+      values: [after, seen?.seq ?? null],
     }),
   )
   const first = rows[0]
@@ -160,6 +167,7 @@ export async function readLog(db: Queryable, after: number): Promise<LogReading>
   return {
     head: { epoch: first.head_epoch, seq: Number(first.head_seq) },
     entryId: first.own_id,
+    seenId: first.seen_id,
     entries: rows.flatMap((row) =>
       row.seq === null
         ? []

@@ -53,7 +53,7 @@ async function fromReplica(
     return await rebuild(pool, engine, indexDir, signal, {
       silenceMs: SILENCE_MS,
       accept: async ({ position, generation }) => {
-        const reading = await readLog(primary, position.seq)
+        const reading = await readLog(primary, position)
         // A replica of another history, or so far behind that the log may have been cut there.
         checkHistory(position, reading)
         if (reading.head.seq - position.seq > NEAR)

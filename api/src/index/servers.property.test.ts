@@ -16,7 +16,7 @@ import { expectedOrder, MemorySource, type ModelDocument, type ModelPassage } fr
 import type { IndexQuery } from './port.ts'
 import { searchBatch } from './search.ts'
 import type { PassageRow, Source } from './source.ts'
-import { IndexState } from './state.ts'
+import { IndexState, type LogPosition } from './state.ts'
 import { checkHistory, HistoryChanged } from './tail.ts'
 import { exactEngine } from './vectors/exact.ts'
 
@@ -91,10 +91,12 @@ class Database {
   }
 
   /** As one statement of database-source.ts reads it. */
-  read(after: number, most: number): LogReading {
+  read({ seq: after, seen }: LogPosition, most: number): LogReading {
+    const idOf = (wanted: number | undefined) => this.log.find(({ seq }) => seq === wanted)?.id ?? null
     return {
       head: { epoch: this.epoch, seq: this.seq },
-      entryId: this.log.find(({ seq }) => seq === after)?.id ?? null,
+      entryId: idOf(after),
+      seenId: idOf(seen?.seq),
       entries: this.log.filter(({ seq }) => seq > after).slice(0, most),
     }
   }
@@ -156,7 +158,7 @@ class Server {
     this.state?.close()
     for await (const { saved } of readCheckpoints(this.dir, (_, error) => expect.fail(String(error)))) {
       try {
-        checkHistory(saved.position, database.read(saved.position.seq, 1))
+        checkHistory(saved.position, database.read(saved.position, 1))
       } catch (error) {
         expect(error).toBeInstanceOf(HistoryChanged)
         continue
@@ -171,7 +173,7 @@ class Server {
   /** @returns whether everything that the log held was applied */
   async tail(database: Database, most: number, breakAfter: number | null): Promise<boolean> {
     const state = this.state ?? (await this.obtain(database))
-    const reading = database.read(state.position.seq, most)
+    const reading = database.read(state.position, most)
     try {
       checkHistory(state.position, reading)
     } catch (error) {

@@ -202,7 +202,7 @@ export class IndexService {
     }
     for await (const { number, saved, files } of readCheckpoints(config.indexDir, refused, verified)) {
       // Asked first, outside the try: a database that is away says nothing about the checkpoint.
-      const reading = await readLog(this.#pool, saved.position.seq)
+      const reading = await readLog(this.#pool, saved.position)
       const active = await activeGeneration(this.#pool)
       try {
         checkHistory(saved.position, reading)

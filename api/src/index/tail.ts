@@ -26,12 +26,12 @@ export class HistoryChanged extends Error {
  * @throws HistoryChanged when what was applied up to `position` is not what this log says, or may hold what came with
  *   entries that it does not have
  */
-export function checkHistory(position: LogPosition, { head, entryId, entries }: LogReading): void {
+export function checkHistory(position: LogPosition, { head, entryId, seenId, entries }: LogReading): void {
   const { seen } = position
   if (seen !== undefined && head.seq < seen.seq)
     throw new HistoryChanged(`the log ends at ${head.seq}, rows were read when it ended at ${seen.seq}`)
-  if (seen !== undefined && entries.some(({ seq, id }) => seq === seen.seq && id !== seen.id))
-    throw new HistoryChanged(`entry ${seen.seq} is another one than when rows were read`)
+  if (seen !== undefined && seenId !== seen.id)
+    throw new HistoryChanged(`entry ${seen.seq} is not the one that was there when rows were read`)
   if (head.seq < position.seq)
     throw new HistoryChanged(`the log ends at ${head.seq}, before position ${position.seq}`)
   // Numbers say nothing: after a restore the same ones are given out again. An entry that the log no longer has can't
@@ -110,7 +110,7 @@ export class Tail {
   async #read(signal: AbortSignal): Promise<boolean> {
     const at = Date.now()
     const before = this.#busyMs
-    const reading = await readLog(this.#db, this.#state.position.seq)
+    const reading = await readLog(this.#db, this.#state.position)
     checkHistory(this.#state.position, reading)
     // A new epoch over an unchanged past: the history is the same, positions from now on carry the new name.
     if (reading.head.epoch !== this.#state.position.epoch)

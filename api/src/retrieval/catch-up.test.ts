@@ -9,8 +9,8 @@ import { POSITION_HEADER, parsePosition } from '../../../contract/position.ts'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { testEmbedders } from '../../test/embedders.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
-import type { Pool } from '../database/pool.ts'
 import { type SlowDatabase, slowDatabase } from '../../test/slow-database.ts'
+import type { Pool } from '../database/pool.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
 import type { Index, IndexQuery } from '../index/port.ts'
@@ -219,7 +219,11 @@ describe('what is missing is read for one search, and', () => {
       if (String(of[0]).includes('LIMIT 2001')) onRead()
       return result
     }
-    const deps = { pool: { query } as unknown as Pool, index: noted, embedders: testEmbedders(embedder, other) }
+    const deps = {
+      pool: { query } as unknown as Pool,
+      index: noted,
+      embedders: testEmbedders(embedder, other),
+    }
     return searchPassages(deps, writer.viewer, { query: 'planimeter' })
   }
 

@@ -52,7 +52,7 @@ export async function fetchCheckpoint(deps: FetchDeps, options: FetchOptions): P
       tried.add(name.key)
       try {
         const { checkpoint, term } = await openManifest(deps.store, name, deps.macKey)
-        checkHistory(checkpoint.position, await readLog(pool, checkpoint.position.seq))
+        checkHistory(checkpoint.position, await readLog(pool, checkpoint.position))
         if (checkpoint.generation !== null && checkpoint.generation.id !== generation?.id)
           throw new Unusable('it is of another generation')
         if (await switchedSince(pool, checkpoint.position.seq))
@@ -105,7 +105,7 @@ async function candidates({ pool, store, log }: FetchDeps, own: number | null): 
 async function ownSeq({ pool, dir }: FetchDeps, generation: number | null): Promise<number | null> {
   const own = await newest(dir)
   if (own === null) return null
-  const reading = await readLog(pool, own.position.seq)
+  const reading = await readLog(pool, own.position)
   if (own.generation !== null && own.generation.id !== generation) return null
   if (await switchedSince(pool, own.position.seq)) return null
   try {

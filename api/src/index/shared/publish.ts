@@ -50,7 +50,7 @@ export async function publishCheckpoint(deps: PublishDeps): Promise<Published> {
   if (term === null) return 'not-builder'
   const { position } = linked.manifest
   // A database that was restored is no reason to offer a checkpoint of what it has lost.
-  checkHistory(position, await readLog(deps.pool, position.seq))
+  checkHistory(position, await readLog(deps.pool, position))
   using held = holdTerm(deps, term)
   return await publish({ ...deps, signal: held.signal }, linked, term)
 }
@@ -59,7 +59,7 @@ export async function publishCheckpoint(deps: PublishDeps): Promise<Published> {
 export async function cutByOwn(deps: Omit<PublishDeps, 'store' | 'macKey' | 'signal'>): Promise<void> {
   const own = await newest(deps.dir)
   if (own === null || (await takeTerm(deps.pool, deps.owner)) === null) return
-  checkHistory(own.position, await readLog(deps.pool, own.position.seq))
+  checkHistory(own.position, await readLog(deps.pool, own.position))
   await cut(deps, await oldestKept(deps.dir, own.position.seq))
 }
 
@@ -122,7 +122,7 @@ async function survey(
     try {
       const manifest = await openManifest(store, name, macKey)
       const { position } = manifest.checkpoint
-      checkHistory(position, await readLog(pool, position.seq))
+      checkHistory(position, await readLog(pool, position))
       usable.push(manifest)
     } catch (error) {
       signal.throwIfAborted()
