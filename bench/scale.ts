@@ -31,8 +31,11 @@ const ADDED = 10_000
 const run = begin('scale', ['faiss-node', 'pg'])
 const figures: Record<string, Figure> = {}
 const bars: Bar[] = []
-for (const size of values.sizes.split(',').map(Number)) await at(size)
-finish(run, figures, bars)
+for (const size of values.sizes.split(',').map(Number)) {
+  await at(size)
+  // After each: who stops it early keeps what was measured.
+  finish(run, figures, bars)
+}
 
 async function at(size: number): Promise<void> {
   await using stack = new AsyncDisposableStack()

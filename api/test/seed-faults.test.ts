@@ -2,7 +2,7 @@
 // fault and named after it, against the API and ingest processes as they really run. Search goes by words here; the
 // index's vectors are there all the same.
 import { randomUUID } from 'node:crypto'
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -102,17 +102,22 @@ describe('the seed’s faults, side by side', () => {
       await product.api.kill('SIGTERM')
       await insertPassages(id, 100_000)
       const dir = product.config.indexDir
+      const files = () => readdir(dir, { recursive: true })
       for (let round = 0; round < 3; round++) {
-        const before = new Set(await readdir(dir))
+        const before = await files()
         await Promise.all([product.startApi(), searchesWhileStarting(owner)])
         expect(await indexed()).toEqual(all)
         for (const n of [1, 50_000, 100_000])
           expect((await search(owner, `n${n}`, id)).map((hit) => hit.text)).toEqual([textOf(n)])
         // While vectors are written out, then at the beginning of a checkpoint, then a little into one.
-        const sign = round === 0 ? /./ : /^state-/
-        while (!(await readdir(dir)).some((name) => sign.test(name) && !before.has(name))) await sleep(1)
+        const known = new Set(round === 0 ? before : await files())
+        const isComplete = (name: string) => /^checkpoint-\d+\.json$/.test(name) && !before.includes(name)
+        const begun = (name: string) => (name.startsWith('making/') && !known.has(name)) || isComplete(name)
+        while (!(await files()).some(begun)) await sleep(1)
         await sleep(round * 10)
         await product.api.kill('SIGKILL')
+        // Once it is whole, the next round has none to write.
+        if ((await files()).some(isComplete)) await rm(dir, { recursive: true })
       }
       await product.startApi()
       expect(await indexed()).toEqual(all)

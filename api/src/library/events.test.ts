@@ -125,7 +125,9 @@ test.each([
     role: 'viewer',
   })
   await using events = listen(library.events, person.viewer)
-  await until(() => events.heard.length > 0)
+  // Notices come in order: with this one, all that were on their way have come.
+  await upload(owner, collection, 'before.txt', `before being ${how}`)
+  await until(() => events.documents().length > 0)
   events.clear()
   await library.pool.query(end, [person.viewer.sessionId])
   await upload(owner, collection, 'after.txt', `after being ${how}`)
