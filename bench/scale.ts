@@ -96,7 +96,7 @@ async function at(size: number): Promise<void> {
     ),
   ) as { readMs: number; searchMs: number[] }
   const hashMs = await hashOnce(bytes.files)
-  await sharedThere(path.join(folder, 'storage/index/manifests'))
+  await sharedThere(path.join(folder, 'storage/blobs/index/manifests'))
   const b = await newServer(configOf('b'), pool)
   console.log(`${size}: adding while searching`)
   const adding = addDocuments(pool, ADDED, text)
