@@ -6,6 +6,7 @@ import type { Pool } from '../../database/pool.ts'
 import { isDiskFull, type Manifest, writeManifest } from '../checkpoint/checkpoint.ts'
 import { activeGeneration, readLog, switchedSince } from '../database-source.ts'
 import { sweepMaking } from '../making.ts'
+import type { Generation } from '../source.ts'
 import { checkHistory, HistoryChanged } from '../tail.ts'
 import { type ArrivalDeps, Arrivals } from './arrivals.ts'
 import { newest } from './local.ts'
@@ -42,7 +43,7 @@ export async function fetchCheckpoint(deps: FetchDeps, options: FetchOptions): P
   await mkdir(dir, { recursive: true, mode: 0o700 })
   await sweepMaking(dir)
   const generation = await activeGeneration(pool)
-  const own = options.whole ? null : await ownSeq(deps, generation?.id ?? null)
+  const own = options.whole ? null : await ownSeq(deps, generation)
   await using arrivals = new Arrivals(deps, options.whole)
   let failure: unknown
   const tried = new Set<string>()
@@ -52,11 +53,7 @@ export async function fetchCheckpoint(deps: FetchDeps, options: FetchOptions): P
       tried.add(name.key)
       try {
         const { checkpoint, term } = await openManifest(deps.store, name, deps.macKey)
-        checkHistory(checkpoint.position, await readLog(pool, checkpoint.position))
-        if (checkpoint.generation !== null && checkpoint.generation.id !== generation?.id)
-          throw new Unusable('it is of another generation')
-        if (await switchedSince(pool, checkpoint.position.seq))
-          throw new Unusable('another generation was active since')
+        await requireContinued(pool, checkpoint, generation)
         return { seq: name.seq, verified: await take(arrivals, checkpoint, term, dir) }
       } catch (error) {
         signal.throwIfAborted()
@@ -68,6 +65,17 @@ export async function fetchCheckpoint(deps: FetchDeps, options: FetchOptions): P
     }
   if (failure !== undefined) throw failure
   return null
+}
+
+/** @throws Unusable, HistoryChanged when the index process would not go on from it */
+async function requireContinued(
+  pool: Pool,
+  { position, generation }: Pick<Manifest, 'position' | 'generation'>,
+  active: Generation | null,
+): Promise<void> {
+  checkHistory(position, await readLog(pool, position))
+  if (generation !== null && generation.id !== active?.id) throw new Unusable('it is of another generation')
+  if (await switchedSince(pool, position.seq)) throw new Unusable('another generation was active since')
 }
 
 async function take(arrivals: Arrivals, checkpoint: Manifest, term: number, dir: string): Promise<string[]> {
@@ -102,16 +110,14 @@ async function candidates({ pool, store, log }: FetchDeps, own: number | null): 
 }
 
 /** Of the newest checkpoint here that the index process would continue from. */
-async function ownSeq({ pool, dir }: FetchDeps, generation: number | null): Promise<number | null> {
+async function ownSeq({ pool, dir }: FetchDeps, generation: Generation | null): Promise<number | null> {
   const own = await newest(dir)
   if (own === null) return null
-  const reading = await readLog(pool, own.position)
-  if (own.generation !== null && own.generation.id !== generation) return null
-  if (await switchedSince(pool, own.position.seq)) return null
   try {
-    checkHistory(own.position, reading)
+    await requireContinued(pool, own, generation)
     return own.position.seq
-  } catch {
-    return null
+  } catch (error) {
+    if (error instanceof Unusable || error instanceof HistoryChanged) return null
+    throw error
   }
 }
