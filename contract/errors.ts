@@ -101,9 +101,21 @@ export const ERRORS = {
     status: 409,
     message: 'This search model can not be used here: it is not in EMBEDDERS, or its weights are missing.',
   },
-  GENERATION_EXISTS: { status: 409, message: 'There are vectors of this search model already.' },
+  GENERATION_EXISTS: {
+    status: 409,
+    message: 'This is there already: the same search model, and documents read the same way.',
+  },
   GENERATION_BUSY: { status: 409, message: 'One search model at a time can be built or removed.' },
   GENERATION_IN_USE: { status: 409, message: 'This search model is the one in use.' },
+  GENERATION_UNREAD: {
+    status: 409,
+    message: '{documents} documents have not been read anew yet. Nothing was switched.',
+  },
+  READING_FAILED: {
+    status: 422,
+    message:
+      '{files} files could not be read anew, “{name}” among them. Replace or delete them, or stay with what is in use.',
+  },
   GENERATION_INCOMPLETE: {
     status: 409,
     message: '{passages} passages have no vectors of this search model yet. Nothing was switched.',

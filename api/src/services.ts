@@ -137,7 +137,7 @@ async function startEmbedders(config: Config, pool: Pool, log: Logger): Promise<
   const embedders = await createEmbedders(config, { threads: 1, log })
   try {
     const active = await readActive(pool)
-    const needed = active === null ? embedders.first : embedders.ofDigest(active.digest)
+    const needed = active === null ? embedders.first : embedders.ofDigest(active.embedderDigest)
     if (active !== null && needed === undefined)
       log.warn({ generation: active.id }, 'no embedder of the active generation: searching by words only')
     await needed?.ready()

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { transaction } from '../src/database/pool.ts'
 import { append } from '../src/index/log.ts'
+import { FIRST_READING } from '../src/ingest/reading.ts'
 import { appRouter } from '../src/routers/router.ts'
 import { type UploadAnswer, upload } from './library.ts'
 import { type Product, startProduct } from './product.ts'
@@ -165,7 +166,7 @@ describe('the seed’s faults, side by side', () => {
         row.version,
       ])
       const place = { collectionKey: row.collection, documentKey: row.key, versionId: row.version }
-      await append(client, { op: 'publish-words', ...place })
+      await append(client, { op: 'publish-words', ...place, readingId: FIRST_READING })
       await append(client, { op: 'publish-vectors', ...place, generationId: generations[0]?.id ?? 0 })
     })
     // As autovacuum does soon after so much was written.

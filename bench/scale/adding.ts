@@ -2,6 +2,7 @@
 // with its entry in the log. At most so many a second that ingestion could have embedded them on many machines.
 import { type Pool, transaction } from '../../api/src/database/pool.ts'
 import { append } from '../../api/src/index/log.ts'
+import { FIRST_READING } from '../../api/src/ingest/reading.ts'
 import { clusteredVectors } from '../search/library.ts'
 import type { TextMaker } from '../search/text.ts'
 
@@ -50,7 +51,7 @@ async function add(pool: Pool, count: number, text: TextMaker): Promise<number> 
         made.version,
       ])
       const place = { collectionKey: collection.key, documentKey: made.key, versionId: made.version }
-      await append(client, { op: 'publish-words', ...place })
+      await append(client, { op: 'publish-words', ...place, readingId: FIRST_READING })
       await append(client, { op: 'publish-vectors', ...place, generationId: collection.generation })
     })
   }

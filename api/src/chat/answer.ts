@@ -127,7 +127,7 @@ export function citedPassages(progress: Progress): CitedPassage[] {
     .flatMap((number) => {
       const hit = progress.passages[number - 1]
       if (hit === undefined) return []
-      const { passageId, documentId, versionId, page, charStart, charEnd } = hit
-      return [{ number, passageId, documentId, versionId, page, charStart, charEnd }]
+      const { passageId, documentId, versionId, readingId, page, charStart, charEnd } = hit
+      return [{ number, passageId, documentId, versionId, readingId, page, charStart, charEnd }]
     })
 }

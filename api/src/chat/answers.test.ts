@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type Conversation, conversation, heardEnd, heardText } from '../../test/conversation.ts'
+import { addReading, readSo } from '../../test/readings.ts'
 import { shelveCollection, shelveDocument } from '../../test/shelf.ts'
 import { NOTHING_FOUND } from './answer.ts'
 import { ask, retry, stop } from './ask.ts'
@@ -218,6 +219,26 @@ describe('citations', () => {
       })
   })
 
+  it('name the reading that they are of, and the attempt the documents that its model was given', async () => {
+    await using c = await conversation({ knobs: 'cite=9', documents: {} })
+    const { pool } = c.db
+    const reading = await addReading(pool, 320)
+    const { documentId, versionId } = await shelveDocument(pool, c.collectionId, 'a.txt', ['Nothing.'])
+    const [passageId] = await readSo(pool, versionId, reading, [[HOLD]])
+    const chatId = await c.chat()
+    const { answerId } = await c.ask(chatId, HOLD)
+    const [cited] = heardEnd(await c.watch(answerId)).citations
+    expect(cited).toMatchObject({ passageId, readingId: reading, quote: HOLD })
+    const { rows } = await pool.query(
+      `SELECT c.reading_id, a.document_ids FROM citations c JOIN attempts a USING (message_id) WHERE c.passage_id = $1`,
+      [passageId],
+    )
+    expect(rows).toEqual([{ reading_id: reading, document_ids: [documentId] }])
+    // As a build that does not know readings saves it.
+    await pool.query('UPDATE citations SET reading_id = 1')
+    expect(heardEnd(await c.watch(answerId)).citations[0]?.readingId).toBe(reading)
+  })
+
   it('of a collection that was taken away since show nothing, and new answers do not read it', async () => {
     await using c = await conversation({ knobs: 'cite=2' })
     const chatId = await c.chat()
@@ -276,6 +297,92 @@ describe('what was said before', () => {
     },
     60_000,
   )
+
+  // As when the reading goes that the answer was written from.
+  const forget = (c: Conversation, documentId: string) =>
+    c.db.pool.query(
+      `WITH v AS (SELECT id FROM document_versions WHERE document_id = $1),
+            g AS (DELETE FROM pages p USING v WHERE p.version_id = v.id)
+       DELETE FROM passages p USING v WHERE p.version_id = v.id`,
+      [documentId],
+    )
+  const away: [
+    string,
+    (c: Conversation, of: { documentId: string; collectionId: string }) => Promise<unknown>,
+  ][] = [
+    [
+      'deleted',
+      (c, { documentId }) =>
+        c.db.pool.query('UPDATE documents SET deleted_at = now() WHERE id = $1', [documentId]),
+    ],
+    ['purged', (c, { documentId }) => c.db.pool.query('DELETE FROM documents WHERE id = $1', [documentId])],
+    [
+      'moved out of reach',
+      async (c, { documentId }) =>
+        c.db.pool.query('UPDATE documents SET collection_id = $2 WHERE id = $1', [
+          documentId,
+          await shelveCollection(c.db.pool, (await c.person()).userId),
+        ]),
+    ],
+    [
+      'forbidden',
+      (c, { collectionId }) =>
+        c.db.pool.query('DELETE FROM collection_members WHERE collection_id = $1', [collectionId]),
+    ],
+    [
+      'in a collection that was deleted',
+      (c, { collectionId }) =>
+        c.db.pool.query('UPDATE collections SET deleted_at = now() WHERE id = $1', [collectionId]),
+    ],
+  ]
+
+  it.each(['cite=9', `text=${encodeURIComponent('Without a number.')}`])(
+    'goes to the model still when its passages are gone and its documents are not: %s',
+    async (knobs) => {
+      expect(await promptAfter(knobs, (c, { documentId }) => forget(c, documentId))).toContain('Nasturtium')
+    },
+    60_000,
+  )
+
+  it.each(away)(
+    'of passages that are gone goes no more when their document is %s',
+    async (_, lose) => {
+      const prompt = await promptAfter(`text=${encodeURIComponent('Without a number.')}`, async (c, of) => {
+        await forget(c, of.documentId)
+        await lose(c, of)
+      })
+      expect(prompt).toContain(AGAIN)
+      expect(prompt).not.toContain('Nasturtium')
+    },
+    60_000,
+  )
+
+  it('by an older build, which notes no documents, is asked for by its passages', async () => {
+    const knobs = `text=${encodeURIComponent('Without a number.')}`
+    const older = (c: Conversation) => c.db.pool.query('UPDATE attempts SET document_ids = NULL')
+    expect(await promptAfter(knobs, older)).toContain('Nasturtium')
+    const gone = await promptAfter(knobs, async (c, { documentId }) => {
+      await older(c)
+      await forget(c, documentId)
+    })
+    expect(gone).not.toContain('Nasturtium')
+    const deleted = await promptAfter(knobs, async (c, { documentId }) => {
+      await older(c)
+      await c.db.pool.query('UPDATE documents SET deleted_at = now() WHERE id = $1', [documentId])
+    })
+    expect(deleted).not.toContain('Nasturtium')
+  }, 60_000)
+
+  it('goes by what it cites where nothing else was noted', async () => {
+    const noted = (c: Conversation) =>
+      c.db.pool.query("UPDATE attempts SET passage_ids = '{}', document_ids = '{}'")
+    expect(await promptAfter('cite=9', noted)).toContain('Nasturtium')
+    const deleted = await promptAfter('cite=9', async (c, { documentId }) => {
+      await noted(c)
+      await c.db.pool.query('UPDATE documents SET deleted_at = now() WHERE id = $1', [documentId])
+    })
+    expect(deleted).not.toContain('Nasturtium')
+  }, 60_000)
 })
 
 describe("other people's chats", () => {

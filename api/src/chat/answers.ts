@@ -159,13 +159,9 @@ async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
   let noted: Promise<void> = Promise.resolve()
   const note = () => {
     const { state } = attempt
-    const passageIds = progress.passages.map(({ passageId }) => passageId)
+    const { model, passages } = progress
     noted = noted
-      .then(() =>
-        gate.pass(() =>
-          saveProgress(pool, serverId, attempt.id, { state, model: progress.model, passageIds }),
-        ),
-      )
+      .then(() => gate.pass(() => saveProgress(pool, serverId, attempt.id, { state, model, passages })))
       .catch((error: unknown) => log.warn({ err: error, attempt: attempt.id }, 'progress was not saved'))
   }
   const sink: AnswerSink = {

@@ -48,7 +48,7 @@ describe('an attempt', () => {
     await using db = await testDatabase()
     const mine = await attempt(db)
     expect(await saveEnd(db.pool, 'b', mine, END)).toBe(false)
-    await saveProgress(db.pool, 'b', mine.id, { state: 'streaming', model: 'x', passageIds: [1] })
+    await saveProgress(db.pool, 'b', mine.id, { state: 'streaming', model: 'x', passages: [] })
     expect(await state(db, mine)).toEqual([{ number: 1, state: 'waiting', owner: 'a', text: '' }])
     expect(await saveEnd(db.pool, 'a', mine, END)).toBe(true)
     expect(await saveEnd(db.pool, 'a', mine, { ...END, text: 'Again.' })).toBe(false)

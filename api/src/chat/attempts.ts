@@ -7,6 +7,7 @@ import type { ErrorDetail } from '../../../contract/errors.ts'
 import type { AttemptState } from '../../../contract/stages.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
 import { notifyChat } from '../library/notices.ts'
+import type { Passage } from '../retrieval/passages.ts'
 import type { AttemptIdentity } from './live.ts'
 
 export const LEASE_SECONDS = 5
@@ -25,8 +26,8 @@ export async function insertAttempt(
   const id = randomUUID()
   await client.query({
     name: 'insert-attempt',
-    text: `INSERT INTO attempts (id, message_id, number, model, owner, lease_until, passage_ids)
-           VALUES ($1, $2, $3, $4, $5, ${LEASE}, '{}')`,
+    text: `INSERT INTO attempts (id, message_id, number, model, owner, lease_until, passage_ids, document_ids)
+           VALUES ($1, $2, $3, $4, $5, ${LEASE}, '{}', '{}')`,
     values: [id, attempt.answerId, attempt.number, attempt.model, attempt.owner],
   })
   return { id, number: attempt.number, answerId: attempt.answerId, userId: attempt.userId }
@@ -139,14 +140,22 @@ export async function saveProgress(
   db: Queryable,
   owner: string,
   attemptId: string,
-  progress: { state: AttemptState; model: string; passageIds: readonly number[] },
+  progress: {
+    readonly state: AttemptState
+    readonly model: string
+    readonly passages: readonly Pick<Passage, 'passageId' | 'documentId'>[]
+  },
 ): Promise<void> {
   await db.query({
     name: 'save-progress',
-    text: `UPDATE attempts SET state = $3, model = $4, passage_ids = $5::bigint[],
+    text: `UPDATE attempts SET state = $3, model = $4, passage_ids = $5::bigint[], document_ids = $6::uuid[],
              first_token_at = CASE WHEN $3 = 'streaming' THEN coalesce(first_token_at, now()) ELSE first_token_at END
            WHERE id = $1 AND owner = $2 AND ended_at IS NULL`,
-    values: [attemptId, owner, progress.state, progress.model, progress.passageIds],
+    values: [
+      ...[attemptId, owner, progress.state, progress.model],
+      progress.passages.map(({ passageId }) => passageId),
+      [...new Set(progress.passages.map(({ documentId }) => documentId))],
+    ],
   })
 }
 
@@ -156,6 +165,7 @@ export interface CitedPassage {
   readonly passageId: number
   readonly documentId: string
   readonly versionId: string
+  readonly readingId: number
   readonly page: number
   readonly charStart: number
   readonly charEnd: number
@@ -223,10 +233,11 @@ export async function saveEnd(
     if (end.citations.length > 0)
       await client.query({
         name: 'insert-citations',
-        text: `INSERT INTO citations (message_id, number, passage_id, document_id, version_id, page, char_start, char_end)
-               SELECT $1, number, "passageId", "documentId", "versionId", page, "charStart", "charEnd"
+        text: `INSERT INTO citations (message_id, number, passage_id, document_id, version_id, reading_id, page, char_start,
+                 char_end)
+               SELECT $1, number, "passageId", "documentId", "versionId", "readingId", page, "charStart", "charEnd"
                FROM json_to_recordset($2) AS c (number int, "passageId" bigint, "documentId" uuid, "versionId" uuid,
-                 page int, "charStart" int, "charEnd" int)`,
+                 "readingId" int, page int, "charStart" int, "charEnd" int)`,
         values: [attempt.answerId, JSON.stringify(end.citations)],
       })
     await notifyChat(client, chat.userId, chat.chatId)

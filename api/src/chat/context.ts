@@ -36,15 +36,23 @@ interface Row {
 
 /**
  * Whether all that an answer `said` cites, and all that its model was given, may still be read: an answer repeats
- * its passages, with or without citing them. A document's older version counts as the document.
+ * its passages, with or without citing them. Asked of documents: passages go when a document is replaced, or read anew, and
+ * what was said of it is no secret then. Where a build that does not note the documents wrote an answer, they are found by
+ * its passages.
  */
 const READABLE_SQL = `NOT EXISTS (
-  SELECT 1 FROM (SELECT passage_id AS id FROM citations WHERE message_id = said.id
-                 UNION SELECT unnest(passage_ids) FROM attempts WHERE message_id = said.id) used
-  WHERE NOT EXISTS (
-    SELECT 1 FROM passages p JOIN document_versions v ON v.id = p.version_id
-    JOIN documents d ON d.id = v.document_id AND d.deleted_at IS NULL
-    WHERE p.id = used.id AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}))`
+    SELECT 1 FROM (SELECT document_id AS id FROM citations WHERE message_id = said.id
+                   UNION SELECT unnest(document_ids) FROM attempts WHERE message_id = said.id) used
+    WHERE NOT EXISTS (
+      SELECT 1 FROM documents d WHERE d.id = used.id AND d.deleted_at IS NULL
+        AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}))
+  AND NOT EXISTS (
+    SELECT 1 FROM (SELECT unnest(passage_ids) AS id FROM attempts
+                   WHERE message_id = said.id AND coalesce(cardinality(document_ids), 0) = 0) used
+    WHERE NOT EXISTS (
+      SELECT 1 FROM passages p JOIN document_versions v ON v.id = p.version_id
+      JOIN documents d ON d.id = v.document_id AND d.deleted_at IS NULL
+      WHERE p.id = used.id AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}))`
 
 /** @throws AppError NOT_FOUND when the chat is gone, FORBIDDEN when its owner may no longer use the installation */
 export async function loadContext(

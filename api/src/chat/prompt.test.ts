@@ -10,7 +10,8 @@ const passage = (
   { group = made++, place = 0 }: Partial<PromptPassage> = {},
 ): PromptPassage => ({
   passage: {
-    ...{ passageId: made, documentId: 'd', versionId: 'v', collectionId: 'c', charStart: 0, charEnd: 1 },
+    ...{ passageId: made, documentId: 'd', versionId: 'v', readingId: 1, collectionId: 'c' },
+    ...{ charStart: 0, charEnd: 1 },
     ...{ documentName: 'handbook.pdf', page: 12, heading: 'APT > Pinning', text },
     ...more,
   },

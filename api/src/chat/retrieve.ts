@@ -67,7 +67,8 @@ export async function withNeighbours(
   const { rows } = await deps.pool.query<{ of: string; id: string; place: -1 | 1 }>({
     name: 'neighbour-ids',
     text: `SELECT p.id AS of, n.id, n.ordinal - p.ordinal AS place
-           FROM passages p JOIN passages n ON n.version_id = p.version_id AND n.ordinal IN (p.ordinal - 1, p.ordinal + 1)
+           FROM passages p JOIN passages n ON n.version_id = p.version_id AND n.reading_id = p.reading_id
+             AND n.ordinal IN (p.ordinal - 1, p.ordinal + 1)
            WHERE p.id = ANY($1::bigint[]) AND n.id <> ALL($1::bigint[])`,
     values: [ids],
   })

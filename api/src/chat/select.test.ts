@@ -10,6 +10,7 @@ const hit = (text: string, more: Partial<PassageHit> = {}): PassageHit => ({
   documentId: `document-${next}`,
   documentName: 'a.txt',
   versionId: 'v',
+  readingId: 1,
   collectionId: 'c',
   page: 1,
   charStart: 0,

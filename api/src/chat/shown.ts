@@ -11,6 +11,7 @@ export interface Citation {
   /** Empty when it may not be shown. */
   readonly documentName: string
   readonly versionId: string
+  readonly readingId: number
   readonly page: number
   /** UTF-16 code units in the page's text, end exclusive. */
   readonly charStart: number
@@ -25,6 +26,7 @@ interface Row {
   passageId: string
   documentId: string
   versionId: string
+  readingId: number
   page: number
   charStart: number
   charEnd: number
@@ -41,7 +43,7 @@ export async function citationsOf(
   const { rows } = await db.query<Row>({
     name: 'citations-of',
     text: `SELECT message_id AS "messageId", number, passage_id AS "passageId", document_id AS "documentId",
-                  version_id AS "versionId", page, char_start AS "charStart", char_end AS "charEnd"
+                  version_id AS "versionId", reading_id AS "readingId", page, char_start AS "charStart", char_end AS "charEnd"
            FROM citations WHERE message_id = ANY($1::uuid[]) ORDER BY message_id, number`,
     values: [answerIds],
   })
@@ -53,6 +55,8 @@ export async function citationsOf(
     shown.get(messageId)?.push({
       ...row,
       passageId: Number(passageId),
+      // A build that does not know readings says the first of all that it cites.
+      readingId: passage?.readingId ?? row.readingId,
       documentName: passage?.documentName ?? '',
       quote: passage?.text ?? null,
       available: passage !== undefined,

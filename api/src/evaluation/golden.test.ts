@@ -8,6 +8,7 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { testEmbedders } from '../../test/embedders.ts'
 import { code } from '../../test/people.ts'
+import { addReading, readSo } from '../../test/readings.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
@@ -98,6 +99,17 @@ test('"this is the right one" makes a question, adds to it, and moves to another
     [one.passageIds[1]],
   )
   expect(questions[0]?.answers[0]?.charStart).toBe(rows[0]?.start)
+})
+
+test('a right answer names the reading that it was pointed at in, the last one when it is pointed at again', async () => {
+  const { versionId, passageIds } = await shelve('one.txt', ['The kettle is red.'])
+  const reading = await addReading(db.pool, 320)
+  const [again] = await readSo(db.pool, versionId, reading, [[], ['The kettle is red. It is old.']])
+  const shown = async () => (await list())[0]?.answers.map((a) => [a.readingId, a.page, a.charEnd])
+  await add('Where is the kettle?', passageIds[0])
+  expect(await shown()).toEqual([[1, 1, 18]])
+  await add('Where is the kettle?', again)
+  expect(await shown()).toEqual([[reading, 2, 29]])
 })
 
 test('is asked by each method, and says where the first right document stands', async () => {

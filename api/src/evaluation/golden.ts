@@ -13,6 +13,8 @@ export interface GoldenAnswer {
   readonly documentName: string
   /** The version whose passage was pointed at; it may be gone, or no longer the current one. */
   readonly versionId: string
+  /** The page and the range are those of this reading. */
+  readonly readingId: number
   readonly page: number
   /** UTF-16 code units in the page's text, end exclusive. */
   readonly charStart: number
@@ -44,8 +46,8 @@ export async function listGoldenQuestions(
 const QUESTIONS_SQL = `
   SELECT q.id, q.text, coalesce(a.answers, '[]') AS answers FROM golden_questions q
   LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_object('documentId', d.id, 'documentName', d.name, 'versionId', ga.version_id, 'page', ga.page,
-                                      'charStart', ga.char_start, 'charEnd', ga.char_end) ORDER BY d.name, d.id) AS answers
+    SELECT json_agg(json_build_object('documentId', d.id, 'documentName', d.name, 'versionId', ga.version_id,
+                                      'readingId', ga.reading_id, 'page', ga.page, 'charStart', ga.char_start, 'charEnd', ga.char_end) ORDER BY d.name, d.id) AS answers
     FROM golden_answers ga JOIN documents d ON d.id = ga.document_id AND d.deleted_at IS NULL
     WHERE ga.question_id = q.id) a ON true`
 
@@ -83,7 +85,8 @@ export async function addGoldenAnswer(
     // The collection's row is held: the same question is not inserted twice, nor one too many.
     await lockShared(client, viewer, collectionId, 'editor')
     const { rows: passages } = await client.query<Passage>(
-      `SELECT d.id AS "documentId", p.version_id AS "versionId", p.page, p.char_start AS "charStart", p.char_end AS "charEnd"
+      `SELECT d.id AS "documentId", p.version_id AS "versionId", p.reading_id AS "readingId", p.page,
+         p.char_start AS "charStart", p.char_end AS "charEnd"
        FROM passages p JOIN document_versions v ON v.id = p.version_id JOIN documents d ON d.id = v.document_id
        WHERE p.id = $1 AND d.collection_id = $2 AND d.deleted_at IS NULL`,
       [passageId, collectionId],
@@ -104,10 +107,14 @@ export async function addGoldenAnswer(
       throw tooMany(`a question has at most ${LIMITS.goldenAnswers} right documents`)
     const id = known ?? (await insertQuestion(client, viewer, collectionId, text))
     await client.query(
-      `INSERT INTO golden_answers (question_id, document_id, version_id, page, char_start, char_end)
-       VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (question_id, document_id) DO UPDATE
-       SET version_id = excluded.version_id, page = excluded.page, char_start = excluded.char_start, char_end = excluded.char_end`,
-      [id, passage.documentId, passage.versionId, passage.page, passage.charStart, passage.charEnd],
+      `INSERT INTO golden_answers (question_id, document_id, version_id, reading_id, page, char_start, char_end)
+       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (question_id, document_id) DO UPDATE
+       SET version_id = excluded.version_id, reading_id = excluded.reading_id, page = excluded.page,
+         char_start = excluded.char_start, char_end = excluded.char_end`,
+      [
+        ...[id, passage.documentId, passage.versionId, passage.readingId],
+        ...[passage.page, passage.charStart, passage.charEnd],
+      ],
     )
     return { id }
   })
@@ -116,6 +123,7 @@ export async function addGoldenAnswer(
 interface Passage {
   readonly documentId: string
   readonly versionId: string
+  readonly readingId: number
   readonly page: number
   readonly charStart: number
   readonly charEnd: number

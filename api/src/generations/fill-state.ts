@@ -1,20 +1,35 @@
 // How far the background work on a generation is, as everybody sees it: the table `generation_fills`.
 import type { Pool, Queryable } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
-import { type Coverage, HAS_VECTOR, SEARCHABLE_PASSAGES, totalCoverage } from './coverage.ts'
+import { READING_COLUMNS, type Reading, type ReadingRow, readingOf } from '../ingest/reading.ts'
+import { EMBEDDER_DIGEST } from '../models/generation.ts'
+import {
+  HAS_VECTOR,
+  IS_READ,
+  SEARCHABLE_PASSAGES,
+  SEARCHABLE_VERSIONS,
+  type TotalCoverage,
+  totalCoverage,
+} from './coverage.ts'
 
 export interface FilledGeneration {
   readonly id: number
-  readonly digest: string
+  readonly embedderDigest: string
+  readonly reading: Reading
   readonly state: 'building' | 'retired' | 'removing'
 }
 
 /** What there is to do besides the active one. */
 export async function readBackground(db: Queryable): Promise<FilledGeneration[]> {
-  const { rows } = await db.query<FilledGeneration>(
-    `SELECT id, digest, state FROM generations WHERE state IN ('building', 'retired', 'removing') ORDER BY id`,
+  const { rows } = await db.query<Omit<FilledGeneration, 'reading'> & ReadingRow>(
+    `SELECT g.id, ${EMBEDDER_DIGEST} AS "embedderDigest", g.state, ${READING_COLUMNS}
+     FROM generations g JOIN readings r ON r.id = g.reading_id
+     WHERE g.state IN ('building', 'retired', 'removing') ORDER BY g.id`,
   )
-  return rows
+  return rows.map((row) => {
+    const { id, embedderDigest, state } = row
+    return { id, embedderDigest, state, reading: readingOf(row) }
+  })
 }
 
 /** The generation is not filled any more: it was switched to, cancelled or removed. */
@@ -52,16 +67,16 @@ export async function keepVectors(
 }
 
 /** Counts anew. Deletions are not counted as they happen: this is where they show. */
-export async function recount(db: Queryable, generationId: number): Promise<Coverage> {
+export async function recount(db: Queryable, generationId: number): Promise<TotalCoverage> {
   const coverage = await totalCoverage(db, generationId)
-  const { passages, missing } = coverage
+  const { passages, missing, unread } = coverage
   await db.query(
     `INSERT INTO generation_fills AS f (generation_id, embedded, complete_at) VALUES ($1, $2, $3)
      ON CONFLICT (generation_id) DO UPDATE SET embedded = excluded.embedded, complete_at = excluded.complete_at,
        error_code = CASE WHEN excluded.complete_at IS NULL THEN f.error_code END,
        error_detail = CASE WHEN excluded.complete_at IS NULL THEN f.error_detail END,
        retry_at = CASE WHEN excluded.complete_at IS NULL THEN f.retry_at END`,
-    [generationId, passages - missing, missing === 0 ? new Date() : null],
+    [generationId, passages - missing, missing === 0 && unread === 0 ? new Date() : null],
   )
   return coverage
 }
@@ -103,16 +118,17 @@ export async function missingAfter(
   generationId: number,
   from: number,
 ): Promise<{ ids: number[]; end: number } | null> {
-  const next = await db.query<{ id: string | null }>('SELECT min(id) AS id FROM passages WHERE id > $1', [
-    from,
-  ])
-  const first = next.rows[0]?.id ?? null
+  const next = await db.query<{ first: string | null; last: string | null }>(
+    'SELECT min(id) AS first, (SELECT max(id) FROM passages) AS last FROM passages WHERE id > $1',
+    [from],
+  )
+  const { first = null, last = null } = next.rows[0] ?? {}
   if (first === null) return null
-  // Of so few that no plan can be a bad one.
-  const end = Number(first) + SPAN
+  // Of so few that no plan can be a bad one. Not beyond the last one: more are made while this goes on.
+  const end = Math.min(Number(first) + SPAN, Number(last) + 1)
   const { rows } = await db.query<{ id: string }>({
     name: 'fill-missing',
-    text: `SELECT p.id FROM ${SEARCHABLE_PASSAGES}
+    text: `SELECT p.id FROM ${SEARCHABLE_PASSAGES('$1')}
            WHERE p.id >= $2 AND p.id < $3 AND NOT ${HAS_VECTOR('$1')} ORDER BY p.id`,
     values: [generationId, first, end],
   })
@@ -120,18 +136,50 @@ export async function missingAfter(
 }
 
 /**
- * The same, of versions that became searchable, or current again, since a time: by when their transactions began, so
- * with a minute for them to end.
+ * The same, of versions that became searchable, or current again, or were read, since a time: by when their transactions
+ * began, so with a minute for them to end.
  */
 export async function missingSince(db: Queryable, generationId: number, since: string): Promise<number[]> {
   const { rows } = await db.query<{ id: string }>({
     name: 'fill-missing-since',
-    text: `SELECT p.id FROM ${SEARCHABLE_PASSAGES}
-           WHERE greatest(v.updated_at, d.updated_at) > $2::timestamptz - interval '1 minute'
+    text: `SELECT p.id FROM ${SEARCHABLE_PASSAGES('$1')}
+           LEFT JOIN version_readings r ON r.version_id = v.id AND r.reading_id = p.reading_id
+           WHERE greatest(v.updated_at, d.updated_at, r.at) > $2::timestamptz - interval '1 minute'
              AND NOT ${HAS_VECTOR('$1')} ORDER BY p.id LIMIT ${SPAN}`,
     values: [generationId, since],
   })
   return rows.map(({ id }) => Number(id))
+}
+
+export interface UnreadVersion {
+  readonly id: string
+  readonly documentKey: number
+  readonly name: string
+}
+
+/** Before the first one. */
+export const NO_VERSION = '00000000-0000-0000-0000-000000000000'
+const AT_ONCE = 16
+
+/**
+ * The next versions after one, by their ids, that were not read for this generation; only such as became searchable, or
+ * current again, since a time, when there is one.
+ */
+export async function unreadAfter(
+  db: Queryable,
+  generationId: number,
+  versionId: string,
+  since: string | null,
+): Promise<UnreadVersion[]> {
+  const { rows } = await db.query<UnreadVersion>({
+    name: 'fill-unread',
+    text: `SELECT v.id, d.key AS "documentKey", d.name FROM ${SEARCHABLE_VERSIONS}
+           WHERE v.id > $2 AND NOT ${IS_READ('$1')}
+             AND ($3::timestamptz IS NULL OR greatest(v.updated_at, d.updated_at) > $3::timestamptz - interval '1 minute')
+           ORDER BY v.id LIMIT ${AT_ONCE}`,
+    values: [generationId, versionId, since],
+  })
+  return rows
 }
 
 /** Those of the ids that are (still) without a vector, with what is embedded of them. */

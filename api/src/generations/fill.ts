@@ -1,23 +1,26 @@
-// The background work on generations besides the active one, in every ingest process: whatever passage has no vector of
-// one that is built, or of the one before (so that going back is one click), gets it; vectors that are not wanted any
-// more are removed. Each generation goes its own way: a build takes hours, and back has to be one click all the while.
-// Nothing is remembered but the vectors themselves: a process that is killed leaves nothing to mend, and several share
-// the work by claiming blocks of passages.
+// The background work on generations besides the active one, in every ingest process: whatever document was not read for
+// one that is built, or for the one before (so that going back is one click), is read for it, and whatever passage has no
+// vector of it gets one; vectors and texts that are not wanted any more are removed. Each generation goes its own way: a build takes hours, and back has to be one click all the while.
+// Nothing is remembered but passages and vectors themselves: a process that is killed leaves nothing to mend, and several share
+// the work by claiming documents and blocks of passages.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import type { Logger } from 'pino'
 import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
+import { judge } from '../ingest/failures.ts'
+import type { ReadAgain } from '../ingest/read-again.ts'
 import { embedPassages } from '../models/embed-passages.ts'
 import type { Embedders } from '../models/embedders.ts'
 import type { Embedder } from '../models/port.ts'
-import { claimBlock, releaseBlock } from './claims.ts'
+import { claimBlock, claimDocument, releaseBlock, releaseDocument } from './claims.ts'
 import {
   BLOCK,
   type FilledGeneration,
   keepVectors,
   missingAfter,
   missingSince,
+  NO_VERSION,
   NotWanted,
   noteComplete,
   noteIncomplete,
@@ -25,13 +28,17 @@ import {
   readBackground,
   readMissing,
   recount,
+  type UnreadVersion,
+  unreadAfter,
 } from './fill-state.ts'
+import { removeOldReadings } from './old-readings.ts'
 import { removeVectors } from './remove.ts'
 
 export interface FillDeps {
   readonly pool: Pool
   readonly embedders: Embedders
   readonly log: Logger
+  readonly readAgain: ReadAgain
 }
 
 export interface Fill {
@@ -44,6 +51,8 @@ const POLL_MS = 1_000
 const LOOK_AT_ALL_MS = 60 * 60_000
 const REFUSED_SECONDS = 600
 const MOST_SECONDS = 60
+const MOST_DELAYS = 3
+const OLD_READINGS_MS = 60_000
 
 export function startFill(deps: FillDeps): Fill {
   const stop = new AbortController()
@@ -56,7 +65,9 @@ export function startFill(deps: FillDeps): Fill {
   }
 }
 
-async function run({ pool, embedders, log }: FillDeps, signal: AbortSignal): Promise<void> {
+async function run(deps: FillDeps, signal: AbortSignal): Promise<void> {
+  const { pool, embedders, log } = deps
+  const old = removeOldReadingsNowAndThen(deps, signal)
   const courses = new Map<number, Course>()
   const running = new Map<number, Promise<void>>()
   const failed = (err: unknown, generation?: number) => {
@@ -64,9 +75,9 @@ async function run({ pool, embedders, log }: FillDeps, signal: AbortSignal): Pro
   }
   const workOn = async (generation: FilledGeneration): Promise<void> => {
     if (generation.state === 'removing') return await removeVectors(pool, generation.id, log, signal)
-    const embedder = embedders.ofDigest(generation.digest)
+    const embedder = embedders.ofDigest(generation.embedderDigest)
     if (embedder === undefined) return
-    const course = courses.get(generation.id) ?? new Course({ pool, log, generation, embedder })
+    const course = courses.get(generation.id) ?? new Course({ ...deps, generation, embedder })
     courses.set(generation.id, course)
     await course.run(signal)
   }
@@ -87,25 +98,43 @@ async function run({ pool, embedders, log }: FillDeps, signal: AbortSignal): Pro
     }
     await sleep(POLL_MS, undefined, { signal }).catch(() => {})
   }
-  await Promise.all(running.values())
+  await Promise.all([...running.values(), old])
+}
+
+async function removeOldReadingsNowAndThen({ pool, log }: FillDeps, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await removeOldReadings(pool, log, signal).catch((err: unknown) => {
+      if (!signal.aborted) log.warn({ err }, 'texts of an old reading were not removed, and are tried again')
+    })
+    await sleep(OLD_READINGS_MS, undefined, { signal }).catch(() => {})
+  }
 }
 
 interface CourseDeps {
   readonly pool: Pool
   readonly log: Logger
+  readonly readAgain: ReadAgain
   readonly generation: FilledGeneration
   readonly embedder: Embedder
 }
 
-/** One generation's way from its first passage to its last, and along with the documents that come after. */
+/** One generation's way from its first document to its last passage, and along with the documents that come after. */
 class Course {
   readonly #deps: CourseDeps
   /** Passages up to this id were looked at. */
   #from = 0
+  /** Versions up to this id were looked at. */
+  #readFrom = NO_VERSION
+  /** Names of files that could not be read, in this look at all. */
+  readonly #unreadable = new Set<string>()
   #counted = false
   /** Others had claimed some of it: it has to be looked at again. */
   #shared = false
   #refused: AppError | null = null
+  /** The same, for a reason that passes. */
+  #delayed: AppError | null = null
+  /** Documents in a row that were. */
+  #delays = 0
   /** The block in which the embedder took too long last. */
   #stalled: number | null = null
   /** performance.now() */
@@ -132,15 +161,12 @@ class Course {
       broken = false
     } catch (error) {
       if (error instanceof NotWanted || signal.aborted) return
-      const fromEmbedder = error instanceof EmbedderFailed ? error.cause : null
-      if (fromEmbedder === null) throw error
-      const seconds = this.#pauseSeconds(fromEmbedder)
+      const cause = error instanceof WorkFailed ? error.cause : null
+      if (cause === null) throw error
+      const seconds = this.#pauseSeconds(cause)
       this.#notBefore = performance.now() + seconds * 1_000
-      log.warn(
-        { generation: generation.id, err: fromEmbedder, seconds },
-        'a search model is not built for a while',
-      )
-      await notePause(pool, generation.id, fromEmbedder, seconds)
+      log.warn({ generation: generation.id, err: cause, seconds }, 'a search model is not built for a while')
+      await notePause(pool, generation.id, cause, seconds)
     } finally {
       // With the connection go the claims.
       client.release(broken)
@@ -159,13 +185,15 @@ class Course {
     for (;;) {
       signal.throwIfAborted()
       const found = await missingAfter(pool, generation.id, this.#from)
-      if (found === null) break
-      await this.#embed(client, found.ids, signal)
-      this.#from = found.end
+      if (found !== null) {
+        await this.#embed(client, found.ids, signal)
+        this.#from = found.end
+      } else if (!(await this.#readNext(client, null, signal))) break
     }
     this.#from = 0
-    const { missing } = await recount(pool, generation.id)
-    if (missing === 0) {
+    this.#readFrom = NO_VERSION
+    const { missing, unread } = await recount(pool, generation.id)
+    if (missing === 0 && unread === 0) {
       if (this.#completeSince === null) log.info({ generation: generation.id }, 'a search model is complete')
       this.#completeSince = began
       this.#lookedAt = performance.now()
@@ -174,26 +202,74 @@ class Course {
     } else await this.#restAfterRefusals(REFUSED_SECONDS)
   }
 
+  /** A few documents more; their passages come after all that there are. False when there is none any more. */
+  async #readNext(client: PoolClient, since: string | null, signal: AbortSignal): Promise<boolean> {
+    const { pool, generation } = this.#deps
+    const versions = await unreadAfter(pool, generation.id, this.#readFrom, since)
+    for (const version of versions) {
+      signal.throwIfAborted()
+      await this.#read(client, version, signal)
+      this.#readFrom = version.id
+    }
+    return versions.length > 0
+  }
+
+  async #read(client: PoolClient, { id, documentKey, name }: UnreadVersion, signal: AbortSignal) {
+    const { generation, readAgain } = this.#deps
+    const { reading } = generation
+    if (!(await claimDocument(client, reading.id, documentKey))) {
+      this.#shared = true
+      return
+    }
+    try {
+      await readAgain(id, reading, signal)
+      this.#failures = 0
+      this.#delays = 0
+    } catch (error) {
+      if (signal.aborted) throw error
+      const verdict = judge(error)
+      this.#deps.log.info({ err: error, versionId: id, reading: reading.id }, 'a file was not read anew')
+      if (verdict.kind === 'later') {
+        const reason = 'an original could not be read'
+        this.#delayed =
+          error instanceof AppError ? error : new AppError(verdict.code ?? 'UNAVAILABLE', { reason })
+        // It may be this one's trouble: others are tried before it is waited for.
+        if (++this.#delays >= MOST_DELAYS) throw new WorkFailed(this.#delayed)
+      } else {
+        this.#unreadable.add(name)
+        this.#refused = new AppError('READING_FAILED', { name, files: this.#unreadable.size })
+      }
+    }
+    await releaseDocument(client, reading.id, documentKey)
+  }
+
   /** What was passed over is not asked for again at once. */
   async #restAfterRefusals(seconds: number): Promise<void> {
-    const [refused, shared] = [this.#refused, this.#shared]
+    const [refused, delayed, shared] = [this.#refused, this.#delayed, this.#shared]
     this.#refused = null
+    this.#delayed = null
+    this.#unreadable.clear()
     this.#shared = false
-    if (refused === null || shared) return
-    this.#notBefore = performance.now() + seconds * 1_000
-    await notePause(this.#deps.pool, this.#deps.generation.id, refused, seconds)
+    const reason = refused ?? delayed
+    if (reason === null || shared) return
+    const rest = refused === null ? this.#pauseSeconds(reason) : seconds
+    this.#notBefore = performance.now() + rest * 1_000
+    await notePause(this.#deps.pool, this.#deps.generation.id, reason, rest)
   }
 
   async #followOn(client: PoolClient, since: string, signal: AbortSignal): Promise<void> {
     const { pool, generation } = this.#deps
     const { now: began, head } = await momentOf(pool)
     if (head === this.#head) return
+    let unread = false
+    while (await this.#readNext(client, since, signal)) unread = true
+    this.#readFrom = NO_VERSION
     const ids = await missingSince(pool, generation.id, since)
-    if (ids.length > 0) {
+    if (unread || ids.length > 0) {
       await noteIncomplete(pool, generation.id)
       await this.#embed(client, ids, signal)
       // It stays missing: asked for again at once, it would be refused, and paid, every second.
-      await this.#restAfterRefusals(MOST_SECONDS)
+      await this.#restAfterRefusals(this.#unreadable.size > 0 ? REFUSED_SECONDS : MOST_SECONDS)
       return
     }
     await noteComplete(pool, generation.id)
@@ -224,7 +300,7 @@ class Course {
           window: embedder.window,
           embed: (text, kind, stop) =>
             embedder.embed(text, kind, stop).catch((error: unknown) => {
-              throw stop?.aborted === true ? error : new EmbedderFailed(error)
+              throw stop?.aborted === true ? error : new WorkFailed(error)
             }),
         },
         next: async () => waiting[at++],
@@ -233,7 +309,7 @@ class Course {
           this.#failures = 0
         },
         passOver: (error) => {
-          const cause = error instanceof EmbedderFailed ? error.cause : null
+          const cause = error instanceof WorkFailed ? error.cause : null
           if (!(cause instanceof AppError)) return false
           const stalled = cause.code === 'EMBEDDER_STALLED'
           if (stalled) this.#stalled = block
@@ -253,16 +329,18 @@ class Course {
   }
 }
 
-/** Tells the embedder's failures from the database's. */
-class EmbedderFailed extends Error {
+/** Of the embedder, or of reading a file; what else fails is the database. */
+class WorkFailed extends Error {
   constructor(cause: unknown) {
-    super('the embedder failed', { cause })
+    super('the work on a generation failed', { cause })
   }
 }
 
+/** The database's time, and what changes whenever a version is published or read. */
 async function momentOf(pool: Pool): Promise<{ now: string; head: string }> {
   const { rows } = await pool.query<{ now: string; head: string }>(
-    'SELECT now()::text AS now, seq::text AS head FROM index_head WHERE id = 1',
+    `SELECT now()::text AS now, h.seq || ' ' || p.last_value AS head
+     FROM index_head h, passages_id_seq p WHERE h.id = 1`,
   )
   return rows[0] ?? { now: '', head: '' }
 }

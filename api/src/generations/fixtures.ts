@@ -5,6 +5,8 @@ import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { type ScriptedEmbeddings, startScriptedEmbeddings } from '../../test/scripted-embeddings.ts'
 import { FixtureLibrary } from '../index/fixtures.ts'
 import { embedVersion } from '../ingest/embed.ts'
+import { keepReading } from '../ingest/publish.ts'
+import type { ReadAgain } from '../ingest/read-again.ts'
 import { createEmbedders, type Embedders } from '../models/embedders.ts'
 import { activeGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
@@ -31,7 +33,10 @@ export interface GenerationsFixture extends AsyncDisposable {
     readonly pool: TestDatabase['pool']
     readonly embedders: Embedders
     readonly log: pino.Logger
+    readAgain: ReadAgain
   }
+  /** What `deps.readAgain` is unless a test puts another in its place. */
+  readonly readAgain: ReadAgain
   /** Published by words, without an embed job. */
   words(texts: readonly string[], documentId?: string): Promise<FixtureVersionIds>
   embed(versionId: string): Promise<void>
@@ -69,7 +74,8 @@ export async function generationsFixture(owner?: string, more: object = {}): Pro
   const config = { embedders: embeddersJson, modelDir: '/nowhere' }
   const embedders = await createEmbedders(config, { threads: 1, log })
   stack.defer(() => embedders.close())
-  const deps = { pool: db.pool, embedders, log }
+  const readAgain = scriptedReading(db.pool)
+  const deps = { pool: db.pool, embedders, log, readAgain }
   const oldId = (await activeGeneration(db.pool, embedders))?.id ?? 0
   const library = new FixtureLibrary(db.pool, embedders.offered[0]?.digest ?? '')
   const collection = await library.collection(owner === undefined ? {} : { owner })
@@ -78,7 +84,7 @@ export async function generationsFixture(owner?: string, more: object = {}): Pro
   const documents = new Map<string, Awaited<ReturnType<FixtureLibrary['document']>>>()
   const kept = stack.move()
   const fixture: GenerationsFixture = {
-    ...{ db, embeddersJson, embedders, ends, library, collection, oldId, deps },
+    ...{ db, embeddersJson, embedders, ends, library, collection, oldId, deps, readAgain },
     async words(texts, documentId) {
       const document = documents.get(documentId ?? '') ?? (await library.document(collection))
       documents.set(document.id, document)
@@ -121,7 +127,7 @@ export async function generationsFixture(owner?: string, more: object = {}): Pro
       const { rows } = await db.pool.query<{ n: number }>(
         `SELECT count(*)::int AS n FROM passages p JOIN document_versions v ON v.id = p.version_id
          JOIN documents d ON d.current_version_id = v.id AND d.deleted_at IS NULL
-         WHERE v.stage = 'searchable'
+         WHERE v.stage = 'searchable' AND p.reading_id = (SELECT reading_id FROM generations WHERE id = $1)
            AND NOT EXISTS (SELECT 1 FROM passage_vectors x WHERE x.passage_id = p.id AND x.generation_id = $1)`,
         [id],
       )
@@ -143,6 +149,31 @@ export async function generationsFixture(owner?: string, more: object = {}): Pro
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
   return fixture
+}
+
+/**
+ * Instead of a parser: what a version has by its first reading becomes one page; passages of 320 tokens are all of it,
+ * shorter ones a word each.
+ */
+function scriptedReading(pool: TestDatabase['pool']): ReadAgain {
+  return async (versionId, reading) => {
+    const { rows } = await pool.query<{ text: string }>(
+      'SELECT text FROM passages WHERE version_id = $1 AND reading_id = 1 ORDER BY ordinal',
+      [versionId],
+    )
+    const text = rows.map((row) => row.text).join(' ')
+    const ranges =
+      reading.passageTokens === 320
+        ? [{ start: 0, end: text.length }]
+        : Array.from(text.matchAll(/\S+/g), ({ index, 0: word }) => ({
+            start: index,
+            end: index + word.length,
+          }))
+    const passages = ranges.map((range) => ({ ...range, tokens: 1, heading: '' }))
+    const page = { number: 1, text, layout: null, passages }
+    const result = { kind: 'text', pages: 1, passages: passages.length, tokens: 1, language: 'en' } as const
+    return (await keepReading(pool, versionId, reading.id, [page], result)) !== 'gone'
+  }
 }
 
 /** Texts of a few words each, no two the same. */

@@ -4,7 +4,10 @@
 import { ERRORS, type ErrorCode, type ErrorDetail } from '../../../contract/errors.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Index } from '../index/port.ts'
+import { PARSER, PASSAGE_TOKENS } from '../ingest/reading.ts'
 import type { Embedders } from '../models/embedders.ts'
+import { EMBEDDER_DIGEST } from '../models/generation.ts'
+import { SEARCHABLE_VERSIONS } from './coverage.ts'
 import { RATE_SECONDS } from './fill-state.ts'
 
 /** `previous`: kept to go back to. */
@@ -18,7 +21,13 @@ export interface ListedGeneration {
   readonly name: string
   readonly dimensions: number
   readonly state: GenerationState
-  /** Passages that searches see by meaning, and those of them that have a vector of it. */
+  /** Tokens that a passage should have, and the number of the parser (ingest/reading.ts). */
+  readonly passageTokens: number
+  readonly parser: number
+  /** Documents that searches see by meaning, and those of them that were read for it. */
+  readonly documents: number
+  readonly documentsRead: number
+  /** Passages of these, and those of them that have a vector of it. */
   readonly passages: number
   readonly embedded: number
   /** Nothing is missing: it can be switched to. */
@@ -36,20 +45,28 @@ export interface ListedEmbedder {
   readonly host: string | null
   /** Null where it can't be used: its weights are missing. */
   readonly dimensions: number | null
-  /** Of its vectors, when there are some; see `generations`. */
+  /** Of its vectors, when there are some, the active one first; see `generations`. */
   readonly generationId: number | null
 }
 
 export interface GenerationsOverview {
   readonly generations: readonly ListedGeneration[]
   readonly embedders: readonly ListedEmbedder[]
+  /** How long passages can be, in tokens. */
+  readonly passageTokens: typeof PASSAGE_TOKENS
+  /** The number of this build's parser. */
+  readonly parser: number
   /** Whose vectors this server's searches go by at this moment; null without any. */
   readonly searchedId: number | null
 }
 
 interface Row {
   readonly id: number
-  readonly digest: string
+  readonly embedder_digest: string
+  readonly passage_tokens: number
+  readonly parser: number
+  readonly documents: string
+  readonly documents_read: string
   readonly model: string | null
   readonly dimensions: number
   readonly state: 'active' | 'building' | 'retired' | 'removing'
@@ -72,18 +89,25 @@ export async function listGenerations({
   readonly index: Pick<Index, 'status'>
 }): Promise<GenerationsOverview> {
   const { rows } = await pool.query<Row>(
-    `SELECT g.id, g.digest, g.key->>'model' AS model, g.dimensions, g.state, f.embedded,
+    `SELECT g.id, ${EMBEDDER_DIGEST} AS embedder_digest, r.passage_tokens, r.parser, g.key->>'model' AS model, g.dimensions, g.state, f.embedded,
        f.complete_at IS NOT NULL AS complete, f.error_code, f.error_detail,
        coalesce(f.rate * exp(-extract(epoch FROM now() - f.rate_at) / ${RATE_SECONDS}), 0)::float8 AS rate,
        coalesce(extract(epoch FROM now() - f.started_at), 0)::float8 AS age,
-       (SELECT coalesce(sum(v.passages), 0) FROM document_versions v
-        JOIN documents d ON d.current_version_id = v.id AND d.deleted_at IS NULL
-        JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
-        WHERE v.stage = 'searchable') AS passages
-     FROM generations g LEFT JOIN generation_fills f ON f.generation_id = g.id
+       n.documents, n.documents_read, n.passages
+     FROM generations g JOIN readings r ON r.id = g.reading_id
+     LEFT JOIN generation_fills f ON f.generation_id = g.id
+     CROSS JOIN LATERAL (
+       SELECT count(*) AS documents, count(vr.version_id) AS documents_read, coalesce(sum(vr.passages), 0) AS passages
+       FROM ${SEARCHABLE_VERSIONS}
+       LEFT JOIN version_readings vr ON vr.version_id = v.id AND vr.reading_id = g.reading_id) n
      WHERE g.state <> 'removed' ORDER BY g.id`,
   )
-  const ids = new Map(rows.map(({ digest, id }) => [digest, id]))
+  // The active one last: it is the one that stays.
+  const ids = new Map(
+    rows
+      .toSorted((a, b) => Number(a.state === 'active') - Number(b.state === 'active'))
+      .map((row) => [row.embedder_digest, row.id]),
+  )
   return {
     generations: rows.map((row) => listed(row, embedders)),
     embedders: embedders.offered.map(({ id, name, host, embedder, digest }) => ({
@@ -91,25 +115,30 @@ export async function listGenerations({
       dimensions: embedder?.identity.dimensions ?? null,
       generationId: digest === null ? null : (ids.get(digest) ?? null),
     })),
+    ...{ passageTokens: PASSAGE_TOKENS, parser: PARSER },
     searchedId: index.status().generation,
   }
 }
 
 function listed(row: Row, embedders: Embedders): ListedGeneration {
-  const offered = embedders.offered.find(({ digest }) => digest === row.digest)
+  const offered = embedders.offered.find(({ digest }) => digest === row.embedder_digest)
   const passages = Number(row.passages)
+  const [documents, documentsRead] = [Number(row.documents), Number(row.documents_read)]
   const active = row.state === 'active'
   const embedded = active ? passages : Math.min(passages, Number(row.embedded ?? 0))
   // In its first seconds the rate has not yet forgotten that it began with nothing.
   const rate = row.rate / (1 - Math.exp(-Math.max(1, row.age) / RATE_SECONDS))
-  const moves = !active && rate >= 0.01 && embedded < passages
+  // As many in each of the documents that are still to be read.
+  const expected = documentsRead === 0 ? passages : Math.round((passages / documentsRead) * documents)
+  const moves = !active && rate >= 0.01 && embedded < expected
   return {
-    ...{ id: row.id, dimensions: row.dimensions, passages, embedded },
+    ...{ id: row.id, dimensions: row.dimensions, documents, documentsRead, passages, embedded },
+    ...{ passageTokens: row.passage_tokens, parser: row.parser },
     embedderId: offered?.id ?? null,
     name: offered?.name ?? row.model ?? '',
     state: row.state === 'retired' ? 'previous' : row.state,
-    ready: active || (row.complete && embedded === passages),
-    secondsLeft: moves ? Math.ceil((passages - embedded) / rate) : null,
+    ready: active || (row.complete && documentsRead === documents && embedded === passages),
+    secondsLeft: moves ? Math.ceil((expected - embedded) / rate) : null,
     passagesPerMinute: moves ? Math.round(rate * 60) : null,
     problem: problemOf(row),
   }

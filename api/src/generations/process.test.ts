@@ -16,13 +16,15 @@ let home: string
 let of: GenerationsFixture
 let jobs: PgBoss
 let uploads: Uploads
+/** A document without an original. */
+let notes: string
 let env: Record<string, string>
 const running: IngestProcess[] = []
 
 beforeEach(async () => {
   home = mkdtempSync(path.join(tmpdir(), 'terrace-fill-'))
   of = await generationsFixture()
-  await of.add(texts(PASSAGES, 'note'))
+  notes = (await of.add(texts(PASSAGES, 'note'))).documentId
   env = {
     DATABASE_URL: of.db.url,
     STORAGE: `file:${home}/storage`,
@@ -85,4 +87,43 @@ test('two processes build together, and a file that is uploaded meanwhile does n
   await ready(id)
   await expect.poll(() => of.missing(id)).toBe(0)
   expect(await of.vectors(id)).toBe(PASSAGES + 1)
+})
+
+test('kill -9 while documents are read anew, two processes at it: each is read whole, once, and none is left out', async () => {
+  await of.delete(notes)
+  const first = await start()
+  const files = await Promise.all(
+    Array.from({ length: 40 }, (_, n) =>
+      upload(uploads, of.collection.id, `file ${n}.txt`, texts(400, `file ${n}`).join('. ')),
+    ),
+  )
+  for (const { versionId } of files) await untilStage(of.db.pool, versionId, ['searchable'])
+  const id = await buildGeneration(of.deps, 'old', 320)
+  const read = async () => (await of.generation(id))?.documentsRead ?? 0
+  await expect.poll(read, { interval: 10 }).toBeGreaterThan(2)
+  await first.kill('SIGKILL')
+  const [second] = await Promise.all([start(), start()])
+  await expect.poll(read, { interval: 10 }).toBeGreaterThan(10)
+  await second.kill('SIGKILL')
+  await ready(id)
+  await switchGeneration(of.deps, id)
+  const { rows } = await of.db.pool.query<{
+    reading: number
+    versions: number
+    whole: boolean
+    text: string
+  }>(
+    `SELECT reading_id AS reading, count(*)::int AS versions, bool_and(n = passages) AS whole, string_agg(text, ' ' ORDER BY text) AS text FROM (
+       SELECT r.version_id, r.reading_id, r.passages, count(p.id) AS n,
+         md5(string_agg(p.text, ' ' ORDER BY p.ordinal)) AS text
+       FROM version_readings r JOIN passages p ON p.version_id = r.version_id AND p.reading_id = r.reading_id
+       GROUP BY r.version_id, r.reading_id, r.passages) each
+     GROUP BY reading_id ORDER BY reading_id`,
+  )
+  expect(rows.map(({ versions, whole }) => [versions, whole])).toEqual([
+    [40, true],
+    [40, true],
+  ])
+  // Other passages of the same text.
+  expect(rows[1]?.text).toBe(rows[0]?.text)
 })

@@ -3,6 +3,7 @@
 // When applying fails half-way, the position is unchanged and the entry may be applied again: what was written so
 // far counts for nobody and goes with the next checkpoint.
 
+import { FIRST_READING } from '../ingest/reading.ts'
 import { Pace } from './pace.ts'
 import type { DocumentEntry } from './passages.ts'
 import type { Source } from './source.ts'
@@ -19,6 +20,7 @@ export interface LogRow {
   readonly documentKey: number | null
   readonly versionId: string | null
   readonly generationId: number | null
+  readonly readingId: number | null
   readonly userId: string | null
 }
 
@@ -98,7 +100,8 @@ async function publishWords(state: IndexState, source: Source, entry: LogRow, pa
   const collectionKey = required(entry, entry.collectionKey)
   const versionId = required(entry, entry.versionId)
   const writer = new DocumentWriter(state, collectionKey)
-  for await (const rows of source.passages(versionId))
+  // A build that does not know readings names none: it has the first.
+  for await (const rows of source.passages(versionId, entry.readingId ?? FIRST_READING))
     for (const row of rows) {
       await writer.add(row)
       if (pace.due) await pace.pause()

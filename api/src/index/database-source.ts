@@ -16,7 +16,7 @@ export function databaseSource(db: Queryable): Source {
   }
   return {
     seen: () => seen,
-    passages: (versionId) => passagesOf(db, versionId, note),
+    passages: (versionId, readingId) => passagesOf(db, versionId, readingId, note),
     vectors: (versionId, generationId) => vectorsOf(db, versionId, generationId, note),
     activeGeneration: () => activeGeneration(db),
   }
@@ -44,6 +44,7 @@ function noted<R extends End & { id: string | null }>(
 async function* passagesOf(
   db: Queryable,
   versionId: string,
+  readingId: number,
   note: (end: End) => void,
 ): AsyncGenerator<PassageRow[]> {
   for (let last = -1; ; ) {
@@ -59,8 +60,9 @@ async function* passagesOf(
       within(PORTION_MS, {
         name: 'index-passages',
         text: withEnd(`SELECT id, ordinal, language, heading, text FROM passages
-                       WHERE version_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT ${PORTION}`),
-        values: [versionId, last],
+                       WHERE version_id = $1 AND reading_id = $2 AND ordinal > $3
+                       ORDER BY ordinal LIMIT ${PORTION}`),
+        values: [versionId, readingId, last],
       }),
     )
     const rows = noted(read, note)
@@ -83,7 +85,9 @@ async function* vectorsOf(
         name: 'index-vectors',
         text: withEnd(`SELECT p.id, p.ordinal, v.vector FROM passages p
                        JOIN passage_vectors v ON v.passage_id = p.id AND v.generation_id = $2
-                       WHERE p.version_id = $1 AND p.ordinal > $3 ORDER BY p.ordinal LIMIT ${PORTION}`),
+                       WHERE p.version_id = $1 AND p.ordinal > $3
+                         AND p.reading_id = (SELECT reading_id FROM generations WHERE id = $2)
+                       ORDER BY p.ordinal LIMIT ${PORTION}`),
         values: [versionId, generationId, last],
       }),
     )
@@ -147,6 +151,7 @@ export async function readLog(
     document_key: number | null
     version_id: string | null
     generation_id: number | null
+    reading_id: number | null
     user_id: string | null
   }>(
     within(BRIEF_MS, {
@@ -156,7 +161,8 @@ export async function readLog(
              LEFT JOIN index_log own ON own.seq = $1
              LEFT JOIN index_log far ON far.seq = $2
              LEFT JOIN LATERAL (
-               SELECT seq, id, epoch, op, collection_key, document_key, version_id, generation_id, user_id
+               SELECT seq, id, epoch, op, collection_key, document_key, version_id, generation_id, reading_id,
+                 user_id
                FROM index_log WHERE seq > $1 ORDER BY seq LIMIT ${LOG_PORTION}) l ON true
              WHERE h.id = 1 ORDER BY l.seq`,
       values: [after, seen?.seq ?? null],
@@ -181,6 +187,7 @@ export async function readLog(
               documentKey: row.document_key,
               versionId: row.version_id,
               generationId: row.generation_id,
+              readingId: row.reading_id,
               userId: row.user_id,
             },
           ],

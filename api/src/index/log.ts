@@ -13,6 +13,8 @@ export type LogEntry =
       readonly collectionKey: number
       readonly documentKey: number
       readonly versionId: string
+      /** Whose passages it publishes. */
+      readonly readingId: number
     }
   | {
       readonly op: 'publish-vectors'
@@ -33,9 +35,10 @@ export type LogEntry =
 export async function append(client: Queryable, entry: LogEntry): Promise<Position> {
   const { rows } = await client.query<{ epoch: string; seq: string }>(
     `WITH h AS (UPDATE index_head SET seq = seq + 1 WHERE id = 1 RETURNING seq, epoch),
-          l AS (INSERT INTO index_log (seq, epoch, op, collection_key, document_key, version_id, generation_id, user_id)
-                SELECT h.seq, h.epoch, $1, $2, $3, $4::uuid, $5,
-                       coalesce($6, (SELECT created_by FROM document_versions WHERE id = $4::uuid))
+          l AS (INSERT INTO index_log
+                  (seq, epoch, op, collection_key, document_key, version_id, generation_id, reading_id, user_id)
+                SELECT h.seq, h.epoch, $1, $2, $3, $4::uuid, $5, $6,
+                       coalesce($7, (SELECT created_by FROM document_versions WHERE id = $4::uuid))
                 FROM h RETURNING seq, epoch)
      SELECT l.epoch, l.seq, pg_notify('${LOG_CHANNEL}', l.seq::text) FROM l`,
     [
@@ -44,6 +47,7 @@ export async function append(client: Queryable, entry: LogEntry): Promise<Positi
       'documentKey' in entry ? entry.documentKey : null,
       'versionId' in entry ? entry.versionId : null,
       'generationId' in entry ? entry.generationId : null,
+      'readingId' in entry ? entry.readingId : null,
       'userId' in entry ? entry.userId : null,
     ],
   )

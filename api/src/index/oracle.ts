@@ -1,4 +1,5 @@
 // For tests: what a search should answer, worked out from the definition over plain objects, and a source in memory.
+import { FIRST_READING } from '../ingest/reading.ts'
 import type { Analyser } from './lexical/analysis.ts'
 import type { IndexFilter, IndexQuery } from './port.ts'
 import type { Generation, PassageRow, Source, VectorRow } from './source.ts'
@@ -20,13 +21,27 @@ export interface ModelDocument {
   embedded: boolean
 }
 
-/** Versions by id; what was deleted may be taken out, as a purge does. */
+type Readings = ReadonlyMap<number, readonly ModelPassage[]>
+
+/** What readings made of versions, by their ids; what was deleted may be taken out, as a purge does. */
 export class MemorySource implements Source {
-  readonly versions = new Map<string, readonly ModelPassage[]>()
-  readonly generation: Generation
+  readonly versions = new Map<string, Readings>()
+  /** The active one. */
+  generation: Generation
+  /** Of generations; of one that is not here the first. */
+  readonly readingIds = new Map<number, number>()
 
   constructor(generation: Generation) {
     this.generation = generation
+  }
+
+  /** Beside what other readings made of it. */
+  keep(versionId: string, passages: readonly ModelPassage[], readingId = FIRST_READING): void {
+    this.versions.set(versionId, new Map([...this.#of(versionId), [readingId, passages]]))
+  }
+
+  #of(versionId: string): Readings {
+    return this.versions.get(versionId) ?? new Map()
   }
 
   /** A test with a log says where it ends. */
@@ -34,13 +49,14 @@ export class MemorySource implements Source {
     return null
   }
 
-  async *passages(versionId: string): AsyncGenerator<PassageRow[]> {
-    for (const { id, text } of this.versions.get(versionId) ?? [])
+  async *passages(versionId: string, readingId: number): AsyncGenerator<PassageRow[]> {
+    for (const { id, text } of this.#of(versionId).get(readingId) ?? [])
       yield [{ id, text, heading: '', language: 'en' }]
   }
 
-  async *vectors(versionId: string): AsyncGenerator<VectorRow[]> {
-    const rows = (this.versions.get(versionId) ?? []).flatMap(({ id, vector }) =>
+  async *vectors(versionId: string, generationId: number): AsyncGenerator<VectorRow[]> {
+    const readingId = this.readingIds.get(generationId) ?? FIRST_READING
+    const rows = (this.#of(versionId).get(readingId) ?? []).flatMap(({ id, vector }) =>
       vector === null
         ? []
         : [{ passageId: id, vector: new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength) }],

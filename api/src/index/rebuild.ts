@@ -1,9 +1,11 @@
-// The state from the tables alone, at one snapshot: every current version with its passages, vectors where they are
-// published, and the log's head as that same snapshot has it. What commits later is in the log after that head.
+// The state from the tables alone, at one snapshot: every current version with the passages that searches see of it,
+// vectors where they are published, and the log's head as that same snapshot has it. What commits later is in the log
+// after that head.
 
 import type { PoolClient } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import { BRIEF_MS, type Pool, within } from '../database/pool.ts'
+import { ACTIVE_READING, FIRST_READING } from '../ingest/reading.ts'
 import { DocumentWriter, VectorWriter } from './apply.ts'
 import { copyRows } from './copy-binary.ts'
 import { activeGeneration } from './database-source.ts'
@@ -14,10 +16,16 @@ import type { VectorEngine } from './vectors/port.ts'
 /** Vectors in memory before they go to a segment file. */
 const SEAL_VECTORS = 16_384
 
-const CURRENT = `FROM documents d
+/**
+ * Passages as searches see them: SEEN_READING, taken apart. Of one expression to join by the planner expects so few rows
+ * that it would look up every vector by itself.
+ */
+const seen = (activeReading: number) => `FROM documents d
   JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
   JOIN document_versions v ON v.id = d.current_version_id
-  JOIN passages p ON p.version_id = v.id`
+  JOIN passages p ON p.version_id = v.id
+    AND (v.stage = 'searchable' AND p.reading_id = ${activeReading}
+      OR v.stage <> 'searchable' AND p.reading_id = v.reading_id)`
 
 export interface RebuildOptions {
   /** Asked before anything is read: throws when a state of this snapshot is of no use. */
@@ -47,8 +55,9 @@ export async function rebuild(
     begun = state
     await options.accept?.(state)
     const pace = new Pace(signal)
-    await loadPassages(client, state, pace, heard)
-    await loadVectors(client, state, pace, dir, heard)
+    const reading = await activeReading(client)
+    await loadPassages(client, state, reading, pace, heard)
+    await loadVectors(client, state, reading, pace, dir, heard)
     await client.query(within(BRIEF_MS, { text: 'COMMIT' }))
     broken = false
     return state
@@ -73,13 +82,26 @@ async function startState(client: PoolClient, engine: VectorEngine): Promise<Ind
   return IndexState.empty(engine, position, await activeGeneration(client))
 }
 
+async function activeReading(client: PoolClient): Promise<number> {
+  const { rows } = await client.query<{ id: number }>(
+    within(BRIEF_MS, { text: `SELECT ${ACTIVE_READING} AS id` }),
+  )
+  return rows[0]?.id ?? FIRST_READING
+}
+
 type Heard = (stream: AsyncIterable<Buffer>) => AsyncIterable<Buffer>
 
-async function loadPassages(client: PoolClient, state: IndexState, pace: Pace, heard: Heard): Promise<void> {
+async function loadPassages(
+  client: PoolClient,
+  state: IndexState,
+  reading: number,
+  pace: Pace,
+  heard: Heard,
+): Promise<void> {
   let writer: DocumentWriter | undefined
   let document = { key: -1, versionId: '' }
   const stream = client.query(
-    copyTo(`COPY (SELECT d.key, c.key, v.id::text, p.id, p.language, p.heading, p.text ${CURRENT}
+    copyTo(`COPY (SELECT d.key, c.key, v.id::text, p.id, p.language, p.heading, p.text ${seen(reading)}
             WHERE d.deleted_at IS NULL ORDER BY d.key, p.ordinal) TO STDOUT (FORMAT binary)`),
   )
   for await (const row of copyRows(heard(stream))) {
@@ -99,6 +121,7 @@ async function loadPassages(client: PoolClient, state: IndexState, pace: Pace, h
 async function loadVectors(
   client: PoolClient,
   state: IndexState,
+  reading: number,
   pace: Pace,
   dir: string,
   heard: Heard,
@@ -107,7 +130,7 @@ async function loadVectors(
   let writer: VectorWriter | undefined
   let key = -1
   const stream = client.query(
-    copyTo(`COPY (SELECT d.key, p.id, pv.vector ${CURRENT}
+    copyTo(`COPY (SELECT d.key, p.id, pv.vector ${seen(reading)}
             JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = ${state.generation.id}
             WHERE d.deleted_at IS NULL AND v.stage = 'searchable' ORDER BY d.key, p.ordinal)
             TO STDOUT (FORMAT binary)`),

@@ -46,10 +46,17 @@ beforeAll(async () => {
   state = IndexState.empty(exactEngine(), { epoch: 'e', seq: 0, entryId: null }, source.generation)
   let seq = 0
   for (const { key, collectionKey, versionId, passages, embedded } of documents) {
-    source.versions.set(versionId, passages)
+    source.keep(versionId, passages)
     for (const op of embedded ? ['publish-words', 'publish-vectors'] : ['publish-words']) {
       seq++
-      const place = { collectionKey, documentKey: key, versionId, generationId: 1, userId: null }
+      const place = {
+        collectionKey,
+        documentKey: key,
+        versionId,
+        generationId: 1,
+        readingId: null,
+        userId: null,
+      }
       await applyEntry(state, source, { seq, id: `entry${seq}`, epoch: 'e', op, ...place })
     }
   }

@@ -24,8 +24,9 @@ export interface Generation {
 export interface Source {
   /** The log's end when rows were read last; null where there is no log behind them. */
   seen(): LogEnd | null
-  /** Nothing when the version is gone: a later entry says so. */
-  passages(versionId: string): AsyncIterable<readonly PassageRow[]>
+  /** Those that this reading made of it. Nothing when they are gone: a later entry says so. */
+  passages(versionId: string, readingId: number): AsyncIterable<readonly PassageRow[]>
+  /** Of the passages of the generation's reading. */
   vectors(versionId: string, generationId: number): AsyncIterable<readonly VectorRow[]>
   /** Null while nothing was ever embedded. */
   activeGeneration(): Promise<Generation | null>

@@ -85,7 +85,7 @@ class History {
   words(documentKey: number, given: readonly { text: string; vector: Float32Array | null }[]): void {
     const rows = given.map((passage): ModelPassage => ({ id: ++this.#lastId, ...passage }))
     const versionId = `v${this.log.length}`
-    this.source.versions.set(versionId, rows)
+    this.source.keep(versionId, rows)
     this.documents.set(documentKey, {
       ...{ key: documentKey, collectionKey: collectionOf(documentKey) },
       ...{ versionId, passages: rows, embedded: false },
@@ -121,8 +121,7 @@ class History {
     this.log.push({
       ...{ seq, id: `entry${seq}`, epoch: 'e', op, documentKey, versionId },
       collectionKey: collectionKey ?? (documentKey === null ? null : collectionOf(documentKey)),
-      generationId: 1,
-      userId: null,
+      ...{ generationId: 1, readingId: null, userId: null },
     })
   }
 }

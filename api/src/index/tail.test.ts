@@ -11,7 +11,7 @@ import { exactEngine } from './vectors/exact.ts'
 
 const entry = (seq: number): LogRow => ({
   ...{ seq, id: `e${seq}`, epoch: 'a', op: 'session', userId: 'x' },
-  ...{ collectionKey: null, documentKey: null, versionId: null, generationId: null },
+  ...{ collectionKey: null, documentKey: null, versionId: null, generationId: null, readingId: null },
 })
 const at = (seq: number) => ({ epoch: 'a', seq, entryId: seq === 0 ? null : `e${seq}` })
 const reading = (head: number, entryId: string | null, ...seqs: number[]): LogReading => ({
@@ -61,7 +61,7 @@ function largeDocument(portions: number, failsOnceAfter = Number.POSITIVE_INFINI
   onTestFinished(() => clock.mockRestore())
   let failures = 0
   const head = { head_epoch: 'a', head_seq: '1' }
-  const place = { collection_key: 1, document_key: 1, version_id: 'v' }
+  const place = { collection_key: 1, document_key: 1, version_id: 'v', reading_id: null }
   const entry = { own_id: null, seq: '1', id: 'e1', epoch: 'a', op: 'publish-words', ...place }
   const nothingNew = { own_id: 'e1', seen_id: null, seq: null }
   const query = async () => ({ rows: [{ ...head, ...(state.position.seq === 0 ? entry : nothingNew) }] })

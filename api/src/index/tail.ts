@@ -169,7 +169,7 @@ function noting(source: Source, applied: () => void): Source {
   }
   return {
     seen: () => source.seen(),
-    passages: (versionId) => portions(source.passages(versionId)),
+    passages: (versionId, readingId) => portions(source.passages(versionId, readingId)),
     vectors: (versionId, generationId) => portions(source.vectors(versionId, generationId)),
     activeGeneration: () => source.activeGeneration(),
   }

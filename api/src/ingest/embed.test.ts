@@ -27,6 +27,9 @@ const depsOf = (db: TestDatabase, embed: Embedder['embed']): EmbedDeps => ({
   log: pino({ enabled: false }),
   share: (whole) => whole,
   othersWait: async () => false,
+  readAgain: async () => {
+    throw new Error('nothing is to be read')
+  },
 })
 
 const someVector = () => new Float32Array(DIMENSIONS).fill(1 / Math.sqrt(DIMENSIONS))

@@ -11,6 +11,8 @@ import { type ActiveGeneration, activeGeneration } from '../models/generation.ts
 import type { Embedder } from '../models/port.ts'
 import { Stopped } from './active.ts'
 import { publishVectors, removeReplaced } from './publish.ts'
+import type { ReadAgain } from './read-again.ts'
+import { FIRST_READING } from './reading.ts'
 import type { PassageEmbedder } from './shares.ts'
 import { Progress, readVersion, STEP_MS, type Version } from './versions.ts'
 
@@ -20,6 +22,7 @@ export interface EmbedDeps {
   readonly log: Logger
   /** This version's part of an embedder. */
   readonly share: (embedder: Embedder) => PassageEmbedder
+  readonly readAgain: ReadAgain
   /** Asked after every SLICE passages: whether others wait for this one's place. */
   readonly othersWait: () => Promise<boolean>
 }
@@ -54,6 +57,12 @@ export async function embedVersion(
   for (;;) {
     const generation = await activeGeneration(deps.pool, deps.embedders)
     if (generation === null) throw new AppError('EMBEDDER_MISSING')
+    if (
+      !(await isRead(deps.pool, version, generation)) &&
+      !(await deps.readAgain(versionId, generation.reading, signal))
+    )
+      return true
+    signal.throwIfAborted()
     const outcome = await embedFor(deps, generation, version, signal)
     if (outcome === 'cancelled') throw new Stopped('cancelled')
     // Another generation became the active one meanwhile: its vectors are what the version waits for now.
@@ -66,15 +75,16 @@ export async function embedVersion(
 
 async function embedFor(
   { pool, log, share, othersWait }: EmbedDeps,
-  { id: generationId, embedder }: ActiveGeneration,
+  { id: generationId, embedder, reading }: ActiveGeneration,
   version: Version,
   signal: AbortSignal,
 ) {
   const { id: versionId } = version
   const progress = new Progress(pool, version, ['words'])
   try {
-    let embedded = await countVectors(pool, versionId, generationId)
-    const turn = slices(passageReader(pool, versionId, generationId), othersWait)
+    const wanted = { versionId, readingId: reading.id, generationId }
+    let embedded = await countVectors(pool, wanted)
+    const turn = slices(passageReader(pool, wanted), othersWait)
     const write = async (ids: readonly string[], vectors: readonly Buffer[]) => {
       await writeVectors(pool, generationId, ids, vectors)
       embedded += ids.length
@@ -112,30 +122,55 @@ function slices(read: () => Promise<PassageRow | undefined>, othersWait: () => P
   }
 }
 
-async function countVectors(pool: Pool, versionId: string, generationId: number): Promise<number> {
+/** Whether it has passages of this generation's reading. */
+async function isRead(
+  pool: Pool,
+  { id, readingId }: Version,
+  { reading }: ActiveGeneration,
+): Promise<boolean> {
+  const values = [id, reading.id]
+  const { rowCount } = await pool.query(
+    'SELECT 1 FROM version_readings WHERE version_id = $1 AND reading_id = $2',
+    values,
+  )
+  if (rowCount) return true
+  if (reading.id !== FIRST_READING || readingId !== FIRST_READING) return false
+  // An older build's, which does not know the table.
+  await pool.query(
+    `INSERT INTO version_readings (version_id, reading_id, pages, passages, tokens)
+     SELECT id, $2, coalesce(pages, 0), coalesce(passages, 0), coalesce(tokens, 0) FROM document_versions WHERE id = $1
+     ON CONFLICT DO NOTHING`,
+    values,
+  )
+  return true
+}
+
+interface Wanted {
+  readonly versionId: string
+  readonly readingId: number
+  readonly generationId: number
+}
+
+async function countVectors(pool: Pool, { versionId, readingId, generationId }: Wanted): Promise<number> {
   const { rows } = await pool.query<{ n: number }>(
-    `SELECT count(*)::int AS n FROM passages p JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $2
-     WHERE p.version_id = $1`,
-    [versionId, generationId],
+    `SELECT count(*)::int AS n FROM passages p JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $3
+     WHERE p.version_id = $1 AND p.reading_id = $2`,
+    [versionId, readingId, generationId],
   )
   return rows[0]?.n ?? 0
 }
 
 /** Hands out the passages without a vector one by one; the next batch is read while this one is embedded. */
-function passageReader(
-  pool: Pool,
-  versionId: string,
-  generationId: number,
-): () => Promise<PassageRow | undefined> {
+function passageReader(pool: Pool, wanted: Wanted): () => Promise<PassageRow | undefined> {
   let batch: PassageRow[] = []
   let at = 0
-  let following: Promise<PassageRow[]> | undefined = readBatch(pool, versionId, generationId, -1)
+  let following: Promise<PassageRow[]> | undefined = readBatch(pool, wanted, -1)
   let turning: Promise<void> | undefined
   const turn = async () => {
     batch = (await following) ?? []
     at = 0
     const last = batch.at(-1)
-    following = last === undefined ? undefined : readBatch(pool, versionId, generationId, last.ordinal)
+    following = last === undefined ? undefined : readBatch(pool, wanted, last.ordinal)
     // Whoever turns next sees its failure; until then it is not unhandled.
     following?.catch(() => {})
   }
@@ -153,18 +188,17 @@ function passageReader(
 /** Passages after `ordinal` that have no vector yet. */
 async function readBatch(
   pool: Pool,
-  versionId: string,
-  generationId: number,
+  { versionId, readingId, generationId }: Wanted,
   ordinal: number,
 ): Promise<PassageRow[]> {
   const { rows } = await pool.query<PassageRow>(
     within(STEP_MS, {
       name: 'ingest-to-embed',
       text: `SELECT p.id, p.ordinal, p.heading, p.text FROM passages p
-             WHERE p.version_id = $1 AND p.ordinal > $3
+             WHERE p.version_id = $1 AND p.reading_id = $4 AND p.ordinal > $3
                AND NOT EXISTS (SELECT 1 FROM passage_vectors pv WHERE pv.passage_id = p.id AND pv.generation_id = $2)
              ORDER BY p.ordinal LIMIT ${BATCH}`,
-      values: [versionId, generationId, ordinal],
+      values: [versionId, generationId, ordinal, readingId],
     }),
   )
   return rows

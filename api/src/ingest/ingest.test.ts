@@ -24,6 +24,7 @@ import { type Ingest, startIngest } from './ingest.ts'
 import { type ParserPool, startParserPool } from './parse/pool.ts'
 import { decodeLayout } from './parse/port.ts'
 import { publishVectors, publishWords } from './publish.ts'
+import { FIRST_READING } from './reading.ts'
 import { reconcile } from './reconcile.ts'
 
 const weights = existsSync(path.join(MODEL_DIR, 'bge-small-en-v1.5/model.onnx'))
@@ -273,7 +274,7 @@ test('two processes with the same job: one publishes, the other finds it done', 
     },
   ]
   const result = { kind: 'text', pages: 1, passages: 1, tokens: 3, language: 'en' } as const
-  const publish = () => publishWords(deps, versionId, pages, result, { embed: false })
+  const publish = () => publishWords(deps, versionId, FIRST_READING, pages, result, { embed: false })
   expect((await Promise.all([publish(), publish()])).sort()).toEqual(['already', 'done'])
   expect(await ops(versionId)).toEqual(['publish-words'])
   const { rows } = await db.pool.query<{ id: number }>("SELECT id FROM generations WHERE state = 'active'")

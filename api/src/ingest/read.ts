@@ -1,18 +1,17 @@
 // The job `ingest`: a stored file is read by a parser and becomes searchable by words. Everything up to the last
 // transaction can be done again from the beginning; nothing of it is seen before that.
-import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import type { Pool } from '../database/pool.ts'
-import { AppError } from '../errors.ts'
 import type { VersionJob } from '../jobs/queues.ts'
 import { notifyDocument } from '../library/notices.ts'
 import type { BlobStore } from '../storage/port.ts'
 import { Stopped } from './active.ts'
+import { originalOf } from './original.ts'
 import { type PageOutput, type ParseResult, ParserCrash } from './parse/child.ts'
 import type { ParserPool } from './parse/pool.ts'
 import { publishWords } from './publish.ts'
+import { activeReading, type Reading } from './reading.ts'
 import { countCrash, needsAttention, Progress, readVersion, UNREAD, type Version } from './versions.ts'
 
 export interface ReadDeps {
@@ -26,7 +25,7 @@ export interface ReadDeps {
 }
 
 /** A file that took this many parsers with it is set aside. */
-const MOST_CRASHES = 3
+export const MOST_CRASHES = 3
 
 /** @throws Stopped, or what failures.ts judges */
 export async function readFile(
@@ -40,19 +39,26 @@ export async function readFile(
   const progress = new Progress(deps.pool, version, UNREAD)
   try {
     // Told at once and waited for later: a small file is read in the time that this takes.
-    const began = begin(deps.pool, version)
-    const pages: PageOutput[] = []
-    const [result] = await Promise.all([parse(deps, version, pages, progress, signal), began])
-    if (result === null) return
-    await progress.end()
-    signal.throwIfAborted()
-    const embed = await deps.embed()
-    const outcome = await publishWords(deps, versionId, pages, result, { embed, drop })
-    if (outcome === 'cancelled') throw new Stopped('cancelled')
-    deps.log.info(
-      { versionId, outcome, kind: result.kind, pages: result.pages, passages: result.passages },
-      'searchable by words',
-    )
+    let began: Promise<void> | undefined = begin(deps.pool, version)
+    for (;;) {
+      const pages: PageOutput[] = []
+      const reading = await activeReading(deps.pool)
+      const [result] = await Promise.all([parse(deps, version, reading, pages, progress, signal), began])
+      began = undefined
+      if (result === null) return
+      await progress.rest()
+      signal.throwIfAborted()
+      const embed = await deps.embed()
+      const outcome = await publishWords(deps, versionId, reading.id, pages, result, { embed, drop })
+      // Another reading was switched to meanwhile.
+      if (outcome === 'switched') continue
+      if (outcome === 'cancelled') throw new Stopped('cancelled')
+      deps.log.info(
+        { versionId, outcome, kind: result.kind, pages: result.pages, passages: result.passages },
+        'searchable by words',
+      )
+      return
+    }
   } finally {
     await progress.end()
   }
@@ -68,31 +74,16 @@ async function begin(pool: Pool, version: Version): Promise<void> {
   await notifyDocument(pool, version.documentId)
 }
 
-/** Ends with an error when it is not what was uploaded: nothing of it is to be published then. */
-async function* checked(original: Readable, sha256: string): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256')
-  for await (const chunk of original) {
-    hash.update(chunk)
-    yield chunk
-  }
-  if (hash.digest('hex') !== sha256)
-    throw new AppError('FILE_ORIGINAL_MISSING', {}, { internal: 'the stored file is not what was uploaded' })
-}
-
 /** Null when the file was set aside. Its crashes are counted in the database: a killed ingest process forgets none. */
 async function parse(
   deps: ReadDeps,
   version: Version,
+  { passageTokens }: Reading,
   pages: PageOutput[],
   progress: Progress,
   signal: AbortSignal,
 ): Promise<ParseResult | null> {
-  const file = {
-    filename: version.filename,
-    bytes: version.bytes,
-    body: async () =>
-      Readable.from(checked(await deps.blobs.get(version.storageKey), version.sha256), { objectMode: false }),
-  }
+  const file = { ...originalOf(deps.blobs, version), passageTokens }
   const hooks = {
     onProgress: (done: number, total: number | null) =>
       progress.set({ pagesParsed: done, ...(total === null ? {} : { pages: total }) }),

@@ -4,6 +4,7 @@ import { documentTitle, fittingHeadings, headingText, sectionPath } from './head
 import { detectLanguage } from './language.ts'
 import { SlicedText } from './parse/blocks.ts'
 import type { ParsedPage } from './parse/port.ts'
+import { PASSAGE_TOKENS } from './reading.ts'
 import { sentences } from './sentences.ts'
 import { type Passage, splitPages } from './split.ts'
 
@@ -100,13 +101,22 @@ describe('passages of any document', () => {
 
   test('never exceed what the model reads, and say how many tokens they have', () => {
     fc.assert(
-      fc.property(pages, (all) => {
-        for (const passage of splitPages(all, options)) {
-          expect(passage.tokens).toBeLessThanOrEqual(280)
+      fc.property(pages, fc.constantFrom(undefined, ...PASSAGE_TOKENS), (all, passageTokens) => {
+        for (const passage of splitPages(all, { ...options, ...(passageTokens && { passageTokens }) })) {
+          expect(passage.tokens).toBeLessThanOrEqual(Math.round((passageTokens ?? 200) * 1.4))
           expect(countTokens(passage.heading)).toBeLessThanOrEqual(32)
         }
       }),
     )
+  })
+
+  test.each(PASSAGE_TOKENS)('of prose are about as long as is asked for: %s tokens', (passageTokens) => {
+    const text = Array.from({ length: 600 }, (_, i) => `Sentence ${i} says a thing about it.`).join(' ')
+    const passages = splitPages([{ text, headings: [], furniture: [] }], { ...options, passageTokens })
+    for (const { tokens } of passages.slice(0, -1)) {
+      expect(tokens).toBeGreaterThan(passageTokens * 0.85)
+      expect(tokens).toBeLessThanOrEqual(passageTokens)
+    }
   })
 
   test('are found by their words also where a heading has no text under it', () => {

@@ -1,14 +1,17 @@
-// Pages become passages: by heading, then paragraph, then sentence, of about 200 tokens, without overlap, never over
+// Pages become passages: by heading, then paragraph, then sentence, of about the same length, without overlap, never over
 // a page's end. A passage is a range of its page's text, so a citation can always be shown where it stands.
 // What is embedded and indexed with it is "title > section path", measured to be worth more than overlap.
 import { fittingHeadings, headingText, type SectionPath, sectionPath } from './headings.ts'
 import type { ParsedPage, Range } from './parse/port.ts'
+import { DEFAULT_PASSAGE_TOKENS } from './reading.ts'
 import { sentences } from './sentences.ts'
 
 export interface SplitOptions {
   /** The document's title, first part of every heading. */
   readonly title: string
   readonly language: string
+  /** Tokens that a passage should have. Default 200. */
+  readonly passageTokens?: number
   /** Tokens of a text as the embedder counts them. */
   readonly countTokens: (text: string) => number
   /** Called after each page. */
@@ -22,14 +25,17 @@ export interface Passage extends Range {
   readonly tokens: number
 }
 
-/** Tokens that a passage should have. */
-export const TARGET = 200
-/** At most this with a joined remainder: the model reads 512, heading and special tokens included. */
-const MOST = 280
-/** A last piece smaller than this is joined to the one before it, when that has room. */
-const LEAST = 60
-/** Below this share of the target a passage takes the beginning of a paragraph that does not fit as a whole. */
+/**
+ * Of the tokens that a passage should have: at most this many with a joined remainder. Of the longest, 320, it is 448: the
+ * models read 512, heading and special tokens included.
+ */
+const MOST = 1.4
+/** A last piece smaller than this share is joined to the one before it, when that has room. */
+const LEAST = 0.3
+/** Below this share a passage takes the beginning of a paragraph that does not fit as a whole. */
 const FULL_ENOUGH = 0.6
+
+const targetOf = ({ passageTokens }: SplitOptions) => passageTokens ?? DEFAULT_PASSAGE_TOKENS
 
 interface Piece extends Range {
   readonly tokens: number
@@ -122,6 +128,7 @@ function sectionDrafts(
   path: SectionPath,
   options: SplitOptions,
 ): Draft[] {
+  const target = targetOf(options)
   const drafts: Draft[] = []
   let open: Draft | undefined
   const close = () => {
@@ -129,7 +136,7 @@ function sectionDrafts(
     open = undefined
   }
   const take = (piece: Piece) => {
-    if (open !== undefined && open.tokens + piece.tokens > TARGET) close()
+    if (open !== undefined && open.tokens + piece.tokens > target) close()
     if (open === undefined)
       open = { page: number, start: piece.start, end: piece.end, tokens: piece.tokens, path }
     else {
@@ -140,22 +147,22 @@ function sectionDrafts(
   for (const paragraph of paragraphs(page.text, section)) {
     const tokens = options.countTokens(page.text.slice(paragraph.start, paragraph.end))
     const held = open?.tokens ?? 0
-    if (held + tokens <= TARGET) take({ ...paragraph, tokens })
+    if (held + tokens <= target) take({ ...paragraph, tokens })
     else {
-      if (held >= TARGET * FULL_ENOUGH) close()
+      if (held >= target * FULL_ENOUGH) close()
       for (const piece of piecesOf(page.text, paragraph, options)) take(piece)
     }
   }
   close()
-  return joinRemainders(drafts)
+  return joinRemainders(drafts, target)
 }
 
 /** A short last piece is no use alone. */
-function joinRemainders(drafts: Draft[]): Draft[] {
+function joinRemainders(drafts: Draft[], target: number): Draft[] {
   const last = drafts.at(-1)
   const before = drafts.at(-2)
   if (last === undefined || before === undefined) return drafts
-  if (last.tokens >= LEAST || before.tokens + last.tokens > MOST) return drafts
+  if (last.tokens >= target * LEAST || before.tokens + last.tokens > target * MOST) return drafts
   return [...drafts.slice(0, -2), { ...before, end: last.end, tokens: before.tokens + last.tokens }]
 }
 
@@ -173,21 +180,23 @@ function paragraphs(text: string, { start, end }: Range): Range[] {
   return found.map((range) => trimmed(text, range)).filter((range) => range.end > range.start)
 }
 
-/** A paragraph's sentences, each at most MOST tokens: a longer one is cut at line ends, then between words. */
-function piecesOf(text: string, paragraph: Range, { language, countTokens }: SplitOptions): Piece[] {
+/** A paragraph's sentences, each at most as long as a passage: a longer one is cut at line ends, then between words. */
+function piecesOf(text: string, paragraph: Range, options: SplitOptions): Piece[] {
+  const { language, countTokens } = options
+  const target = targetOf(options)
   const pieces: Piece[] = []
   const add = (range: Range, cut: ((text: string, range: Range) => Range[])[]) => {
     const clean = trimmed(text, range)
     if (clean.end <= clean.start) return
     const tokens = countTokens(text.slice(clean.start, clean.end))
     const [next, ...rest] = cut
-    if (tokens <= TARGET || next === undefined) pieces.push({ ...clean, tokens })
+    if (tokens <= target || next === undefined) pieces.push({ ...clean, tokens })
     else for (const part of next(text, clean)) add(part, rest)
   }
   add(paragraph, [
     linesOf,
     (whole, range) => sentences(whole, range, language),
-    (whole, range) => wordRuns(whole, range, countTokens),
+    (whole, range) => wordRuns(whole, range, target, countTokens),
   ])
   return pieces
 }
@@ -211,14 +220,19 @@ function linesOf(text: string, range: Range): Range[] {
   return wrapped > lines.length * 0.25 ? [range] : lines
 }
 
-/** Runs of words of at most TARGET tokens; where there are no spaces, of characters. */
-function wordRuns(text: string, range: Range, countTokens: (text: string) => number): Range[] {
+/** Runs of words of at most so many tokens; where there are no spaces, of characters. */
+function wordRuns(
+  text: string,
+  range: Range,
+  target: number,
+  countTokens: (text: string) => number,
+): Range[] {
   const runs: Range[] = []
   let start = range.start
   let tokens = 0
   for (const word of wordsOf(text, range)) {
     const cost = countTokens(text.slice(word.start, word.end))
-    if (tokens > 0 && tokens + cost > TARGET) {
+    if (tokens > 0 && tokens + cost > target) {
       runs.push({ start, end: word.start })
       start = word.start
       tokens = 0

@@ -15,6 +15,8 @@ export interface Version {
   /** Of the original's bytes, lower-case hex. */
   readonly sha256: string
   readonly crashes: number
+  /** In which its words were published. */
+  readonly readingId: number
   readonly cancelRequested: boolean
   /** The document and its collection are there. */
   readonly alive: boolean
@@ -36,13 +38,14 @@ export async function readVersion(db: Queryable, id: string): Promise<Version | 
     storage_key: string
     sha256: string
     crashes: number
+    reading_id: number
     cancel: boolean
     alive: boolean
     current: boolean
   }>(
     within(STEP_MS, {
       name: 'ingest-version',
-      text: `SELECT v.id, v.document_id, v.stage, v.filename, v.bytes, v.storage_key, v.sha256, v.crashes,
+      text: `SELECT v.id, v.document_id, v.stage, v.filename, v.bytes, v.storage_key, v.sha256, v.crashes, v.reading_id,
                v.cancel_requested_at IS NOT NULL AS cancel, d.deleted_at IS NULL AND c.deleted_at IS NULL AS alive,
                d.current_version_id IS NOT DISTINCT FROM v.id AS current
              FROM document_versions v JOIN documents d ON d.id = v.document_id JOIN collections c ON c.id = d.collection_id
@@ -61,6 +64,7 @@ export async function readVersion(db: Queryable, id: string): Promise<Version | 
     storageKey: row.storage_key,
     sha256: row.sha256,
     crashes: row.crashes,
+    readingId: row.reading_id,
     cancelRequested: row.cancel,
     alive: row.alive,
     current: row.current,
@@ -114,11 +118,18 @@ export class Progress {
     this.#timer ??= setTimeout(() => this.#write(), Math.max(0, this.#last + EVERY_MS - performance.now()))
   }
 
-  /** After this nothing is written any more: what comes next is the business of a transaction. */
+  /** What is under way is written, and nothing more until something new is told: what comes next is a transaction. */
+  async rest(): Promise<void> {
+    this.#next = {}
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    await this.#writing
+  }
+
+  /** After this nothing is written any more. */
   async end(): Promise<void> {
     this.#ended = true
-    clearTimeout(this.#timer)
-    await this.#writing
+    await this.rest()
   }
 
   #write(): void {

@@ -218,6 +218,7 @@ test('pages: only of the current version, only of what lives, only for who may s
   const where = { id: first.documentId, versionId: first.versionId }
   expect(await owner.api.documents.pages.query({ id: first.documentId })).toEqual({
     versionId: first.versionId,
+    readingId: 1,
     current: true,
     mediaType: 'text/markdown',
     pages: [
@@ -227,6 +228,7 @@ test('pages: only of the current version, only of what lives, only for who may s
   })
   expect(await owner.api.documents.page.query({ ...where, number: 2 })).toEqual({
     number: 2,
+    readingId: 1,
     text: 'page two',
   })
   await expect(owner.api.documents.page.query({ ...where, number: 3 })).rejects.toEqual(failure('NOT_FOUND'))
@@ -286,7 +288,7 @@ test('deleting: gone at once, retracted in the log, purge sent; a.txt takes noth
           versionId: answer.versionId,
           number: 1,
         }),
-      ).toEqual({ number: 1, text: `text of ${files[i]}` })
+      ).toEqual({ number: 1, readingId: 1, text: `text of ${files[i]}` })
 })
 
 test('other people’s documents: every procedure says NOT_FOUND, viewers may look and nothing else', async () => {

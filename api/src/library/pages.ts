@@ -5,9 +5,12 @@ import { requireDocument, VISIBLE_COLLECTIONS_SQL } from '../access/collections.
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
+import { SEEN_READING } from '../ingest/reading.ts'
 
 export interface PageList {
   readonly versionId: string
+  /** Of the pages that are listed. */
+  readonly readingId: number
   /** False for a version that is not searched (any more, or yet): its text is not shown. */
   readonly current: boolean
   readonly mediaType: string
@@ -15,43 +18,53 @@ export interface PageList {
   readonly pages: { readonly number: number; readonly length: number }[]
 }
 
+/**
+ * In SQL, of a version `v`: the reading that a parameter names, as what was cited is of, while its pages are there; or
+ * else the one that searches see.
+ */
+const shownReading = (parameter: string) => `(CASE WHEN EXISTS (
+    SELECT 1 FROM pages asked WHERE asked.version_id = v.id AND asked.reading_id = ${parameter}::int)
+  THEN ${parameter}::int ELSE ${SEEN_READING} END)`
+
 /** Of the current version, unless one is named. @throws AppError NOT_FOUND */
 export async function listPages(
   deps: { pool: Pool },
   viewer: Viewer,
-  request: { id: string; versionId?: string | undefined },
+  request: { id: string; versionId?: string | undefined; readingId?: number | undefined },
 ): Promise<PageList> {
   const document = await requireDocument(deps.pool, viewer, request.id, 'viewer')
-  const { rows } = await deps.pool.query<{ id: string; media_type: string; current: boolean }>(
-    `SELECT v.id, v.media_type, d.current_version_id IS NOT DISTINCT FROM v.id AS current
+  // One statement: a reading that is removed between two would be listed as a document without pages.
+  const { rows } = await deps.pool.query<PageList>(
+    `SELECT v.id AS "versionId", shown.reading_id AS "readingId", v.media_type AS "mediaType",
+       d.current_version_id IS NOT DISTINCT FROM v.id AS current, coalesce((
+         SELECT json_agg(json_build_object('number', p.number, 'length', length(p.text)) ORDER BY p.number)
+         FROM pages p WHERE p.version_id = v.id AND p.reading_id = shown.reading_id
+           AND d.current_version_id IS NOT DISTINCT FROM v.id), '[]') AS pages
      FROM documents d JOIN document_versions v ON v.document_id = d.id
+     CROSS JOIN LATERAL (SELECT ${shownReading('$3')} AS reading_id) shown
      WHERE d.id = $1 AND d.deleted_at IS NULL AND v.id = coalesce($2::uuid, d.current_version_id,
        (SELECT n.id FROM document_versions n WHERE n.document_id = d.id ORDER BY n.number DESC LIMIT 1))`,
-    [document.id, request.versionId ?? null],
+    [document.id, request.versionId ?? null, request.readingId ?? null],
   )
-  const version = rows[0]
-  if (version === undefined) throw new AppError('NOT_FOUND')
-  const pages = version.current
-    ? await deps.pool.query<{ number: number; length: number }>(
-        'SELECT number, length(text) AS length FROM pages WHERE version_id = $1 ORDER BY number',
-        [version.id],
-      )
-    : { rows: [] }
-  return { versionId: version.id, current: version.current, mediaType: version.media_type, pages: pages.rows }
+  const [list] = rows
+  if (list === undefined) throw new AppError('NOT_FOUND')
+  return list
 }
 
 /** @throws AppError NOT_FOUND */
 export async function getPage(
   deps: { pool: Pool },
   viewer: Viewer,
-  request: { id: string; versionId: string; number: number },
-): Promise<{ number: number; text: string }> {
-  const { rows } = await deps.pool.query<{ number: number; text: string }>({
+  request: { id: string; versionId: string; readingId?: number | undefined; number: number },
+): Promise<{ number: number; readingId: number; text: string }> {
+  const { rows } = await deps.pool.query<{ number: number; readingId: number; text: string }>({
     name: 'library-page',
-    text: `SELECT p.number, p.text FROM documents d JOIN pages p ON p.version_id = d.current_version_id
+    text: `SELECT p.number, p.reading_id AS "readingId", p.text
+           FROM documents d JOIN document_versions v ON v.id = d.current_version_id
+           JOIN pages p ON p.version_id = v.id AND p.reading_id = ${shownReading('$5')}
            WHERE d.id = $2 AND d.current_version_id = $3 AND p.number = $4 AND d.deleted_at IS NULL
              AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}`,
-    values: [viewer.userId, request.id, request.versionId, request.number],
+    values: [viewer.userId, request.id, request.versionId, request.number, request.readingId ?? null],
   })
   const page = rows[0]
   if (page === undefined) throw new AppError('NOT_FOUND')

@@ -1,4 +1,4 @@
-// The embedders of this process, as EMBEDDERS says. Each belongs to the generation of its digest: vectors are only ever
+// The embedders of this process, as EMBEDDERS says. Each belongs to the generations of its digest: vectors are only ever
 // compared with those of the same one.
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
@@ -18,7 +18,7 @@ export interface OfferedEmbedder {
   readonly host: string | null
   /** Null when its weights are missing. */
   readonly embedder: Embedder | null
-  /** Of its generation; null with it. */
+  /** What its generations are found by (generation.ts); null with it. */
   readonly digest: string | null
 }
 

@@ -14,6 +14,7 @@ import type { Pool } from '../database/pool.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
 import type { Index, IndexQuery } from '../index/port.ts'
+import { findReading } from '../ingest/reading.ts'
 import { generationDigest } from '../models/generation.ts'
 import type { Embedder, EmbedderIdentity } from '../models/port.ts'
 import { searchPassages } from './search.ts'
@@ -175,6 +176,116 @@ describe('who has written finds it in the next search, on any server (promise P2
     const twice = await search(reader, 'barometer', { seen: again, meaning: true })
     expect(ids(twice).filter((id) => id === words.passageIds[0])).toHaveLength(1)
     slow.release()
+  })
+
+  describe('of documents that are read in several ways', () => {
+    let reading: number
+    beforeEach(async () => {
+      const of = { parser: 1, splitter: 1, passageTokens: 320 }
+      reading = (await findReading(db.pool, of)).id
+    })
+
+    test('only the passages whose words were published', async () => {
+      const document = await library.document(collection)
+      slow.hold()
+      const words = await library.publishWords(document, [{ text: 'A hygrometer.', vector: [0, 1] }])
+      await library.read(words, reading, [{ text: 'A hygrometer, and more.' }])
+      const [before, seen] = [words.position, { ...words.position, seq: words.position.seq + 1 }]
+      expect(ids(await search(reader, 'hygrometer', { seen: before }))).toEqual(words.passageIds)
+      await library.publishVectors(document, words)
+      const found = await search(reader, 'hygrometer', { seen, meaning: true })
+      expect(found.passages.filter(({ text }) => text.includes('hygrometer'))).toMatchObject([
+        { passageId: words.passageIds[0], withoutVector: false },
+      ])
+      slow.release()
+      // The index has its words; of its vectors it has not heard.
+      await far.waitFor(seen, 10_000)
+      slow.hold()
+      const again = await library.publishVectors(document, words)
+      expect(ids(await search(reader, 'hygrometer', { seen: again }))).toEqual(words.passageIds)
+      slow.release()
+    })
+
+    test('of words that were published twice the last, with their vectors', async () => {
+      const document = await library.document(collection)
+      slow.hold()
+      const words = await library.publishWords(document, [{ text: 'A pedometer.' }])
+      const generation = await library.buildGeneration(`other ${words.versionId}`, () => [], reading)
+      const again = await library.read(
+        words,
+        reading,
+        [{ text: 'A pedometer, and more.', vector: [0, 1] }],
+        generation,
+      )
+      const old = await library.generation()
+      await library.switchTo(generation)
+      const seen = await library.publishVectors(document, words, generation)
+      try {
+        expect(ids(await search(reader, 'pedometer', { seen }))).toEqual(again)
+        // An index that holds the new vectors already, and has yet to read that entry.
+        const status = () => ({ ...far.status(), generation })
+        const asked: IndexQuery[] = []
+        const ahead: Index = {
+          ...{ waitFor: (...of) => far.waitFor(...of), close: async () => {}, status },
+          async search(query) {
+            asked.push(await query)
+            return { candidates: [], position: seen }
+          },
+        }
+        const deps = { pool: db.pool, index: ahead, embedders: testEmbedders(embedder) }
+        await searchPassages(deps, reader.viewer, { query: 'pedometer', seen })
+        expect(asked[0]?.extra).toMatchObject([{ id: again[0], vector: unit([0, 1]) }])
+      } finally {
+        slow.release()
+        const back = await library.switchTo(old)
+        await far.waitFor(back, 10_000)
+        await expect.poll(() => far.status().generation).toBe(old)
+      }
+    })
+
+    test('and not those of the words before, which the index still has', async () => {
+      const document = await library.document(collection)
+      const words = await library.publishWords(document, [{ text: 'A manometer.' }])
+      await far.waitFor(words.position, 10_000)
+      slow.hold()
+      const generation = await library.buildGeneration(`fourth ${words.versionId}`, () => [], reading)
+      const passages = [{ text: 'A manometer, and more.', vector: [0, 1] }]
+      const again = await library.read(words, reading, passages, generation)
+      const old = await library.generation()
+      await library.switchTo(generation)
+      const seen = await library.publishVectors(document, words, generation)
+      try {
+        expect(ids(await search(reader, 'manometer', { seen }))).toEqual(again)
+      } finally {
+        slow.release()
+        const back = await library.switchTo(old)
+        await far.waitFor(back, 10_000)
+        await expect.poll(() => far.status().generation).toBe(old)
+      }
+    })
+
+    test('where its vectors came before another generation was active: those of the passages that the index has', async () => {
+      const document = await library.document(collection)
+      const words = await library.publishWords(document, [{ text: 'A tachymeter.', vector: [0, 1] }])
+      await far.waitFor(words.position, 10_000)
+      const generation = await library.buildGeneration(`third ${words.versionId}`, () => [], reading)
+      slow.hold()
+      await library.publishVectors(document, words)
+      await library.read(words, reading, [{ text: 'A tachymeter, and more.', vector: [0, 1] }], generation)
+      const old = await library.generation()
+      const seen = await library.switchTo(generation)
+      try {
+        const found = await search(reader, 'tachymeter', { seen, meaning: true })
+        expect(found.passages.filter(({ text }) => text.includes('tachymeter'))).toMatchObject([
+          { passageId: words.passageIds[0], withoutVector: false },
+        ])
+      } finally {
+        slow.release()
+        const back = await library.switchTo(old)
+        await far.waitFor(back, 10_000)
+        await expect.poll(() => far.status().generation).toBe(old)
+      }
+    })
   })
 
   test('too much to be read at once: it is waited for, and then the answer says that it is behind', async () => {

@@ -7,6 +7,7 @@ import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import type { ExtraPassage, Index, IndexFilter, Position } from '../index/port.ts'
+import { FIRST_READING } from '../ingest/reading.ts'
 import type { ResolvedScope } from './scope.ts'
 
 /** A publication reaches every index within milliseconds. */
@@ -23,13 +24,15 @@ const places = new WeakMap<Index, { person: PersonSlots; all: PersonSlots }>()
 /** To be disposed of when the search is over: others wait for its place. */
 export interface CaughtUp extends Disposable {
   readonly extra: readonly ExtraPassage[]
+  /** Of the versions in `extra`: the reading that they are in. The index may still have others. */
+  readonly readings: ReadonlyMap<string, number>
   /** Of the vectors in `extra`; null where there are none. */
   readonly generation: number | null
   readonly behind: boolean
 }
 
 const ended = (behind: boolean): CaughtUp => ({
-  ...{ extra: [], generation: null, behind },
+  ...{ extra: [], readings: new Map(), generation: null, behind },
   [Symbol.dispose]() {},
 })
 
@@ -57,7 +60,7 @@ export async function catchUp(
     const extra = await missing(deps.pool, filter, from.seq, target.seq, generation)
     if (extra !== null) {
       const held = stack.move()
-      return { extra, generation, behind: false, [Symbol.dispose]: () => held.dispose() }
+      return { ...extra, generation, behind: false, [Symbol.dispose]: () => held.dispose() }
     }
   }
   stack.dispose()
@@ -101,20 +104,26 @@ async function reached(index: Index, target: Position, timeoutMs: number): Promi
 
 interface Row {
   readonly id: string
+  readonly version_id: string
+  readonly reading_id: number
   readonly language: string
   readonly heading: string
   readonly text: string
   readonly vector: Buffer | null
 }
 
-/** What was published in (from, to] and may count, as it is now; null when it is too much, or the log is cut. */
+/**
+ * What was published in (from, to] and may count, as it is now; null when it is too much, or the log is cut. Of a version
+ * that has several readings, the one whose words came last. Where only its vectors came, the index has the passages that
+ * these are of: whichever generation is active by now, another reading's would be the same text once more.
+ */
 async function missing(
   pool: Pool,
   { kind, keys }: IndexFilter,
   from: number,
   to: number,
   generation: number | null,
-): Promise<ExtraPassage[] | null> {
+): Promise<Pick<CaughtUp, 'extra' | 'readings'> | null> {
   const column = kind === 'collections' ? 'collection_key' : 'document_key'
   const { rows: counted } = await pool.query<{ entries: string }>(
     'SELECT count(*) AS entries FROM index_log WHERE seq > $1 AND seq <= $2',
@@ -122,18 +131,25 @@ async function missing(
   )
   if (Number(counted[0]?.entries ?? 0) !== to - from) return null
   const { rows } = await pool.query<Row>(
-    `SELECT p.id, p.language, p.heading, p.text, pv.vector
-     FROM document_versions v JOIN documents d ON d.current_version_id = v.id AND d.deleted_at IS NULL
-     JOIN passages p ON p.version_id = v.id
+    `SELECT p.id, p.version_id, p.reading_id, p.language, p.heading, p.text, pv.vector
+     FROM (SELECT DISTINCT ON (l.version_id) l.version_id,
+             coalesce(l.reading_id, g.reading_id, ${FIRST_READING}) AS reading_id
+           FROM index_log l LEFT JOIN generations g ON g.id = l.generation_id
+           WHERE l.seq > $1 AND l.seq <= $2 AND l.op LIKE 'publish-%' AND l.${column} = ANY($3::int[])
+           ORDER BY l.version_id, l.op = 'publish-words' DESC, l.seq DESC) l
+     JOIN document_versions v ON v.id = l.version_id
+     JOIN documents d ON d.current_version_id = v.id AND d.deleted_at IS NULL
+     JOIN passages p ON p.version_id = v.id AND p.reading_id = l.reading_id
      LEFT JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $4 AND v.stage = 'searchable'
-     WHERE v.id IN (SELECT version_id FROM index_log
-                    WHERE seq > $1 AND seq <= $2 AND op LIKE 'publish-%' AND ${column} = ANY($3::int[]))
      LIMIT ${MOST_PASSAGES + 1}`,
     [from, to, keys, generation],
   )
   if (rows.length > MOST_PASSAGES) return null
-  return rows.map(({ id, vector, ...row }) => ({
-    ...{ ...row, id: Number(id) },
-    vector: vector === null ? null : new Float32Array(new Uint8Array(vector).buffer),
-  }))
+  return {
+    readings: new Map(rows.map((row) => [row.version_id, row.reading_id])),
+    extra: rows.map(({ id, language, heading, text, vector }) => ({
+      ...{ id: Number(id), language, heading, text },
+      vector: vector === null ? null : new Float32Array(new Uint8Array(vector).buffer),
+    })),
+  }
 }

@@ -1,5 +1,7 @@
 // The only way a passage's text leaves by its id: current version, not deleted, visible to this person, all in the
 // statement that reads it, on the primary (promise P5). An id that fails any of these is simply not in the answer.
+// Of which reading it is does not matter: what an older index still finds, and what was cited, is readable as long as it is
+// there.
 import { VISIBLE_COLLECTIONS_SQL } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Queryable } from '../database/pool.ts'
@@ -9,6 +11,7 @@ export interface Passage {
   readonly documentId: string
   readonly documentName: string
   readonly versionId: string
+  readonly readingId: number
   readonly collectionId: string
   readonly page: number
   /** UTF-16 code units in the page's text, end exclusive. */
@@ -27,7 +30,7 @@ export async function fetchPassages(
   const { rows } = await db.query<Omit<Passage, 'passageId'> & { passageId: string }>({
     name: 'read-passages',
     text: `SELECT p.id AS "passageId", d.id AS "documentId", d.name AS "documentName", p.version_id AS "versionId",
-                  d.collection_id AS "collectionId", p.page, p.char_start AS "charStart", p.char_end AS "charEnd",
+                  p.reading_id AS "readingId", d.collection_id AS "collectionId", p.page, p.char_start AS "charStart", p.char_end AS "charEnd",
                   p.heading, p.text
            FROM passages p JOIN documents d ON d.current_version_id = p.version_id
            WHERE p.id = ANY($2::bigint[]) AND d.deleted_at IS NULL

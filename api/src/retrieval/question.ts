@@ -45,7 +45,7 @@ export class Question {
     if (embedder !== undefined) this.#vector(embedder)
   }
 
-  /** @param generations digests by id, as the database has them now */
+  /** @param generations their embedders' digests by id, as the database has them now */
   aim(generations: ReadonlyMap<number, string>): Aim {
     for (const [id, digest] of generations) this.#known.set(id, digest)
     const held = this.#index.status().generation

@@ -7,6 +7,7 @@ import type { Viewer } from '../access/port.ts'
 import type { Queryable } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import type { IndexFilter, Position } from '../index/port.ts'
+import { EMBEDDER_DIGEST } from '../models/generation.ts'
 
 export interface Scope {
   /** Those of them that are visible. Without any, and without a document: every visible shared collection. */
@@ -18,7 +19,7 @@ export interface Scope {
 export interface ResolvedScope {
   readonly filter: IndexFilter
   readonly collections: number
-  /** Digests (models/generation.ts) by the ids of generations. */
+  /** Their embedders' digests (models/generation.ts) by the ids of generations. */
   readonly generations: ReadonlyMap<number, string>
   /** The log's end. */
   readonly head: Position
@@ -34,7 +35,7 @@ interface Row {
   readonly own: string | null
 }
 
-const STATE_SQL = `(SELECT json_object_agg(id, digest) FROM generations) AS generations,
+const STATE_SQL = `(SELECT json_object_agg(g.id, ${EMBEDDER_DIGEST}) FROM generations g) AS generations,
   h.epoch, h.seq AS head, (SELECT max(seq) FROM index_log WHERE user_id = $1) AS own`
 
 /** @throws AppError NOT_FOUND when nothing that was named is visible, NOTHING_TO_SEARCH for an empty list */

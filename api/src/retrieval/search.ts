@@ -83,7 +83,13 @@ export async function searchPassages(
         reason: 'nothing can be found by meaning without its embedding model',
       })
     const extra = comparable(caughtUp, aim.generation)
-    const passages = await hits(deps, viewer, { query, ...aim, filter, limit, method, extra }, signal)
+    const { readings } = caughtUp
+    const passages = await hits(
+      deps,
+      viewer,
+      { query, ...aim, filter, limit, method, extra, readings },
+      signal,
+    )
     // The index changed hands meanwhile, and may have had no use for this vector: it is asked once more.
     const now = deps.index.status().generation
     if (!again && now !== held && now !== null) continue
@@ -107,6 +113,7 @@ interface AimedQuestion {
   readonly filter: IndexFilter
   readonly limit: number
   readonly extra: readonly ExtraPassage[]
+  readonly readings: CaughtUp['readings']
   readonly method: SearchMethod
 }
 
@@ -114,7 +121,7 @@ interface AimedQuestion {
 async function hits(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, vector: embedded, generation, filter, limit, method, extra }: AimedQuestion,
+  { query, vector: embedded, generation, filter, limit, method, extra, readings }: AimedQuestion,
   signal: AbortSignal | undefined,
 ): Promise<PassageHit[]> {
   const found: PassageHit[] = []
@@ -128,7 +135,9 @@ async function hits(
     const { candidates } = await deps.index.search(question, signal)
     const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))
     for (const { passageId } of unseen) seen.add(passageId)
-    found.push(...(await read(deps.pool, viewer, unseen)))
+    const texts = await read(deps.pool, viewer, unseen)
+    // A version's words may just have been published again, by another reading than the index has.
+    found.push(...texts.filter((hit) => (readings.get(hit.versionId) ?? hit.readingId) === hit.readingId))
     if (found.length >= limit || candidates.length < wanted) break
   }
   return found.sort((a, b) => b.score - a.score || a.passageId - b.passageId).slice(0, limit)

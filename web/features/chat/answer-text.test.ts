@@ -8,6 +8,7 @@ const citation: Citation = {
   documentId: 'd',
   documentName: 'debian-faq.pdf',
   versionId: 'v',
+  readingId: 1,
   page: 12,
   charStart: 0,
   charEnd: 4,

@@ -11,6 +11,7 @@ export interface Citation {
   /** Empty when it may not be shown. */
   readonly documentName: string
   readonly versionId: string
+  readonly readingId: number
   readonly page: number
   /** UTF-16 code units in the page's text, end exclusive. */
   readonly charStart: number

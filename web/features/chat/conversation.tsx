@@ -209,11 +209,12 @@ function useOpenedSource() {
 }
 
 function sourceOf(citation: Citation): OpenSource {
-  const { documentId, versionId, page, charStart, charEnd, available } = citation
+  const { documentId, versionId, readingId, page, charStart, charEnd, available } = citation
   return {
     documentId,
     documentName: sourceName(citation),
     versionId,
+    readingId,
     page,
     start: charStart,
     end: charEnd,

@@ -2,9 +2,11 @@ import { CircleAlert } from 'lucide-react'
 import { Badge, type Tone } from '../../components/ui/badge.tsx'
 import { Progress } from '../../components/ui/progress.tsx'
 import { errorSentence, t } from '../../lib/t.ts'
+import { isWorthReadingAnew } from './choices.ts'
 import { RowActions } from './row-actions.tsx'
 import type { Generation, Overview, Row, RowState } from './rows.ts'
 import { formatSpan } from './span.ts'
+import { parserText, passagesText, progressText, shareDone, titleOf } from './wording.ts'
 
 const TONES: Record<RowState, Tone> = {
   active: 'accent',
@@ -21,9 +23,12 @@ const TONES: Record<RowState, Tone> = {
 export function ModelRow({ row, overview }: { row: Row; overview: Overview }) {
   const { name, host, dimensions, state, generation } = row
   const facts = [
+    // First what tells two rows of the same model apart.
+    generation === null ? null : passagesText(generation.passageTokens),
+    generation === null ? null : parserText(generation, overview),
     row.embedder === null ? null : host === null ? t('searchModel.here') : t('searchModel.at', { host }),
     dimensions === null ? null : t('searchModel.dimensions', { count: dimensions }),
-    state === 'active' ? t('searchModel.passages', { count: generation?.passages ?? 0 }) : null,
+    state === 'active' ? t('searchModel.count', { count: generation?.passages ?? 0 }) : null,
   ].filter((fact) => fact !== null)
   return (
     <li className="flex flex-col gap-3 rounded-2xl border border-line bg-surface p-4 shadow-soft">
@@ -39,45 +44,41 @@ export function ModelRow({ row, overview }: { row: Row; overview: Overview }) {
         </div>
         <RowActions row={row} overview={overview} />
       </div>
-      <Notes row={row} searchedId={overview.searchedId} />
+      <Notes row={row} overview={overview} />
     </li>
   )
 }
 
-function Notes({
-  row: { name, state, generation, embedder },
-  searchedId,
-}: {
-  row: Row
-  searchedId: number | null
-}) {
+function Notes({ row: { state, generation, embedder }, overview }: { row: Row; overview: Overview }) {
   if (state === 'missing') return <Hint>{t('searchModel.missingHint')}</Hint>
   if (generation === null) return null
-  const { passages, embedded, ready } = generation
+  const { ready } = generation
+  const progress = progressText(generation)
   if (state === 'active') {
     if (embedder === null || embedder.dimensions === null)
       return <Problem>{t('searchModel.notConfigured')}</Problem>
-    return searchedId !== null && searchedId !== generation.id ? (
-      <Hint>{t('searchModel.changing')}</Hint>
-    ) : null
+    const { searchedId } = overview
+    return (
+      <>
+        {searchedId !== null && searchedId !== generation.id && <Hint>{t('searchModel.changing')}</Hint>}
+        {isWorthReadingAnew(overview, generation) && <Hint>{t('searchModel.betterParser')}</Hint>}
+      </>
+    )
   }
   if (state === 'removing') return <Hint>{t('searchModel.removingHint')}</Hint>
   if (state === 'ready') return <Hint>{t('searchModel.readyHint')}</Hint>
   if (state === 'previous')
     return (
       <>
-        <Hint>
-          {ready ? t('searchModel.previousHint') : t('searchModel.catchingUp', { embedded, passages })}
-        </Hint>
+        <Hint>{ready ? t('searchModel.previousHint') : t('searchModel.catchingUp', { progress })}</Hint>
         <PauseReason generation={generation} />
       </>
     )
-  const progress = t('searchModel.progress', { embedded, passages })
   return (
     <div className="flex flex-col gap-1.5">
       <Progress
-        label={t('searchModel.progressOf', { name })}
-        value={passages === 0 ? 0 : embedded / passages}
+        label={t('searchModel.progressOf', { name: titleOf(generation, overview) })}
+        value={shareDone(generation)}
         text={progress}
       />
       <p className="text-sm text-ink-soft">{[progress, ...pace(generation)].join(' · ')}</p>
@@ -97,7 +98,8 @@ function PauseReason({ generation: { problem } }: { generation: Generation }) {
   if (problem === null) return null
   return (
     <Problem>
-      {errorSentence(problem.code, problem.detail)} {t('searchModel.again')}
+      {errorSentence(problem.code, problem.detail)}{' '}
+      {t(problem.code === 'READING_FAILED' ? 'searchModel.againThen' : 'searchModel.again')}
     </Problem>
   )
 }

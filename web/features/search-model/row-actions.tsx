@@ -5,72 +5,77 @@ import { showToast } from '../../components/ui/toast.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
-import type { Overview, Row } from './rows.ts'
+import { BuildDialog } from './build-dialog.tsx'
+import { choicesOf } from './choices.ts'
+import type { Embedder, Overview, Row } from './rows.ts'
+import { titleOf } from './wording.ts'
 
 /** What can be done with a search model now. What can not be undone, or sends texts away, is asked about first. */
 export function RowActions({ row, overview }: { row: Row; overview: Overview }) {
   const { state, generation, embedder } = row
   if (state === 'available' && embedder !== null)
-    return <BuildAction row={row} id={embedder.id} busy={isBusy(overview)} />
+    return <BuildAction embedder={embedder} overview={overview} />
   if (generation === null) return null
+  const { id } = generation
+  const title = titleOf(generation, overview)
+  if (state === 'active' && embedder !== null && embedder.dimensions !== null)
+    return <BuildAction embedder={embedder} overview={overview} anew />
   if (state === 'ready' || state === 'previous')
     return (
       <div className="flex flex-wrap gap-2">
-        <SwitchAction row={row} id={generation.id} back={state === 'previous'} />
-        <RemoveAction row={row} id={generation.id} cancel={state === 'ready'} />
+        <SwitchAction id={id} name={title} back={state === 'previous'} />
+        <RemoveAction id={id} name={title} cancel={state === 'ready'} />
       </div>
     )
-  if (state === 'building' || state === 'paused') return <RemoveAction row={row} id={generation.id} cancel />
+  if (state === 'building' || state === 'paused') return <RemoveAction id={id} name={title} cancel />
   return null
 }
-
-const isBusy = ({ generations }: Overview) => generations.some(({ state }) => state === 'building')
 
 function useRefresh() {
   const utils = trpc.useUtils()
   return { onSettled: () => utils.generations.list.invalidate() }
 }
 
-function BuildAction({ row: { name, host }, id, busy }: { row: Row; id: string; busy: boolean }) {
+/** A model that has no vectors yet, or the one in use with other passages. */
+function BuildAction({
+  embedder,
+  overview,
+  anew = false,
+}: {
+  embedder: Embedder
+  overview: Overview
+  anew?: boolean
+}) {
   const [asking, setAsking] = useState(false)
-  const build = trpc.generations.build.useMutation(useRefresh())
-  const close = () => {
-    build.reset()
-    setAsking(false)
-  }
-  if (busy) return <p className="text-sm text-ink-soft">{t('searchModel.oneAtATime')}</p>
+  const busy = overview.generations.some(({ state }) => state === 'building')
+  const possible = choicesOf(overview, embedder.id).some(({ taken }) => taken === null)
   return (
     <>
-      <Button size="small" aria-label={t('searchModel.buildOf', { name })} onClick={() => setAsking(true)}>
-        {t('searchModel.build')}
-      </Button>
-      <ConfirmDialog
+      {busy ? (
+        <p className="text-sm text-ink-soft">{t('searchModel.oneAtATime')}</p>
+      ) : (
+        possible && (
+          <Button
+            size="small"
+            aria-label={anew ? undefined : t('searchModel.buildOf', { name: embedder.name })}
+            onClick={() => setAsking(true)}
+          >
+            {t(anew ? 'searchModel.anew' : 'searchModel.build')}
+          </Button>
+        )
+      )}
+      <BuildDialog
         open={asking}
-        kind="primary"
-        title={t('searchModel.buildTitle', { name })}
-        confirmLabel={t('searchModel.build')}
-        busy={build.isPending}
-        failure={build.error === null ? null : toFailure(build.error).message}
-        onClose={close}
-        onConfirm={() =>
-          build.mutate(
-            { embedderId: id },
-            {
-              onSuccess: () => {
-                showToast(t('searchModel.built', { name }))
-                close()
-              },
-            },
-          )
-        }
-      >
-        {host === null ? t('searchModel.buildHere') : t('searchModel.buildAt', { host })}
-      </ConfirmDialog>
+        embedder={embedder}
+        overview={overview}
+        anew={anew}
+        onClose={() => setAsking(false)}
+      />
     </>
   )
 }
 
-function SwitchAction({ row: { name }, id, back }: { row: Row; id: number; back: boolean }) {
+function SwitchAction({ id, name, back }: { id: number; name: string; back: boolean }) {
   const switchTo = trpc.generations.switchTo.useMutation({
     ...useRefresh(),
     onSuccess: () => showToast(t('searchModel.switched', { name })),
@@ -89,9 +94,16 @@ function SwitchAction({ row: { name }, id, back }: { row: Row; id: number; back:
   )
 }
 
-function RemoveAction({ row: { name }, id, cancel }: { row: Row; id: number; cancel: boolean }) {
+function RemoveAction({ id, name, cancel }: { id: number; name: string; cancel: boolean }) {
   const [asking, setAsking] = useState(false)
-  const remove = trpc.generations.remove.useMutation(useRefresh())
+  const remove = trpc.generations.remove.useMutation({
+    ...useRefresh(),
+    // Not with the call: this action is gone by the time the list is here.
+    onSuccess: () => {
+      showToast(t('searchModel.removed', { name }))
+      setAsking(false)
+    },
+  })
   const close = () => {
     remove.reset()
     setAsking(false)
@@ -113,17 +125,7 @@ function RemoveAction({ row: { name }, id, cancel }: { row: Row; id: number; can
         busy={remove.isPending}
         failure={remove.error === null ? null : toFailure(remove.error).message}
         onClose={close}
-        onConfirm={() =>
-          remove.mutate(
-            { id },
-            {
-              onSuccess: () => {
-                showToast(t('searchModel.removed', { name }))
-                close()
-              },
-            },
-          )
-        }
+        onConfirm={() => remove.mutate({ id })}
       >
         {t(cancel ? 'searchModel.cancelHint' : 'searchModel.removeHint')}
       </ConfirmDialog>

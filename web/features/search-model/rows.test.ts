@@ -1,17 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { embedder, generation, overview } from './fixtures.ts'
 import { type Embedder, type Generation, isUnderWay, rowsOf } from './rows.ts'
 
-const generation = (more: Partial<Generation>): Generation => ({
-  ...{ id: 1, embedderId: 'local', name: 'Local', dimensions: 384, state: 'active' },
-  ...{ passages: 10, embedded: 10, ready: true, secondsLeft: null, passagesPerMinute: null, problem: null },
-  ...more,
-})
-const embedder = (more: Partial<Embedder>): Embedder => ({
-  ...{ id: 'local', name: 'Local', host: null, dimensions: 384, generationId: 1 },
-  ...more,
-})
 const states = (generations: Generation[], embedders: Embedder[]) =>
-  rowsOf({ generations, embedders, searchedId: 1 }).map(({ name, state }) => [name, state])
+  rowsOf(overview({ generations, embedders })).map(({ name, state }) => [name, state])
 
 describe('rows of the search models', () => {
   test('each stands there once, what is in use first', () => {
@@ -25,6 +17,27 @@ describe('rows of the search models', () => {
       ['Other', 'available'],
       ['Gone', 'missing'],
     ])
+  })
+
+  test('several of the same model have a row each, and the model none of its own', () => {
+    const rows = rowsOf(
+      overview({
+        generations: [
+          generation({ id: 1, state: 'previous' }),
+          generation({ id: 2, passageTokens: 120 }),
+          generation({ id: 3, passageTokens: 320, state: 'building', ready: false }),
+        ],
+        embedders: [embedder({ generationId: 2 }), embedder({ id: 'far', name: 'Far', generationId: null })],
+      }),
+    )
+    expect(rows.map(({ state, generation }) => [state, generation?.passageTokens])).toEqual([
+      ['active', 120],
+      ['building', 320],
+      ['previous', 200],
+      ['available', undefined],
+    ])
+    expect(rows.map((row) => row.embedder?.id)).toEqual(['local', 'local', 'local', 'far'])
+    expect(new Set(rows.map(({ key }) => key)).size).toBe(4)
   })
 
   test('one that is not configured any more is still shown', () => {
@@ -42,7 +55,7 @@ describe('rows of the search models', () => {
 
   test('is asked often only while something moves', () => {
     const under = (generations: Generation[], searchedId: number | null = 1) =>
-      isUnderWay({ generations, embedders: [], searchedId })
+      isUnderWay(overview({ generations, searchedId }))
     expect(under([generation({})])).toBe(false)
     expect(under([generation({})], 2)).toBe(true)
     expect(under([generation({}), generation({ id: 2, state: 'previous' })])).toBe(false)

@@ -1,4 +1,4 @@
-// The search models as the page shows them: one row for each, whether it has vectors, is configured, or both.
+// The search models as the page shows them: a row for each generation, and for each model that has none.
 import type { Outputs } from '../../lib/trpc.ts'
 
 export type Overview = Outputs['generations']['list']

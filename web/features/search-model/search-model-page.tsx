@@ -1,4 +1,5 @@
-// The search model: which one is in use, which could be, and how far one is that is built. For owners.
+// The search model and the passages that documents are split into: what is in use, what could be, and how far a build
+// is. For owners.
 import { PageColumn, PageHeader } from '../../components/layout/page-header.tsx'
 import { EmptyState } from '../../components/ui/empty-state.tsx'
 import { ErrorState } from '../../components/ui/error-state.tsx'

@@ -166,11 +166,12 @@ function Results({
 }
 
 function sourceOf(hit: Hit): OpenSource {
-  const { documentId, documentName, versionId, page, charStart, charEnd, heading } = hit
+  const { documentId, documentName, versionId, readingId, page, charStart, charEnd, heading } = hit
   return {
     documentId,
     documentName,
     versionId,
+    readingId,
     page,
     start: charStart,
     end: charEnd,

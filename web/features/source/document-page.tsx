@@ -103,6 +103,7 @@ function Viewer({ document, query }: { document: Document; query: Props['query']
             <DocumentReader
               documentId={document.id}
               versionId={place.version}
+              readingId={place.reading}
               target={{ page: place.page, range: place.range }}
             />
           )}

@@ -6,28 +6,28 @@ import { Skeleton } from '../../components/ui/skeleton.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
-import type { TextRange } from './highlight.ts'
 import { PageBar } from './page-bar.tsx'
 import { PageText } from './page-text.tsx'
 import { growDown, growUp, openAt, type PageWindow, pageNumbers } from './page-window.ts'
 import { SourceGone } from './source-gone.tsx'
-
-export interface ReaderTarget {
-  readonly page: number
-  /** Null: the page without a passage. */
-  readonly range: TextRange | null
-}
+import { type ReaderTarget, shownTarget } from './target.ts'
 
 interface Props {
   documentId: string
   /** Undefined: the version that searches see. */
   versionId: string | undefined
+  /** That the target's passage is of. Undefined: the reading that searches see. */
+  readingId: number | undefined
   target: ReaderTarget
 }
 
-export function DocumentReader({ documentId, versionId, target }: Props) {
+export function DocumentReader({ documentId, versionId, readingId, target }: Props) {
   const pages = trpc.documents.pages.useQuery(
-    { id: documentId, ...(versionId !== undefined && { versionId }) },
+    {
+      id: documentId,
+      ...(versionId !== undefined && { versionId }),
+      ...(readingId !== undefined && { readingId }),
+    },
     { retry: false },
   )
   if (pages.isPending) return <ReaderSkeleton />
@@ -40,28 +40,44 @@ export function DocumentReader({ documentId, versionId, target }: Props) {
       </div>
     )
   }
+  const { data } = pages
+  const shown = shownTarget(target, readingId, data.readingId)
   return (
-    <Column
-      // Another passage or version is another reading.
-      key={`${pages.data.versionId} ${target.page} ${target.range?.start} ${target.range?.end}`}
-      documentId={documentId}
-      versionId={pages.data.versionId}
-      count={pages.data.pages.length}
-      target={target}
-    />
+    <>
+      {shown !== target && (
+        <p role="status" className="bg-sunken px-5 py-2.5 text-sm text-ink-soft">
+          {t('source.readAnew')}
+        </p>
+      )}
+      <Column
+        // Another passage, version or reading is another text.
+        key={`${data.versionId} ${data.readingId} ${shown.page} ${shown.range?.start} ${shown.range?.end}`}
+        documentId={documentId}
+        versionId={data.versionId}
+        readingId={data.readingId}
+        count={data.pages.length}
+        target={shown}
+        onOtherReading={pages.refetch}
+      />
+    </>
   )
 }
 
 function Column({
   documentId,
   versionId,
+  readingId,
   count,
   target,
+  onOtherReading,
 }: {
   documentId: string
   versionId: string
+  readingId: number
   count: number
   target: ReaderTarget
+  /** This reading was removed while it was read. */
+  onOtherReading: () => void
 }) {
   const utils = trpc.useUtils()
   const scroller = useRef<HTMLElement>(null)
@@ -73,9 +89,16 @@ function Column({
   const numbers = pageNumbers(window)
   const texts = trpc.useQueries((q) =>
     numbers.map((number) =>
-      q.documents.page({ id: documentId, versionId, number }, { staleTime: Number.POSITIVE_INFINITY }),
+      q.documents.page(
+        { id: documentId, versionId, readingId, number },
+        { staleTime: Number.POSITIVE_INFINITY },
+      ),
     ),
   )
+  const otherReading = texts.some(({ data }) => data !== undefined && data.readingId !== readingId)
+  useEffect(() => {
+    if (otherReading) onOtherReading()
+  }, [otherReading, onOtherReading])
   const goalLoaded =
     texts[numbers.indexOf(goal === 'passage' ? target.page : window.first)]?.data !== undefined
 
@@ -106,7 +129,10 @@ function Column({
         await Promise.all(
           above.map((number) =>
             utils.documents.page
-              .fetch({ id: documentId, versionId, number }, { staleTime: Number.POSITIVE_INFINITY })
+              .fetch(
+                { id: documentId, versionId, readingId, number },
+                { staleTime: Number.POSITIVE_INFINITY },
+              )
               .catch(() => undefined),
           ),
         )
@@ -114,7 +140,7 @@ function Column({
       keepPlace()
       setWindow((now) => (now === window ? next : now))
     },
-    [goal, window, count, utils, documentId, versionId, keepPlace],
+    [goal, window, count, utils, documentId, versionId, readingId, keepPlace],
   )
 
   return (
@@ -141,7 +167,7 @@ function Column({
             key={number}
             number={number}
             count={count}
-            text={texts[n]?.data?.text}
+            text={texts[n]?.data?.readingId === readingId ? texts[n].data.text : undefined}
             failed={texts[n]?.isError === true}
             range={number === target.page ? target.range : null}
           />

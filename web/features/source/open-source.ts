@@ -3,6 +3,8 @@ export interface OpenSource {
   readonly documentId: string
   readonly documentName: string
   readonly versionId: string
+  /** That `start` and `end` count in. */
+  readonly readingId: number
   readonly page: number
   readonly start: number
   readonly end: number

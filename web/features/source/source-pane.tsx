@@ -73,7 +73,7 @@ function Sheet({ onClose, children }: { onClose: () => void; children: ReactNode
 }
 
 function Content({ source, onClose }: { source: OpenSource; onClose: () => void }) {
-  const { documentId, versionId, page, start, end } = source
+  const { documentId, versionId, readingId, page, start, end } = source
   return (
     <>
       <header className="flex items-center gap-0.5 border-b border-line py-2 pr-2 pl-5">
@@ -88,7 +88,7 @@ function Content({ source, onClose }: { source: OpenSource; onClose: () => void 
         {source.available && (
           <>
             <HeaderLink
-              href={documentAddress({ documentId, versionId, page, start, end })}
+              href={documentAddress({ documentId, versionId, readingId, page, start, end })}
               label={t('source.openDocument')}
               icon={<ExternalLink className="size-4" />}
             />
@@ -111,6 +111,7 @@ function Content({ source, onClose }: { source: OpenSource; onClose: () => void 
         <DocumentReader
           documentId={documentId}
           versionId={versionId}
+          readingId={readingId}
           target={{ page, range: { start, end } }}
         />
       ) : (

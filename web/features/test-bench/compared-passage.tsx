@@ -20,7 +20,7 @@ interface Props {
 }
 
 export function ComparedPassage({ passage: { hit, by }, query, methods, right, onRight, busy }: Props) {
-  const { documentId, versionId, page, charStart: start, charEnd: end } = hit
+  const { documentId, versionId, readingId, page, charStart: start, charEnd: end } = hit
   return (
     <article
       data-passage={hit.passageId}
@@ -29,7 +29,7 @@ export function ComparedPassage({ passage: { hit, by }, query, methods, right, o
       <div className="flex flex-wrap items-center gap-x-2.5 gap-y-2 text-sm">
         <FileText aria-hidden className="size-4 shrink-0 text-ink-soft" />
         <Link
-          href={documentAddress({ documentId, versionId, page, start, end })}
+          href={documentAddress({ documentId, versionId, readingId, page, start, end })}
           className="min-w-0 truncate font-medium hover:underline"
         >
           {hit.documentName}

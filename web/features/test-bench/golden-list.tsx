@@ -92,16 +92,18 @@ function Answers({ question: { answers } }: { question: Question }) {
   if (answers.length === 0) return <p className="text-sm text-warn">{t('testBench.unanswerable')}</p>
   return (
     <ul className="flex flex-wrap gap-x-3 text-sm text-ink-soft">
-      {answers.map(({ documentId, documentName, versionId, page, charStart: start, charEnd: end }) => (
-        <li key={documentId} className="min-w-0">
-          <Link
-            href={documentAddress({ documentId, versionId, page, start, end })}
-            className="break-words hover:underline"
-          >
-            {documentName}
-          </Link>
-        </li>
-      ))}
+      {answers.map(
+        ({ documentId, documentName, versionId, readingId, page, charStart: start, charEnd: end }) => (
+          <li key={documentId} className="min-w-0">
+            <Link
+              href={documentAddress({ documentId, versionId, readingId, page, start, end })}
+              className="break-words hover:underline"
+            >
+              {documentName}
+            </Link>
+          </li>
+        ),
+      )}
     </ul>
   )
 }

@@ -17,6 +17,8 @@ export const source = {
   'source.emptyPage': 'There is no text on this page.',
   'source.gone': 'This source is no longer available',
   'source.goneHint': 'It was deleted, replaced by a newer version, or is no longer shared with you.',
+  'source.readAnew':
+    'This document was read anew since this link was made: its page is shown, without the passage.',
   'source.failed': 'The source could not be loaded.',
   'source.openNewest': 'Open the newest version',
 

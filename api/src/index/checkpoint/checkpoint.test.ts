@@ -32,9 +32,16 @@ class Fixture {
       text: `apricot number${i} banjo${seq}`,
       vector: vectors.slice(i * DIMENSIONS, (i + 1) * DIMENSIONS),
     }))
-    this.source.versions.set(versionId, rows)
+    this.source.keep(versionId, rows)
     for (const [i, op] of ['publish-words', 'publish-vectors'].entries()) {
-      const place = { collectionKey: 1, documentKey, versionId, generationId: 1, userId: null }
+      const place = {
+        collectionKey: 1,
+        documentKey,
+        versionId,
+        generationId: 1,
+        readingId: null,
+        userId: null,
+      }
       await applyEntry(this.state, this.source, { seq: seq + i, id: `e${seq + i}`, epoch: 'e', op, ...place })
     }
   }

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../../../test/database.ts'
+import { findReading } from '../../ingest/reading.ts'
 import { FixtureLibrary, unit } from '../fixtures.ts'
 import type { IndexQuery } from '../port.ts'
 import { startEmbeddedIndex } from './embedded.ts'
@@ -74,6 +75,77 @@ test('questions are answered throughout, each by the vectors that it can be comp
     await asked
     expect(failures).toEqual([])
     expect([...seen].sort()).toEqual([...passageIds].sort())
+  } finally {
+    await index.close()
+    rmSync(home, { recursive: true, force: true })
+  }
+})
+
+test('another reading takes over with its words and its vectors at once, and is left again', async () => {
+  const home = mkdtempSync(path.join(tmpdir(), 'terrace-generations-'))
+  await using db = await testDatabase()
+  const library = new FixtureLibrary(db.pool)
+  const collection = await library.collection()
+  const short = await library.publish(await library.document(collection), [
+    { text: 'A quince tree.', vector: [1, 0] },
+    { text: 'Quince jelly.', vector: [0, 1] },
+  ])
+  const old = await library.generation()
+  const { id: reading } = await findReading(db.pool, { parser: 1, splitter: 1, passageTokens: 320 })
+  const long = await library.read(short, reading, [{ text: 'A quince tree. Quince jelly.' }])
+  const other = await library.buildGeneration('other', () => [1, 1], reading)
+  const index = await startEmbeddedIndex(db.config(home), pino({ enabled: false }))
+  try {
+    await index.waitFor(short.position, 10_000)
+    const find = async (text: string, vector: Float32Array | null = null) => {
+      const generation = index.status().generation ?? old
+      const { candidates } = await index.search({
+        ...{ text, vector, generation, limit: 10 },
+        filter: { kind: 'collections', keys: [collection.key] },
+      })
+      return candidates
+    }
+    const ids = (found: Awaited<ReturnType<typeof find>>) =>
+      found.map(({ passageId }) => passageId).sort((a, b) => a - b)
+    const byMeaning = async () =>
+      (await find('', unit([1, 1]))).flatMap((found) => (found.cosine === null ? [] : found.passageId))
+    let asking = true
+    const seen = new Set<string>()
+    const asked = (async () => {
+      while (asking) {
+        seen.add(ids(await find('quinces')).join())
+        await sleep(1)
+      }
+    })()
+    const wait = (generation: number) =>
+      until(() => index.status().generation === generation, 'the other generation')
+    expect([ids(await find('quinces')), (await byMeaning()).sort()]).toEqual([
+      short.passageIds,
+      short.passageIds,
+    ])
+    const document = await library.document(collection)
+    const waiting = await library.publishWords(document, [{ text: 'A medlar.' }, { text: 'Medlar wine.' }])
+    await library.switchTo(other)
+    await wait(other)
+    expect([ids(await find('quinces')), await byMeaning()]).toEqual([long, long])
+    // It has the words that it was published with until its vectors come, which are of other passages.
+    expect(ids(await find('medlars'))).toEqual(waiting.passageIds)
+    const text = 'A medlar. Medlar wine.'
+    const again = await library.read(waiting, reading, [{ text, vector: [0, 1] }], other)
+    expect(ids(await find('medlars'))).toEqual(waiting.passageIds)
+    await index.waitFor(await library.publishVectors(document, waiting, other), 10_000)
+    expect(ids(await find('medlars'))).toEqual(again)
+    expect((await byMeaning()).sort()).toEqual([...long, ...again].sort())
+
+    await library.switchTo(old)
+    await wait(old)
+    expect([ids(await find('quinces')), ids(await find('medlars'))]).toEqual([
+      short.passageIds,
+      waiting.passageIds,
+    ])
+    asking = false
+    await asked
+    expect([...seen].sort()).toEqual([short.passageIds.join(), long.join()].sort())
   } finally {
     await index.close()
     rmSync(home, { recursive: true, force: true })

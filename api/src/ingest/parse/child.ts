@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { childEnvironment } from '../../config.ts'
 import { AppError } from '../../errors.ts'
-import { type FileKind, mostText, type ParserMessage, parserMessage } from './port.ts'
+import { DEFAULT_PASSAGE_TOKENS } from '../reading.ts'
+import { type FileKind, mostText, type ParseRequest, type ParserMessage, parserMessage } from './port.ts'
 import type { ParserCommand } from './sandbox.ts'
 
 /** A page as it comes from a parser, its ranges checked. */
@@ -28,6 +29,13 @@ export interface ParseResult {
   readonly passages: number
   readonly tokens: number
   readonly language: string
+}
+
+export interface FileToParse {
+  readonly filename: string
+  readonly bytes: number
+  /** Tokens that a passage should have. Default 200. */
+  readonly passageTokens?: number
 }
 
 export interface ParseHooks {
@@ -117,7 +125,7 @@ export class ParserChild {
    * @throws AppError with the file's code; ParserCrash; whatever reading `body` throws; the signal's reason
    */
   async parse(
-    file: { readonly filename: string; readonly bytes: number; readonly body: Readable },
+    file: FileToParse & { readonly body: Readable },
     hooks: ParseHooks,
     limits: ParserLimits,
     signal: AbortSignal,
@@ -148,7 +156,8 @@ export class ParserChild {
             reject(error)
           }
         }
-        this.#process.send({ id: this.#nextId++, filename: file.filename, bytes: file.bytes })
+        const { filename, bytes, passageTokens = DEFAULT_PASSAGE_TOKENS } = file
+        this.#process.send({ id: this.#nextId++, filename, bytes, passageTokens } satisfies ParseRequest)
         this.#write(file.body, file.bytes, stopped, () => {
           touched = Date.now()
         }).catch((error: unknown) => {

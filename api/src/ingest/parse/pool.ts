@@ -3,7 +3,7 @@
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
 import { AppError } from '../../errors.ts'
-import type { ParseHooks, ParseResult, ParserLimits } from './child.ts'
+import type { FileToParse, ParseHooks, ParseResult, ParserLimits } from './child.ts'
 import { ParserChild } from './child.ts'
 import { parserCommand, type Wrapper, wrappers } from './sandbox.ts'
 
@@ -19,7 +19,7 @@ export interface ParserPoolOptions {
 export interface ParserPool {
   /** @see ParserChild.parse for what it throws */
   parse(
-    file: { readonly filename: string; readonly bytes: number; readonly body: () => Promise<Readable> },
+    file: FileToParse & { readonly body: () => Promise<Readable> },
     hooks: ParseHooks,
     signal: AbortSignal,
   ): Promise<ParseResult>
@@ -88,7 +88,7 @@ class Pool implements ParserPool {
   }
 
   async parse(
-    file: { readonly filename: string; readonly bytes: number; readonly body: () => Promise<Readable> },
+    file: FileToParse & { readonly body: () => Promise<Readable> },
     hooks: ParseHooks,
     signal: AbortSignal,
   ): Promise<ParseResult> {

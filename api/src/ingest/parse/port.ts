@@ -91,6 +91,8 @@ export interface ParseRequest {
   readonly id: number
   readonly filename: string
   readonly bytes: number
+  /** Tokens that a passage should have. */
+  readonly passageTokens: number
 }
 
 export const FAILURES = [

@@ -93,7 +93,10 @@ async function work(request: ParseRequest, bytes: Buffer): Promise<void> {
     told = performance.now()
     void say({ type: 'splitting', pages: document.pages.length })
   }
-  const passages = splitPages(document.pages, { title, language, countTokens, onPage })
+  const passages = splitPages(document.pages, {
+    ...{ title, language, countTokens, onPage },
+    passageTokens: request.passageTokens,
+  })
   let next = 0
   for (const [index, page] of document.pages.entries()) {
     const own: Passage[] = []

@@ -29,6 +29,7 @@ export const citation = z.object({
   documentId: z.uuid(),
   documentName: z.string(),
   versionId: z.uuid(),
+  readingId: z.int(),
   page: z.int(),
   /** UTF-16 code units in the page's text, end exclusive. */
   charStart: z.int(),

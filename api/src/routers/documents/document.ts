@@ -44,4 +44,5 @@ export const documentItem = z.object({
 })
 
 export const documentId = z.object({ id: z.uuid() })
+export const readingId = z.int().min(1).max(2_147_483_647)
 export const done = z.object({ ok: z.literal(true) })

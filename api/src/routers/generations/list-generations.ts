@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ERRORS, type ErrorCode } from '../../../../contract/errors.ts'
 import { listGenerations } from '../../generations/generations.ts'
+import { PASSAGE_TOKENS } from '../../ingest/reading.ts'
 import { installationOwner } from '../trpc.ts'
 
 const generation = z.object({
@@ -11,6 +12,12 @@ const generation = z.object({
   dimensions: z.int(),
   /** `previous`: kept to go back to. */
   state: z.enum(['active', 'building', 'previous', 'removing']),
+  /** Tokens that a passage should have; the number of the parser. */
+  passageTokens: z.int(),
+  parser: z.int(),
+  documents: z.int(),
+  /** For this one. */
+  documentsRead: z.int(),
   passages: z.int(),
   embedded: z.int(),
   /** Nothing is missing. */
@@ -45,6 +52,10 @@ export const list = installationOwner
           }),
         )
         .readonly(),
+      /** What can be chosen. */
+      passageTokens: z.array(z.literal(PASSAGE_TOKENS)).readonly(),
+      /** Of this build. */
+      parser: z.int(),
       /** Whose vectors this server's searches go by at this moment. */
       searchedId: z.int().nullable(),
     }),

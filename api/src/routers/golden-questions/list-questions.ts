@@ -6,6 +6,7 @@ const answer = z.object({
   documentId: z.uuid(),
   documentName: z.string(),
   versionId: z.uuid(),
+  readingId: z.int(),
   page: z.int(),
   charStart: z.int(),
   charEnd: z.int(),

@@ -19,6 +19,7 @@ const hit = z.object({
   documentId: z.uuid(),
   documentName: z.string(),
   versionId: z.uuid(),
+  readingId: z.int(),
   collectionId: z.uuid(),
   page: z.int(),
   charStart: z.int(),
