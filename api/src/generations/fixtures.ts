@@ -38,7 +38,7 @@ export interface GenerationsFixture extends AsyncDisposable {
   /** What `deps.readAgain` is unless a test puts another in its place. */
   readonly readAgain: ReadAgain
   /** Published by words, without an embed job. */
-  words(texts: readonly string[], documentId?: string): Promise<FixtureVersionIds>
+  words(texts: readonly string[], documentId?: string, readingId?: number): Promise<FixtureVersionIds>
   embed(versionId: string): Promise<void>
   /** Searchable by meaning. */
   add(texts: readonly string[]): Promise<FixtureVersionIds>
@@ -85,12 +85,13 @@ export async function generationsFixture(owner?: string, more: object = {}): Pro
   const kept = stack.move()
   const fixture: GenerationsFixture = {
     ...{ db, embeddersJson, embedders, ends, library, collection, oldId, deps, readAgain },
-    async words(texts, documentId) {
+    async words(texts, documentId, readingId) {
       const document = documents.get(documentId ?? '') ?? (await library.document(collection))
       documents.set(document.id, document)
       const { versionId, passageIds } = await library.publishWords(
         document,
         texts.map((text) => ({ text })),
+        ...[undefined, undefined, readingId],
       )
       await db.pool.query('UPDATE document_versions SET passages = $2, updated_at = now() WHERE id = $1', [
         versionId,
@@ -152,18 +153,19 @@ export async function generationsFixture(owner?: string, more: object = {}): Pro
 }
 
 /**
- * Instead of a parser: what a version has by its first reading becomes one page; passages of 320 tokens are all of it,
- * shorter ones a word each.
+ * Instead of a parser: what a version has by the reading that it has becomes one page; passages of 120 tokens are a word
+ * each, longer ones all of it.
  */
 function scriptedReading(pool: TestDatabase['pool']): ReadAgain {
   return async (versionId, reading) => {
     const { rows } = await pool.query<{ text: string }>(
-      'SELECT text FROM passages WHERE version_id = $1 AND reading_id = 1 ORDER BY ordinal',
+      `SELECT text FROM passages WHERE version_id = $1
+         AND reading_id = (SELECT min(reading_id) FROM passages WHERE version_id = $1) ORDER BY ordinal`,
       [versionId],
     )
     const text = rows.map((row) => row.text).join(' ')
     const ranges =
-      reading.passageTokens === 320
+      reading.passageTokens !== 120
         ? [{ start: 0, end: text.length }]
         : Array.from(text.matchAll(/\S+/g), ({ index, 0: word }) => ({
             start: index,

@@ -247,9 +247,19 @@ describe('what was cited', () => {
     ])
   })
 
+  test('moves to the largest part of it where passages are shorter now', async () => {
+    const long = 'one two three four five six seven eight nine ten'
+    const document = await both([long], [['one two three', 'four five six seven', 'eight nine ten more']])
+    const answer = await cite(document, document.passageIds)
+    await remove()
+    expect(await shown(answer)).toMatchObject([
+      { passageId: document.again[1], quote: 'four five six seven' },
+    ])
+  })
+
   test('stays where it is when no passage has half of its words, and is shown as no longer available', async () => {
-    const words = ['one two three four', 'one two three four five six seven eight']
-    const document = await both(words, [['one two', 'three ONE'], ['eight seven six']])
+    const words = ['one two three four', 'one two three four five six seven eight nine']
+    const document = await both(words, [['one two', 'three ONE'], ['eight seven six and more']])
     const answer = await cite(document, document.passageIds)
     const { rows: before } = await pool.query('SELECT * FROM citations WHERE number = 2')
     await remove()

@@ -153,8 +153,8 @@ describe('another length of passages', () => {
     for (const index of servers)
       expect((await search(index, 'quince')).passages[0]).toMatchObject({ versionId, text: 'a quince in' })
     await of.embed(versionId)
-    const reading = (await of.generation(id))?.passageTokens
-    expect(reading).toBe(LONG)
+    // One of each document, none for passages of the reading before.
+    expect(await of.vectors(id)).toBe(2)
     expect(await log(versionId)).toEqual(['publish-words 1', 'publish-words 2', 'publish-vectors'])
     for (const index of servers) {
       const { passages } = await search(index, 'quince')
@@ -224,6 +224,23 @@ test('the first generation’s passages stay its own: vectors of the new ones ar
   expect([await of.vectors(of.oldId), await of.vectors(id)]).toEqual([4, 12])
 })
 
+test('a document that comes after a switch is read for the one before, which is ready to go back to', async () => {
+  await of.add(texts(4, 'one'))
+  of.startFill()
+  const id = await build(SHORT)
+  await switchGeneration(of.deps, id)
+  await ready(of.oldId)
+  const { rows } = await of.db.pool.query<{ id: number }>(
+    "SELECT reading_id AS id FROM generations WHERE state = 'active'",
+  )
+  const { versionId } = await of.words(['quince', 'garden'], undefined, rows[0]?.id ?? 0)
+  await of.embed(versionId)
+  expect(await log(versionId)).toEqual([`publish-words ${rows[0]?.id}`, 'publish-vectors'])
+  await expect.poll(() => readings(versionId)).toEqual([1, 2])
+  await ready(of.oldId)
+  await switchGeneration(of.deps, of.oldId)
+})
+
 test('what a killed process has read without making its vectors gets them, also when all was complete before', async () => {
   await of.add(texts(4, 'one'))
   of.startFill()
@@ -236,6 +253,8 @@ test('what a killed process has read without making its vectors gets them, also 
     `DELETE FROM passage_vectors WHERE generation_id = $1 AND passage_id IN (SELECT id FROM passages WHERE version_id = $2)`,
     [of.oldId, versionId],
   )
+  await of.db.pool.query("UPDATE document_versions SET updated_at = now() - interval '1 hour'")
+  await of.db.pool.query("UPDATE documents SET updated_at = now() - interval '1 hour'")
   // As the reading would have left it.
   await of.db.pool.query('UPDATE version_readings SET at = now() WHERE version_id = $1', [versionId])
   await of.db.pool.query("SELECT nextval('passages_id_seq')")

@@ -1,10 +1,13 @@
-// Which passages of another reading say the same as those of this one: those that have most of their words.
+// Which passages of another reading say the same as those of this one: those that have most of their words, or are a good
+// part of them.
 import type { Pool } from '../database/pool.ts'
 
 /** Passages read at a time: in between, others have their turn. */
 const PORTION = 200
 /** Of a passage's words, that another one has to have to be called the same. */
 const LEAST_SHARE = 0.5
+/** A shorter one that has nearly nothing else is a part of it: three of 120 tokens are one of 320. */
+const PART = { ofItself: 0.9, ofTheOther: 0.25 }
 
 const WORD = /[\p{L}\p{N}\p{M}]+/gu
 const WITHOUT_SPACES =
@@ -26,7 +29,7 @@ interface Found {
   readonly distance: number
 }
 
-/** By the ids of passages, that of the passage of this reading; null where none has half of the words. */
+/** By the ids of passages, that of the passage of this reading; null where there is none. */
 export async function samePassages(
   pool: Pool,
   {
@@ -43,7 +46,7 @@ export async function samePassages(
     [ids],
   )
   const bags = wanted.map(({ text }) => bagOf(text))
-  const sizes = bags.map((bag) => [...bag.values()].reduce((sum, n) => sum + n, 0))
+  const sizes = bags.map(sizeOf)
   // By word, so that a passage costs what it has in common with those that are looked for.
   const having = new Map<string, { readonly index: number; readonly times: number }[]>()
   for (const [index, bag] of bags.entries())
@@ -55,12 +58,16 @@ export async function samePassages(
   const best: (Found | undefined)[] = wanted.map(() => undefined)
   for await (const { id, page, text, place } of passagesOf(pool, versionId, readingId, signal)) {
     const common = new Map<number, number>()
-    for (const [word, times] of bagOf(text))
+    const bag = bagOf(text)
+    const size = sizeOf(bag)
+    for (const [word, times] of bag)
       for (const { index, times: most } of having.get(word) ?? [])
         common.set(index, (common.get(index) ?? 0) + Math.min(times, most))
     for (const [index, n] of common) {
       const old = wanted[index]
-      if (old === undefined || n < LEAST_SHARE * (sizes[index] ?? 0)) continue
+      const whole = sizes[index] ?? 0
+      const isPart = n >= PART.ofItself * size && n >= PART.ofTheOther * whole
+      if (old === undefined || (n < LEAST_SHARE * whole && !isPart)) continue
       const found = { id, common: n, otherPage: page !== old.page, distance: Math.abs(place - old.place) }
       const before = best[index]
       if (before === undefined || order(found, before) < 0) best[index] = found
@@ -102,6 +109,10 @@ function bagOf(text: string): Map<string, number> {
   const bag = new Map<string, number>()
   for (const word of wordsOf(text.normalize('NFKC').toLowerCase())) bag.set(word, (bag.get(word) ?? 0) + 1)
   return bag
+}
+
+function sizeOf(bag: ReadonlyMap<string, number>): number {
+  return [...bag.values()].reduce((sum, n) => sum + n, 0)
 }
 
 function* wordsOf(text: string): Generator<string> {

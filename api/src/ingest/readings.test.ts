@@ -135,6 +135,23 @@ test('nothing is published, or kept, of a reading that nobody wants', async () =
   expect(await keepReading(db.pool, unread, long.id, [], result)).toBe('gone')
 })
 
+test('a version that was replaced is not read anew', async () => {
+  const before = await add('before.txt')
+  await read(before.versionId)
+  const next = await add('after.txt', { documentId: before.documentId })
+  const replacing: ParserPool = {
+    ...{ sandbox: parsers.sandbox, pids: () => [], close: async () => {} },
+    async parse(file, hooks, signal) {
+      const result = await parsers.parse(file, hooks, signal)
+      await read(next.versionId)
+      return result
+    },
+  }
+  const late = readAgain({ pool: db.pool, blobs, parsers: replacing, log })
+  expect(await late(before.versionId, long, never)).toBe(false)
+  expect(await passages(before.versionId, long)).toEqual([])
+})
+
 test('an original that is not what was uploaded is not read anew', async () => {
   const { versionId } = await add()
   await read(versionId)

@@ -147,10 +147,13 @@ export class ParserChild {
     try {
       signal.throwIfAborted()
       return await this.#until(limits.totalMs, (resolve, reject) => {
+        const written = Promise.withResolvers<void>()
         this.#onMessage = (message) => {
           touched = Date.now()
           try {
-            this.#hear(message, hooks, checks, resolve, reject)
+            // What `body` says at its end counts, however fast the parser was: the file may not be what was stored.
+            const done = (result: ParseResult) => void written.promise.then(() => resolve(result))
+            this.#hear(message, hooks, checks, done, reject)
           } catch (error) {
             this.kill()
             reject(error)
@@ -160,7 +163,7 @@ export class ParserChild {
         this.#process.send({ id: this.#nextId++, filename, bytes, passageTokens } satisfies ParseRequest)
         this.#write(file.body, file.bytes, stopped, () => {
           touched = Date.now()
-        }).catch((error: unknown) => {
+        }).then(written.resolve, (error: unknown) => {
           this.kill()
           reject(error)
         })

@@ -448,6 +448,21 @@ describe('the process of a parser', () => {
       await expect.poll(() => isAlive(pid)).toBe(false)
   })
 
+  test('whose stored file turns out to be another one at its end gives nothing, however fast it is', async () => {
+    async function* body() {
+      yield Buffer.from('ab')
+      // The parser has all that it was promised, and says what it is.
+      await sleep(500)
+      throw new Error('not what was uploaded')
+    }
+    const parsing = pool.parse(
+      { filename: 'a.txt', bytes: 2, body: async () => Readable.from(body(), { objectMode: false }) },
+      { onProgress: () => {}, onSplitting: () => {}, onPage: () => {} },
+      new AbortController().signal,
+    )
+    await expect(parsing).rejects.toThrow('not what was uploaded')
+  })
+
   test('that stands still is given up', async () => {
     const own = await startParserPool({
       log: pino({ level: 'silent' }),
