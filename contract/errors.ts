@@ -116,6 +116,11 @@ export const ERRORS = {
     message:
       '{files} files could not be read anew, “{name}” among them. Replace or delete them, or stay with what is in use.',
   },
+  READING_FAILED_ELSEWHERE: {
+    status: 422,
+    message:
+      '{files} files in collections that you do not see could not be read anew. Ask their owners, or stay with what is in use.',
+  },
   GENERATION_INCOMPLETE: {
     status: 409,
     message: '{passages} passages have no vectors of this search model yet. Nothing was switched.',

@@ -154,7 +154,7 @@ export async function missingSince(db: Queryable, generationId: number, since: s
 export interface UnreadVersion {
   readonly id: string
   readonly documentKey: number
-  readonly name: string
+  readonly documentId: string
 }
 
 /** Before the first one. */
@@ -173,7 +173,7 @@ export async function unreadAfter(
 ): Promise<UnreadVersion[]> {
   const { rows } = await db.query<UnreadVersion>({
     name: 'fill-unread',
-    text: `SELECT v.id, d.key AS "documentKey", d.name FROM ${SEARCHABLE_VERSIONS}
+    text: `SELECT v.id, d.key AS "documentKey", d.id AS "documentId" FROM ${SEARCHABLE_VERSIONS}
            WHERE v.id > $2 AND NOT ${IS_READ('$1')}
              AND ($3::timestamptz IS NULL OR greatest(v.updated_at, d.updated_at) > $3::timestamptz - interval '1 minute')
            ORDER BY v.id LIMIT ${AT_ONCE}`,

@@ -52,6 +52,8 @@ const LOOK_AT_ALL_MS = 60 * 60_000
 const REFUSED_SECONDS = 600
 const MOST_SECONDS = 60
 const MOST_DELAYS = 3
+/** Before what others were at is looked at again. */
+const SHARED_SECONDS = 5
 const OLD_READINGS_MS = 60_000
 
 export function startFill(deps: FillDeps): Fill {
@@ -125,7 +127,7 @@ class Course {
   #from = 0
   /** Versions up to this id were looked at. */
   #readFrom = NO_VERSION
-  /** Names of files that could not be read, in this look at all. */
+  /** Versions that could not be read, in this look at all. */
   readonly #unreadable = new Set<string>()
   #counted = false
   /** Others had claimed some of it: it has to be looked at again. */
@@ -214,7 +216,7 @@ class Course {
     return versions.length > 0
   }
 
-  async #read(client: PoolClient, { id, documentKey, name }: UnreadVersion, signal: AbortSignal) {
+  async #read(client: PoolClient, { id, documentKey, documentId }: UnreadVersion, signal: AbortSignal) {
     const { generation, readAgain } = this.#deps
     const { reading } = generation
     if (!(await claimDocument(client, reading.id, documentKey))) {
@@ -234,10 +236,15 @@ class Course {
         this.#delayed =
           error instanceof AppError ? error : new AppError(verdict.code ?? 'UNAVAILABLE', { reason })
         // It may be this one's trouble: others are tried before it is waited for.
-        if (++this.#delays >= MOST_DELAYS) throw new WorkFailed(this.#delayed)
+        if (++this.#delays >= MOST_DELAYS) {
+          this.#delays = 0
+          this.#readFrom = id
+          throw new WorkFailed(this.#delayed)
+        }
       } else {
-        this.#unreadable.add(name)
-        this.#refused = new AppError('READING_FAILED', { name, files: this.#unreadable.size })
+        this.#unreadable.add(id)
+        // Its name is for those who may see it (generations.ts).
+        this.#refused = new AppError('READING_FAILED', { documentId, files: this.#unreadable.size })
       }
     }
     await releaseDocument(client, reading.id, documentKey)
@@ -251,9 +258,11 @@ class Course {
     this.#unreadable.clear()
     this.#shared = false
     const reason = refused ?? delayed
-    if (reason === null || shared) return
-    const rest = refused === null ? this.#pauseSeconds(reason) : seconds
-    this.#notBefore = performance.now() + rest * 1_000
+    if (reason === null && !shared) return
+    const rest = refused !== null ? seconds : reason !== null ? this.#pauseSeconds(reason) : SHARED_SECONDS
+    // Whom it was shared with may be killed meanwhile.
+    this.#notBefore = performance.now() + (shared ? Math.min(rest, MOST_SECONDS) : rest) * 1_000
+    if (reason === null) return
     await notePause(this.#deps.pool, this.#deps.generation.id, reason, rest)
   }
 

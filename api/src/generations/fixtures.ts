@@ -121,7 +121,12 @@ export async function generationsFixture(owner?: string, more: object = {}): Pro
     },
     async generation(id) {
       const index = { status: () => ({ generation: null }) as never }
-      const { generations } = await listGenerations({ pool: db.pool, embedders, index })
+      const { generations } = await listGenerations({
+        pool: db.pool,
+        embedders,
+        index,
+        viewer: { userId: 'reader' },
+      })
       return generations.find((each) => each.id === id)
     },
     async missing(id) {

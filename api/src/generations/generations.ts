@@ -2,6 +2,8 @@
 // kept to go back to. Here: what there is and how far it is. change.ts: what an owner does. fill.ts: the work in the
 // background. coverage.ts: the rule that the active one is complete.
 import { ERRORS, type ErrorCode, type ErrorDetail } from '../../../contract/errors.ts'
+import { VISIBLE_COLLECTIONS_SQL } from '../access/collections.ts'
+import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Index } from '../index/port.ts'
 import { PARSER, PASSAGE_TOKENS } from '../ingest/reading.ts'
@@ -76,6 +78,8 @@ interface Row {
   readonly age: number
   readonly error_code: string | null
   readonly error_detail: ErrorDetail | null
+  /** Of the file that it is about, where the viewer may see it. */
+  readonly document_name: string | null
   readonly passages: string
 }
 
@@ -83,14 +87,18 @@ export async function listGenerations({
   pool,
   embedders,
   index,
+  viewer,
 }: {
   readonly pool: Pool
   readonly embedders: Embedders
   readonly index: Pick<Index, 'status'>
+  readonly viewer: Pick<Viewer, 'userId'>
 }): Promise<GenerationsOverview> {
   const { rows } = await pool.query<Row>(
     `SELECT g.id, ${EMBEDDER_DIGEST} AS embedder_digest, r.passage_tokens, r.parser, g.key->>'model' AS model, g.dimensions, g.state, f.embedded,
        f.complete_at IS NOT NULL AS complete, f.error_code, f.error_detail,
+       (SELECT d.name FROM documents d WHERE d.id::text = f.error_detail->>'documentId' AND d.deleted_at IS NULL
+          AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}) AS document_name,
        coalesce(f.rate * exp(-extract(epoch FROM now() - f.rate_at) / ${RATE_SECONDS}), 0)::float8 AS rate,
        coalesce(extract(epoch FROM now() - f.started_at), 0)::float8 AS age,
        n.documents, n.documents_read, n.passages
@@ -101,6 +109,7 @@ export async function listGenerations({
        FROM ${SEARCHABLE_VERSIONS}
        LEFT JOIN version_readings vr ON vr.version_id = v.id AND vr.reading_id = g.reading_id) n
      WHERE g.state <> 'removed' ORDER BY g.id`,
+    [viewer.userId],
   )
   // The active one last: it is the one that stays.
   const ids = new Map(
@@ -144,8 +153,13 @@ function listed(row: Row, embedders: Embedders): ListedGeneration {
   }
 }
 
-function problemOf({ error_code: code, error_detail: detail }: Row): ListedGeneration['problem'] {
-  return code !== null && isErrorCode(code) ? { code, detail: detail ?? {} } : null
+function problemOf({ error_code, error_detail, document_name: name }: Row): ListedGeneration['problem'] {
+  if (error_code === null || !isErrorCode(error_code)) return null
+  if (error_code !== 'READING_FAILED') return { code: error_code, detail: error_detail ?? {} }
+  const files = error_detail?.files ?? 1
+  return name === null
+    ? { code: 'READING_FAILED_ELSEWHERE', detail: { files } }
+    : { code: error_code, detail: { files, name } }
 }
 
 /** A newer build's code may stand in the table. */

@@ -32,7 +32,11 @@ beforeEach(async () => {
 })
 afterEach(() => db[Symbol.asyncDispose]())
 
-const remove = (signal = new AbortController().signal, on = pool) => removeOldReadings(on, log, signal)
+/** As if all was published long ago. */
+async function remove(signal = new AbortController().signal, on = pool): Promise<void> {
+  await pool.query("UPDATE document_versions SET updated_at = now() - interval '1 hour'")
+  await removeOldReadings(on, log, signal)
+}
 
 /** Read by the first reading, each text a passage. */
 async function shelve(...texts: string[]): Promise<ShelvedDocument> {
@@ -108,10 +112,14 @@ describe('texts of a reading', () => {
     await ago('9 minutes')
     await remove()
     expect(await left(document, 1)).toEqual([1, 1, 1])
+    await pool.query("UPDATE document_versions SET updated_at = now() - interval '9 minutes'")
     await removeOldReadings(pool, log, new AbortController().signal, { settleMinutes: 8 })
     expect(await left(document, 1)).toEqual(NOTHING)
     const other = await both(['One.'], [['One.']])
     await ago('11 minutes')
+    // Nor is one left alone for less that was published by the newer reading after the switch.
+    await removeOldReadings(pool, log, new AbortController().signal)
+    expect(await left(other, 1)).toEqual([1, 1, 1])
     await remove()
     expect(await left(other, 1)).toEqual(NOTHING)
   })

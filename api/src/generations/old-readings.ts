@@ -10,6 +10,8 @@ import { samePassages } from './same-passages.ts'
 const LOCK = 1_743_910_000
 const PORTION = 2_000
 const VERSIONS = 100
+/** Cited passages at a time: each passage of the other reading is compared with all of them, and others wait. */
+const LOOKED_FOR = 100
 const ATTEMPTS = 500
 /** Before every id. */
 const NO_ID = '00000000-0000-0000-0000-000000000000'
@@ -27,8 +29,8 @@ const NOT_SEEN = `version_readings vr JOIN document_versions v ON v.id = vr.vers
 
 /**
  * By one process at a time. Can be broken off and begun again at any point.
- * @param settleMinutes since the last switch: until then an index may still answer by an old reading, and answers be
- *   written from it
+ * @param settleMinutes since the last switch, and since a version was published by the newer reading: until then an index
+ *   may still answer by an old one, and answers be written from it
  * @throws the signal's reason, and what the database says
  */
 export async function removeOldReadings(
@@ -45,7 +47,7 @@ export async function removeOldReadings(
     const { rows } = await client.query<{ got: boolean }>('SELECT pg_try_advisory_lock($1) AS got', [LOCK])
     if (rows[0]?.got === true) {
       await noteDocuments(pool, signal)
-      for (const readingId of old) await removeReading(pool, readingId, log, signal)
+      for (const readingId of old) await removeReading(pool, { readingId, settleMinutes }, log, signal)
       await client.query('SELECT pg_advisory_unlock($1)', [LOCK])
     }
     broken = false
@@ -97,13 +99,19 @@ interface OldText {
   readonly readingId: number
 }
 
-async function removeReading(pool: Pool, readingId: number, log: Logger, signal: AbortSignal): Promise<void> {
+async function removeReading(
+  pool: Pool,
+  { readingId, settleMinutes }: { readonly readingId: number; readonly settleMinutes: number },
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   const total = { versions: 0, moved: 0, lost: 0 }
   for (let last = NO_ID; ; ) {
     const { rows } = await pool.query<{ versionId: string; documentId: string }>(
       `SELECT v.id AS "versionId", v.document_id AS "documentId" FROM ${NOT_SEEN}
-       WHERE vr.reading_id = $1 AND vr.version_id > $2 ORDER BY vr.version_id LIMIT ${VERSIONS}`,
-      [readingId, last],
+       WHERE vr.reading_id = $1 AND vr.version_id > $2 AND v.updated_at < now() - make_interval(secs => $3 * 60.0)
+       ORDER BY vr.version_id LIMIT ${VERSIONS}`,
+      [readingId, last, settleMinutes],
     )
     for (const row of rows) {
       const outcome = await removeText(pool, { ...row, readingId }, signal)
@@ -140,7 +148,7 @@ async function removeText(pool: Pool, text: OldText, signal: AbortSignal): Promi
       if (typeof seen === 'string') return { outcome: seen }
       const cited = await citedPassages(client, text)
       const unknown = knownIn === seen ? cited.filter((id) => !known.has(id)) : cited
-      if (unknown.length > 0) return { seen, unknown }
+      if (unknown.length > 0) return { seen, unknown: unknown.slice(0, LOOKED_FOR) }
       const places = new Map(cited.map((id) => [id, known.get(id) ?? null]))
       return { outcome: await moveAndRemove(client, text, seen, places, signal) }
     })

@@ -208,9 +208,31 @@ test('a file that can not be read anew is named, and not read again and again; w
   await sleep(1_500)
   expect(asked).toBe(1)
   expect(await of.generation(id)).toMatchObject({ ready: false, documentsRead: 1 })
+  // Its name is for those who may see it.
+  await of.db.pool.query('DELETE FROM collection_members')
+  expect((await of.generation(id))?.problem).toEqual({
+    code: 'READING_FAILED_ELSEWHERE',
+    detail: { files: 1 },
+  })
   await of.delete(bad.documentId)
   // Nobody has to wait for the next look: a switch counts for itself.
   await switchGeneration(of.deps, id)
+})
+
+test('files that can not be read for a while keep no other file from being read', async () => {
+  for (let n = 0; n < 6; n++) await of.add(texts(2, `note ${n}`))
+  const away = new Set<string>()
+  of.deps.readAgain = async (id, reading, signal) => {
+    if (away.has(id) || away.size < 4) {
+      away.add(id)
+      throw Object.assign(new Error('the store is away'), { code: 'EIO' })
+    }
+    return await of.readAgain(id, reading, signal)
+  }
+  const id = await buildGeneration(of.deps, 'old', LONG)
+  of.startFill()
+  await expect.poll(async () => (await of.generation(id))?.documentsRead).toBe(2)
+  expect((await of.generation(id))?.problem?.code).toBe('UNAVAILABLE')
 })
 
 test('the first generation’s passages stay its own: vectors of the new ones are not asked of it', async () => {

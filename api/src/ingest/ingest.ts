@@ -46,8 +46,8 @@ export interface Ingest {
  */
 const WORKERS = { ingest: { small: 2, large: 1 }, embed: { small: 4, large: 2, failing: 2 } } as const
 
-/** Parsers that can be busy at once: one reads again in the background, and takes no upload's place. */
-export const PARSERS = WORKERS.ingest.small + WORKERS.ingest.large + 1
+/** Parsers that can be busy at once: what is read again, for a build or for vectors, takes no upload's place. */
+export const PARSERS = WORKERS.ingest.small + WORKERS.ingest.large + 2
 
 const RECONCILE_MS = 30_000
 /** Time that jobs have to be settled when the process stops; a database that is away must not use up all of it. */
@@ -141,7 +141,7 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
       }
   }
 
-  const again = readAgain(deps)
+  const readForVectors = readAgain(deps)
   const readDeps: ReadDeps = { ...deps, embed: embeds }
   await startWorkers('ingest', ({ data }, signal) => readFile(readDeps, data, signal))
   let embedding = false
@@ -158,14 +158,18 @@ export async function startIngest(deps: IngestDeps): Promise<Ingest> {
       embedding = true
       await startWorkers('embed', async (job, signal, lane) => {
         const turns = { share, othersWait: () => othersWait(pool, 'embed', lane, job.id) }
-        const done = await embedVersion({ ...deps, ...turns, readAgain: again }, job.data.versionId, signal)
+        const done = await embedVersion(
+          { ...deps, ...turns, readAgain: readForVectors },
+          job.data.versionId,
+          signal,
+        )
         if (!done) await passTurn(pool, 'embed', lane, job)
       })
     }
     return true
   }
   await startEmbedding()
-  const fill = startFill({ ...deps, readAgain: again })
+  const fill = startFill({ ...deps, readAgain: readAgain(deps) })
 
   let reconciling: Promise<void> = Promise.resolve()
   const runReconcile = () => {

@@ -168,6 +168,12 @@ export async function keepReading(
       [versionId, readingId],
     )
     if (there.rowCount) return 'already'
+    // An older build's, without its row.
+    for (const table of ['passages', 'pages'])
+      await client.query(`DELETE FROM ${table} WHERE version_id = $1 AND reading_id = $2`, [
+        versionId,
+        readingId,
+      ])
     await insertReading(client, versionId, readingId, pages, result)
     return 'done'
   })
@@ -349,7 +355,7 @@ async function versionBefore(
 ): Promise<VersionBefore | null> {
   const { rows } = await client.query<VersionBefore>(
     `SELECT v.id, v.stage, v.reading_id AS "readingId", coalesce(v.passages, 0) AS passages FROM document_versions v
-     WHERE v.document_id = $1 AND v.number < $2 AND v.stage IN ('words', 'searchable')
+     WHERE v.document_id = $1 AND v.number < $2 AND v.stage IN ('words', 'searchable', 'attention')
        AND EXISTS (SELECT 1 FROM passages p WHERE p.version_id = v.id)
      ORDER BY v.number DESC LIMIT 1`,
     [documentId, number],

@@ -9,12 +9,16 @@ import { type PageOutput, ParserCrash } from './parse/child.ts'
 import type { ParserPool } from './parse/pool.ts'
 import { keepReading } from './publish.ts'
 import { MOST_CRASHES } from './read.ts'
-import type { Reading } from './reading.ts'
+import { PARSER, type Reading, SPLITTER } from './reading.ts'
 import { readVersion } from './versions.ts'
 
-/** False when it is not wanted (any more). @throws what failures.ts judges; the signal's reason */
+/**
+ * False when it is not wanted (any more).
+ * @throws what failures.ts judges, UNAVAILABLE for a reading of a newer build; the signal's reason
+ */
 export type ReadAgain = (versionId: string, reading: Reading, signal: AbortSignal) => Promise<boolean>
 
+/** One file at a time, whoever asks: what it becomes is held in memory, and a parser may be busy with it for long. */
 export function readAgain(deps: {
   readonly pool: Pool
   readonly blobs: BlobStore
@@ -22,7 +26,19 @@ export function readAgain(deps: {
   readonly log: Logger
 }): ReadAgain {
   const { pool, blobs, parsers, log } = deps
-  return async (versionId, reading, signal) => {
+  let turn: Promise<unknown> = Promise.resolve()
+  return (versionId, reading, signal) => {
+    const mine = turn.then(() => {
+      signal.throwIfAborted()
+      return read(versionId, reading, signal)
+    })
+    turn = mine.catch(() => {})
+    return mine
+  }
+
+  async function read(versionId: string, reading: Reading, signal: AbortSignal): Promise<boolean> {
+    if (reading.parser > PARSER || reading.splitter > SPLITTER)
+      throw new AppError('UNAVAILABLE', { reason: 'only a newer build reads documents so' })
     const version = await readVersion(pool, versionId)
     if (!version?.alive || !version.current) return false
     const file = { ...originalOf(blobs, version), passageTokens: reading.passageTokens }

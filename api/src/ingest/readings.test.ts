@@ -212,3 +212,64 @@ test('what an older build has read is said to be, once', async () => {
   )
   expect(rows).toEqual([{ reading_id: first.id, passages: true, pages: true }])
 })
+
+test('what an older build has read beside a row of another reading is said, and read anew where it is half there', async () => {
+  const { versionId } = await add()
+  await read(versionId)
+  await db.pool.query('UPDATE version_readings SET reading_id = $2 WHERE version_id = $1', [
+    versionId,
+    long.id,
+  ])
+  await reconcile({ pool: db.pool, jobs, embeds: false, isActive: () => false })
+  const { rows } = await db.pool.query(
+    'SELECT reading_id AS id FROM version_readings WHERE version_id = $1 ORDER BY reading_id',
+    [versionId],
+  )
+  expect(rows).toEqual([{ id: first.id }, { id: long.id }])
+  const before = await passages(versionId, first)
+  await db.pool.query('DELETE FROM version_readings WHERE version_id = $1 AND reading_id = $2', [
+    versionId,
+    first.id,
+  ])
+  expect(await again(versionId, first, never)).toBe(true)
+  expect(await passages(versionId, first)).toEqual(before)
+})
+
+test('a version that could not be read anew is found again when its replacement is cancelled', async () => {
+  const before = await add('before.txt')
+  await read(before.versionId)
+  await db.pool.query("UPDATE document_versions SET stage = 'attention' WHERE id = $1", [before.versionId])
+  const next = await add('after.txt', { documentId: before.documentId })
+  await read(next.versionId)
+  await requestCancel(db.pool, next.versionId)
+  await cancelVersion({ pool: db.pool, jobs }, next.versionId)
+  expect((await entries(before.versionId)).at(-1)).toBe(`publish-words ${first.id}`)
+  expect(await versionState(db.pool, before.versionId)).toMatchObject({ stage: 'words' })
+})
+
+test('one file at a time is read anew; a reading of a newer build is left to that', async () => {
+  const files = await Promise.all([1, 2, 3].map((n) => add(`${n}.txt`)))
+  for (const { versionId } of files) await read(versionId)
+  let [now, most] = [0, 0]
+  const counting: ParserPool = {
+    ...{ sandbox: parsers.sandbox, pids: () => [], close: async () => {} },
+    async parse(file, hooks, signal) {
+      most = Math.max(most, ++now)
+      return await parsers.parse(file, hooks, signal).finally(() => now--)
+    },
+  }
+  const one = readAgain({ pool: db.pool, blobs, parsers: counting, log })
+  const given = new AbortController()
+  given.abort(new Error('not wanted any more'))
+  const [, aborted] = await Promise.allSettled([
+    one(files[0]?.versionId ?? '', long, never),
+    one(files[1]?.versionId ?? '', long, given.signal),
+    one(files[2]?.versionId ?? '', long, never),
+  ])
+  expect(most).toBe(1)
+  expect(aborted).toMatchObject({ status: 'rejected', reason: { message: 'not wanted any more' } })
+  expect((await passages(files[2]?.versionId ?? '', long)).length).toBeGreaterThan(1)
+  await expect(one(files[1]?.versionId ?? '', { ...long, parser: 1_000 }, never)).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+  })
+})

@@ -64,7 +64,7 @@ async function noteReadings(pool: Pool): Promise<void> {
     `INSERT INTO version_readings (version_id, reading_id, pages, passages, tokens)
      SELECT v.id, v.reading_id, coalesce(v.pages, 0), coalesce(v.passages, 0), coalesce(v.tokens, 0)
      FROM document_versions v WHERE v.stage IN ('words', 'searchable') AND v.reading_id = ${FIRST_READING}
-       AND NOT EXISTS (SELECT 1 FROM version_readings r WHERE r.version_id = v.id)
+       AND NOT EXISTS (SELECT 1 FROM version_readings r WHERE r.version_id = v.id AND r.reading_id = v.reading_id)
        AND EXISTS (SELECT 1 FROM pages p WHERE p.version_id = v.id AND p.reading_id = v.reading_id)
      ON CONFLICT DO NOTHING`,
   )

@@ -99,7 +99,7 @@ function PauseReason({ generation: { problem } }: { generation: Generation }) {
   return (
     <Problem>
       {errorSentence(problem.code, problem.detail)}{' '}
-      {t(problem.code === 'READING_FAILED' ? 'searchModel.againThen' : 'searchModel.again')}
+      {t(problem.code.startsWith('READING_FAILED') ? 'searchModel.againThen' : 'searchModel.again')}
     </Problem>
   )
 }

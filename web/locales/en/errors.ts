@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../../contract/errors.ts'
 
 /** Only the search model's page can meet these: its own file has them. */
 export type SearchModelCode = Exclude<
-  Extract<ErrorCode, `GENERATION_${string}` | `EMBEDDER_${string}` | 'READING_FAILED'>,
+  Extract<ErrorCode, `GENERATION_${string}` | `EMBEDDER_${string}` | `READING_${string}`>,
   'EMBEDDER_UNAVAILABLE' | 'EMBEDDER_REFUSED_TEXT'
 >
 

@@ -105,6 +105,8 @@ export const searchModel = {
     'Nothing was switched: {documents} documents have not been read for it yet. They are being read; try again when it is ready.',
   'error.READING_FAILED':
     '“{name}” could not be read anew (such files in all: {files}). Replace or delete them, or stay with what is in use.',
+  'error.READING_FAILED_ELSEWHERE':
+    'Files in collections that you do not see could not be read anew ({files} in all). Ask their owners, or stay with what is in use.',
   'error.GENERATION_INCOMPLETE':
     'Nothing was switched: {passages} passages have no vectors of this search model yet. They are being made; try again when it is ready.',
 } as const satisfies Record<string, string | { one: string; other: string }> &

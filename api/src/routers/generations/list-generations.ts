@@ -60,4 +60,4 @@ export const list = installationOwner
       searchedId: z.int().nullable(),
     }),
   )
-  .query(({ ctx }) => listGenerations(ctx.services))
+  .query(({ ctx }) => listGenerations({ ...ctx.services, viewer: ctx.viewer }))
