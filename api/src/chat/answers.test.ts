@@ -330,6 +330,17 @@ describe('what was said before', () => {
         c.db.pool.query('DELETE FROM collection_members WHERE collection_id = $1', [collectionId]),
     ],
     [
+      'replaced by a newer version',
+      (c, { documentId }) =>
+        c.db.pool.query(
+          `WITH v AS (
+             INSERT INTO document_versions (document_id, number, filename, media_type, bytes, sha256, storage_key, stage, words_at)
+             VALUES ($1, 2, 'new.txt', 'text/plain', 1, '', '', 'words', now()) RETURNING id)
+           UPDATE documents SET current_version_id = v.id FROM v WHERE documents.id = $1`,
+          [documentId],
+        ),
+    ],
+    [
       'in a collection that was deleted',
       (c, { collectionId }) =>
         c.db.pool.query('UPDATE collections SET deleted_at = now() WHERE id = $1', [collectionId]),

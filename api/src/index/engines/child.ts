@@ -119,7 +119,7 @@ export class IndexChild {
 
 /**
  * What native libraries read when they are loaded (figures: docs/decisions/, "FAISS in batches").
- * One query at a time is bound by memory: a second thread gains nothing (and idle OpenMP threads spin), large pages
+ * FAISS reads one query as fast as one thread can read memory: a second thread gains nothing (and idle OpenMP threads spin), large pages
  * gain a quarter to a third (glibc 2.35 and later; others ignore it). OpenBLAS 0.3.21 (Debian 12) takes a slow matrix
  * kernel on processors with AMX; the one for AVX-512 is twice as fast on them.
  */

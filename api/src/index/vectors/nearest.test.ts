@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Allowed, allowed } from '../filter.ts'
 import { Passages } from '../passages.ts'
 import { coarseEngine } from './coarse/coarse.ts'
+import { eagerHelper } from './coarse/helper.cases.ts'
 import { bySize } from './engine.ts'
 import { exactEngine } from './exact.ts'
 import { loadFaiss } from './faiss.ts'
@@ -102,7 +103,10 @@ const small = faiss ?? exactEngine()
 const engines: [string, VectorEngine][] = [
   ['exact', exactEngine()],
   ['one that ranks', rankingEngine()],
-  ['coarse', coarseEngine()],
+  ['coarse', coarseEngine(null)],
+  ['coarse with a helper', coarseEngine(eagerHelper())],
+  ['coarse with a helper that is slow', coarseEngine(eagerHelper('slow'))],
+  ['coarse with a helper that dies', coarseEngine(eagerHelper('dead'))],
   // Of the segments below two are large.
   ['coarse and faiss, by size', bySize(small, coarseEngine(), 2_048)],
   ...(faiss === null ? [] : [['faiss', faiss] as [string, VectorEngine]]),

@@ -7,9 +7,11 @@ import { afterAll, expect, test } from 'vitest'
 import { Collector, randomUnits } from '../port.cases.ts'
 import { dot } from '../port.ts'
 import { segmentHeader } from '../segment-file.ts'
+import { Blocks } from './blocks.ts'
 import { coarseEngine } from './coarse.ts'
 import { BLOCK, GROUP, groupBytes, kernel, wasmMemory } from './kernel.ts'
 import { quantiseQuery, quantiseRow, queryLevel, ROW_LEVEL } from './quantise.ts'
+import { workbench } from './workbench.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'terrace-coarse-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -18,7 +20,7 @@ const file = path.join(folder, 'some.faiss')
 function open(vectors: readonly Float32Array[], dimensions: number) {
   const bytes = vectors.map(({ buffer }) => Buffer.from(buffer))
   writeFileSync(file, Buffer.concat([segmentHeader(dimensions, vectors.length), ...bytes]))
-  return coarseEngine().open(file, dimensions)
+  return coarseEngine(null).open(file, dimensions)
 }
 
 const sizes = [0, 1e-45, 1e-38, 1e-30, 1e-22, 1e-12, 1, 1, 1, 37, 1e12, 1e25, 3e38]
@@ -135,4 +137,26 @@ test('rounding: the residual is what is missing, and hardly more', () => {
   expect(into[0]).toBe(32_767)
   expect(query.residual).toBeCloseTo(missing(into, query.scale), 12)
   expect(query.residual).toBeLessThan(5e-5)
+})
+
+test('blocks beyond what one Buffer shows are kept like any others', () => {
+  // 1.1 GB of which only what is stored is ever touched.
+  const blocks = new Blocks(384, 2_800_001)
+  const { bytes, block, groupBytes } = workbench(384)
+  const end = block + BLOCK * groupBytes
+  const some = [0, 21_398, 21_399, 21_400, 21_401, blocks.count - 2, blocks.count - 1]
+  for (const [i, n] of some.entries()) {
+    bytes.fill(i + 1, block, end)
+    blocks.store(n)
+  }
+  const nobody = { threshold: () => 0, found: () => expect.fail('nothing was asked') }
+  for (const [i, n] of some.entries()) {
+    bytes.fill(0, block, end)
+    blocks.scan(n, [], nobody)
+    // The last one is cut short.
+    const whole = n === blocks.count - 1 ? groupBytes * (Math.ceil(2_800_001 / GROUP) % BLOCK) : end - block
+    expect(bytes.subarray(block, end).lastIndexOf(i + 1) + 1).toBe(whole)
+    expect(bytes[block]).toBe(i + 1)
+  }
+  expect(() => blocks.scan(blocks.count + 1_000_000, [], nobody)).toThrow(RangeError)
 })

@@ -3,23 +3,29 @@
 // The floats are not held in memory.
 import type { Seeker, VectorEngine, VectorSegment } from '../port.ts'
 import { SegmentFile } from '../segment-file.ts'
+import { Helper } from './helper.ts'
 import { Rows } from './rows.ts'
 
 /** Vectors that are scanned while one is read and scored. */
 const SCANNED_PER_READ = 32
 
-export function coarseEngine(): VectorEngine {
-  return { name: 'coarse', lostBytes: 0, open: (file, dimensions) => new CoarseSegment(file, dimensions) }
+/** With a helper, or without. */
+export function coarseEngine(helper: Helper | null = new Helper()): VectorEngine {
+  return {
+    name: 'coarse',
+    lostBytes: 0,
+    open: (file, dimensions) => new CoarseSegment(file, dimensions, helper),
+  }
 }
 
 class CoarseSegment implements VectorSegment {
   readonly #file: SegmentFile
   #rows: Rows | null
 
-  constructor(file: string, dimensions: number) {
+  constructor(file: string, dimensions: number, helper: Helper | null) {
     this.#file = new SegmentFile(file, dimensions)
     try {
-      this.#rows = new Rows(this.#file)
+      this.#rows = new Rows(this.#file, helper)
     } catch (error) {
       this.#file.close()
       throw error
@@ -47,6 +53,7 @@ class CoarseSegment implements VectorSegment {
   /** Its memory goes with the rows. */
   close(): void {
     this.#file.close()
+    this.#rows?.close()
     this.#rows = null
   }
 }

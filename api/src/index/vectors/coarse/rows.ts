@@ -4,12 +4,15 @@
 // together with what single precision may lose on the way.
 import type { Seeker } from '../port.ts'
 import type { SegmentFile } from '../segment-file.ts'
-import { BLOCK, GROUP } from './kernel.ts'
+import { BLOCK_ROWS, Blocks, type Query, type Sink } from './blocks.ts'
+import type { Helper } from './helper.ts'
+import { GROUP } from './kernel.ts'
 import { quantiseQuery, quantiseRow, queryLevel } from './quantise.ts'
+import type { OwnersScan } from './shared-scan.ts'
 import { AT_ONCE, type Workbench, workbench } from './workbench.ts'
 
 /** Vectors read from the file at once: several blocks. */
-const READ_ROWS = 8 * BLOCK * GROUP
+const READ_ROWS = 8 * BLOCK_ROWS
 /**
  * Above what single precision may lose: of the lengths' product 2^-19 in a row's residual and a few roundings of 2^-24 in
  * a score, and what is too small for it.
@@ -18,10 +21,8 @@ const [RELATIVE, ABSOLUTE] = [2 ** -18, 2 ** -100]
 /** Products of longer vectors could leave the range of single precision: nothing is known of them, and all are offered. */
 const LONGEST = 2 ** 100
 
-interface Asked {
+interface Asked extends Query {
   readonly seeker: Seeker
-  readonly scale: number
-  readonly length: number
   /** How far a score may be off, beside |q| times the row's residual. */
   readonly slack: number
 }
@@ -30,33 +31,33 @@ export class Rows {
   readonly #count: number
   readonly #dimensions: number
   readonly #bench: Workbench
-  /** All groups. What the last one has beyond the last row means nothing. */
-  readonly #groups: Int8Array
+  readonly #blocks: Blocks
+  readonly #helper: Helper | null
   /** No row is longer, and no residual. */
   #longest = 0
   #worst = 0
 
   /** Reads all vectors of the file. */
-  constructor(file: SegmentFile) {
+  constructor(file: SegmentFile, helper: Helper | null) {
+    this.#helper = helper
     this.#count = file.count
     this.#dimensions = file.dimensions
     this.#bench = workbench(file.dimensions)
-    this.#groups = new Int8Array(Math.ceil(file.count / GROUP) * this.#bench.groupBytes)
+    this.#blocks = new Blocks(file.dimensions, file.count)
     const piece = new Float32Array(Math.min(READ_ROWS, file.count) * file.dimensions)
     for (let row = 0; row < file.count; row += READ_ROWS) {
       const some = Math.min(READ_ROWS, file.count - row)
       file.read(row, some, piece)
-      for (let from = 0; from < some; from += BLOCK * GROUP)
+      for (let from = 0; from < some; from += BLOCK_ROWS)
         this.#fill(row + from, piece.subarray(from * file.dimensions, some * file.dimensions))
     }
   }
 
   /** Rounds a block, whose first row is `first`, or what there is of it. */
   #fill(first: number, vectors: Float32Array): void {
-    const { kernel, int8, float32, floats, block, stride, groupBytes } = this.#bench
+    const { kernel, float32, floats, block, stride, groupBytes } = this.#bench
     const width = this.#dimensions
-    const rows = Math.min(BLOCK * GROUP, vectors.length / width)
-    const bytes = Math.ceil(rows / GROUP) * groupBytes
+    const rows = Math.min(BLOCK_ROWS, vectors.length / width)
     for (let row = 0; row < rows; row++) {
       float32.set(vectors.subarray(row * width, (row + 1) * width), floats / 4)
       float32.fill(0, floats / 4 + width, floats / 4 + stride)
@@ -71,7 +72,7 @@ export class Rows {
       this.#worst = Math.max(this.#worst, residual)
       this.#longest = Math.max(this.#longest, rounded.largest * Math.sqrt(width))
     }
-    this.#groups.set(int8.subarray(block, block + bytes), (first / GROUP) * groupBytes)
+    this.#blocks.store(first / BLOCK_ROWS)
   }
 
   /** Offers each seeker, by label, what may reach its floor. */
@@ -79,23 +80,35 @@ export class Rows {
     for (let from = 0; from < seekers.length; from += AT_ONCE) this.#scan(seekers.slice(from, from + AT_ONCE))
   }
 
+  /** Nobody may scan any more, and the helper has no hold of the memory. */
+  close(): void {
+    this.#helper?.forget(this.#blocks.memory)
+  }
+
   #scan(seekers: readonly Seeker[]): void {
-    const { kernel, int8, queries, sums, block, stride, groupBytes } = this.#bench
-    const asked = seekers.map((seeker, n) => this.#ask(seeker, n))
-    for (let at = 0; at < this.#groups.length; at += BLOCK * groupBytes) {
-      const groups = this.#groups.subarray(at, at + BLOCK * groupBytes)
-      int8.set(groups, block)
-      const first = (at / groupBytes) * GROUP
-      const end = block + groups.length
-      for (let n = 0; n < asked.length; n += 2) {
-        const [one, two] = [asked[n], asked[n + 1]]
-        const query = queries + n * stride * 2
-        if (two === undefined) kernel.dots1(block, end, query, sums)
-        else kernel.dots2(block, end, query, sums)
-        if (one !== undefined) this.#offer(one, sums, first, end)
-        if (two !== undefined) this.#offer(two, sums + BLOCK * GROUP * 4, first, end)
-      }
+    const asked: Asked[] = []
+    for (const seeker of seekers) {
+      const one = this.#ask(seeker, asked.length)
+      if (one.slack < Number.POSITIVE_INFINITY) asked.push(one)
+      else for (let row = 0; row < this.#count; row++) seeker.offer(row, -one.slack, one.slack)
     }
+    if (asked.length === 0) return
+    const blocks = this.#blocks
+    const offers = new Offers(asked, this.#count)
+    let shared: OwnersScan | null = null
+    let [done, end] = [0, blocks.count]
+    try {
+      for (;;) {
+        shared ??= this.#helper?.join(blocks, done, asked, offers) ?? null
+        if (shared === null ? done === end : !shared.take()) break
+        blocks.scan(done++, asked, offers)
+        shared?.exchange(offers)
+      }
+    } finally {
+      if (shared !== null) end -= shared.end()
+    }
+    shared?.readRest(offers)
+    for (; done < end; done++) blocks.scan(done, asked, offers)
   }
 
   /** Writes query `n` of a scan to the workbench. What is behind its dimensions does not matter: rows have zeros there. */
@@ -112,26 +125,38 @@ export class Rows {
       longest < LONGEST ? residual * this.#longest + RELATIVE * longest + ABSOLUTE : Number.POSITIVE_INFINITY
     return { seeker, scale, length, slack }
   }
+}
 
-  /** Of the block on the workbench, whose first row is `first` and whose sums with this query are at `scores`. */
-  #offer({ seeker, scale, length, slack }: Asked, scores: number, first: number, end: number): void {
-    const { kernel, int32, float32, block, hits, stride, groupBytes } = this.#bench
-    if (slack === Number.POSITIVE_INFINITY) {
-      const rows = Math.min(BLOCK * GROUP, this.#count - first)
-      for (let row = 0; row < rows; row++) seeker.offer(first + row, -slack, slack)
-      return
-    }
-    const last = kernel.select(block, end, scores, hits, scale, length, seeker.floor - slack)
-    for (let hit = hits; hit < last; hit += 4) {
-      const at = int32[hit / 4] ?? 0
-      const group = (at - scores) / (4 * GROUP)
-      const label = first + group * GROUP
-      const residuals = (block + group * groupBytes + GROUP * stride) / 4 + GROUP
-      for (let i = 0; i < GROUP && label + i < this.#count; i++) {
-        const score = float32[at / 4 + i] ?? 0
-        const bound = length * (float32[residuals + i] ?? 0) + slack
-        if (score + bound >= seeker.floor) seeker.offer(label + i, score - bound, score + bound)
-      }
+class Offers implements Sink {
+  readonly #asked: readonly Asked[]
+  readonly #count: number
+
+  constructor(asked: readonly Asked[], count: number) {
+    this.#asked = asked
+    this.#count = count
+  }
+
+  threshold(n: number): number {
+    const one = this.#asked[n]
+    return one === undefined ? Number.POSITIVE_INFINITY : one.seeker.floor - one.slack
+  }
+
+  found(
+    block: number,
+    n: number,
+    group: number,
+    floats: Float32Array,
+    scores: number,
+    residuals: number,
+  ): void {
+    const one = this.#asked[n]
+    if (one === undefined) return
+    const { seeker, length, slack } = one
+    const label = block * BLOCK_ROWS + group * GROUP
+    for (let i = 0; i < GROUP && label + i < this.#count; i++) {
+      const score = floats[scores + i] ?? 0
+      const bound = length * (floats[residuals + i] ?? 0) + slack
+      if (score + bound >= seeker.floor) seeker.offer(label + i, score - bound, score + bound)
     }
   }
 }

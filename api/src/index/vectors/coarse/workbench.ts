@@ -1,6 +1,6 @@
 // The memory of WebAssembly in which blocks are scanned: a small one for all segments of the same dimensions, where a
 // block is copied before it is scanned. Rows are kept outside of it, in memory that large pages can be had for (see
-// `nativeEnvironment`) and that may be larger than 4 GiB: copying costs less than small pages do.
+// `nativeEnvironment`) and that may be larger than 4 GiB: copying costs less than small pages do. Each thread has its own.
 import { BLOCK, GROUP, groupBytes, type Kernel, kernel, strideOf, wasmMemory } from './kernel.ts'
 
 /** Queries of one scan. */
@@ -17,7 +17,7 @@ export interface Workbench {
   readonly hits: number
   readonly floats: number
   readonly block: number
-  readonly int8: Int8Array
+  readonly bytes: Buffer
   readonly int16: Int16Array
   readonly int32: Int32Array
   readonly float32: Float32Array
@@ -38,7 +38,7 @@ export function workbench(dimensions: number): Workbench {
   const memory = wasmMemory(block + BLOCK * groupBytes(stride))
   const { buffer } = memory
   const views = {
-    ...{ int8: new Int8Array(buffer), int16: new Int16Array(buffer) },
+    ...{ bytes: Buffer.from(buffer), int16: new Int16Array(buffer) },
     ...{ int32: new Int32Array(buffer), float32: new Float32Array(buffer) },
   }
   const made = {
