@@ -37,7 +37,7 @@ interface Row {
 /**
  * Whether all that an answer `said` cites, and all that its model was given, may still be read: an answer repeats
  * its passages, with or without citing them. Asked of documents, since passages go when documents are read anew, and of
- * what they were at the time: an answer by a version that was replaced since would be repeated as if it still held. Where
+ * what they were at the time: an answer by a version that was replaced, or taken back, since would be repeated as if it still held. Where
  * a build that does not note the documents wrote an answer, they are found by its passages.
  */
 const READABLE_SQL = `NOT EXISTS (
@@ -46,6 +46,9 @@ const READABLE_SQL = `NOT EXISTS (
     WHERE NOT EXISTS (
       SELECT 1 FROM documents d JOIN document_versions v ON v.id = d.current_version_id
       WHERE d.id = used.id AND d.deleted_at IS NULL AND (v.number = 1 OR v.words_at < said.created_at)
+        AND NOT EXISTS (
+          SELECT 1 FROM document_versions back WHERE back.document_id = d.id AND back.number > v.number
+            AND back.words_at IS NOT NULL AND back.updated_at > said.created_at)
         AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}))
   AND NOT EXISTS (
     SELECT 1 FROM (SELECT unnest(passage_ids) AS id FROM attempts

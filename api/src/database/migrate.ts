@@ -4,6 +4,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Queryable } from './pool.ts'
 
@@ -89,7 +90,7 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     migration.name,
   ])
   try {
-    await client.query(migration.sql)
+    await run(client, migration.sql)
   } catch (error) {
     await client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, String(error)])
     throw new Error(
@@ -103,6 +104,31 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     'UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1',
     [id],
   )
+}
+
+/** For a lock that somebody who reads for long holds: behind a statement that waits for it everybody else waits, too. */
+const LOCK_MS = 5_000
+const AGAIN_MS = 1_000
+const TRIES = 60
+/** A deadlock with what goes on meanwhile, and a lock that was not given in time: nothing of the statements has stayed. */
+const PASSING = new Set(['40P01', '55P03'])
+
+/** All statements in one transaction. */
+async function run(client: pg.Client, sql: string): Promise<void> {
+  await client.query(`SET lock_timeout = ${LOCK_MS}`)
+  try {
+    for (let tries = 1; ; tries++)
+      try {
+        await client.query(sql)
+        return
+      } catch (error) {
+        const passes = error instanceof pg.DatabaseError && PASSING.has(error.code ?? '')
+        if (!passes || tries === TRIES) throw error
+        await sleep(AGAIN_MS)
+      }
+  } finally {
+    await client.query('RESET lock_timeout')
+  }
 }
 
 /** Migrations of this build that the database does not have yet. */

@@ -32,6 +32,15 @@ export async function readBackground(db: Queryable): Promise<FilledGeneration[]>
   })
 }
 
+/** @throws NotWanted */
+export async function checkWanted(db: Queryable, generationId: number): Promise<void> {
+  const { rowCount } = await db.query(
+    "SELECT 1 FROM generations WHERE id = $1 AND state IN ('building', 'retired')",
+    [generationId],
+  )
+  if (!rowCount) throw new NotWanted()
+}
+
 /** The generation is not filled any more: it was switched to, cancelled or removed. */
 export class NotWanted extends Error {}
 
@@ -143,7 +152,8 @@ export async function missingSince(db: Queryable, generationId: number, since: s
   const { rows } = await db.query<{ id: string }>({
     name: 'fill-missing-since',
     text: `SELECT p.id FROM ${SEARCHABLE_PASSAGES('$1')}
-           LEFT JOIN version_readings r ON r.version_id = v.id AND r.reading_id = p.reading_id
+           LEFT JOIN version_readings r ON r.version_id = v.id
+             AND r.reading_id = (SELECT reading_id FROM generations WHERE id = $1)
            WHERE greatest(v.updated_at, d.updated_at, r.at) > $2::timestamptz - interval '1 minute'
              AND NOT ${HAS_VECTOR('$1')} ORDER BY p.id LIMIT ${SPAN}`,
     values: [generationId, since],

@@ -16,6 +16,7 @@ import type { Embedder } from '../models/port.ts'
 import { claimBlock, claimDocument, releaseBlock, releaseDocument } from './claims.ts'
 import {
   BLOCK,
+  checkWanted,
   type FilledGeneration,
   keepVectors,
   missingAfter,
@@ -52,7 +53,7 @@ const LOOK_AT_ALL_MS = 60 * 60_000
 const REFUSED_SECONDS = 600
 const MOST_SECONDS = 60
 const MOST_DELAYS = 3
-/** Before what others were at is looked at again. */
+/** Before what others were at is looked at again: the next time twice as long, up to a minute. */
 const SHARED_SECONDS = 5
 const OLD_READINGS_MS = 60_000
 
@@ -132,6 +133,8 @@ class Course {
   #counted = false
   /** Others had claimed some of it: it has to be looked at again. */
   #shared = false
+  /** Looks at all in a row that found nothing but what others were at. */
+  #sharedRests = 0
   #refused: AppError | null = null
   /** The same, for a reason that passes. */
   #delayed: AppError | null = null
@@ -224,11 +227,12 @@ class Course {
       return
     }
     try {
-      await readAgain(id, reading, signal)
+      if (!(await readAgain(id, reading, signal))) await checkWanted(this.#deps.pool, generation.id)
+      this.#sharedRests = 0
       this.#failures = 0
       this.#delays = 0
     } catch (error) {
-      if (signal.aborted) throw error
+      if (signal.aborted || error instanceof NotWanted) throw error
       const verdict = judge(error)
       this.#deps.log.info({ err: error, versionId: id, reading: reading.id }, 'a file was not read anew')
       if (verdict.kind === 'later') {
@@ -259,7 +263,12 @@ class Course {
     this.#shared = false
     const reason = refused ?? delayed
     if (reason === null && !shared) return
-    const rest = refused !== null ? seconds : reason !== null ? this.#pauseSeconds(reason) : SHARED_SECONDS
+    const rest =
+      refused !== null
+        ? seconds
+        : reason !== null
+          ? this.#pauseSeconds(reason)
+          : SHARED_SECONDS * 2 ** Math.min(6, this.#sharedRests++)
     // Whom it was shared with may be killed meanwhile.
     this.#notBefore = performance.now() + (shared ? Math.min(rest, MOST_SECONDS) : rest) * 1_000
     if (reason === null) return
@@ -316,6 +325,7 @@ class Course {
         write: async (kept, vectors) => {
           await keepVectors(pool, generation.id, kept, vectors)
           this.#failures = 0
+          this.#sharedRests = 0
         },
         passOver: (error) => {
           const cause = error instanceof WorkFailed ? error.cause : null

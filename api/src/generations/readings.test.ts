@@ -11,7 +11,7 @@ import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedde
 import { embedVersion } from '../ingest/embed.ts'
 import type { Embedder } from '../models/port.ts'
 import { searchPassages } from '../retrieval/search.ts'
-import { buildGeneration, switchGeneration } from './change.ts'
+import { buildGeneration, removeGeneration, switchGeneration } from './change.ts'
 import { type GenerationsFixture, generationsFixture, texts } from './fixtures.ts'
 
 const viewer: Viewer = {
@@ -233,6 +233,24 @@ test('files that can not be read for a while keep no other file from being read'
   of.startFill()
   await expect.poll(async () => (await of.generation(id))?.documentsRead).toBe(2)
   expect((await of.generation(id))?.problem?.code).toBe('UNAVAILABLE')
+})
+
+test('cancelled while documents are read, no more are, and it is removed', async () => {
+  for (let n = 0; n < 6; n++) await of.add(texts(2, `note ${n}`))
+  const gate = Promise.withResolvers<void>()
+  let read = 0
+  of.deps.readAgain = async (id, reading, signal) => {
+    read++
+    await gate.promise
+    return await of.readAgain(id, reading, signal)
+  }
+  const id = await buildGeneration(of.deps, 'old', LONG)
+  of.startFill()
+  await expect.poll(() => read).toBe(1)
+  await removeGeneration(of.deps, id)
+  gate.resolve()
+  await expect.poll(() => of.state(id)).toBe('removed')
+  expect(read).toBe(1)
 })
 
 test('the first generation’s passages stay its own: vectors of the new ones are not asked of it', async () => {

@@ -10,8 +10,8 @@ import type { Embedders } from '../models/embedders.ts'
 import { type ActiveGeneration, activeGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import { Stopped } from './active.ts'
-import { publishVectors, removeReplaced } from './publish.ts'
-import type { ReadAgain } from './read-again.ts'
+import { noteReading, publishVectors, removeReplaced } from './publish.ts'
+import { hasReading, type ReadAgain } from './read-again.ts'
 import { FIRST_READING } from './reading.ts'
 import type { PassageEmbedder } from './shares.ts'
 import { Progress, readVersion, STEP_MS, type Version } from './versions.ts'
@@ -128,20 +128,9 @@ async function isRead(
   { id, readingId }: Version,
   { reading }: ActiveGeneration,
 ): Promise<boolean> {
-  const values = [id, reading.id]
-  const { rowCount } = await pool.query(
-    'SELECT 1 FROM version_readings WHERE version_id = $1 AND reading_id = $2',
-    values,
-  )
-  if (rowCount) return true
+  if (await hasReading(pool, id, reading.id)) return true
   if (reading.id !== FIRST_READING || readingId !== FIRST_READING) return false
-  // An older build's, which does not know the table.
-  await pool.query(
-    `INSERT INTO version_readings (version_id, reading_id, pages, passages, tokens)
-     SELECT id, $2, coalesce(pages, 0), coalesce(passages, 0), coalesce(tokens, 0) FROM document_versions WHERE id = $1
-     ON CONFLICT DO NOTHING`,
-    values,
-  )
+  await noteReading(pool, id, reading.id)
   return true
 }
 

@@ -1,7 +1,7 @@
 // A version is read by another reading than it was published by, beside what searches see of it: for a generation that is
 // built or kept (generations/fill.ts), or for the active one when it changed while the version waited for its vectors.
 import type { Logger } from 'pino'
-import type { Pool } from '../database/pool.ts'
+import type { Pool, Queryable } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import type { BlobStore } from '../storage/port.ts'
 import { originalOf } from './original.ts'
@@ -33,12 +33,14 @@ export function readAgain(deps: {
       return read(versionId, reading, signal)
     })
     turn = mine.catch(() => {})
-    return mine
+    return unlessAborted(mine, signal)
   }
 
   async function read(versionId: string, reading: Reading, signal: AbortSignal): Promise<boolean> {
     if (reading.parser > PARSER || reading.splitter > SPLITTER)
       throw new AppError('UNAVAILABLE', { reason: 'only a newer build reads documents so' })
+    // Another process may just have done it.
+    if (await hasReading(pool, versionId, reading.id)) return true
     const version = await readVersion(pool, versionId)
     if (!version?.alive || !version.current) return false
     const file = { ...originalOf(blobs, version), passageTokens: reading.passageTokens }
@@ -60,5 +62,27 @@ export function readAgain(deps: {
         log.warn({ versionId, crashes, reason: error.reason }, 'a file stopped its parser')
         if (crashes >= MOST_CRASHES) throw new AppError('FILE_PARSER_CRASHED', { crashes })
       }
+  }
+}
+
+export async function hasReading(db: Queryable, versionId: string, readingId: number): Promise<boolean> {
+  const { rowCount } = await db.query(
+    'SELECT 1 FROM version_readings WHERE version_id = $1 AND reading_id = $2',
+    [versionId, readingId],
+  )
+  return rowCount === 1
+}
+
+/** Who waits for a turn does not wait for it to learn that it is not wanted any more. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+    aborted.promise.catch(() => {})
   }
 }

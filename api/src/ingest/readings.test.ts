@@ -231,8 +231,12 @@ test('what an older build has read beside a row of another reading is said, and 
     versionId,
     first.id,
   ])
+  const ids = await db.pool.query('SELECT id FROM passages WHERE version_id = $1 ORDER BY id', [versionId])
   expect(await again(versionId, first, never)).toBe(true)
   expect(await passages(versionId, first)).toEqual(before)
+  // Indexes have these very passages.
+  const after = await db.pool.query('SELECT id FROM passages WHERE version_id = $1 ORDER BY id', [versionId])
+  expect(after.rows).toEqual(ids.rows)
 })
 
 test('a version that could not be read anew is found again when its replacement is cancelled', async () => {
@@ -250,10 +254,11 @@ test('a version that could not be read anew is found again when its replacement 
 test('one file at a time is read anew; a reading of a newer build is left to that', async () => {
   const files = await Promise.all([1, 2, 3].map((n) => add(`${n}.txt`)))
   for (const { versionId } of files) await read(versionId)
-  let [now, most] = [0, 0]
+  let [now, most, all] = [0, 0, 0]
   const counting: ParserPool = {
     ...{ sandbox: parsers.sandbox, pids: () => [], close: async () => {} },
     async parse(file, hooks, signal) {
+      all++
       most = Math.max(most, ++now)
       return await parsers.parse(file, hooks, signal).finally(() => now--)
     },
@@ -269,6 +274,9 @@ test('one file at a time is read anew; a reading of a newer build is left to tha
   expect(most).toBe(1)
   expect(aborted).toMatchObject({ status: 'rejected', reason: { message: 'not wanted any more' } })
   expect((await passages(files[2]?.versionId ?? '', long)).length).toBeGreaterThan(1)
+  // What another process has done meanwhile is not done again.
+  expect(await one(files[2]?.versionId ?? '', long, never)).toBe(true)
+  expect(all).toBe(2)
   await expect(one(files[1]?.versionId ?? '', { ...long, parser: 1_000 }, never)).rejects.toMatchObject({
     code: 'UNAVAILABLE',
   })

@@ -63,6 +63,10 @@ export function DocumentReader({ documentId, versionId, readingId, target }: Pro
   )
 }
 
+/** An older API server, while a release is under way, does not say which reading its text is of. */
+const isOf = (page: { readingId?: number } | undefined, readingId: number) =>
+  page !== undefined && (page.readingId ?? readingId) === readingId
+
 function Column({
   documentId,
   versionId,
@@ -95,7 +99,7 @@ function Column({
       ),
     ),
   )
-  const otherReading = texts.some(({ data }) => data !== undefined && data.readingId !== readingId)
+  const otherReading = texts.some(({ data }) => data !== undefined && !isOf(data, readingId))
   useEffect(() => {
     if (otherReading) onOtherReading()
   }, [otherReading, onOtherReading])
@@ -167,7 +171,7 @@ function Column({
             key={number}
             number={number}
             count={count}
-            text={texts[n]?.data?.readingId === readingId ? texts[n].data.text : undefined}
+            text={isOf(texts[n]?.data, readingId) ? texts[n]?.data?.text : undefined}
             failed={texts[n]?.isError === true}
             range={number === target.page ? target.range : null}
           />
