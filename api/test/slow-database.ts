@@ -34,6 +34,7 @@ export async function slowDatabase(url: string): Promise<SlowDatabase> {
   return {
     url: through.href,
     hold() {
+      if (held) return
       held = true
       for (const [client, upstream] of pairs) {
         client.unpipe(upstream).pause()
@@ -41,6 +42,8 @@ export async function slowDatabase(url: string): Promise<SlowDatabase> {
       }
     },
     release() {
+      // Two pipes between the same two would say everything twice.
+      if (!held) return
       held = false
       for (const [client, upstream] of pairs) {
         client.pipe(upstream)
