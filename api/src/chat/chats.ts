@@ -5,6 +5,7 @@ import type { PgBoss } from 'pg-boss'
 import { LIMITS } from '../../../contract/limits.ts'
 import { requireChat, requireDocument, visibleCollections } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
+import { NIL_ID } from '../database/nil-id.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
 import type { Lists } from '../database/reads.ts'
 import { AppError } from '../errors.ts'
@@ -70,15 +71,13 @@ export interface ChatItem {
   readonly answering: boolean
 }
 
-const FIRST_ID = '00000000-0000-0000-0000-000000000000'
-
 /** The viewer's chats, the one that was last used first. @param page.cursor of the page before */
 export async function listChats(
   { reads }: { reads: Lists },
   viewer: Viewer,
   page: { cursor?: string | undefined; limit: number },
 ): Promise<{ items: ChatItem[]; nextCursor: string | null }> {
-  const [, at, id = FIRST_ID] =
+  const [, at, id = NIL_ID] =
     /^(-?\d{1,16})\|([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(page.cursor ?? '') ?? []
   const query = {
     name: 'list-chats',

@@ -10,16 +10,17 @@ const CURRENT = `JOIN documents d ON d.current_version_id = v.id AND d.deleted_a
 export const SEARCHABLE_VERSIONS = `document_versions v ${CURRENT} AND v.stage = 'searchable'`
 
 /** In SQL, of the generation that a parameter names. */
-const readingOf = (parameter: string) => `(SELECT reading_id FROM generations WHERE id = ${parameter})`
+export const READING_OF = (parameter: string) =>
+  `(SELECT reading_id FROM generations WHERE id = ${parameter})`
 
 /** Passages `p` that have to have a vector of a generation, with their versions `v`. */
 export const SEARCHABLE_PASSAGES = (parameter: string) => `passages p
-  JOIN document_versions v ON v.id = p.version_id AND v.stage = 'searchable' AND p.reading_id = ${readingOf(parameter)}
+  JOIN document_versions v ON v.id = p.version_id AND v.stage = 'searchable' AND p.reading_id = ${READING_OF(parameter)}
   ${CURRENT}`
 
 /** In SQL: whether a version `v` was read for a generation. */
 export const IS_READ = (parameter: string) => `EXISTS (SELECT 1 FROM version_readings vr
-  WHERE vr.version_id = v.id AND vr.reading_id = ${readingOf(parameter)})`
+  WHERE vr.version_id = v.id AND vr.reading_id = ${READING_OF(parameter)})`
 
 /** Of a passage `p`. */
 export const HAS_VECTOR = (parameter: string) =>
@@ -60,7 +61,7 @@ export async function versionCoverage(
   const { rows } = await db.query<Coverage & { readonly read: boolean }>(
     `SELECT (SELECT ${IS_READ('$2')} FROM document_versions v WHERE v.id = $1) AS read,
        count(*)::int AS passages, (count(*) FILTER (WHERE NOT ${HAS_VECTOR('$2')}))::int AS missing
-     FROM passages p WHERE p.version_id = $1 AND p.reading_id = ${readingOf('$2')}`,
+     FROM passages p WHERE p.version_id = $1 AND p.reading_id = ${READING_OF('$2')}`,
     [versionId, generationId],
   )
   const [row] = rows

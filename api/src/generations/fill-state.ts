@@ -6,6 +6,7 @@ import { EMBEDDER_DIGEST } from '../models/generation.ts'
 import {
   HAS_VECTOR,
   IS_READ,
+  READING_OF,
   SEARCHABLE_PASSAGES,
   SEARCHABLE_VERSIONS,
   type TotalCoverage,
@@ -153,7 +154,7 @@ export async function missingSince(db: Queryable, generationId: number, since: s
     name: 'fill-missing-since',
     text: `SELECT p.id FROM ${SEARCHABLE_PASSAGES('$1')}
            LEFT JOIN version_readings r ON r.version_id = v.id
-             AND r.reading_id = (SELECT reading_id FROM generations WHERE id = $1)
+             AND r.reading_id = ${READING_OF('$1')}
            WHERE greatest(v.updated_at, d.updated_at, r.at) > $2::timestamptz - interval '1 minute'
              AND NOT ${HAS_VECTOR('$1')} ORDER BY p.id LIMIT ${SPAN}`,
     values: [generationId, since],
@@ -167,8 +168,6 @@ export interface UnreadVersion {
   readonly documentId: string
 }
 
-/** Before the first one. */
-export const NO_VERSION = '00000000-0000-0000-0000-000000000000'
 const AT_ONCE = 16
 
 /**

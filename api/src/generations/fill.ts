@@ -1,11 +1,13 @@
 // The background work on generations besides the active one, in every ingest process: whatever document was not read for
 // one that is built, or for the one before (so that going back is one click), is read for it, and whatever passage has no
-// vector of it gets one; vectors and texts that are not wanted any more are removed. Each generation goes its own way: a build takes hours, and back has to be one click all the while.
-// Nothing is remembered but passages and vectors themselves: a process that is killed leaves nothing to mend, and several share
-// the work by claiming documents and blocks of passages.
+// vector of it gets one; vectors and texts that are not wanted any more are removed. Each generation goes its own way: a
+// build takes hours, and back has to be one click all the while. Nothing is remembered but passages and vectors
+// themselves: a process that is killed leaves nothing to mend, and several share the work by claiming documents and blocks
+// of passages.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import type { Logger } from 'pino'
+import { NIL_ID } from '../database/nil-id.ts'
 import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { judge } from '../ingest/failures.ts'
@@ -21,7 +23,6 @@ import {
   keepVectors,
   missingAfter,
   missingSince,
-  NO_VERSION,
   NotWanted,
   noteComplete,
   noteIncomplete,
@@ -127,7 +128,7 @@ class Course {
   /** Passages up to this id were looked at. */
   #from = 0
   /** Versions up to this id were looked at. */
-  #readFrom = NO_VERSION
+  #readFrom = NIL_ID
   /** Versions that could not be read, in this look at all. */
   readonly #unreadable = new Set<string>()
   #counted = false
@@ -196,7 +197,7 @@ class Course {
       } else if (!(await this.#readNext(client, null, signal))) break
     }
     this.#from = 0
-    this.#readFrom = NO_VERSION
+    this.#readFrom = NIL_ID
     const { missing, unread } = await recount(pool, generation.id)
     if (missing === 0 && unread === 0) {
       if (this.#completeSince === null) log.info({ generation: generation.id }, 'a search model is complete')
@@ -281,7 +282,7 @@ class Course {
     if (head === this.#head) return
     let unread = false
     while (await this.#readNext(client, since, signal)) unread = true
-    this.#readFrom = NO_VERSION
+    this.#readFrom = NIL_ID
     const ids = await missingSince(pool, generation.id, since)
     if (unread || ids.length > 0) {
       await noteIncomplete(pool, generation.id)

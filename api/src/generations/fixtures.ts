@@ -3,6 +3,7 @@
 import { pino } from 'pino'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { type ScriptedEmbeddings, startScriptedEmbeddings } from '../../test/scripted-embeddings.ts'
+import type { Viewer } from '../access/port.ts'
 import { FixtureLibrary } from '../index/fixtures.ts'
 import { embedVersion } from '../ingest/embed.ts'
 import { keepReading } from '../ingest/publish.ts'
@@ -12,6 +13,22 @@ import { activeGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import { type Fill, startFill } from './fill.ts'
 import { type ListedGeneration, listGenerations } from './generations.ts'
+
+export const READER: Viewer = {
+  ...{ userId: 'reader', sessionId: 's', name: 'Reader', email: 'reader@example.org', role: 'member' },
+}
+
+/** Lets READER see the fixture's collection. */
+export async function addReader({ db, collection }: GenerationsFixture): Promise<void> {
+  await db.pool.query("INSERT INTO users (id, name, email, email_verified) VALUES ($1, 'R', $2, true)", [
+    READER.userId,
+    READER.email,
+  ])
+  await db.pool.query(
+    "INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'viewer')",
+    [collection.id, READER.userId],
+  )
+}
 
 export interface FixtureVersionIds {
   readonly documentId: string
@@ -125,7 +142,7 @@ export async function generationsFixture(owner?: string, more: object = {}): Pro
         pool: db.pool,
         embedders,
         index,
-        viewer: { userId: 'reader' },
+        viewer: READER,
       })
       return generations.find((each) => each.id === id)
     },

@@ -97,7 +97,7 @@ export async function listGenerations({
   const { rows } = await pool.query<Row>(
     `SELECT g.id, ${EMBEDDER_DIGEST} AS embedder_digest, r.passage_tokens, r.parser, g.key->>'model' AS model, g.dimensions, g.state, f.embedded,
        f.complete_at IS NOT NULL AS complete, f.error_code, f.error_detail,
-       (SELECT d.name FROM documents d WHERE d.id::text = f.error_detail->>'documentId' AND d.deleted_at IS NULL
+       (SELECT d.name FROM documents d WHERE d.id = (f.error_detail->>'documentId')::uuid AND d.deleted_at IS NULL
           AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL}) AS document_name,
        coalesce(f.rate * exp(-extract(epoch FROM now() - f.rate_at) / ${RATE_SECONDS}), 0)::float8 AS rate,
        coalesce(extract(epoch FROM now() - f.started_at), 0)::float8 AS age,

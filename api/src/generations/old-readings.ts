@@ -2,6 +2,7 @@
 // the reading that searches see which says the same. Each version in one transaction: what a reading has of a version is
 // all there or not at all, whenever this is killed, and whenever the same reading is begun again.
 import type { Logger } from 'pino'
+import { NIL_ID } from '../database/nil-id.ts'
 import { type Client, type Pool, type Queryable, transaction } from '../database/pool.ts'
 import { SEEN_READING } from '../ingest/reading.ts'
 import { samePassages } from './same-passages.ts'
@@ -13,8 +14,6 @@ const VERSIONS = 100
 /** Cited passages at a time: each passage of the other reading is compared with all of them, and others wait. */
 const LOOKED_FOR = 100
 const ATTEMPTS = 500
-/** Before every id. */
-const NO_ID = '00000000-0000-0000-0000-000000000000'
 
 /** In SQL, of a reading `r`. */
 const IN_USE = `EXISTS (
@@ -73,7 +72,7 @@ async function oldReadings(pool: Pool, settleMinutes: number): Promise<number[]>
  * tell any more, and it would be no history.
  */
 async function noteDocuments(pool: Pool, signal: AbortSignal): Promise<void> {
-  for (let last: string | undefined = NO_ID; last !== undefined; ) {
+  for (let last: string | undefined = NIL_ID; last !== undefined; ) {
     signal.throwIfAborted()
     const { rows }: { rows: { id: string }[] } = await pool.query(
       `WITH silent AS (
@@ -106,7 +105,7 @@ async function removeReading(
   signal: AbortSignal,
 ): Promise<void> {
   const total = { versions: 0, moved: 0, lost: 0 }
-  for (let last = NO_ID; ; ) {
+  for (let last = NIL_ID; ; ) {
     const { rows } = await pool.query<{ versionId: string; documentId: string }>(
       `SELECT v.id AS "versionId", v.document_id AS "documentId" FROM ${NOT_SEEN}
        WHERE vr.reading_id = $1 AND vr.version_id > $2 AND v.updated_at < now() - make_interval(secs => $3 * 60.0)

@@ -5,32 +5,21 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Viewer } from '../access/port.ts'
 import { AppError } from '../errors.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { embedVersion } from '../ingest/embed.ts'
 import type { Embedder } from '../models/port.ts'
 import { searchPassages } from '../retrieval/search.ts'
 import { buildGeneration, removeGeneration, switchGeneration } from './change.ts'
-import { type GenerationsFixture, generationsFixture, texts } from './fixtures.ts'
+import { addReader, type GenerationsFixture, generationsFixture, READER, texts } from './fixtures.ts'
 
-const viewer: Viewer = {
-  ...{ userId: 'reader', sessionId: 's', name: 'Reader', email: 'reader@example.org', role: 'member' },
-}
 const LONG = 320
 const SHORT = 120
 
 let of: GenerationsFixture
 beforeEach(async () => {
   of = await generationsFixture()
-  await of.db.pool.query("INSERT INTO users (id, name, email, email_verified) VALUES ($1, 'R', $2, true)", [
-    viewer.userId,
-    viewer.email,
-  ])
-  await of.db.pool.query(
-    "INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'viewer')",
-    [of.collection.id, viewer.userId],
-  )
+  await addReader(of)
 })
 afterEach(() => of[Symbol.asyncDispose]())
 
@@ -78,7 +67,7 @@ describe('another length of passages', () => {
     await expect.poll(() => servers.every((index) => index.status().position !== null)).toBe(true)
   }
   const search = (index: EmbeddedIndex, query = 'the lamp by the river') =>
-    searchPassages({ ...of.deps, index }, viewer, { query, limit: 5, seen: 'head' })
+    searchPassages({ ...of.deps, index }, READER, { query, limit: 5, seen: 'head' })
   const holds = (generation: number) =>
     expect
       .poll(() => servers.every((index) => index.status().generation === generation), { interval: 20 })

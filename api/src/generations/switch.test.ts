@@ -4,15 +4,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { scriptedVector } from '../../test/scripted-embeddings.ts'
-import type { Viewer } from '../access/port.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { type SearchResult, searchPassages } from '../retrieval/search.ts'
 import { buildGeneration, switchGeneration } from './change.ts'
-import { type GenerationsFixture, generationsFixture, texts } from './fixtures.ts'
+import { addReader, type GenerationsFixture, generationsFixture, READER, texts } from './fixtures.ts'
 
-const viewer: Viewer = {
-  ...{ userId: 'reader', sessionId: 's', name: 'Reader', email: 'reader@example.org', role: 'member' },
-}
 const QUERY = 'the lamp by the river'
 
 let home: string
@@ -24,14 +20,7 @@ let cosines: Map<number, number>
 beforeEach(async () => {
   home = mkdtempSync(path.join(tmpdir(), 'terrace-switch-'))
   of = await generationsFixture()
-  await of.db.pool.query("INSERT INTO users (id, name, email, email_verified) VALUES ($1, 'R', $2, true)", [
-    viewer.userId,
-    viewer.email,
-  ])
-  await of.db.pool.query(
-    "INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'viewer')",
-    [of.collection.id, viewer.userId],
-  )
+  await addReader(of)
   const all = texts(300, 'note')
   const { passageIds } = await of.add(all)
   cosines = new Map(passageIds.map((id, i) => [id, cosine(QUERY, all[i] ?? '')]))
@@ -53,7 +42,7 @@ function cosine(a: string, b: string): number {
 }
 
 const search = (index: EmbeddedIndex): Promise<SearchResult> =>
-  searchPassages({ ...of.deps, index }, viewer, { query: QUERY, limit: 5 })
+  searchPassages({ ...of.deps, index }, READER, { query: QUERY, limit: 5 })
 
 /** Whose vectors an answer goes by: all of its cosines are of one embedder, or it has gone wrong. */
 function generationOf({ mode, passages }: SearchResult): 'old' | 'new' | 'none' {
@@ -122,9 +111,9 @@ test('who uploads while one is built and switched to finds it, on both servers',
   const id = await build()
   await switchGeneration(of.deps, id)
   const { passageIds } = await of.add(['a quince in the garden'])
-  await of.db.pool.query('UPDATE document_versions SET created_by = $1', [viewer.userId])
+  await of.db.pool.query('UPDATE document_versions SET created_by = $1', [READER.userId])
   for (const index of servers) {
-    const { passages } = await searchPassages({ ...of.deps, index }, viewer, {
+    const { passages } = await searchPassages({ ...of.deps, index }, READER, {
       query: 'quince',
       seen: 'head',
     })

@@ -10,10 +10,11 @@ import type { Embedders } from '../models/embedders.ts'
 import { type ActiveGeneration, activeGeneration } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import { Stopped } from './active.ts'
-import { noteReading, publishVectors, removeReplaced } from './publish.ts'
-import { hasReading, type ReadAgain } from './read-again.ts'
+import { publishVectors, removeReplaced } from './publish.ts'
+import type { ReadAgain } from './read-again.ts'
 import { FIRST_READING } from './reading.ts'
 import type { PassageEmbedder } from './shares.ts'
+import { hasReading, noteReading } from './version-readings.ts'
 import { Progress, readVersion, STEP_MS, type Version } from './versions.ts'
 
 export interface EmbedDeps {

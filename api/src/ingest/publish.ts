@@ -3,14 +3,15 @@
 // the index's log: so a version is published once, whatever was killed or ran twice before.
 import type { PgBoss } from 'pg-boss'
 import type { DocumentStage } from '../../../contract/stages.ts'
-import { type Client, type Pool, type Queryable, transaction } from '../database/pool.ts'
+import { type Client, type Pool, transaction } from '../database/pool.ts'
 import { type HeldGeneration, holdActive, versionCoverage } from '../generations/coverage.ts'
 import { append } from '../index/log.ts'
 import { sendEmbed } from '../jobs/jobs.ts'
 import { notifyDocument } from '../library/notices.ts'
 import type { PageOutput, ParseResult } from './parse/child.ts'
 import { MEDIA_TYPES } from './parse/port.ts'
-import { FIRST_READING, SEEN_READING } from './reading.ts'
+import { FIRST_READING } from './reading.ts'
+import { hasReading, isSeen, noteReading } from './version-readings.ts'
 import { UNREAD } from './versions.ts'
 
 /** UTF-16 units of page text sent in one statement. */
@@ -163,11 +164,7 @@ export async function keepReading(
       [readingId],
     )
     if (!wanted.rowCount) return 'gone'
-    const there = await client.query(
-      'SELECT 1 FROM version_readings WHERE version_id = $1 AND reading_id = $2',
-      [versionId, readingId],
-    )
-    if (there.rowCount) return 'already'
+    if (await hasReading(client, versionId, readingId)) return 'already'
     // Without its row it is an older build's. What searches see of it stays: their indexes have these very passages.
     if (await isSeen(client, versionId, readingId)) {
       await noteReading(client, versionId, readingId)
@@ -181,25 +178,6 @@ export async function keepReading(
     await insertReading(client, versionId, readingId, pages, result)
     return 'done'
   })
-}
-
-async function isSeen(client: Client, versionId: string, readingId: number): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `SELECT 1 FROM document_versions v WHERE v.id = $1 AND $2 = ${SEEN_READING}
-       AND EXISTS (SELECT 1 FROM pages p WHERE p.version_id = v.id AND p.reading_id = $2)`,
-    [versionId, readingId],
-  )
-  return rowCount === 1
-}
-
-/** The row of a reading that an older build made, which does not know the table. */
-export async function noteReading(db: Queryable, versionId: string, readingId: number): Promise<void> {
-  await db.query(
-    `INSERT INTO version_readings (version_id, reading_id, pages, passages, tokens)
-     SELECT id, $2, coalesce(pages, 0), coalesce(passages, 0), coalesce(tokens, 0) FROM document_versions WHERE id = $1
-     ON CONFLICT DO NOTHING`,
-    [versionId, readingId],
-  )
 }
 
 /** Of all readings. */

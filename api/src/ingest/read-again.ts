@@ -1,7 +1,7 @@
 // A version is read by another reading than it was published by, beside what searches see of it: for a generation that is
 // built or kept (generations/fill.ts), or for the active one when it changed while the version waited for its vectors.
 import type { Logger } from 'pino'
-import type { Pool, Queryable } from '../database/pool.ts'
+import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import type { BlobStore } from '../storage/port.ts'
 import { originalOf } from './original.ts'
@@ -10,6 +10,7 @@ import type { ParserPool } from './parse/pool.ts'
 import { keepReading } from './publish.ts'
 import { MOST_CRASHES } from './read.ts'
 import { PARSER, type Reading, SPLITTER } from './reading.ts'
+import { hasReading } from './version-readings.ts'
 import { readVersion } from './versions.ts'
 
 /**
@@ -65,14 +66,6 @@ export function readAgain(deps: {
   }
 }
 
-export async function hasReading(db: Queryable, versionId: string, readingId: number): Promise<boolean> {
-  const { rowCount } = await db.query(
-    'SELECT 1 FROM version_readings WHERE version_id = $1 AND reading_id = $2',
-    [versionId, readingId],
-  )
-  return rowCount === 1
-}
-
 /** Who waits for a turn does not wait for it to learn that it is not wanted any more. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>()
@@ -83,6 +76,5 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
     return await Promise.race([work, aborted.promise])
   } finally {
     signal.removeEventListener('abort', abort)
-    aborted.promise.catch(() => {})
   }
 }

@@ -1,11 +1,12 @@
 // What should be under way and is not: versions whose job was lost (a restored database, a queue emptied by hand),
 // words that still wait for vectors (their embedder came later), cancellations whose notice nobody heard, what an older
-// build read without saying so. At the start of the process and every half minute. A job too many does no harm: whatever was done is found done.
+// build read without saying so. At the start of the process and every half minute. A job too many does no harm: whatever was
+// done is found done.
 import type { PgBoss } from 'pg-boss'
 import { type Pool, transaction } from '../database/pool.ts'
 import { sendEmbed, sendIngest } from '../jobs/jobs.ts'
 import { cancelVersion } from './publish.ts'
-import { FIRST_READING } from './reading.ts'
+import { noteReadings } from './version-readings.ts'
 import { UNREAD } from './versions.ts'
 
 export interface ReconcileDeps {
@@ -56,16 +57,4 @@ async function cancelUnheard(deps: ReconcileDeps): Promise<void> {
     [[...UNREAD, 'words']],
   )
   for (const { id } of rows) if (!deps.isActive(id)) await cancelVersion(deps, id)
-}
-
-/** Builds from before `version_readings` read by the first one. */
-async function noteReadings(pool: Pool): Promise<void> {
-  await pool.query(
-    `INSERT INTO version_readings (version_id, reading_id, pages, passages, tokens)
-     SELECT v.id, v.reading_id, coalesce(v.pages, 0), coalesce(v.passages, 0), coalesce(v.tokens, 0)
-     FROM document_versions v WHERE v.stage IN ('words', 'searchable') AND v.reading_id = ${FIRST_READING}
-       AND NOT EXISTS (SELECT 1 FROM version_readings r WHERE r.version_id = v.id AND r.reading_id = v.reading_id)
-       AND EXISTS (SELECT 1 FROM pages p WHERE p.version_id = v.id AND p.reading_id = v.reading_id)
-     ON CONFLICT DO NOTHING`,
-  )
 }

@@ -185,6 +185,13 @@ describe('who has written finds it in the next search, on any server (promise P2
       reading = (await findReading(db.pool, of)).id
     })
 
+    async function goBackTo(generation: number): Promise<void> {
+      slow.release()
+      const back = await library.switchTo(generation)
+      await far.waitFor(back, 10_000)
+      await expect.poll(() => far.status().generation).toBe(generation)
+    }
+
     test('only the passages whose words were published', async () => {
       const document = await library.document(collection)
       slow.hold()
@@ -236,10 +243,7 @@ describe('who has written finds it in the next search, on any server (promise P2
         await searchPassages(deps, reader.viewer, { query: 'pedometer', seen })
         expect(asked[0]?.extra).toMatchObject([{ id: again[0], vector: unit([0, 1]) }])
       } finally {
-        slow.release()
-        const back = await library.switchTo(old)
-        await far.waitFor(back, 10_000)
-        await expect.poll(() => far.status().generation).toBe(old)
+        await goBackTo(old)
       }
     })
 
@@ -257,10 +261,7 @@ describe('who has written finds it in the next search, on any server (promise P2
       try {
         expect(ids(await search(reader, 'manometer', { seen }))).toEqual(again)
       } finally {
-        slow.release()
-        const back = await library.switchTo(old)
-        await far.waitFor(back, 10_000)
-        await expect.poll(() => far.status().generation).toBe(old)
+        await goBackTo(old)
       }
     })
 
@@ -280,10 +281,7 @@ describe('who has written finds it in the next search, on any server (promise P2
           { passageId: words.passageIds[0], withoutVector: false },
         ])
       } finally {
-        slow.release()
-        const back = await library.switchTo(old)
-        await far.waitFor(back, 10_000)
-        await expect.poll(() => far.status().generation).toBe(old)
+        await goBackTo(old)
       }
     })
   })
