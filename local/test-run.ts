@@ -11,6 +11,7 @@ import { NATIVE, ROOT, setupLock } from './install.mjs'
 import { prepareWeights } from './models/prepare.ts'
 import { explain } from './problem.ts'
 import { systemPackages } from './test-setup/apt.ts'
+import { FAILURES_FILE, type Failure, readFailures } from './test-setup/failures.ts'
 import { endLeftovers } from './test-setup/leftovers.ts'
 import { add, NONE, type Tally, tallyLine, vitestTally } from './test-setup/tally.ts'
 import { buildWeb } from './web-build.ts'
@@ -22,6 +23,7 @@ const STEP_MINUTES = 40
 
 let tally: Tally = NONE
 const failures: string[] = []
+const failedTests: Failure[] = []
 const asked = process.argv.slice(2)
 const env: NodeJS.ProcessEnv = {
   ...process.env,
@@ -104,7 +106,9 @@ async function vitest(title: string, args: readonly string[]): Promise<void> {
   await step(title, async () => {
     const report = path.join(NATIVE, `vitest-${title.replaceAll(/\W+/g, '-')}.json`)
     mkdirSync(NATIVE, { recursive: true })
-    rmSync(report, { force: true })
+    const failed = report.replace(/json$/, 'failures.json')
+    for (const file of [report, failed]) rmSync(file, { force: true })
+    env[FAILURES_FILE] = failed
     const code = await show([
       process.execPath,
       path.join(ROOT, 'node_modules/vitest/vitest.mjs'),
@@ -112,10 +116,12 @@ async function vitest(title: string, args: readonly string[]): Promise<void> {
       ...args,
       '--reporter=default',
       '--reporter=json',
+      `--reporter=${path.join(ROOT, 'local/test-setup/failures.ts')}`,
       `--outputFile.json=${report}`,
     ])
     const result = vitestTally(report, code)
     tally = add(tally, result)
+    failedTests.push(...readFailures(failed))
     if (result.failed > 0) failures.push(`${title} (${result.failed})`)
   })
 }
@@ -180,6 +186,7 @@ try {
   console.error(explain(error))
   tally = add(tally, { ...NONE, failed: 1 })
 }
+for (const { test, message } of failedTests) console.log(`\nFAILED ${test}\n${message}`)
 if (failures.length > 0) console.log(`\nFailed: ${failures.join(', ')}`)
 console.log(`\n${tallyLine(tally)}`)
 process.exit(tally.failed > 0 ? 1 : 0)
