@@ -31,6 +31,14 @@ export default defineConfig({
       { extends: true, test: { name: 'web', include: ['web/**/*.test.{ts,tsx}'] } },
       {
         extends: true,
+        test: {
+          name: 'worker',
+          include: ['worker/**/*.test.ts'],
+          globalSetup: ['worker/test/global-setup.ts'],
+        },
+      },
+      {
+        extends: true,
         test: { name: 'product', include: [PRODUCT], testTimeout: 300_000, hookTimeout: 300_000 },
       },
       {

@@ -150,9 +150,13 @@ async function everything(browser: boolean): Promise<void> {
   const tsc = path.join(BIN, 'tsc')
   await check('types', async () => (await show([tsc, '--noEmit', '-p', '.'])) === 0)
   await check('types of the web tier', async () => (await show([tsc, '--noEmit', '-p', 'web'])) === 0)
+  await check(
+    'types of the model endpoint',
+    async () => (await show([tsc, '--noEmit', '-p', 'worker'])) === 0,
+  )
   await check('lint', async () => (await show([path.join(BIN, 'biome'), 'ci', '.'])) === 0)
   await check('dead code', async () => (await show([path.join(BIN, 'knip')])) === 0)
-  await vitest('unit and integration', ['--project', 'api', '--project', 'web'])
+  await vitest('unit and integration', ['--project', 'api', '--project', 'web', '--project', 'worker'])
   const built = await check('web build', async () => {
     await buildWeb((line) => console.log(line))
     return true

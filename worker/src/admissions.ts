@@ -1,0 +1,99 @@
+// What must be counted in one place: ids of answer tokens that were used, script tokens that were taken back, and the
+// account's requests of the last minute. Memory answers; the tables are for whoever comes after an eviction.
+// Times are milliseconds since 1970.
+
+/** The part of a Durable Object's SQLite that is used. */
+export interface Sql {
+  exec(statement: string, ...bindings: (string | number)[]): Iterable<Record<string, unknown>>
+}
+
+export interface Admission {
+  /** The token's id. */
+  readonly id: string
+  /** Until when a second use has to be known; null for a token that may be used again. */
+  readonly onceUntil: number | null
+  readonly requestsPerMinute: number
+}
+
+export type Verdict =
+  | { readonly admitted: true }
+  | { readonly admitted: false; readonly reason: 'replayed' | 'revoked' }
+  | { readonly admitted: false; readonly reason: 'rate'; readonly seconds: number }
+
+const MINUTE = 60_000
+
+export class Admissions {
+  readonly #sql: Sql
+  readonly #used = new Map<string, number>()
+  readonly #revoked = new Map<string, number>()
+  /** Times of the last minute's requests, oldest first. */
+  readonly #calls: number[] = []
+  #unsaved: { at: number; id: string; until: number | null }[] = []
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+    sql.exec('CREATE TABLE IF NOT EXISTS used (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID')
+    sql.exec('CREATE TABLE IF NOT EXISTS revoked (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID')
+    sql.exec('CREATE TABLE IF NOT EXISTS calls (at INTEGER NOT NULL)')
+    for (const { id, until } of sql.exec('SELECT id, until FROM used'))
+      this.#used.set(String(id), Number(until))
+    for (const { id, until } of sql.exec('SELECT id, until FROM revoked'))
+      this.#revoked.set(String(id), Number(until))
+    for (const { at } of sql.exec('SELECT at FROM calls ORDER BY at')) this.#calls.push(Number(at))
+  }
+
+  /** Decides, and counts what is admitted. A request that is refused uses up nothing. */
+  admit({ id, onceUntil, requestsPerMinute }: Admission, now: number): Verdict {
+    if (this.isRevoked(id)) return { admitted: false, reason: 'revoked' }
+    if (onceUntil !== null && this.#used.has(id)) return { admitted: false, reason: 'replayed' }
+    while ((this.#calls[0] ?? now) <= now - MINUTE) this.#calls.shift()
+    const oldest = this.#calls[this.#calls.length - requestsPerMinute]
+    if (oldest !== undefined)
+      return { admitted: false, reason: 'rate', seconds: Math.ceil((oldest + MINUTE - now) / 1_000) }
+    this.#calls.push(now)
+    if (onceUntil !== null) this.#used.set(id, onceUntil)
+    this.#unsaved.push({ at: now, id, until: onceUntil })
+    return { admitted: true }
+  }
+
+  isRevoked(id: string): boolean {
+    return this.#revoked.has(id)
+  }
+
+  /** Written before it returns: a revocation that was acknowledged must hold. */
+  revoke(id: string, until: number): void {
+    this.#sql.exec(
+      'INSERT INTO revoked VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET until = excluded.until',
+      id,
+      until,
+    )
+    this.#revoked.set(id, until)
+  }
+
+  get unsaved(): boolean {
+    return this.#unsaved.length > 0
+  }
+
+  /** Writes what was admitted since the last time; belongs into one transaction. */
+  save(): void {
+    for (const { at, id, until } of this.#unsaved) {
+      this.#sql.exec('INSERT INTO calls VALUES (?)', at)
+      if (until !== null) this.#sql.exec('INSERT INTO used VALUES (?, ?) ON CONFLICT DO NOTHING', id, until)
+    }
+    this.#unsaved = []
+  }
+
+  /** Forgets what is over. Returns when there is something to forget next, or null. */
+  forget(now: number): number | null {
+    this.#sql.exec('DELETE FROM used WHERE until <= ?', now)
+    this.#sql.exec('DELETE FROM revoked WHERE until <= ?', now)
+    this.#sql.exec('DELETE FROM calls WHERE at <= ?', now - MINUTE)
+    for (const known of [this.#used, this.#revoked])
+      for (const [id, until] of known) if (until <= now) known.delete(id)
+    const [next] = this.#sql.exec(
+      `SELECT min(due) AS due FROM (SELECT min(until) AS due FROM used
+       UNION ALL SELECT min(until) FROM revoked UNION ALL SELECT min(at) + ${MINUTE} FROM calls)`,
+    )
+    return next?.due === null || next === undefined ? null : Number(next.due)
+  }
+}
