@@ -5,6 +5,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const PRODUCT = 'local/**/*.product.test.ts'
 /** Tests that need an S3 server: `npm run test:s3` (vitest.s3.config.ts). */
 const S3 = '**/*.s3.test.ts'
+/** Tests of the API that need the model endpoint's bundle. */
+const ENDPOINT = 'api/**/*.endpoint.test.ts'
 
 export default defineConfig({
   test: {
@@ -24,7 +26,7 @@ export default defineConfig({
         test: {
           name: 'api',
           include: ['api/**/*.test.ts', 'contract/**/*.test.ts', 'local/**/*.test.ts', 'prisma/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, PRODUCT, S3],
+          exclude: [...configDefaults.exclude, PRODUCT, S3, ENDPOINT],
           globalSetup: ['api/test/global-setup.ts'],
         },
       },
@@ -33,7 +35,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'worker',
-          include: ['worker/**/*.test.ts'],
+          include: ['worker/**/*.test.ts', ENDPOINT],
           globalSetup: ['worker/test/global-setup.ts'],
         },
       },

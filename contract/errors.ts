@@ -73,6 +73,7 @@ export const ERRORS = {
   MODEL_UNAVAILABLE: { status: 502, message: 'The model could not be reached.' },
   MODEL_RETIRED: { status: 410, message: 'The model is no longer offered by its provider.' },
   MODEL_BUSY: { status: 429, message: 'The model is busy. Try again in a moment.' },
+  MODEL_ALLOWANCE_USED: { status: 429, message: 'The allowance of this model for today is used up.' },
   MODEL_REFUSED_KEY: {
     status: 502,
     message: 'The model refused its key. An operator has to look at MODELS.',

@@ -1,5 +1,6 @@
 // The three servers of Terrace as programs: API (which owns the index process), ingest, web.
 // Each gets the environment of DESIGN §10; the web server gets no secret.
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -7,7 +8,7 @@ import { NATIVE } from './install.mjs'
 import { apiPortUse, type PortUse, portTaken, webPortUse } from './ports.ts'
 import type { Problem } from './problem.ts'
 import type { Program } from './program.ts'
-import type { Settings } from './settings.ts'
+import { ENDPOINT_KEYS, type Settings } from './settings.ts'
 
 /** Node's own cache of compiled modules, types stripped: half of a server's start is compiling otherwise. */
 export const COMPILE_CACHE = path.join(NATIVE, 'compile-cache')
@@ -37,6 +38,13 @@ async function answers(url: string): Promise<boolean> {
 
 function refused(tail: string, port: PortUse): Problem | undefined {
   return /EADDRINUSE/.test(tail) ? portTaken(port) : undefined
+}
+
+/** What signs for the model endpoint, where `npm run worker:keys` puts it and the environment has none. */
+function endpointKey(home: string): { LLAMMA_SIGNING_KEY?: string } {
+  const file = path.join(home, ENDPOINT_KEYS, 'LLAMMA_SIGNING_KEY')
+  if (!process.env.LLAMMA_ENDPOINT || process.env.LLAMMA_SIGNING_KEY || !existsSync(file)) return {}
+  return { LLAMMA_SIGNING_KEY: readFileSync(file, 'utf8') }
 }
 
 export function servicePrograms(inputs: ServiceInputs): {
@@ -71,7 +79,7 @@ export function servicePrograms(inputs: ServiceInputs): {
     name: 'api',
     command: [process.execPath, path.join(settings.root, 'api/src/main.ts')],
     cwd: settings.root,
-    env: { ...server, MIGRATE_AT_START: '1' },
+    env: { ...server, ...endpointKey(settings.home), MIGRATE_AT_START: '1' },
     ready: () => answers(`${apiUrl}/readyz`),
     explain: (tail) => refused(tail, apiPortUse(settings)),
   }

@@ -19,6 +19,9 @@ export interface Settings {
 
 export const ROOT = path.dirname(import.meta.dirname)
 
+/** Below `home`: the keys of the model endpoint (`npm run worker:keys`), one file each. */
+export const ENDPOINT_KEYS = 'model-endpoint'
+
 function port(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
   const text = env[name]
   if (text === undefined || text === '') return fallback

@@ -33,6 +33,10 @@ const schema = z.object({
   SETUP_TOKEN: z.string().min(16).optional(),
   MODELS: z.string().optional(),
   EMBEDDERS: z.string().optional(),
+  /** The model endpoint (worker/), as tokens name it and the API reaches it. */
+  LLAMMA_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
+  /** Signs the endpoint's tokens: a private JWK of `npm run worker:keys`. */
+  LLAMMA_SIGNING_KEY: z.string().optional(),
   /** A running Ollama is looked for (local mode only). */
   OLLAMA_DISCOVERY: flag.default(false),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
@@ -71,6 +75,8 @@ export type Config = Readonly<{
   setupToken: string | undefined
   models: string | undefined
   embedders: string | undefined
+  modelEndpoint: string | undefined
+  modelEndpointKey: string | undefined
   ollamaDiscovery: boolean
   trustedProxyHops: number
   /** Folder with the embedder's weights, or undefined: words only. */
@@ -112,6 +118,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     setupToken: e.SETUP_TOKEN,
     models: e.MODELS,
     embedders: e.EMBEDDERS,
+    modelEndpoint: e.LLAMMA_ENDPOINT,
+    modelEndpointKey: e.LLAMMA_SIGNING_KEY,
     ollamaDiscovery: e.OLLAMA_DISCOVERY,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS,
     modelDir: path.resolve(e.MODEL_DIR ?? path.join(home, 'models')),

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import type { JWK } from 'jose'
 import { explain, Problem } from '../../local/problem.ts'
-import { readSettings } from '../../local/settings.ts'
+import { ENDPOINT_KEYS, readSettings } from '../../local/settings.ts'
 import { readKeys } from './key-pairs.ts'
 
 /** Runs a command; whatever it throws is printed as a person should read it. */
@@ -31,7 +31,7 @@ export function options<const T extends string, const F extends string = never>(
 }
 
 export function keyFolder(given: string | undefined): string {
-  return path.resolve(given ?? path.join(readSettings(process.env).home, 'model-endpoint'))
+  return path.resolve(given ?? path.join(readSettings(process.env).home, ENDPOINT_KEYS))
 }
 
 /** LLAMMA_SIGNING_KEY: of the environment, else of the folder. @throws Problem when there is none */

@@ -47,6 +47,8 @@ export async function startEndpoint(
     readonly keys?: Keys
     readonly storage?: string
     readonly answer?: Answerer
+    /** Default: any free one. */
+    readonly port?: number
   } = {},
 ): Promise<Endpoint> {
   const keys = options.keys ?? (await makeKeys())
@@ -66,6 +68,7 @@ export async function startEndpoint(
     },
     aiPort: ai.port,
     storage,
+    ...(options.port === undefined ? {} : { port: options.port }),
     log: (text) => {
       log += text
     },

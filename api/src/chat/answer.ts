@@ -107,6 +107,7 @@ async function stream(
     for await (const event of model.language.stream(prompt.messages, {
       maxOutputTokens: prompt.maxOutputTokens,
       signal: sink.signal,
+      personId: context.viewer.userId,
     })) {
       if (event.type === 'end') return { inputTokens: event.inputTokens, outputTokens: event.outputTokens }
       const text = mapper.push(cleaner.push(event.text))

@@ -4,29 +4,34 @@ import { z } from 'zod'
 import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import { keyName, noTwins, readSetting } from './setting.ts'
 
-const schema = z
-  .array(
-    z.strictObject({
-      /** Shown in addresses and stored with answers: keep it when the model behind it changes. */
-      id: z
-        .string()
-        .regex(/^[a-z0-9][a-z0-9._:/-]{0,99}$/, 'lower-case letters, digits and . _ : / - only')
-        .refine((id) => id !== PASSAGES_MODEL, `"${PASSAGES_MODEL}" is built in`),
-      name: z.string().min(1).max(100),
-      type: z.literal('openai-compatible'),
-      /** Up to and without `/chat/completions`. */
-      url: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }),
-      model: z.string().min(1),
-      key: keyName.optional(),
-      contextTokens: z.int().min(1_024).max(10_000_000).optional(),
-      maxOutputTokens: z.int().min(16).max(1_000_000).optional(),
-      /** Until the first token. A large model that is loaded first needs minutes. */
-      firstTokenSeconds: z.number().positive().max(3_600).default(120),
-      /** Between tokens. */
-      stallSeconds: z.number().positive().max(600).default(30),
-    }),
-  )
-  .superRefine(noTwins)
+const common = {
+  /** Shown in addresses and stored with answers: keep it when the model behind it changes. */
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._:/-]{0,99}$/, 'lower-case letters, digits and . _ : / - only')
+    .refine((id) => id !== PASSAGES_MODEL, `"${PASSAGES_MODEL}" is built in`),
+  name: z.string().min(1).max(100),
+  model: z.string().min(1),
+  contextTokens: z.int().min(1_024).max(10_000_000).optional(),
+  maxOutputTokens: z.int().min(16).max(1_000_000).optional(),
+  /** Until the first token. A large model that is loaded first needs minutes. */
+  firstTokenSeconds: z.number().positive().max(3_600).default(120),
+  /** Between tokens. */
+  stallSeconds: z.number().positive().max(600).default(30),
+}
+
+const openAICompatible = z.strictObject({
+  type: z.literal('openai-compatible'),
+  ...common,
+  /** Up to and without `/chat/completions`. */
+  url: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }),
+  key: keyName.optional(),
+})
+
+/** `model` is a logical name of the model endpoint (LLAMMA_ENDPOINT), which signs in with LLAMMA_SIGNING_KEY. */
+const worker = z.strictObject({ type: z.literal('worker'), ...common })
+
+const schema = z.array(z.discriminatedUnion('type', [openAICompatible, worker])).superRefine(noTwins)
 
 export type ConfiguredModel = z.infer<typeof schema>[number]
 
@@ -37,3 +42,10 @@ export type ConfiguredModel = z.infer<typeof schema>[number]
 export function parseModels(models: string | undefined): ConfiguredModel[] {
   return readSetting('MODELS', models, schema) ?? []
 }
+
+/** What the model endpoint offers as it is deployed (worker/wrangler.jsonc), where MODELS names nothing of it. */
+export const ENDPOINT_MODEL: ConfiguredModel = worker.parse({
+  ...{ type: 'worker', id: 'llama-3-8b', name: 'Llama 3.1 8B', model: 'llama-3-8b' },
+  // What all models of its list have.
+  contextTokens: 8_192,
+})

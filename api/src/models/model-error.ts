@@ -1,6 +1,7 @@
 // What a failed call of a language model means to the person who asked.
 // Bodies of error replies are read for their codes and not kept: they may quote the prompt.
 import { APICallError } from '@ai-sdk/provider'
+import { ENDPOINT_ERRORS, type EndpointErrorCode } from '../../../contract/endpoint-errors.ts'
 import type { ErrorCode, ErrorDetail } from '../../../contract/errors.ts'
 import { AppError } from '../errors.ts'
 import { ForbiddenAddress } from './outbound.ts'
@@ -20,12 +21,16 @@ export function asModelError(error: unknown, id: string): AppError {
   if (error instanceof UpstreamError) {
     const status = statusOf(error.event)
     if (status === null) return fail(id, 'MODEL_BROKEN', 'an event that can not be read')
-    return byStatus(id, status, '', undefined)
+    return byEndpoint(id, codeOf(error.event)) ?? byStatus(id, status, '', undefined)
   }
   if (APICallError.isInstance(error) && error.statusCode !== undefined) {
     // A reply that was fine and could not be read as what it should be.
     if (error.statusCode < 300) return fail(id, 'MODEL_BROKEN', 'a reply that can not be read')
-    return byStatus(id, error.statusCode, error.responseBody ?? '', error.responseHeaders?.['retry-after'])
+    const body = error.responseBody ?? ''
+    return (
+      byEndpoint(id, codeOf(bodyError(body))) ??
+      byStatus(id, error.statusCode, body, error.responseHeaders?.['retry-after'])
+    )
   }
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ForbiddenAddress)
@@ -37,6 +42,35 @@ export function asModelError(error: unknown, id: string): AppError {
 
 function fail(id: string, code: ErrorCode, what: string, detail: ErrorDetail = {}): AppError {
   return new AppError(code, detail, { internal: `model ${id}: ${what}` })
+}
+
+/** Codes of our own model endpoint (worker/) that say more than their status; what it calls by other codes, that tells. */
+const ENDPOINT_CODES = {
+  MODEL_ALLOWANCE_USED: 'MODEL_ALLOWANCE_USED',
+  MODEL_NEEDS_PLAN: 'MODEL_UNAVAILABLE',
+  MISCONFIGURED: 'MODEL_UNAVAILABLE',
+  MODEL_INTERRUPTED: 'MODEL_STALLED',
+  MODEL_BROKEN: 'MODEL_BROKEN',
+} as const satisfies Partial<Record<EndpointErrorCode, ErrorCode>>
+
+function byEndpoint(id: string, code: string): AppError | null {
+  const own = Object.hasOwn(ENDPOINT_CODES, code)
+    ? ENDPOINT_CODES[code as keyof typeof ENDPOINT_CODES]
+    : undefined
+  return own === undefined ? null : fail(id, own, code)
+}
+
+function bodyError(body: string): unknown {
+  try {
+    return (Object(JSON.parse(body)) as { error?: unknown }).error
+  } catch {
+    return null
+  }
+}
+
+function codeOf(error: unknown): string {
+  const { code } = Object(error) as { code?: unknown }
+  return typeof code === 'string' ? code : ''
 }
 
 /** Said by Groq, OpenAI, Workers AI (5007) and others with status 400 when a model is gone. */
@@ -61,6 +95,9 @@ function byStatus(id: string, status: number, body: string, retryAfter: string |
 function statusOf(event: unknown): number | null {
   if (typeof event !== 'object' || event === null || event instanceof Error) return null
   const { code, type, status } = event as { code?: unknown; type?: unknown; status?: unknown }
+  // Of our own model endpoint.
+  if (typeof code === 'string' && Object.hasOwn(ENDPOINT_ERRORS, code))
+    return ENDPOINT_ERRORS[code as EndpointErrorCode].status
   for (const value of [status, code]) {
     const number = Number(value)
     if (Number.isInteger(number) && number >= 400 && number < 600) return number

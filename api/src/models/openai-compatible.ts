@@ -8,7 +8,7 @@ import { createDialect, type Dialect } from './dialect.ts'
 import { type Lane, laneFetch } from './fast-lane.ts'
 import { asModelError, UpstreamError } from './model-error.ts'
 import type { Outbound } from './outbound.ts'
-import type { ChatMessage, LanguageModel, ModelEvent, ModelInfo } from './port.ts'
+import type { ChatMessage, LanguageModel, ModelEvent, ModelInfo, StreamOptions } from './port.ts'
 import { watchSilence } from './silence.ts'
 
 export interface OpenAICompatibleOptions {
@@ -17,11 +17,20 @@ export interface OpenAICompatibleOptions {
   readonly url: string
   /** The model's name there. */
   readonly model: string
-  readonly apiKey: string | undefined
+  readonly apiKey: ApiKey
   /** Seconds until the first token; a large model that is loaded first needs minutes. */
   readonly firstTokenSeconds: number
   /** Seconds between tokens. */
   readonly stallSeconds: number
+}
+
+/** One for all requests, none, or one that is made for each. */
+export type ApiKey = string | undefined | ((request: KeyedRequest) => Promise<string>)
+
+export interface KeyedRequest {
+  readonly messages: readonly ChatMessage[]
+  readonly maxOutputTokens: number
+  readonly personId: string | undefined
 }
 
 export function createOpenAICompatibleModel(
@@ -44,7 +53,7 @@ async function* stream(
   outbound: Outbound,
   options: Model,
   messages: readonly ChatMessage[],
-  { maxOutputTokens, signal }: { maxOutputTokens: number; signal: AbortSignal },
+  { maxOutputTokens, signal, personId }: StreamOptions,
 ): AsyncGenerator<ModelEvent> {
   signal.throwIfAborted()
   let text = ''
@@ -74,7 +83,7 @@ async function* stream(
     alive: () => silence.heard(options.stallSeconds * 1_000),
     done() {},
   }
-  read(outbound, options, { messages, maxOutputTokens, signal: upstream.signal }, lane).then(
+  read(outbound, options, { messages, maxOutputTokens, personId, signal: upstream.signal }, lane).then(
     (usage) => settle({ usage }),
     (error: unknown) => settle({ error }),
   )
@@ -109,9 +118,7 @@ async function* stream(
   }
 }
 
-interface Request {
-  readonly messages: readonly ChatMessage[]
-  readonly maxOutputTokens: number
+interface Request extends KeyedRequest {
   readonly signal: AbortSignal
 }
 
@@ -172,13 +179,14 @@ async function read(outbound: Outbound, options: Model, request: Request, lane: 
 async function open(outbound: Outbound, options: Model, request: Request, lane: Lane) {
   const { dialect } = options
   for (;;) {
+    const apiKey = typeof options.apiKey === 'function' ? await options.apiKey(request) : options.apiKey
     // A provider for each answer (0.3 ms): that is how its `fetch` knows which lane is its own.
     const provider = createOpenAICompatible({
       name: 'terrace',
       baseURL: options.url,
       includeUsage: dialect.includeUsage,
       transformRequestBody: (body) => dialect.spoken(body),
-      ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
+      ...(apiKey === undefined ? {} : { apiKey }),
       fetch: laneFetch(outbound, lane),
     })
     try {

@@ -70,8 +70,12 @@ export interface LanguageModel {
    * (MODEL_UNAVAILABLE, MODEL_RETIRED, MODEL_BUSY, MODEL_REFUSED_KEY, MODEL_STALLED, MODEL_BROKEN).
    * Aborting the signal closes the upstream connection at once.
    */
-  stream(
-    messages: readonly ChatMessage[],
-    options: { maxOutputTokens: number; signal: AbortSignal },
-  ): AsyncIterable<ModelEvent>
+  stream(messages: readonly ChatMessage[], options: StreamOptions): AsyncIterable<ModelEvent>
+}
+
+export interface StreamOptions {
+  readonly maxOutputTokens: number
+  readonly signal: AbortSignal
+  /** Whose question it is, for endpoints that are told; absent for what nobody has asked. */
+  readonly personId?: string
 }

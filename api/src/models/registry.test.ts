@@ -71,7 +71,8 @@ describe('MODELS', () => {
 
   it.each([
     ['[{', 'MODELS is not valid JSON'],
-    ['[{"id":"x"}]', '[0].name: '],
+    ['[{"id":"x"}]', '[0].type: '],
+    ['[{"id":"x","type":"openai-compatible"}]', '[0].name: '],
     ['/no/such/file.json', 'can not be read (ENOENT)'],
     ['{"id":1}', 'path of a file'],
     [JSON.stringify([entry({ key: 'sk-very-secret' })]), '[0].key: must be env:NAME'],

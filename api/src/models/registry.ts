@@ -5,9 +5,10 @@ import type { Logger } from 'pino'
 import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { parseModels } from './configured.ts'
+import { type ConfiguredModel, ENDPOINT_MODEL, parseModels } from './configured.ts'
+import { type ModelEndpoint, readModelEndpoint } from './model-endpoint.ts'
 import { createOllama, OLLAMA_CONTEXT_TOKENS, OLLAMA_ORIGIN } from './ollama.ts'
-import { createOpenAICompatibleModel } from './openai-compatible.ts'
+import { type ApiKey, createOpenAICompatibleModel } from './openai-compatible.ts'
 import { createOutbound } from './outbound.ts'
 import { PASSAGES } from './passages.ts'
 import type { LanguageModel, ModelInfo } from './port.ts'
@@ -42,26 +43,26 @@ export interface ModelsOptions {
 
 /** @throws Error in plain words when MODELS is not valid or a key that it names is not set */
 export function createModels(config: Config, log: Logger, options: ModelsOptions = {}): Models {
-  const entries = parseModels(config.models)
+  const endpoint = readModelEndpoint(config)
+  const entries = withEndpoint(parseModels(config.models), endpoint)
   const ollamaOrigin = options.ollamaOrigin ?? OLLAMA_ORIGIN
+  const places = entries.map((entry, index) => placeOf(entry, index, endpoint))
   const outbound = createOutbound([
-    ...entries.map((entry) => new URL(entry.url).origin),
+    ...places.map(({ url }) => new URL(url).origin),
     ...(config.ollamaDiscovery ? [ollamaOrigin] : []),
   ])
-  const configured = entries.map((entry, index): OfferedModel => {
+  const configured = entries.flatMap((entry, index): OfferedModel[] => {
+    const place = places[index]
+    if (place === undefined) return []
     const info: ModelInfo = {
       id: entry.id,
       name: entry.name,
-      provider: new URL(entry.url).host,
+      provider: new URL(place.url).host,
       contextTokens: entry.contextTokens ?? null,
       available: true,
     }
-    const language = createOpenAICompatibleModel(outbound, {
-      ...entry,
-      info,
-      apiKey: keyOf('MODELS', index, entry.key),
-    })
-    return { info, language, maxOutputTokens: entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS }
+    const language = createOpenAICompatibleModel(outbound, { ...entry, ...place, info })
+    return [{ info, language, maxOutputTokens: entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS }]
   })
   const ollama = config.ollamaDiscovery ? createOllama(outbound, ollamaOrigin) : null
   const retired = new Map<string, number>()
@@ -117,5 +118,33 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
       retired.set(id, Date.now() + RETIRED_MS)
     },
     close: () => outbound.close(),
+  }
+}
+
+/** With the endpoint's own model, last, when there is an endpoint and MODELS says nothing of it. */
+function withEndpoint(
+  entries: readonly ConfiguredModel[],
+  endpoint: ModelEndpoint | null,
+): readonly ConfiguredModel[] {
+  const named = entries.some(({ type, id }) => type === 'worker' || id === ENDPOINT_MODEL.id)
+  return endpoint === null || named ? entries : [...entries, ENDPOINT_MODEL]
+}
+
+/** Where a model is asked, and with what. @throws Error in plain words */
+function placeOf(
+  entry: ConfiguredModel,
+  index: number,
+  endpoint: ModelEndpoint | null,
+): { url: string; apiKey: ApiKey } {
+  if (entry.type === 'openai-compatible') return { url: entry.url, apiKey: keyOf('MODELS', index, entry.key) }
+  if (endpoint === null)
+    throw new Error(`MODELS is not valid:\n  [${index}].type: "worker" needs LLAMMA_ENDPOINT`)
+  return {
+    url: `${endpoint.url}/v1`,
+    apiKey: ({ messages, maxOutputTokens, personId = 'terrace' }) =>
+      endpoint.sign({
+        request: { model: entry.model, messages, max_tokens: maxOutputTokens },
+        personId,
+      }),
   }
 }

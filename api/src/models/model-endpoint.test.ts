@@ -1,0 +1,119 @@
+import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify } from 'jose'
+import { pino } from 'pino'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { requestHash } from '../../../contract/request-hash.ts'
+import { parseConfig } from '../config.ts'
+import { readModelEndpoint } from './model-endpoint.ts'
+import { createModels } from './registry.ts'
+
+const log = pino({ level: 'silent' })
+let privateKey: JWK
+let publicKey: JWK
+beforeAll(async () => {
+  const pair = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
+  privateKey = { ...(await exportJWK(pair.privateKey)), kid: 'the-key' }
+  publicKey = await exportJWK(pair.publicKey)
+})
+
+const config = (env: Record<string, string>) =>
+  parseConfig({
+    DATABASE_URL: 'postgresql://unused',
+    STORAGE: 'file:/tmp/unused',
+    AUTH_SECRET: 'test-secret-test-secret-test-secret-test',
+    PUBLIC_URL: 'https://terrace.example.org',
+    ...env,
+  })
+const ready = (more: Record<string, string> = {}) =>
+  config({
+    LLAMMA_ENDPOINT: 'https://models.example.org/',
+    LLAMMA_SIGNING_KEY: JSON.stringify(privateKey),
+    ...more,
+  })
+const request = {
+  model: 'llama-3-8b',
+  messages: [{ role: 'user' as const, content: 'What is a terrace?' }],
+  max_tokens: 300,
+}
+
+describe('tokens for the model endpoint', () => {
+  it('are for one person, one request, this endpoint and one minute, and never the same twice', async () => {
+    const endpoint = readModelEndpoint(ready())
+    const tokens = [
+      await endpoint?.sign({ request, personId: 'p1' }),
+      await endpoint?.sign({ request, personId: 'p1' }),
+    ]
+    const read = await Promise.all(
+      tokens.map(async (token) => jwtVerify(String(token), await importJWK(publicKey, 'EdDSA'))),
+    )
+    const [first, second] = read
+    expect(first?.protectedHeader).toEqual({ alg: 'EdDSA', typ: 'terrace-answer+jwt', kid: 'the-key' })
+    expect(first?.payload).toEqual({
+      iss: 'https://terrace.example.org',
+      aud: 'https://models.example.org',
+      sub: 'p1',
+      jti: expect.any(String),
+      iat: expect.any(Number),
+      exp: (first?.payload.iat ?? 0) + 60,
+      model: 'llama-3-8b',
+      max_tokens: 300,
+      prompt: await requestHash(request),
+    })
+    expect(Math.abs((first?.payload.iat ?? 0) - Date.now() / 1_000)).toBeLessThan(60)
+    expect(second?.payload.jti).not.toBe(first?.payload.jti)
+  })
+
+  it('need a key, whose value is in no message', () => {
+    expect(readModelEndpoint(config({}))).toBeNull()
+    expect(() => readModelEndpoint(config({ LLAMMA_ENDPOINT: 'https://m.example.org' }))).toThrow(
+      'LLAMMA_SIGNING_KEY is not: npm run worker:keys',
+    )
+    for (const key of [
+      'not-json-secret',
+      '"text"',
+      JSON.stringify(publicKey),
+      '{"kty":"RSA","d":"secret"}',
+    ]) {
+      const read = () => readModelEndpoint(ready({ LLAMMA_SIGNING_KEY: key }))
+      expect(read).toThrow('LLAMMA_SIGNING_KEY is not a private Ed25519 key')
+      expect(read).not.toThrow(key.replaceAll('"', ''))
+    }
+    expect(() => config({ LLAMMA_ENDPOINT: 'ftp://m.example.org' })).toThrow('LLAMMA_ENDPOINT')
+  })
+})
+
+describe('the models of the endpoint', () => {
+  const listed = async (env: Record<string, string>) => {
+    const models = createModels(ready(env), log)
+    const { models: list, defaultId } = await models.list()
+    await models.close()
+    return { ids: list.map(({ id }) => id), list, defaultId }
+  }
+  const entry = (more: object) => ({ id: 'x', name: 'X', type: 'worker', model: 'llama-3.3-70b', ...more })
+
+  it('are offered without MODELS', async () => {
+    const { ids, list, defaultId } = await listed({})
+    expect([ids, defaultId]).toEqual([['llama-3-8b', 'passages'], 'llama-3-8b'])
+    expect(list[0]).toEqual({
+      ...{ id: 'llama-3-8b', name: 'Llama 3.1 8B', provider: 'models.example.org' },
+      ...{ contextTokens: 8_192, available: true },
+    })
+  })
+
+  it('are those that MODELS names, and come behind others', async () => {
+    expect((await listed({ MODELS: JSON.stringify([entry({})]) })).ids).toEqual(['x', 'passages'])
+    const other = { id: 'o', name: 'O', type: 'openai-compatible', url: 'http://127.0.0.1:1/v1', model: 'o' }
+    expect((await listed({ MODELS: JSON.stringify([other]) })).ids).toEqual(['o', 'llama-3-8b', 'passages'])
+    expect((await listed({ MODELS: JSON.stringify([{ ...other, id: 'llama-3-8b' }]) })).ids).toEqual([
+      'llama-3-8b',
+      'passages',
+    ])
+  })
+
+  it('can not be named without an endpoint, nor given an address or a key of their own', () => {
+    const make = (models: object[], from = config) =>
+      createModels(from({ MODELS: JSON.stringify(models) }), log)
+    expect(() => make([entry({})])).toThrow('[0].type: "worker" needs LLAMMA_ENDPOINT')
+    expect(() => make([entry({ url: 'https://elsewhere.example.org' })], ready)).toThrow('url')
+    expect(() => make([entry({ key: 'env:KEY' })], ready)).toThrow('key')
+  })
+})
