@@ -45,7 +45,7 @@ export function bytesOf(vector: Float32Array): Buffer {
 export class FixtureLibrary {
   readonly #pool: Pool
   readonly #digest: string
-  #generation: number | undefined
+  #generation: Promise<number> | undefined
 
   /** `digest` is that of the embedder that is to ask. */
   constructor(pool: Pool, digest = 'fixture') {
@@ -211,14 +211,15 @@ export class FixtureLibrary {
     })
   }
 
-  async generation(db: Pick<Client, 'query'> = this.#pool): Promise<number> {
-    if (this.#generation !== undefined) return this.#generation
-    const { rows } = await db.query<{ id: number }>(
-      `INSERT INTO generations (digest, key, dimensions, state) VALUES ($2, '{}', $1, 'active')
-       ON CONFLICT (digest) DO UPDATE SET state = 'active' RETURNING id`,
-      [DIMENSIONS, this.#digest],
-    )
-    this.#generation = rows[0]?.id ?? 0
+  /** Made once, whoever asks first: several documents may be published at the same time. */
+  generation(): Promise<number> {
+    this.#generation ??= this.#pool
+      .query<{ id: number }>(
+        `INSERT INTO generations (digest, key, dimensions, state) VALUES ($2, '{}', $1, 'active')
+         ON CONFLICT (digest) DO UPDATE SET state = 'active' RETURNING id`,
+        [DIMENSIONS, this.#digest],
+      )
+      .then(({ rows }) => rows[0]?.id ?? 0)
     return this.#generation
   }
 }
