@@ -20,7 +20,9 @@ beforeAll(async () => {
     'split-openai': [`scripted?split=2&dialect=openai&${text}`],
     stalling: [`scripted?stall=2&${text}`, good],
     mute: ['scripted?stall=0', good],
-    commenting: ['scripted?comments', good],
+    commenting: ['scripted?forever=: still here', good],
+    empty: [`scripted?forever=${encodeURIComponent('data: {"response": ""}')}`, good],
+    lingering: [`scripted?lingers&dialect=openai&${text}`],
     dying: [`scripted?die=2&${text}`, good],
     cut: [`scripted?cut=2&${text}`, good],
     garbage: [`scripted?garbage=2&${text}`, good],
@@ -79,6 +81,13 @@ describe('a stream', () => {
     const events = await streamed(await ask(model))
     expect(textOf(events)).toBe('One two three four five.')
     expect(events.at(-1)).toBe('[DONE]')
+  })
+
+  test('ends when the model has said why it finishes, even if it lingers', async () => {
+    const events = await streamed(await ask('lingering', { at: hasty }))
+    expect(textOf(events)).toBe('One two three four five.')
+    expect(events.at(-1)).toBe('[DONE]')
+    await expect.poll(() => hasty.requests.at(-1)?.abortedAt).toBeTypeOf('number')
   })
 
   test('is cut where a model ignores what it was told', async () => {
@@ -146,7 +155,7 @@ describe('a model that goes wrong in the middle', () => {
 })
 
 describe('a model that has said nothing', () => {
-  test.for(['mute', 'commenting', 'hanging'])('has a limit: %s', async (model) => {
+  test.for(['mute', 'commenting', 'empty', 'hanging'])('has a limit: %s', async (model) => {
     const before = hasty.requests.length
     expect(await refusal(await ask(model, { at: hasty }))).toEqual([504, 'MODEL_STALLED'])
     // Its caller has waited long enough: no other is tried, and the call is ended.
