@@ -45,7 +45,7 @@ const keys = await makeKeys()
 const signingKey = await importJWK(keys.LLAMMA_SIGNING_KEY, TOKEN_ALGORITHM)
 const ai = await startWorkersAi(answerScripted)
 const worker = await startWorkerd({
-  configuration: readConfiguration(),
+  configuration: await readConfiguration(),
   bundle: file,
   bindings: {
     AUDIENCE,

@@ -10,7 +10,6 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import type { WorkerConfiguration } from './wrangler.ts'
 
 export interface WorkerdOptions {
@@ -78,7 +77,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
 }
 
 function workerdBinary(): string {
-  const fromWrangler = createRequire(fileURLToPath(import.meta.resolve('wrangler')))
+  const fromWrangler = createRequire(createRequire(import.meta.url).resolve('wrangler'))
   const { default: binary }: { default: string } = fromWrangler('workerd')
   return binary
 }
