@@ -45,7 +45,7 @@ const keys = await makeKeys()
 const signingKey = await importJWK(keys.LLAMMA_SIGNING_KEY, TOKEN_ALGORITHM)
 const ai = await startWorkersAi(answerScripted)
 const worker = await startWorkerd({
-  configuration: readConfiguration(),
+  configuration: await readConfiguration(),
   bundle: file,
   bindings: {
     AUDIENCE,
@@ -145,6 +145,7 @@ async function abort(prepared: Prepared): Promise<number> {
   return (request?.abortedAt ?? Number.NaN) - at
 }
 
+const cpuAtFirst = cpuMs(worker.pid)
 const first = { direct: [] as number[], worker: [] as number[] }
 for (let i = 0; i < WARM_UP + Number(values.answers); i++) {
   const bare = await firstToken(direct('short'))
@@ -154,6 +155,7 @@ for (let i = 0; i < WARM_UP + Number(values.answers); i++) {
   first.worker.push(through)
 }
 const cpuBefore = cpuMs(worker.pid)
+const cpuPerAnswer = (cpuBefore - cpuAtFirst) / (WARM_UP + Number(values.answers))
 const under = { direct: [] as number[], worker: [] as number[] }
 for (let i = 0; i < Number(values.streams); i++) {
   under.direct.push(...(await ages(direct('paced'))))
@@ -174,6 +176,7 @@ finish(
     promptBytes: PROMPT.length,
     firstTokenMs: { direct: spread(first.direct), worker: spread(first.worker) },
     tokenAgeMs: { direct: spread(under.direct), worker: spread(under.worker) },
+    workerCpuMsPerShortAnswer: cpuPerAnswer,
     workerCpuMsPerToken: cpuPerToken,
     abortToModelMs: spread(aborts),
   },

@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, inject, test } from 'vitest'
-import { readConfiguration } from './wrangler.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
@@ -19,10 +18,11 @@ test('the bundle needs nothing of Node', () => {
 })
 
 test('npm run worker:deploy tries it out first, and needs no account for that', () => {
+  const home = path.join(path.dirname(inject('workerBundle').file), 'home')
   const deploy = (...args: string[]) =>
     spawnSync(process.execPath, [path.join(ROOT, 'worker/local/deploy.ts'), ...args], {
       encoding: 'utf8',
-      env: { PATH: process.env.PATH, HOME: '/nowhere' },
+      env: { PATH: process.env.PATH, HOME: home },
     })
   const dry = deploy(
     '--dry-run',
@@ -32,14 +32,14 @@ test('npm run worker:deploy tries it out first, and needs no account for that', 
     'https://a.example.org',
   )
   expect([dry.status, dry.stdout]).toEqual([0, expect.stringMatching(/^The Worker is \d+ kB\.\n$/)])
-  expect(existsSync('/nowhere')).toBe(false)
+  expect(existsSync(home)).toBe(false)
   const wrong = deploy('--dry-run', '--audience', 'http://models.example.org')
   expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('is no https address')])
   expect(deploy('--dry').status).toBe(1)
 })
 
 test('what an installation sets for itself is not in the configuration', () => {
-  const { vars, compatibilityFlags } = readConfiguration()
+  const { vars, compatibilityFlags } = inject('workerConfiguration')
   for (const name of ['AUDIENCE', 'ALLOWED_ORIGINS', 'TOKEN_KEYS', 'RECEIPT_KEY'])
     expect(vars).not.toHaveProperty(name)
   expect(Object.keys(Object(vars.MODELS))[0]).toBe('llama-3-8b')

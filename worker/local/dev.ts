@@ -25,7 +25,7 @@ await command(async () => {
   const folder = keyFolder(given.folder)
   const keys = await keysOf(folder)
   const { publicUrl } = readSettings(process.env)
-  const configuration = readConfiguration()
+  const configuration = await readConfiguration()
   const built = mkdtempSync(path.join(tmpdir(), 'terrace-worker-'))
   try {
     const { file } = await bundleWorker(built)

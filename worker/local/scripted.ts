@@ -28,8 +28,10 @@ export interface Script {
   readonly cut: number | null
   readonly garbage: number | null
   readonly fail: number | null
-  /** Goes on saying that it is there, without saying anything. */
-  readonly comments: boolean
+  /** Goes on saying this, and nothing else. */
+  readonly forever: string | null
+  /** Says why it finishes, and then neither counts nor ends. */
+  readonly lingers: boolean
   /** An HTML page instead of a stream. */
   readonly page: boolean
   /** Never sends even headers. */
@@ -71,7 +73,7 @@ async function tell(request: AiRequest, response: ServerResponse, script: Script
     const due = start + (script.rate > 0 ? (i * 1_000) / script.rate : 0)
     if (due > performance.now()) await new Promise((resolve) => setTimeout(resolve, due - performance.now()))
     if (response.destroyed) return
-    if (script.comments) return comment(response)
+    if (script.forever !== null) return goOn(response, script.forever)
     if (script.stall === i) return
     if (script.die === i) {
       request.ended = true
@@ -81,6 +83,7 @@ async function tell(request: AiRequest, response: ServerResponse, script: Script
     if (script.garbage === i) return finish('data: {"response": \n\ndata: <html>\n\n')
     if (script.fail === i) return finish(frame({ errors: [{ code: script.code, message: SECRET_WORDS }] }))
     const token = tokens[i]
+    if (token === undefined && script.lingers) return write(FINISHED)
     if (token === undefined) return finish(`${lastFrame(request, script)}data: [DONE]\n\n`)
     request.sent++
     const said = script.stamp ? `${performance.timeOrigin + performance.now()} ` : token
@@ -88,8 +91,8 @@ async function tell(request: AiRequest, response: ServerResponse, script: Script
   }
 }
 
-function comment(response: ServerResponse): void {
-  const clock = setInterval(() => response.write(': still here\n\n'), 50)
+function goOn(response: ServerResponse, text: string): void {
+  const clock = setInterval(() => response.write(`${text}\n\n`), 50)
   response.once('close', () => clearInterval(clock))
 }
 
@@ -103,6 +106,8 @@ function writer(response: ServerResponse, split: number | null): (text: string) 
 
 const frame = (value: object) => `data: ${JSON.stringify(value)}\n\n`
 
+const FINISHED = frame({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+
 function textFrame(text: string, dialect: Script['dialect']): string {
   if (dialect === 'workers-ai') return frame({ response: text, p: 'abcd' })
   return frame({
@@ -115,8 +120,7 @@ function lastFrame({ input, sent }: AiRequest, { dialect, usage }: Script): stri
   const asked = input.messages.reduce((sum, { content }) => sum + content.split(/\s+/).length, 0)
   const counted = { prompt_tokens: asked, completion_tokens: sent, total_tokens: asked + sent }
   if (dialect === 'workers-ai') return usage ? frame({ response: '', usage: counted }) : ''
-  const finished = frame({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
-  return usage ? finished + frame({ choices: [], usage: counted }) : finished
+  return usage ? FINISHED + frame({ choices: [], usage: counted }) : FINISHED
 }
 
 function tokensOf({ text, tokens }: Script, most: number): string[] {
@@ -144,7 +148,8 @@ function readScript(model: string): Script {
     cut: number('cut'),
     garbage: number('garbage'),
     fail: number('fail'),
-    comments: given.has('comments'),
+    forever: given.get('forever'),
+    lingers: given.has('lingers'),
     page: given.has('page'),
     hang: given.has('hang'),
   }

@@ -5,12 +5,11 @@
 // gone (4.118), and adds 20 ms to each request.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import type { WorkerConfiguration } from './wrangler.ts'
 
 export interface WorkerdOptions {
@@ -39,6 +38,8 @@ export interface Workerd extends AsyncDisposable {
 export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-workerd-'))
   mkdirSync(options.storage, { recursive: true })
+  // Beside the configuration: an embedded file is looked for from there.
+  copyFileSync(options.bundle, path.join(folder, 'worker.js'))
   const file = path.join(folder, 'workerd.capnp')
   // Secrets are in it.
   writeFileSync(file, capnp(options), { mode: 0o600 })
@@ -76,7 +77,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
 }
 
 function workerdBinary(): string {
-  const fromWrangler = createRequire(fileURLToPath(import.meta.resolve('wrangler')))
+  const fromWrangler = createRequire(createRequire(import.meta.url).resolve('wrangler'))
   const { default: binary }: { default: string } = fromWrangler('workerd')
   return binary
 }
@@ -93,7 +94,7 @@ function listening(child: ChildProcess): Promise<number> {
   )
 }
 
-function capnp({ configuration, bundle, bindings, aiPort, storage, port = 0 }: WorkerdOptions): string {
+function capnp({ configuration, bindings, aiPort, storage, port = 0 }: WorkerdOptions): string {
   const { compatibilityDate, compatibilityFlags, vars, aiBinding, durableObjects } = configuration
   const values = Object.entries({ ...vars, ...bindings }).map(([name, value]) =>
     typeof value === 'string'
@@ -109,7 +110,7 @@ function capnp({ configuration, bundle, bindings, aiPort, storage, port = 0 }: W
 const config :Workerd.Config = (
   services = [
     (name = "worker", worker = (
-      modules = [(name = "worker.js", esModule = embed ${quoted(bundle)})],
+      modules = [(name = "worker.js", esModule = embed "worker.js")],
       compatibilityDate = ${quoted(compatibilityDate)},
       compatibilityFlags = [${compatibilityFlags.map(quoted).join(', ')}],
       bindings = [${[ai, ...objects, ...values].join(',\n        ')}],

@@ -1,10 +1,9 @@
 // Wrangler, kept to itself: no telemetry, no update check, and its own files below one folder that is thrown away.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { unstable_readConfig } from 'wrangler'
 import { Problem } from '../../local/problem.ts'
 
 export const CONFIGURATION = path.resolve(import.meta.dirname, '../wrangler.jsonc')
@@ -26,7 +25,8 @@ export async function wrangler(
 ): Promise<{ code: number; output: string }> {
   const home = mkdtempSync(path.join(tmpdir(), 'terrace-wrangler-'))
   try {
-    const bin = path.join(path.dirname(fileURLToPath(import.meta.resolve('wrangler'))), '../bin/wrangler.js')
+    const main = createRequire(import.meta.url).resolve('wrangler')
+    const bin = path.resolve(path.dirname(main), '../bin/wrangler.js')
     const child = spawn(process.execPath, [bin, ...args, '--config', CONFIGURATION], {
       env: {
         ...process.env,
@@ -67,7 +67,9 @@ export interface WorkerConfiguration {
 }
 
 /** worker/wrangler.jsonc as wrangler reads it. */
-export function readConfiguration(): WorkerConfiguration {
+export async function readConfiguration(): Promise<WorkerConfiguration> {
+  // Only here: it is 10 MB of JavaScript.
+  const { unstable_readConfig } = await import('wrangler')
   const { compatibility_date, compatibility_flags, vars, ai, durable_objects }: Raw = unstable_readConfig({
     config: CONFIGURATION,
   })

@@ -1,15 +1,16 @@
 // The Durable Object around the admissions: one for the account, one round trip a request.
 //
 // A Durable Object's reply waits until what was written before it is safe, on disks in several places. That wait would
-// be part of every first token, so a request is admitted from memory and written right after the reply. What can be
-// lost is what was admitted in the last moments before the object's machine dies; then a token that still has seconds to
-// live could be used again, for the same prompt and the same budget.
+// be part of every first token, so a request is admitted from memory and written a moment after the reply, with the others
+// of that moment. What can be lost is what was admitted in the last tenth of a second before the object's machine dies; then
+// a token that still has seconds to live could be used again, for the same prompt and the same budget.
 import { DurableObject } from 'cloudflare:workers'
 import { type Admission, Admissions, type Verdict } from './admissions.ts'
 import type { Env } from './configuration.ts'
 
 /** There is one: the limit that it keeps is the account's. */
 export const LEDGER_NAME = 'account'
+const SAVE_AFTER_MS = 100
 /** Not more often than this is anything forgotten. */
 const FORGET_EVERY_MS = 10_000
 
@@ -27,7 +28,7 @@ export class Ledger extends DurableObject<Env> {
     const verdict = this.#admissions.admit(admission, Date.now())
     if (verdict.admitted && !this.#saving) {
       this.#saving = true
-      setTimeout(() => this.#save(), 0)
+      setTimeout(() => this.#save(), SAVE_AFTER_MS)
     }
     return verdict
   }

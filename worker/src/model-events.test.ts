@@ -12,6 +12,7 @@ describe("a model's event", () => {
     ).toEqual({
       text: 'New',
     })
+    expect(read({ choices: [{ delta: { reasoning_content: 'Hm.' } }] })).toEqual({ text: '', thinking: true })
     // Workers AI sends a token that looks like a number as one.
     expect(read({ response: 4 })).toEqual({ text: '4' })
   })

@@ -6,6 +6,8 @@ import { providerFailure } from './provider-failure.ts'
 
 export interface ModelEvent {
   readonly text: string
+  /** It has said something that is not part of the answer. */
+  readonly thinking?: true
   readonly finish?: FinishReason
   readonly usage?: Usage
   /** The stream's last word. */
@@ -48,9 +50,11 @@ function readResponse(response: unknown): ModelEvent {
 function readChoice(choice: unknown): ModelEvent {
   if (choice === undefined || choice === null) return SILENT
   const { delta, finish_reason } = Object(choice) as { delta?: unknown; finish_reason?: unknown }
-  const { content } = Object(delta) as { content?: unknown }
+  const { content, reasoning, reasoning_content } = Object(delta) as Record<string, unknown>
   const text = typeof content === 'string' ? content : ''
-  if (typeof finish_reason !== 'string') return { text }
+  const thought = reasoning_content ?? reasoning
+  if (typeof finish_reason !== 'string')
+    return typeof thought === 'string' && thought !== '' ? { text, thinking: true } : { text }
   return { text, finish: finish_reason === 'length' ? 'length' : 'stop' }
 }
 

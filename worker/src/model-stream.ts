@@ -28,7 +28,7 @@ export interface ModelBinding {
 
 export interface Patience {
   readonly firstTokenMs: number
-  /** Between two signs of life. Comments are none. */
+  /** Between two signs of life. Comments and empty events are none. */
   readonly stallMs: number
 }
 
@@ -39,7 +39,7 @@ export interface Piece {
 }
 
 export interface ModelStream {
-  /** Null when the model has said its last word. */
+  /** Null when the model has said its last word. @throws EndpointError */
   next(): Promise<Piece | null>
   /** Ends the call, also one that has not been answered yet. Whoever waits in `next` is told MODEL_INTERRUPTED. */
   cancel(): void
@@ -85,7 +85,6 @@ export function openModelStream(
   /** What `work` gives, unless the call is ended first. */
   const unlessEnded = <T>(work: Promise<T>) =>
     new Promise<T>((resolve, reject) => {
-      if (ended !== undefined) return reject(ended)
       refuse = reject
       work.then(resolve, reject)
     })
@@ -116,11 +115,12 @@ export function openModelStream(
     } catch (error) {
       return { events: said, error: error as EndpointError }
     }
-    alive = said.length > 0
-    heard ||= alive
+    alive = said.some(isAlive)
+    heard ||= said.length > 0
     return { events: said }
   }
   const piece = async (): Promise<Piece> => {
+    if (ended !== undefined) throw ended
     // Here, not where it was heard: what the caller did meanwhile is not the model's silence.
     if (alive) due = Date.now() + patience.stallMs
     const { done, value } = await unlessEnded(reader === undefined ? open() : reader.read())
@@ -141,12 +141,22 @@ export function openModelStream(
       try {
         return await piece()
       } catch (error) {
+        // It has said why it finished: what it owes is at most the counting.
+        if (complete) {
+          end(new EndpointError('MODEL_INTERRUPTED'))
+          return null
+        }
         if (error instanceof EndpointError) throw error
         throw new EndpointError(reader ? 'MODEL_INTERRUPTED' : 'MODEL_FAILED', {}, 'the connection broke')
       }
     },
     cancel: () => end(new EndpointError('MODEL_INTERRUPTED', {}, 'cancelled')),
   }
+}
+
+/** An event with nothing in it is silence, however many of them come. */
+function isAlive({ text, thinking, finish, usage, done }: ModelEvent): boolean {
+  return text !== '' || thinking === true || finish !== undefined || usage !== undefined || done === true
 }
 
 async function errorBody(reply: Response): Promise<unknown> {

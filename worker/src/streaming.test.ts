@@ -1,6 +1,8 @@
 // Models that stall, die, or send what is no answer; readers who go away. Every ending has its type, and none is the Worker's.
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ENDPOINT_PATHS } from '../../contract/model-endpoint.ts'
 import { SECRET_WORDS } from '../local/scripted.ts'
 import { type Endpoint, REQUEST, refusal, startEndpoint, streamed, textOf } from '../test/endpoint.ts'
 
@@ -14,13 +16,15 @@ beforeAll(async () => {
     'llama-3-8b': [good],
     slow: ['scripted?rate=10&tokens=10'],
     long: ['scripted?rate=20&tokens=4000'],
-    late: ['scripted?delay=60000'],
-    hanging: ['scripted?hang'],
+    late: ['scripted?delay=60000', good],
+    hanging: ['scripted?hang', good],
     split: [`scripted?split=1&${text}`],
     'split-openai': [`scripted?split=2&dialect=openai&${text}`],
     stalling: [`scripted?stall=2&${text}`, good],
     mute: ['scripted?stall=0', good],
-    commenting: ['scripted?comments', good],
+    commenting: ['scripted?forever=: still here', good],
+    empty: [`scripted?forever=${encodeURIComponent('data: {"response": ""}')}`, good],
+    lingering: [`scripted?lingers&dialect=openai&${text}`],
     dying: [`scripted?die=2&${text}`, good],
     cut: [`scripted?cut=2&${text}`, good],
     garbage: [`scripted?garbage=2&${text}`, good],
@@ -81,6 +85,13 @@ describe('a stream', () => {
     expect(events.at(-1)).toBe('[DONE]')
   })
 
+  test('ends when the model has said why it finishes, even if it lingers', async () => {
+    const events = await streamed(await ask('lingering', { at: hasty }))
+    expect(textOf(events)).toBe('One two three four five.')
+    expect(events.at(-1)).toBe('[DONE]')
+    await expect.poll(() => hasty.requests.at(-1)?.abortedAt).toBeTypeOf('number')
+  })
+
   test('is cut where a model ignores what it was told', async () => {
     const reply = await endpoint.post({ ...REQUEST, model: 'endless', max_tokens: 9, stream: true })
     const events = await streamed(reply)
@@ -89,29 +100,43 @@ describe('a stream', () => {
   })
 })
 
+/** Asks on a connection of its own, which is then reset: as Cloudflare ends a request whose reader has gone. A reader who
+ * only closes (FIN) before there is a reply could still be waiting for it, as far as TCP and workerd by itself can tell. */
+async function askOnSocket(model: string, stream: boolean): Promise<Socket> {
+  const { token } = await endpoint.script()
+  const { hostname, port } = new URL(endpoint.url)
+  const body = JSON.stringify({ ...REQUEST, model, stream })
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => {})
+  socket.write(`POST ${ENDPOINT_PATHS.completions} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n`)
+  socket.write(`content-length: ${body.length}\r\n\r\n${body}`)
+  return socket
+}
+
 describe('a reader who goes away', () => {
-  test.for([true, false])('ends the model’s work, with a stream: %s', async (stream) => {
+  test('ends the model’s work', async () => {
     const gone = new AbortController()
-    const reply = ask('long', { stream, signal: gone.signal })
-    const before = endpoint.requests.length
-    await expect.poll(() => endpoint.requests.length).toBeGreaterThan(before)
-    if (stream) await (await reply).body?.getReader().read()
-    await expect.poll(() => endpoint.requests.at(-1)?.sent).toBeGreaterThan(1)
+    const reply = await ask('long', { signal: gone.signal })
+    await reply.body?.getReader().read()
     gone.abort()
-    await reply.catch(() => {})
     const request = endpoint.requests.at(-1)
     await expect.poll(() => request?.abortedAt).toBeTypeOf('number')
-    expect(request?.sent).toBeLessThan(1_000)
+    expect(request?.sent).toBeLessThan(200)
   })
 
-  test.for(['late', 'hanging'])('ends it before the first token too: %s', async (model) => {
-    const gone = new AbortController()
+  test.for([
+    ['long', false],
+    ['late', true],
+    ['late', false],
+    ['hanging', true],
+  ] as const)('ends it before there is a reply too: %s, as a stream: %s', async ([model, stream]) => {
     const before = endpoint.requests.length
-    const reply = ask(model, { signal: gone.signal }).catch(() => null)
+    const socket = await askOnSocket(model, stream)
     await expect.poll(() => endpoint.requests.length).toBe(before + 1)
-    gone.abort()
-    expect(await reply).toBeNull()
-    await expect.poll(() => endpoint.requests.at(-1)?.abortedAt).toBeTypeOf('number')
+    socket.resetAndDestroy()
+    const request = endpoint.requests.at(-1)
+    await expect.poll(() => request?.abortedAt).toBeTypeOf('number')
+    expect(request?.sent).toBeLessThan(200)
     // Nobody is there any more whom another model could answer.
     await sleep(100)
     expect(endpoint.requests.length).toBe(before + 1)
@@ -146,7 +171,7 @@ describe('a model that goes wrong in the middle', () => {
 })
 
 describe('a model that has said nothing', () => {
-  test.for(['mute', 'commenting', 'hanging'])('has a limit: %s', async (model) => {
+  test.for(['mute', 'commenting', 'empty', 'hanging'])('has a limit: %s', async (model) => {
     const before = hasty.requests.length
     expect(await refusal(await ask(model, { at: hasty }))).toEqual([504, 'MODEL_STALLED'])
     // Its caller has waited long enough: no other is tried, and the call is ended.
@@ -197,7 +222,7 @@ test('nothing of all this has ended the Worker, or put a prompt or a provider’
   for (const at of [endpoint, hasty]) {
     const reply = await ask('llama-3-8b', { at })
     expect(textOf(await streamed(reply))).toBe('Good.')
-    expect(at.log()).not.toMatch(/terrace\?|Uncaught|One two/)
+    expect(at.log()).not.toMatch(/What is|Uncaught|Error/)
     expect(at.log()).not.toContain(SECRET_WORDS)
   }
   expect(endpoint.log()).toContain('"code":"MODEL_RETIRED"')

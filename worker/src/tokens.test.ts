@@ -186,7 +186,7 @@ describe('a token', () => {
     const statuses = async (keys: typeof second) => {
       await using rotated = await startEndpoint({ keys })
       const signers = [endpoint.keys, second, third].map(({ LLAMMA_SIGNING_KEY }) => LLAMMA_SIGNING_KEY)
-      return Promise.all(
+      return await Promise.all(
         signers.map(async (key) => (await rotated.post(REQUEST, { token: await signAnswer(key) })).status),
       )
     }

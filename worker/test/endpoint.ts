@@ -12,7 +12,6 @@ import { answerScripted } from '../local/scripted.ts'
 import { signScriptToken } from '../local/signing.ts'
 import { startWorkerd } from '../local/workerd.ts'
 import { type AiRequest, type Answerer, startWorkersAi } from '../local/workers-ai.ts'
-import { readConfiguration } from '../local/wrangler.ts'
 
 /** Not the address that tests reach it by: the audience comes from the configuration, never from a request. */
 export const AUDIENCE = 'https://models.example.org'
@@ -56,7 +55,7 @@ export async function startEndpoint(
   const ai = await startWorkersAi(options.answer ?? answerScripted)
   let log = ''
   const worker = await startWorkerd({
-    configuration: readConfiguration(),
+    configuration: inject('workerConfiguration'),
     bundle: inject('workerBundle').file,
     bindings: {
       AUDIENCE,
