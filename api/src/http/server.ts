@@ -26,8 +26,7 @@ import { seenNow } from './seen.ts'
 import { registerSubscriptions } from './subscriptions.ts'
 import { createFindViewer, createRequireViewer } from './viewer.ts'
 
-/** DELETE is what a client of MCP ends its session with; it is told that there are none. */
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'])
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'])
 
 /** Procedures that one batched request may carry. */
 const BATCH_SIZE = 30
@@ -75,7 +74,10 @@ export async function createServer(services: Services): Promise<ApiServer> {
       'referrer-policy': 'same-origin',
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     })
-    if (!METHODS.has(request.method)) throw new AppError('INVALID_INPUT', { reason: 'no such method' })
+    // What a client of MCP ends its session with: it is told that there are none.
+    const ending = request.method === 'DELETE' && request.routeOptions.url === API_PATHS.mcp
+    if (!METHODS.has(request.method) && !ending)
+      throw new AppError('INVALID_INPUT', { reason: 'no such method' })
     check(request)
   })
   fastify.addHook('onResponse', async (request, reply) => {
