@@ -108,3 +108,16 @@ export async function doors({ knobs = '' }: DoorsOptions = {}): Promise<Doors> {
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
 }
+
+/** What was refused, as OpenAI's client types it. */
+export async function refusal(
+  call: Promise<unknown>,
+): Promise<[string, number | undefined, string | null | undefined]> {
+  try {
+    await call
+  } catch (error) {
+    if (error instanceof OpenAI.APIError) return [error.constructor.name, error.status, error.code]
+    throw error
+  }
+  return ['none', undefined, undefined]
+}

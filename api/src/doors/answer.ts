@@ -127,7 +127,7 @@ async function stillReadable(
 const CODE_OR_CITATION = /(`{3,})[\s\S]*?(?:\1|$)|(`{1,2})(?:(?!\n\n)[\s\S])*?\2|\[(\d{1,3})\]/g
 
 /** The citations of a model's text, which chat/citations.ts has brought to the form `[n]`. */
-export function findMarks(text: string): Mark[] {
+function findMarks(text: string): Mark[] {
   return [...text.matchAll(CODE_OR_CITATION)].flatMap((match) =>
     match[3] === undefined
       ? []

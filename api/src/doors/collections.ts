@@ -48,7 +48,8 @@ export function modelsOf(collections: readonly AskableCollection[]): { id: strin
  * @throws AppError NOT_FOUND, INVALID_INPUT for a name of several, NOTHING_TO_SEARCH for `terrace/all` of nothing
  */
 export function collectionsOf(collections: readonly AskableCollection[], model: string): string[] {
-  const wanted = model.startsWith(PREFIX) ? model.slice(PREFIX.length) : null
+  if (!model.startsWith(PREFIX)) throw new AppError('NOT_FOUND', { param: 'model' })
+  const wanted = model.slice(PREFIX.length)
   if (wanted === ALL) {
     if (collections.length === 0) throw new AppError('NOTHING_TO_SEARCH')
     return collections.map(({ id }) => id)

@@ -4,8 +4,15 @@ import type { FastifyRequest } from 'fastify'
 import type { KeyScope } from '../../../contract/stages.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
+import type { Limits } from '../http/limits.ts'
 import { findKey, type KeyGrant } from '../people/keys.ts'
-import type { DoorDependencies } from './doors.ts'
+import type { Services } from '../services.ts'
+
+export interface DoorDependencies {
+  readonly services: Services
+  readonly limits: Limits
+  readonly addressOf: (request: FastifyRequest) => string
+}
 
 export interface Guard {
   /**

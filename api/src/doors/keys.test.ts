@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { type Doors, doors } from '../../test/doors.ts'
 import { code } from '../../test/people.ts'
 import { NOTHING_FOUND } from '../chat/answer.ts'
-import { RATES, SIGN_IN } from '../http/limits.ts'
+import { createLimits, RATES, SIGN_IN } from '../http/limits.ts'
 import { removePerson } from '../people/members.ts'
 
 const HOLD = 'How do I hold a package at its present version?'
@@ -83,9 +83,12 @@ describe('a key', () => {
         ...{ method: 'POST', headers: { ...headers, 'content-type': 'application/json' } },
         body: JSON.stringify({ currentPassword: 'x', newPassword: 'correct horse battery' }),
       })
-      seen.push([await me.json(), list.status, create.status, file.status, password.status])
+      const { code: refused } = (await password.json()) as { code: string }
+      seen.push([await me.json(), list.status, create.status, file.status, refused])
     }
-    expect(seen).toEqual(attempts.map(() => [{ result: { data: { json: null } } }, 401, 401, 401, 401]))
+    expect(seen).toEqual(
+      attempts.map(() => [{ result: { data: { json: null } } }, 401, 401, 401, 'SIGN_IN_REQUIRED']),
+    )
     // The plugin's own ways in are not there, not even for whoever is signed in.
     for (const path of ['create', 'verify', 'list', 'get', 'update', 'delete'])
       for (const method of ['GET', 'POST'])
@@ -218,18 +221,30 @@ describe('rates', () => {
   it('wrong keys are slowed down by address like wrong passwords; right ones are not', async () => {
     await using world = await doors()
     const right = await world.key(world.owner)
-    const wrong = () => `terrace_${'x'.repeat(64)}`
-    const seen: number[] = []
-    for (let i = 0; i < SIGN_IN.address.free + 4; i++) seen.push((await asked(world, wrong()))[0])
-    expect(seen.slice(0, SIGN_IN.address.free)).toEqual(Array(SIGN_IN.address.free).fill(401))
-    const refused = await world.post('/mcp', wrong(), LIST_TOOLS, MCP_HEADERS)
-    expect(seen.slice(SIGN_IN.address.free)).toContain(429)
-    expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true])
+    const wrong = `terrace_${'x'.repeat(64)}`
+    const { free } = SIGN_IN.address
+    const statuses: number[] = []
+    for (let i = 0; i < free; i++) statuses.push((await asked(world, wrong))[0])
+    expect(statuses).toEqual(Array(free).fill(401))
+    const waits: number[] = []
+    for (let i = 0; i < 6; i++) {
+      const response = await world.post('/mcp', wrong, LIST_TOOLS, MCP_HEADERS)
+      if (response.status === 429) waits.push(Number(response.headers.get('retry-after')))
+    }
+    expect(waits.length).toBeGreaterThan(0)
+    expect(Math.min(...waits)).toBeGreaterThan(0)
     expect(await asked(world, right)).toEqual([200, 'answered'])
-    // A flood is not even looked up.
-    for (let i = 0; i < RATES.anonymous.points; i += 50)
-      await Promise.all(Array.from({ length: 50 }, () => asked(world, 'none')))
-    expect(await asked(world, wrong())).toEqual([429, 'TOO_MANY_REQUESTS'])
+  })
+
+  it('a flood of them is not even looked up', async () => {
+    await using world = await doors()
+    const limits = createLimits(world.db.pool)
+    const address = '203.0.113.7'
+    await (await limits.keyTry(address)).wrong()
+    for (let i = 1; i < RATES.anonymous.points; i++)
+      await limits.procedure('setup.status', 'query', { viewer: null, address })
+    await expect(limits.keyTry(address)).rejects.toMatchObject({ code: 'TOO_MANY_REQUESTS' })
+    await expect(limits.keyTry('203.0.113.8')).resolves.toBeDefined()
   })
 
   it('one key can’t take everything; another one goes on', async () => {

@@ -1,5 +1,6 @@
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { describe, expect, it } from 'vitest'
+import { HANDBOOK } from '../../test/conversation.ts'
 import { doors } from '../../test/doors.ts'
 
 interface Found {
@@ -54,7 +55,7 @@ describe('the MCP client', () => {
     expect(results[0]).toMatchObject({ id: documentId, title: 'handbook.txt' })
     expect(results[0]?.text).toMatch(/^To hold a package at its present version/)
     expect(results[0]?.url).toBe(
-      `https://terrace.example.org/documents/${documentId}?version=${versionId}&reading=1&page=1&start=0&end=106`,
+      `https://terrace.example.org/documents/${documentId}?version=${versionId}&reading=1&page=1&start=0&end=${HANDBOOK['handbook.txt'][0]?.length}`,
     )
     const document = await read(client, documentId ?? '')
     const { rows } = await world.db.pool.query<{ text: string }>(

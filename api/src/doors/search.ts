@@ -1,7 +1,7 @@
 // The two things that assistants do with documents: search them, and read one whole.
 import { documentAddress } from '../../../contract/addresses.ts'
 import { requireDocument } from '../access/collections.ts'
-import { cleanLine } from '../chat/clean.ts'
+import { cleanLine, cleanText } from '../chat/clean.ts'
 import { AppError } from '../errors.ts'
 import { getDocument } from '../library/documents.ts'
 import { getPages, listPages } from '../library/pages.ts'
@@ -66,7 +66,7 @@ export async function findDocuments(
       id: best.documentId,
       title: cleanLine(best.documentName, NAME_LENGTH),
       url: deps.config.publicUrl + documentAddress({ ...best, start, end }),
-      text: hits.map(({ text }) => text).join('\n…\n'),
+      text: hits.map(({ text }) => cleanText(text)).join('\n…\n'),
     }
   })
 }
@@ -102,7 +102,7 @@ export async function readDocument(deps: SearchDoorDeps, grant: KeyGrant, id: st
   return {
     id,
     title: cleanLine(document.name, NAME_LENGTH),
-    text,
+    text: cleanText(text),
     url: deps.config.publicUrl + documentAddress({ documentId }),
     metadata: {
       collection: collection.name,

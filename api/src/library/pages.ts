@@ -76,7 +76,10 @@ export interface PageText {
   readonly text: string
 }
 
-/** At most `count` pages from `from` on, under the same conditions: none when one of them does not hold (any more). */
+/**
+ * At most `count` pages from `from` on, of this very reading: none when that is gone, or when another condition under
+ * which a page is handed out does not hold (any more).
+ */
 export async function getPages(
   deps: { pool: Pool },
   viewer: Viewer,
@@ -86,7 +89,7 @@ export async function getPages(
     name: 'library-pages',
     text: `SELECT p.number, p.text
            FROM documents d JOIN document_versions v ON v.id = d.current_version_id
-           JOIN pages p ON p.version_id = v.id AND p.reading_id = ${shownReading('$5')}
+           JOIN pages p ON p.version_id = v.id AND p.reading_id = $5
            WHERE d.id = $2 AND d.current_version_id = $3 AND d.deleted_at IS NULL
              AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL} AND p.number >= $4 AND p.number < $4::int + $6::int
            ORDER BY p.number`,
