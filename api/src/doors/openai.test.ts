@@ -62,7 +62,7 @@ describe('an answer by the OpenAI client', () => {
   })
 
   it('streams: the text piece by piece, annotations with the end, usage when it is asked for', async () => {
-    await using world = await doors()
+    await using world = await doors({ knobs: 'rate=100' })
     const client = world.openai(await world.key(world.owner))
     const whole = await client.chat.completions.create(ask(HOLD))
     const { chunks, text } = await collect(
@@ -194,7 +194,7 @@ describe('an answer by the OpenAI client', () => {
   })
 
   it('a document that is deleted while the answer is written is not named any more', async () => {
-    await using world = await doors({ knobs: 'hold=1' })
+    await using world = await doors({ knobs: 'hold=1&cite=8' })
     const client = world.openai(await world.key(world.owner))
     const asked = client.chat.completions.create(ask(HOLD))
     await expect.poll(() => world.scripted.requests.length).toBe(1)
