@@ -23,6 +23,8 @@ test('ports and paths', () => {
     trpc: '/trpc',
     auth: '/auth',
     files: '/files',
+    v1: '/v1',
+    mcp: '/mcp',
     healthz: '/healthz',
     readyz: '/readyz',
   })
@@ -30,6 +32,8 @@ test('ports and paths', () => {
     trpc: '/api/trpc',
     auth: '/api/auth',
     files: '/api/files',
+    v1: '/api/v1',
+    mcp: '/api/mcp',
     healthz: '/healthz',
     readyz: '/readyz',
   })

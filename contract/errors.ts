@@ -11,6 +11,11 @@ export const ERRORS = {
   INVALID_INPUT: { status: 400, message: 'The request is not valid: {reason}' },
   SIGN_IN_REQUIRED: { status: 401, message: 'Please sign in.' },
   WRONG_CREDENTIALS: { status: 401, message: 'The e-mail address or the password is wrong.' },
+  KEY_INVALID: {
+    status: 401,
+    message: 'An API key is needed, and this is none that works: it is wrong, expired or revoked.',
+  },
+  KEY_NOT_ALLOWED: { status: 403, message: 'This API key may not do this: it was made without “{scope}”.' },
   FORBIDDEN: { status: 403, message: 'You may not do this.' },
   FOREIGN_ORIGIN: { status: 403, message: 'The request came from another site.' },
   NOT_FOUND: { status: 404, message: 'This does not exist, or you may not see it.' },
@@ -30,6 +35,7 @@ export const ERRORS = {
   EMAIL_TAKEN: { status: 409, message: 'There is already an account with this e-mail address.' },
   PASSWORD_TOO_WEAK: { status: 400, message: 'The password needs at least {min} characters.' },
   LAST_OWNER: { status: 409, message: 'The last owner can not be removed.' },
+  TOO_MANY_KEYS: { status: 409, message: 'You have {limit} API keys already. Revoke one that is not used.' },
   // files
   FILE_EMPTY: { status: 422, message: 'The file is empty.' },
   FILE_TYPE_UNSUPPORTED: {

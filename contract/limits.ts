@@ -17,6 +17,15 @@ export const LIMITS = {
   collectionsPerChat: 100,
   passwordMinLength: 10,
   passwordMaxLength: 128,
+  apiKeyNameLength: 120,
+  /** API keys of one person. */
+  apiKeysPerPerson: 50,
+  /** Collections that an API key may be limited to. */
+  collectionsPerKey: 100,
+  /** Body of a request by an API key. */
+  doorBytes: 1024 * 1024,
+  /** Messages of one conversation that comes from outside. */
+  doorMessages: 1_000,
   /** Body of a tRPC request. */
   requestBytes: 256 * 1024,
   /** Passages returned by one search. */

@@ -5,11 +5,14 @@
 /** TCP ports that the servers listen on unless `PORT` says otherwise. */
 export const PORTS = { api: 4000, web: 3000 } as const
 
-/** Paths of the API server itself. The web server pipes `/api/trpc`, `/api/auth`, `/api/files` to the first three. */
+/** Paths of the API server itself. The web server pipes all but health from below `/api`. */
 export const API_PATHS = {
   trpc: '/trpc',
   auth: '/auth',
   files: '/files',
+  /** OpenAI-compatible. */
+  v1: '/v1',
+  mcp: '/mcp',
   healthz: '/healthz',
   readyz: '/readyz',
 } as const
@@ -19,6 +22,8 @@ export const PUBLIC_PATHS = {
   trpc: '/api/trpc',
   auth: '/api/auth',
   files: '/api/files',
+  v1: '/api/v1',
+  mcp: '/api/mcp',
   healthz: '/healthz',
   readyz: '/readyz',
 } as const

@@ -32,5 +32,9 @@ export type InstallationRole = (typeof INSTALLATION_ROLES)[number]
 export const COLLECTION_ROLES = ['viewer', 'editor', 'owner'] as const
 export type CollectionRole = (typeof COLLECTION_ROLES)[number]
 
+/** What an API key may be good for: asking for answers (OpenAI-compatible API), searching and reading (MCP). */
+export const KEY_SCOPES = ['ask', 'search'] as const
+export type KeyScope = (typeof KEY_SCOPES)[number]
+
 /** The id of the answerer that needs no language model: "Most relevant passages". */
 export const PASSAGES_MODEL = 'passages'

@@ -89,8 +89,17 @@ test('is alive and ready, and pipes its public paths to the API that it was told
   })
   expect([signIn.status, await signIn.json()]).toMatchObject([401, { code: 'WRONG_CREDENTIALS' }])
   expect(await status(`${web.url}${PUBLIC_PATHS.files}/018f0000-0000-7000-8000-000000000000`)).toBe(401)
+  expect(await status(`${web.url}${PUBLIC_PATHS.v1}/models`)).toBe(401)
+  expect(await status(web.url + PUBLIC_PATHS.mcp)).toBe(401)
   // Nothing else of the API can be reached through it.
-  for (const inner of ['/trpc/setup.status', '/files/x', '/api/trpc/..%2freadyz', '/api/index'])
+  for (const inner of [
+    '/trpc/setup.status',
+    '/files/x',
+    '/v1/models',
+    '/mcp',
+    '/api/trpc/..%2freadyz',
+    '/api/index',
+  ])
     expect(await status(web.url + inner)).toBe(404)
 })
 

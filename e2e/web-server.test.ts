@@ -126,7 +126,7 @@ describe('the web server', () => {
     expect(await piped.json()).toMatchObject({ code: 'UNAVAILABLE' })
   })
 
-  test('passes on trpc, auth and files, and nothing else under /api', async () => {
+  test('passes on trpc, auth, files and the doors, and nothing else under /api', async () => {
     const seen: string[] = []
     const api = await scriptedApi((request, response) => {
       seen.push(`${request.method} ${request.url}`)
@@ -136,15 +136,55 @@ describe('the web server', () => {
     await fetch(`${url}/api/trpc/a.b?input=%7B%22x%22%3A%22%C3%A9%22%7D`)
     await fetch(`${url}/api/auth/sign-in/email`, { method: 'POST', body: '{}' })
     await fetch(`${url}/api/files?name=a+b%2Fc.txt`, { method: 'PUT', body: 'x' })
+    await fetch(`${url}/api/v1/models/terrace%2Fall`)
+    await fetch(`${url}/api/mcp`, { method: 'POST', body: '{}' })
+    await fetch(`${url}/api/mcp`, { method: 'DELETE' })
     expect(seen).toEqual([
       'GET /trpc/a.b?input=%7B%22x%22%3A%22%C3%A9%22%7D',
       'POST /auth/sign-in/email',
       'PUT /files?name=a+b%2Fc.txt',
+      'GET /v1/models/terrace%2Fall',
+      'POST /mcp',
+      'DELETE /mcp',
     ])
-    for (const other of ['/api', '/api/readyz', '/api/trpcx', '/api/other', '/api/%74rpc/x']) {
+    for (const other of [
+      '/api',
+      '/api/readyz',
+      '/api/trpcx',
+      '/api/v1x',
+      '/api/mcpx',
+      '/api/other',
+      '/api/%74rpc/x',
+    ]) {
       expect((await fetch(url + other)).status, other).toBe(404)
     }
-    expect(seen).toHaveLength(3)
+    expect(seen).toHaveLength(6)
+  })
+
+  test('hands on a program’s answer as it comes; its end, and the program’s going, reach the API', async () => {
+    let more: (text: string) => void = () => {}
+    let gone = false
+    const api = await scriptedApi((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+      more = (text) => response.write(text)
+      response.once('close', () => {
+        gone = true
+      })
+    })
+    const { url } = await startWeb({ API_URL: api })
+    const abort = new AbortController()
+    const answer = await fetch(`${url}/api/v1/chat/completions`, {
+      ...{ method: 'POST', body: '{}', signal: abort.signal, headers: { 'accept-encoding': 'gzip' } },
+    })
+    const reader = (answer.body ?? new ReadableStream<Uint8Array>())
+      .pipeThrough(new TextDecoderStream())
+      .getReader()
+    expect((await reader.read()).value).toBe('data: 1\n\n')
+    more('data: 2\n\n')
+    expect((await reader.read()).value).toBe('data: 2\n\n')
+    expect(gone).toBe(false)
+    abort.abort()
+    await expect.poll(() => gone).toBe(true)
   })
 
   test('lets 60 MB through without keeping it', async () => {

@@ -28,6 +28,9 @@ export function track(end: () => void): () => void {
   return () => state.streams.delete(end)
 }
 
+/** How to end each event stream that is open now. */
+export const openStreams = (): readonly (() => void)[] => [...state.streams]
+
 interface StopOptions {
   /** How long requests under way may take. */
   graceMs?: number
@@ -68,7 +71,7 @@ export async function stopServing({
   state.phase = 'stopping'
   const force = setTimeout(() => exit(0), graceMs)
   force.unref()
-  for (const end of [...state.streams]) end()
+  for (const end of openStreams()) end()
   await Promise.all([...state.servers].map(closed))
   clearTimeout(force)
   exit(0)

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, request, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import { openStreams } from './lifecycle.ts'
 import { answerNotFound, pipeToApi } from './pipe.ts'
 
 const running: Server[] = []
@@ -15,10 +16,15 @@ async function listen(handler: RequestListener): Promise<{ url: URL; server: Ser
 }
 
 /** A web server that pipes every path to a scripted API. */
-async function piped(api: RequestListener, hops = 0) {
+async function piped(api: RequestListener, hops = 0, resumes?: boolean) {
   const upstream = await listen(api)
   const web = await listen((incoming, response) => {
-    void pipeToApi(incoming, response, incoming.url ?? '/', { api: upstream.url, trustedProxyHops: hops })
+    const options = {
+      api: upstream.url,
+      trustedProxyHops: hops,
+      ...(resumes === undefined ? {} : { resumes }),
+    }
+    void pipeToApi(incoming, response, incoming.url ?? '/', options)
   })
   return { web: web.url, api: upstream }
 }
@@ -146,6 +152,25 @@ describe('the pipe to the API', () => {
     }
   })
 
+  it.each([
+    [undefined, 'data: 1\n\n'],
+    [false, 'data: 1\n\ndata: 2\n\n'],
+  ])('a stopping server ends event streams that are taken up again (resumes: %s)', async (resumes, whole) => {
+    let finish: () => void = () => {}
+    const { web } = await piped(
+      (_incoming, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+        finish = () => response.end('data: 2\n\n')
+      },
+      0,
+      resumes,
+    )
+    const answer = await fetch(web)
+    for (const end of openStreams()) end()
+    finish()
+    expect(await answer.text()).toBe(whole)
+  })
+
   it('ends the answer as broken when the API breaks off', async () => {
     const { web } = await piped((_incoming, response) => {
       response.writeHead(200, { 'content-length': '100' })
@@ -180,7 +205,9 @@ describe('the pipe to the API', () => {
     }).end()
     const [answer] = (await once(asked, 'response')) as [IncomingMessage]
     answer.resume()
-    expect(Object.keys(seen).sort()).toEqual(['connection', 'host', 'x-forwarded-for', 'x-kept'])
+    expect(Object.keys(seen).sort()).toEqual([
+      ...['connection', 'host', 'x-forwarded-for', 'x-forwarded-host', 'x-kept'],
+    ])
     expect(seen.connection).toBe('keep-alive')
     expect(answer.headers).toMatchObject({ 'x-open': '2' })
     expect(answer.headers).not.toHaveProperty('x-secret')
@@ -228,7 +255,9 @@ describe('the pipe to the API', () => {
       }, hops)
       await fetch(web, { headers: claims })
       expect(seen['x-forwarded-for']).toBe(address)
-      for (const name of ['forwarded', 'x-real-ip', 'x-forwarded-host', 'x-forwarded-proto'])
+      // The name that we were called by, whatever the client says it was.
+      expect(seen['x-forwarded-host']).toBe(web.host)
+      for (const name of ['forwarded', 'x-real-ip', 'x-forwarded-proto'])
         expect(seen).not.toHaveProperty(name)
     }
   })

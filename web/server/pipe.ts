@@ -18,6 +18,8 @@ export interface PipeOptions {
   /** The API server. Only plain http: it stands in the same private network. */
   api: URL
   trustedProxyHops: number
+  /** Whether its event streams are taken up again by who reads them, so that a stopping server may end them. Default true. */
+  resumes?: boolean
 }
 
 /** RFC 9110 §7.6.1: these speak of one connection and must not be passed on. */
@@ -68,6 +70,8 @@ function requestHeaders(
   return {
     ...headers,
     host: api.host,
+    // The name that we were called by, for the API to judge.
+    ...(incoming.headers.host !== undefined && { 'x-forwarded-host': incoming.headers.host }),
     'x-forwarded-for': clientAddress(incoming.headers['x-forwarded-for'], socketAddress, trustedProxyHops),
     // Said outright: for GET and DELETE Node would otherwise send a body that has no length without any framing.
     ...(incoming.headers['transfer-encoding'] !== undefined && { 'transfer-encoding': 'chunked' }),
@@ -142,13 +146,15 @@ export function pipeToApi(
         ...(isStream && { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }),
       })
       response.flushHeaders()
-      // A stopping server ends its streams properly: the browser then asks again, and another server answers.
-      const untrack = isStream
-        ? track(() => {
-            received.unpipe(response)
-            response.end(() => received.destroy())
-          })
-        : undefined
+      // A stopping server ends its streams properly: the browser then asks again, and another server answers. A program
+      // would take that for the answer's end.
+      const untrack =
+        isStream && options.resumes !== false
+          ? track(() => {
+              received.unpipe(response)
+              response.end(() => received.destroy())
+            })
+          : undefined
       pipeline(received, response, (error) => {
         untrack?.()
         if (error !== null && error !== undefined) upstream.destroy()

@@ -64,6 +64,10 @@ export const ROWS: Readonly<Record<string, (ids: Ids) => unknown>> = {
     id: uuid,
     documentId,
   }),
+  'keys.create': ({ uuid }) => ({ name: `Key ${uuid}`, scopes: ['ask'] }),
+  'keys.list': () => undefined,
+  'keys.revoke': ({ uuid }) => ({ id: uuid }),
+  'keys.revokeAll': ({ userId }) => ({ userId }),
   'models.list': () => undefined,
   'people.acceptInvitation': ({ invitationId }) => ({ id: invitationId, name: 'New', password }),
   'people.invitation': ({ invitationId }) => ({ id: invitationId }),
@@ -91,6 +95,7 @@ export const SCOPES: readonly (readonly [string, (ids: Ids) => unknown])[] = [
   ['chats.create', ({ documentId }) => ({ collectionIds: [], documentId })],
   ['chats.setScope', ({ chatId, collectionId }) => ({ id: chatId, collectionIds: [collectionId] })],
   ['chats.setScope', ({ chatId, documentId }) => ({ id: chatId, collectionIds: [], documentId })],
+  ['keys.create', ({ collectionId }) => ({ name: 'K', scopes: ['search'], collectionIds: [collectionId] })],
   ['search.passages', ({ collectionId }) => ({ query: 'terrace', collectionIds: [collectionId] })],
   ['search.passages', ({ documentId }) => ({ query: 'terrace', documentId })],
 ]

@@ -41,3 +41,12 @@ export function toAppError(thrown: unknown, requestId: string): AppError {
     )
   return new AppError('INTERNAL', { requestId }, { cause: thrown })
 }
+
+/** Fastify's own refusals: a body of more than `maxBytes`, no JSON, of a strange type, a Host that is none. */
+export function refusalOf(thrown: unknown, maxBytes: number): AppError | undefined {
+  if (!(thrown instanceof Error) || !('statusCode' in thrown) || typeof thrown.statusCode !== 'number') return
+  if (thrown.statusCode === 413) return new AppError('TOO_LARGE', { limit: `${maxBytes / 1024} kB` })
+  if (thrown.statusCode === 404) return new AppError('NOT_FOUND')
+  if (thrown.statusCode >= 400 && thrown.statusCode < 500)
+    return new AppError('INVALID_INPUT', { reason: 'it could not be read' })
+}

@@ -22,6 +22,8 @@ export const RATES = {
   ask: { points: 2_000, duration: 300 },
   /** Anonymous requests, tries to sign in among them; per address and server. */
   anonymous: { points: 300, duration: 10 },
+  /** Everything by one API key; per server. Questions count as their person's too. */
+  key: { points: 600, duration: 60 },
   /** Looks and tries at set-up and invitation links; per address, behind which a whole office may be accepting theirs. */
   link: { points: 120, duration: 600 },
 } as const satisfies Record<string, Rate>
@@ -51,6 +53,14 @@ export interface Limits {
   procedure(path: string, type: 'query' | 'mutation' | 'subscription', who: Who): Promise<void>
   /** Counts a try before the password is looked at, so that tries in parallel all count. @throws like `procedure` */
   signIn(email: string, address: string): Promise<{ succeeded(): Promise<void> }>
+  /**
+   * Before a key is looked up. Only wrong ones count, as wrong passwords from one address do: a key is too long to be
+   * guessed, and one forgotten script behind an office's address must not close it to all others.
+   * @throws like `procedure`, when so many wrong ones came that none is looked at for a moment
+   */
+  keyTry(address: string): Promise<{ wrong(): Promise<void> }>
+  /** A request with a key that works. @throws like `procedure` */
+  key(keyId: string): Promise<void>
 }
 
 export interface Who {
@@ -83,6 +93,11 @@ export function createLimits(pool: Pool): Limits {
   const pair = tries('pair')
   const account = tries('account')
   const address = tries('address')
+  const wrongKeys = {
+    count: stored('api-key', { points: 1_000_000, duration: SIGN_IN.window }),
+    slot: stored('api-key-slot', { points: 1, duration: 1 }),
+  }
+  const keys = memory('key', RATES.key)
 
   return {
     async procedure(path, type, who) {
@@ -125,6 +140,18 @@ export function createLimits(pool: Pool): Limits {
         },
       }
     },
+    async keyTry(from) {
+      const client = addressKey(from)
+      const known = await anonymous.get(client)
+      if (known !== null && known.remainingPoints <= 0) refuse(known)
+      return {
+        async wrong() {
+          await take(anonymous, client)
+          await attempt(wrongKeys, client, SIGN_IN.address)
+        },
+      }
+    },
+    key: (keyId) => take(keys, keyId),
   }
 }
 
@@ -135,8 +162,12 @@ async function take(limiter: Limiter, key: string, options?: { customDuration: n
     await limiter.consume(key, 1, options)
   } catch (refused) {
     if (!(refused instanceof RateLimiterRes)) throw refused
-    throw new AppError('TOO_MANY_REQUESTS', { seconds: Math.max(1, Math.ceil(refused.msBeforeNext / 1000)) })
+    refuse(refused)
   }
+}
+
+function refuse({ msBeforeNext }: RateLimiterRes): never {
+  throw new AppError('TOO_MANY_REQUESTS', { seconds: Math.max(1, Math.ceil(msBeforeNext / 1000)) })
 }
 
 async function attempt(

@@ -1,4 +1,4 @@
-// The API server: tRPC, sign-in, files and health on one port. Everything that leaves it carries the request's id;
+// The API server: tRPC, sign-in, files, the doors for programs, and health on one port. Everything that leaves it carries the request's id;
 // what failed leaves as a code and a sentence.
 import { randomUUID } from 'node:crypto'
 import { TRPCError } from '@trpc/server'
@@ -8,6 +8,7 @@ import { LIMITS } from '../../../contract/limits.ts'
 import { API_PATHS, SECONDS } from '../../../contract/ports.ts'
 import { formatPosition, POSITION_HEADER, parsePosition } from '../../../contract/position.ts'
 import { createReads, type Reads } from '../database/reads.ts'
+import { registerDoors } from '../doors/doors.ts'
 import { AppError } from '../errors.ts'
 import { type AppRouter, appRouter } from '../routers/router.ts'
 import { assertEveryProcedureHasAccess, type Context, failureOf } from '../routers/trpc.ts'
@@ -15,7 +16,7 @@ import type { Services } from '../services.ts'
 import { clientAddress } from './address.ts'
 import { registerAuth } from './auth.ts'
 import { trackConnections } from './connections.ts'
-import { toAppError } from './failure.ts'
+import { refusalOf, toAppError } from './failure.ts'
 import { registerFiles } from './files.ts'
 import { createLimits } from './limits.ts'
 import { OpenStreams } from './open-streams.ts'
@@ -73,7 +74,10 @@ export async function createServer(services: Services): Promise<ApiServer> {
       'referrer-policy': 'same-origin',
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
     })
-    if (!METHODS.has(request.method)) throw new AppError('INVALID_INPUT', { reason: 'no such method' })
+    // What a client of MCP ends its session with: it is told that there are none.
+    const ending = request.method === 'DELETE' && request.routeOptions.url === API_PATHS.mcp
+    if (!METHODS.has(request.method) && !ending)
+      throw new AppError('INVALID_INPUT', { reason: 'no such method' })
     check(request)
   })
   fastify.addHook('onResponse', async (request, reply) => {
@@ -107,6 +111,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
     await limits.procedure('files', type, { viewer, address: addressOf(request) })
     return viewer
   })
+  registerDoors(fastify, { services, limits, addressOf })
 
   const createContext = async (request: FastifyRequest, reply: FastifyReply): Promise<Context> => {
     const seen = parsePosition(request.headers[POSITION_HEADER]) ?? undefined
@@ -193,20 +198,12 @@ async function answerFailure(
   reply: FastifyReply,
   thrown: unknown,
 ): Promise<FastifyReply> {
-  const failure = refusalOf(thrown, request.id) ?? toAppError(thrown, request.id)
+  const failure =
+    thrown instanceof TRPCError
+      ? failureOf(thrown, request.id)
+      : (refusalOf(thrown, LIMITS.requestBytes) ?? toAppError(thrown, request.id))
   if (failure.status >= 500 || failure.internal !== undefined)
     log.error({ requestId: request.id, code: failure.code, err: failure.cause ?? failure }, 'failed')
   if (failure.code === 'TOO_MANY_REQUESTS') reply.header('retry-after', String(failure.detail.seconds ?? 1))
   return reply.code(failure.status).send({ ...failure.toJSON(), requestId: request.id })
-}
-
-/** Fastify's and tRPC's own refusals: a body that is too large, no JSON, of a strange type, a Host that is none. */
-function refusalOf(thrown: unknown, requestId: string): AppError | undefined {
-  if (thrown instanceof TRPCError) return failureOf(thrown, requestId)
-  if (!(thrown instanceof Error) || !('statusCode' in thrown) || typeof thrown.statusCode !== 'number') return
-  if (thrown.statusCode === 413)
-    return new AppError('TOO_LARGE', { limit: `${LIMITS.requestBytes / 1024} kB` })
-  if (thrown.statusCode === 404) return new AppError('NOT_FOUND')
-  if (thrown.statusCode >= 400 && thrown.statusCode < 500)
-    return new AppError('INVALID_INPUT', { reason: 'it could not be read' })
 }

@@ -5,6 +5,7 @@ import { code } from '../../test/people.ts'
 import { addGeneration, addReading, readSo } from '../../test/readings.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
 import { type ShelvedDocument, shelveCollection, shelveDocument } from '../../test/shelf.ts'
+import { getPages } from './pages.ts'
 
 let db: TestDatabase
 let server: TestServer
@@ -118,4 +119,27 @@ test('of no reading leave when the document is forbidden, deleted or replaced (p
     expect(await pages(replaced, readingId)).toMatchObject({ current: false, pages: [] })
     expect((await page({ ...replaced, versionId: newer }, 1, readingId)).text).toBe('As it is now.')
   }
+})
+
+test('several at once: of that reading, and only for those who may see them now', async () => {
+  const document = await shelve()
+  const { documentId: id, versionId } = document
+  const several = (person = reader, more: { from?: number; readingId?: number } = {}) =>
+    getPages({ pool: db.pool }, person.viewer, {
+      ...{ id, versionId, readingId: other, from: 1, count: 5, ...more },
+    })
+  const both = [
+    { number: 1, text: 'As it was' },
+    { number: 2, text: 'read again.' },
+  ]
+  expect(await several()).toEqual(both)
+  expect(await several(reader, { from: 2 })).toEqual(both.slice(1))
+  expect(await several(reader, { readingId: 77 })).toEqual([])
+  expect(await several(stranger)).toEqual([])
+  await db.pool.query('UPDATE documents SET current_version_id = NULL WHERE id = $1', [id])
+  expect(await several()).toEqual([])
+  await db.pool.query('UPDATE documents SET current_version_id = $2 WHERE id = $1', [id, versionId])
+  expect(await several()).toEqual(both)
+  await db.pool.query('UPDATE documents SET deleted_at = now() WHERE id = $1', [id])
+  expect(await several()).toEqual([])
 })

@@ -70,3 +70,30 @@ export async function getPage(
   if (page === undefined) throw new AppError('NOT_FOUND')
   return page
 }
+
+export interface PageText {
+  readonly number: number
+  readonly text: string
+}
+
+/**
+ * At most `count` pages from `from` on, of this very reading: none when that is gone, or when another condition under
+ * which a page is handed out does not hold (any more).
+ */
+export async function getPages(
+  deps: { pool: Pool },
+  viewer: Viewer,
+  request: { id: string; versionId: string; readingId: number; from: number; count: number },
+): Promise<PageText[]> {
+  const { rows } = await deps.pool.query<PageText>({
+    name: 'library-pages',
+    text: `SELECT p.number, p.text
+           FROM documents d JOIN document_versions v ON v.id = d.current_version_id
+           JOIN pages p ON p.version_id = v.id AND p.reading_id = $5
+           WHERE d.id = $2 AND d.current_version_id = $3 AND d.deleted_at IS NULL
+             AND d.collection_id IN ${VISIBLE_COLLECTIONS_SQL} AND p.number >= $4 AND p.number < $4::int + $6::int
+           ORDER BY p.number`,
+    values: [viewer.userId, request.id, request.versionId, request.from, request.readingId, request.count],
+  })
+  return rows
+}

@@ -1,6 +1,7 @@
 // Accounts and sessions by better-auth: e-mail and password, roles on the installation (admin plugin), the one
 // organization that is the installation. Nobody can sign up: the owner comes by the set-up link (setup.ts), everybody
 // else by an invitation (invitations.ts).
+import { apiKey } from '@better-auth/api-key'
 import { betterAuth } from 'better-auth'
 import { prismaAdapter } from 'better-auth/adapters/prisma'
 import { createAccessControl } from 'better-auth/plugins/access'
@@ -18,6 +19,10 @@ import type { Prisma } from '../database/prisma.ts'
 export const SESSION_SECONDS = 7 * 24 * 3600
 /** Seconds. A session that is used is renewed when it is older than this. */
 export const SESSION_RENEWAL_SECONDS = 24 * 3600
+
+/** What every API key begins with, so that one that leaks is known for what it is. */
+export const KEY_PREFIX = 'terrace_'
+export const KEY_LENGTH = 64
 
 /** The request header in which http/ tells better-auth the client's address: no client can set it. */
 export const ADDRESS_HEADER = 'x-terrace-client-address'
@@ -66,6 +71,20 @@ export function createAuth({ config, prisma, log, onSessionEnded }: AuthDependen
         roles: { owner: ac.newRole(adminAc.statements), member: ac.newRole(userAc.statements) },
       }),
       organization({ allowUserToCreateOrganization: false, disableOrganizationDeletion: true }),
+      // A key opens the doors (doors/) and nothing else: it is no session, here or in http/.
+      apiKey(
+        {
+          enableSessionForAPIKeys: false,
+          defaultPrefix: KEY_PREFIX,
+          defaultKeyLength: KEY_LENGTH,
+          requireName: true,
+          maximumNameLength: LIMITS.apiKeyNameLength,
+          startingCharactersConfig: { shouldStore: true, charactersLength: KEY_PREFIX.length + 4 },
+          // Counted where all other rates are (http/limits.ts).
+          rateLimit: { enabled: false },
+        },
+        { schema: { apikey: { modelName: 'apiKey' } } },
+      ),
     ],
     databaseHooks: { session: { delete: { after: (session) => onSessionEnded(session.userId) } } },
     rateLimit: { enabled: false },

@@ -5,6 +5,7 @@ import { documentsRouter } from './documents/router.ts'
 import { eventsRouter } from './events/router.ts'
 import { generationsRouter } from './generations/router.ts'
 import { goldenQuestionsRouter } from './golden-questions/router.ts'
+import { keysRouter } from './keys/router.ts'
 import { modelsRouter } from './models/router.ts'
 import { peopleRouter } from './people/router.ts'
 import { searchRouter } from './search/router.ts'
@@ -18,6 +19,7 @@ export const appRouter = router({
   events: eventsRouter,
   generations: generationsRouter,
   goldenQuestions: goldenQuestionsRouter,
+  keys: keysRouter,
   models: modelsRouter,
   people: peopleRouter,
   search: searchRouter,

@@ -1,6 +1,6 @@
-// The person's own account: name, password, colours, and the way out.
+// The person's own account: name, password, colours, API keys, and the way out.
 import { LogOut, Monitor, Moon, Sun } from 'lucide-react'
-import { type ReactNode, useEffect, useId, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { PageColumn, PageHeader } from '../../components/layout/page-header.tsx'
 import { Button } from '../../components/ui/button.tsx'
 import { Field } from '../../components/ui/field.tsx'
@@ -17,6 +17,8 @@ import { useForm } from '../../lib/use-form.ts'
 import { checkName, checkNewPassword, checkPassword } from '../entry/checks.ts'
 import { FormFailure } from '../entry/entry-frame.tsx'
 import { PasswordField } from '../entry/password-field.tsx'
+import { ApiKeys } from './api-keys.tsx'
+import { Section } from './section.tsx'
 
 export function AccountPage() {
   const viewer = useViewer()
@@ -34,28 +36,11 @@ export function AccountPage() {
       <Section title={t('account.look')}>
         <ThemeSwitch />
       </Section>
+      <ApiKeys />
       <Section title={t('account.session')} hint={t('account.sessionHint')}>
         <SignOutButton />
       </Section>
     </PageColumn>
-  )
-}
-
-function Section({ title, hint, children }: { title: string; hint?: string; children: ReactNode }) {
-  const id = useId()
-  return (
-    <section
-      aria-labelledby={id}
-      className="grid gap-x-8 gap-y-3 rounded-2xl border border-line bg-surface p-4 shadow-soft sm:grid-cols-[12rem_1fr] sm:p-6"
-    >
-      <div>
-        <h2 id={id} className="font-semibold">
-          {title}
-        </h2>
-        {hint && <p className="mt-1 text-sm text-ink-soft">{hint}</p>}
-      </div>
-      <div className="max-w-sm">{children}</div>
-    </section>
   )
 }
 

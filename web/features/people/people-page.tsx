@@ -1,5 +1,5 @@
 // People of this installation: accounts, their roles, and the invitations that are out.
-import { Trash2, UserRoundPlus, UserRoundX } from 'lucide-react'
+import { KeyRound, Trash2, UserRoundPlus, UserRoundX } from 'lucide-react'
 import { useState } from 'react'
 import { INSTALLATION_ROLES } from '../../../contract/stages.ts'
 import { PageColumn, PageHeader } from '../../components/layout/page-header.tsx'
@@ -115,6 +115,7 @@ function Invitations() {
 function Accounts({ people, viewerId }: { people: readonly Person[]; viewerId: string }) {
   const utils = trpc.useUtils()
   const [removing, setRemoving] = useState<Person | null>(null)
+  const [ending, setEnding] = useState<Person | null>(null)
   const options = { onSettled: () => utils.people.invalidate() }
   const setRole = trpc.people.setRole.useMutation({
     ...options,
@@ -155,6 +156,12 @@ function Accounts({ people, viewerId }: { people: readonly Person[]; viewerId: s
                 ))}
               </Select>
             </div>
+            <IconButton
+              label={t('people.endKeys', { name: person.name })}
+              icon={<KeyRound aria-hidden className="size-4" />}
+              size="small"
+              onClick={() => setEnding(person)}
+            />
             {person.id !== viewerId && (
               <IconButton
                 label={t('people.remove', { name: person.name })}
@@ -166,6 +173,7 @@ function Accounts({ people, viewerId }: { people: readonly Person[]; viewerId: s
           </li>
         ))}
       </ul>
+      <EndKeysDialog person={ending} onClose={() => setEnding(null)} />
       {people.length === 1 && <p className="text-sm text-ink-soft">{t('people.alone')}</p>}
       <ConfirmDialog
         open={removing !== null}
@@ -190,5 +198,34 @@ function Accounts({ people, viewerId }: { people: readonly Person[]; viewerId: s
         {t('people.removeHint')}
       </ConfirmDialog>
     </section>
+  )
+}
+
+function EndKeysDialog({ person, onClose }: { person: Person | null; onClose: () => void }) {
+  const utils = trpc.useUtils()
+  const end = trpc.keys.revokeAll.useMutation({ onSettled: () => utils.keys.list.invalidate() })
+  const close = () => {
+    end.reset()
+    onClose()
+  }
+  return (
+    <ConfirmDialog
+      open={person !== null}
+      title={t('people.endKeysTitle', { name: person?.name ?? '' })}
+      confirmLabel={t('people.endKeysSubmit')}
+      busy={end.isPending}
+      failure={end.error === null ? null : toFailure(end.error).message}
+      onClose={close}
+      onConfirm={() => {
+        if (person === null) return
+        const onSuccess = ({ revoked }: { revoked: number }) => {
+          showToast(t('people.keysEnded', { count: revoked }))
+          close()
+        }
+        end.mutate({ userId: person.id }, { onSuccess })
+      }}
+    >
+      {t('people.endKeysHint')}
+    </ConfirmDialog>
   )
 }

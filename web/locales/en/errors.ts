@@ -30,6 +30,9 @@ export const errors = {
   'error.EMAIL_TAKEN': 'There is already an account with this e-mail address. Sign in instead.',
   'error.PASSWORD_TOO_WEAK': 'The password needs at least {min} characters.',
   'error.LAST_OWNER': 'This is the last owner. Make someone else owner first.',
+  'error.KEY_INVALID': 'This API key does not work. It is wrong, expired or revoked.',
+  'error.KEY_NOT_ALLOWED': 'This API key was not made for this.',
+  'error.TOO_MANY_KEYS': 'You have {limit} API keys already. Revoke one that is not used.',
   'error.FILE_EMPTY': 'The file is empty.',
   'error.FILE_TYPE_UNSUPPORTED':
     'Files of this kind can not be read ({type}). PDF, DOCX, HTML, Markdown, text and CSV can.',

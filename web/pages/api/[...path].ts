@@ -11,6 +11,8 @@ const PIPED = [
   [PUBLIC_PATHS.trpc, API_PATHS.trpc],
   [PUBLIC_PATHS.auth, API_PATHS.auth],
   [PUBLIC_PATHS.files, API_PATHS.files],
+  [PUBLIC_PATHS.v1, API_PATHS.v1],
+  [PUBLIC_PATHS.mcp, API_PATHS.mcp],
 ] as const
 
 function apiPath(url: string): string | null {
@@ -25,5 +27,6 @@ function apiPath(url: string): string | null {
 export default async function handler(request: NextApiRequest, response: NextApiResponse): Promise<void> {
   const path = apiPath(request.url ?? '')
   if (path === null) return answerNotFound(response)
-  await pipeToApi(request, response, path, { api: apiUrl(), trustedProxyHops: trustedProxyHops() })
+  const resumes = !path.startsWith(API_PATHS.v1)
+  await pipeToApi(request, response, path, { api: apiUrl(), trustedProxyHops: trustedProxyHops(), resumes })
 }

@@ -1,0 +1,114 @@
+// The OpenAI-compatible door: POST /v1/chat/completions, streamed or not, and GET /v1/models.
+// What it takes and gives is in docs/doors.md; the official clients, unmodified, are its tests.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { LIMITS } from '../../../contract/limits.ts'
+import type { AnswerContext } from '../chat/context.ts'
+import { AppError } from '../errors.ts'
+import { refusalOf, toAppError } from '../http/failure.ts'
+import { answerBeforeEnd } from '../http/upload-body.ts'
+import { answerOnce } from './answer.ts'
+import { askableCollections, collectionsOf, modelsOf } from './collections.ts'
+import { CompletionStream, completion } from './completion.ts'
+import { readConversation } from './conversation.ts'
+import type { DoorDependencies, Guard } from './guard.ts'
+import { openAIError } from './openai-error.ts'
+import type { Running } from './running.ts'
+
+const LINGER_MS = 5_000
+
+export interface OpenAIDependencies extends DoorDependencies {
+  readonly guard: Guard
+  readonly running: Running
+}
+
+/** On a scope whose prefix is /v1. */
+export function registerOpenAI(scope: FastifyInstance, deps: OpenAIDependencies): void {
+  const { services, guard } = deps
+  const { pool } = services
+  const models = async (request: FastifyRequest) =>
+    modelsOf(await askableCollections(pool, guard.grantOf(request))).map((model) => ({
+      ...model,
+      object: 'model',
+      owned_by: 'terrace',
+    }))
+
+  scope.addHook('onRequest', (request) => guard.admit(request, 'ask'))
+  scope.setErrorHandler((error, request, reply) => answerFailure(deps, request, reply, error))
+  scope.setNotFoundHandler((request, reply) => answerFailure(deps, request, reply, new AppError('NOT_FOUND')))
+  scope.get('/models', async (request) => ({ object: 'list', data: await models(request) }))
+  scope.get<{ Params: { '*': string } }>('/models/*', async (request) => {
+    const found = (await models(request)).find(({ id }) => id === request.params['*'])
+    if (found === undefined) throw new AppError('NOT_FOUND', { param: 'model' })
+    return found
+  })
+  scope.post('/chat/completions', { bodyLimit: LIMITS.doorBytes }, (request, reply) =>
+    complete(deps, request, reply),
+  )
+}
+
+async function complete(
+  { services, limits, addressOf, guard, running }: OpenAIDependencies,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const { pool, models, config, log } = services
+  const grant = guard.grantOf(request)
+  const { viewer } = grant
+  await limits.procedure('chats.ask', 'mutation', { viewer, address: addressOf(request) })
+  const asked = readConversation(request.body)
+  const context: AnswerContext = {
+    viewer,
+    question: asked.question,
+    history: asked.history,
+    collectionIds: collectionsOf(await askableCollections(pool, grant), asked.model),
+    documentId: null,
+    model: (await models.list()).defaultId,
+  }
+  using run = running.follow(reply, grant)
+  const options = { signal: run.signal, publicUrl: config.publicUrl }
+  const note = (model: string, inputTokens: number | null, outputTokens: number | null) =>
+    log.info(
+      { requestId: request.id, person: viewer.userId, key: grant.keyId, model, inputTokens, outputTokens },
+      'answered a program',
+    )
+  /** That the key ended says more than how the model's stream broke off. */
+  const why = (error: unknown) => (run.signal.reason instanceof AppError ? run.signal.reason : error)
+  if (!asked.stream) {
+    const answered = await answerOnce(services, context, { ...options, say() {} }).catch((error: unknown) => {
+      throw why(error)
+    })
+    note(answered.model, answered.inputTokens, answered.outputTokens)
+    return completion(request.id, asked.model, answered)
+  }
+  using stream = new CompletionStream(reply, request.id, asked)
+  try {
+    const answered = await answerOnce(services, context, { ...options, say: (text) => stream.text(text) })
+    note(answered.model, answered.inputTokens, answered.outputTokens)
+    stream.end(answered)
+  } catch (error) {
+    // Until something was sent it is an answer like any other, with a status of its own.
+    if (!stream.open) throw why(error)
+    const failure = toAppError(why(error), request.id)
+    if (!reply.raw.destroyed)
+      log.warn({ requestId: request.id, code: failure.code, err: error }, 'an answer failed')
+    stream.fail(failure)
+  }
+  return reply
+}
+
+async function answerFailure(
+  { services: { log } }: OpenAIDependencies,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  thrown: unknown,
+): Promise<FastifyReply> {
+  answerBeforeEnd(request.raw, reply.raw, LINGER_MS)
+  const failure = refusalOf(thrown, LIMITS.doorBytes) ?? toAppError(thrown, request.id)
+  // Nobody is there any more to hear that they went.
+  if (failure.status >= 500 && !reply.raw.destroyed)
+    log.error({ requestId: request.id, code: failure.code, err: failure.cause ?? failure }, 'failed')
+  if (failure.code === 'TOO_MANY_REQUESTS' || failure.code === 'MODEL_BUSY')
+    reply.header('retry-after', String(failure.detail.seconds ?? 1))
+  if (failure.status === 401) reply.header('www-authenticate', 'Bearer')
+  return reply.code(failure.status).send(openAIError(failure))
+}
