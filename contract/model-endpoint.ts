@@ -67,7 +67,7 @@ interface Claims {
 export interface AnswerClaims extends Claims {
   /** The person's id; opaque to the endpoint. */
   readonly sub: string
-  /** The attempt's id. */
+  /** One request's id: it is taken once. Of an answer that a page asks for itself, the attempt's. */
   readonly jti: string
   /** Logical name. */
   readonly model: string

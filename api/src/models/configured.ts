@@ -46,6 +46,6 @@ export function parseModels(models: string | undefined): ConfiguredModel[] {
 /** What the model endpoint offers as it is deployed (worker/wrangler.jsonc), where MODELS names nothing of it. */
 export const ENDPOINT_MODEL: ConfiguredModel = worker.parse({
   ...{ type: 'worker', id: 'llama-3-8b', name: 'Llama 3.1 8B', model: 'llama-3-8b' },
-  // What all models of its list have.
+  // Less than its models have: a longer prompt costs more and answers no better (chat/prompt.ts).
   contextTokens: 8_192,
 })

@@ -29,7 +29,7 @@ export function asModelError(error: unknown, id: string): AppError {
     const body = error.responseBody ?? ''
     return (
       byEndpoint(id, codeOf(bodyError(body))) ??
-      byStatus(id, error.statusCode, body, error.responseHeaders?.['retry-after'])
+      byStatus(id, error.statusCode, body, error.responseHeaders?.['retry-after'], codeOf(bodyError(body)))
     )
   }
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
@@ -76,8 +76,16 @@ function codeOf(error: unknown): string {
 /** Said by Groq, OpenAI, Workers AI (5007) and others with status 400 when a model is gone. */
 const GONE = /model_not_found|model_decommissioned|no such model|"code":\s*"?5007\b/i
 
-function byStatus(id: string, status: number, body: string, retryAfter: string | undefined): AppError {
-  const what = `status ${status}`
+function byStatus(
+  id: string,
+  status: number,
+  body: string,
+  retryAfter: string | undefined,
+  code = '',
+): AppError {
+  // Of others it may be anything, a quoted prompt too.
+  const known = Object.hasOwn(ENDPOINT_ERRORS, code) ? `, ${code}` : ''
+  const what = `status ${status}${known}`
   if (status === 404 || status === 410 || (status === 400 && GONE.test(body)))
     return fail(id, 'MODEL_RETIRED', what)
   if (status === 401 || status === 403) return fail(id, 'MODEL_REFUSED_KEY', what)
