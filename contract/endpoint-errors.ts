@@ -33,6 +33,11 @@ export const ENDPOINT_ERRORS = {
   TOKEN_MISSING: { status: 401, type: authentication, message: 'A bearer token is needed.' },
   TOKEN_INVALID: { status: 401, type: authentication, message: 'The token is not valid here.' },
   TOKEN_EXPIRED: { status: 401, type: authentication, message: 'The token has expired.' },
+  TOKEN_EARLY: {
+    status: 401,
+    type: authentication,
+    message: 'The token was signed in the future: compare the clocks.',
+  },
   TOKEN_FOREIGN_AUDIENCE: {
     status: 401,
     type: authentication,

@@ -82,7 +82,8 @@ export const ERRORS = {
   MODEL_ALLOWANCE_USED: { status: 429, message: 'The allowance of this model for today is used up.' },
   MODEL_REFUSED_KEY: {
     status: 502,
-    message: 'The model refused its key. An operator has to look at MODELS, or at the keys of the model endpoint.',
+    message:
+      'The model refused its key. An operator has to look at MODELS, or at the keys of the model endpoint.',
   },
   MODEL_REFUSED_REQUEST: {
     status: 502,

@@ -35,8 +35,10 @@ export const TOKEN_SECONDS = {
   script: 90 * 86_400,
   scriptMax: 366 * 86_400,
   revocation: 300,
-  /** How far the clocks of the API and the endpoint may be apart. */
+  /** How long after its end a token is still taken: clocks are never quite the same. */
   clockTolerance: 5,
+  /** How far the signer's clock may be ahead: a laptop's often is, and a token's life is bounded all the same. */
+  clockAhead: 60,
 } as const
 
 /** `typ` of the JWS header: a token of one kind is never taken for another. */

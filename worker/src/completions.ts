@@ -52,9 +52,15 @@ export async function complete(request: Request, context: Context, plain: boolea
   const answer = readAnswer(begun)
   const sign = (outcome: Outcome) => ending(outcome, begun, token, configuration)
   if (asked.stream) return streamed(answer, shape, sign, begun, request.signal, context)
-  for (;;) {
-    const { done, value } = await answer.next()
-    if (done) return Response.json(shape.whole(await sign(value)), { headers })
+  try {
+    for (;;) {
+      const { done, value } = await answer.next()
+      if (done) return Response.json(shape.whole(await sign(value)), { headers })
+    }
+  } catch (thrown) {
+    const error = asEndpointError(thrown)
+    logFailure(requestId, error, begun.model)
+    throw error
   }
 }
 

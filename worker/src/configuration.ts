@@ -68,8 +68,8 @@ async function parse(env: Env): Promise<Configuration> {
     tokenKeys: await read('TOKEN_KEYS', publicKeys, new Map<string, CryptoKey>()),
     receiptKey: await read<SigningKey | null>('RECEIPT_KEY', privateKey, null),
     models: await read('MODELS', models, new Map<string, string[]>()),
-    maxTokens: await read('MAX_TOKENS', positive, 0),
-    requestsPerMinute: await read('REQUESTS_PER_MINUTE', positive, 0),
+    maxTokens: await read('MAX_TOKENS', whole, 0),
+    requestsPerMinute: await read('REQUESTS_PER_MINUTE', whole, 0),
     firstTokenMs: (await read('FIRST_TOKEN_SECONDS', positive, 0)) * 1_000,
     stallMs: (await read('STALL_SECONDS', positive, 0)) * 1_000,
   }
@@ -87,6 +87,12 @@ function text(value: unknown): string {
 function positive(value: unknown): number {
   const number = Number(value)
   if (!(number > 0) || !Number.isFinite(number)) throw new Error('no positive number')
+  return number
+}
+
+function whole(value: unknown): number {
+  const number = positive(value)
+  if (!Number.isSafeInteger(number)) throw new Error('no whole number')
   return number
 }
 

@@ -94,7 +94,7 @@ describe('a request', () => {
       expect(headers.get('access-control-allow-origin')).toBe(ORIGIN)
       expect(headers.get('vary')).toBe('Origin')
       const exposed = headers.get('access-control-expose-headers')
-      for (const name of ['retry-after', 'x-request-id', 'terrace-provider-model'])
+      for (const name of ['retry-after', 'x-request-id', 'x-should-retry', 'terrace-provider-model'])
         expect(exposed).toContain(name)
       expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
       await body?.cancel()

@@ -18,7 +18,10 @@ export function corsHeaders(request: Request, origins: ReadonlySet<string>, head
   if (origin === null) return
   if (!origins.has(origin)) throw new EndpointError('FOREIGN_ORIGIN')
   headers.set('access-control-allow-origin', origin)
-  headers.set('access-control-expose-headers', `retry-after, x-request-id, ${PROVIDER_MODEL_HEADER}`)
+  headers.set(
+    'access-control-expose-headers',
+    `retry-after, x-request-id, x-should-retry, ${PROVIDER_MODEL_HEADER}`,
+  )
 }
 
 /** The reply to a preflight; `headers` are those of `corsHeaders`. */

@@ -61,6 +61,7 @@ export function openModelStream(
   let finished = false
   let complete = false
   let alive = false
+  let answering = false
   let heard = false
   let refuse: (error: EndpointError) => void = () => {}
   let ended: EndpointError | undefined
@@ -122,7 +123,15 @@ export function openModelStream(
   const piece = async (): Promise<Piece> => {
     if (ended !== undefined) throw ended
     // Here, not where it was heard: what the caller did meanwhile is not the model's silence.
-    if (alive) due = Date.now() + patience.stallMs
+    if (alive) {
+      due = Date.now() + patience.stallMs
+      // What was set for the first token looks too late for the second.
+      if (!answering) {
+        clearTimeout(timer)
+        timer = setTimeout(look, patience.stallMs)
+      }
+      answering = true
+    }
     const { done, value } = await unlessEnded(reader === undefined ? open() : reader.read())
     const last = read(done ? events.end() : events.push(value))
     if (!done || last.error !== undefined) return last

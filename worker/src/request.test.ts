@@ -229,13 +229,16 @@ describe('an endpoint that is not set up', () => {
         RECEIPT_KEY: publicKey,
         MODELS: '{"a": []}',
         MAX_TOKENS: 'many',
+        // It would let everything through.
+        REQUESTS_PER_MINUTE: 299.5,
       },
     })
     const reply = await fetch(bare.url + ENDPOINT_PATHS.health)
     const { error } = (await reply.json()) as { error: { code: string; message: string } }
     expect([reply.status, error.code]).toEqual([503, 'MISCONFIGURED'])
-    for (const name of ['AUDIENCE', 'ALLOWED_ORIGINS', 'TOKEN_KEYS', 'RECEIPT_KEY', 'MODELS', 'MAX_TOKENS'])
+    for (const name of ['AUDIENCE', 'ALLOWED_ORIGINS', 'TOKEN_KEYS', 'RECEIPT_KEY', 'MODELS'])
       expect(error.message).toContain(name)
+    for (const name of ['MAX_TOKENS', 'REQUESTS_PER_MINUTE']) expect(error.message).toContain(name)
     expect(error.message).not.toContain('FIRST_TOKEN_SECONDS')
     expect(error.message + bare.log()).not.toContain(String(endpoint.keys.LLAMMA_SIGNING_KEY.d))
     expect(await refusal(await bare.post(REQUEST))).toEqual([503, 'MISCONFIGURED'])

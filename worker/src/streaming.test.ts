@@ -11,6 +11,8 @@ const text = 'text=One two three four five.'
 let endpoint: Endpoint
 /** The same with hardly any patience. */
 let hasty: Endpoint
+/** All patience for the first token, hardly any for the next. */
+let uneven: Endpoint
 beforeAll(async () => {
   const models = {
     'llama-3-8b': [good],
@@ -54,10 +56,12 @@ beforeAll(async () => {
   }
   endpoint = await startEndpoint({ models })
   hasty = await startEndpoint({ models, bindings: { FIRST_TOKEN_SECONDS: 2, STALL_SECONDS: 1 } })
+  uneven = await startEndpoint({ models, bindings: { FIRST_TOKEN_SECONDS: 3_600, STALL_SECONDS: 1 } })
 })
 afterAll(async () => {
   await endpoint?.[Symbol.asyncDispose]()
   await hasty?.[Symbol.asyncDispose]()
+  await uneven?.[Symbol.asyncDispose]()
 })
 
 const ask = (model: string, options: { at?: Endpoint; stream?: boolean; signal?: AbortSignal } = {}) => {
@@ -152,7 +156,7 @@ describe('a model that goes wrong in the middle', () => {
     ['failing', 'MODEL_STALLED'],
   ] as const)('%s: what it said is there, then %s, and no other model speaks', async ([model, code]) => {
     // Patience where it is not what is tested: a busy machine must not be taken for a model that stalls.
-    const at = model === 'stalling' ? hasty : endpoint
+    const at = model === 'stalling' ? uneven : endpoint
     const before = at.requests.length
     const reply = await ask(model, { at })
     expect(reply.status).toBe(200)
@@ -164,9 +168,11 @@ describe('a model that goes wrong in the middle', () => {
     expect(events).not.toContain('[DONE]')
     expect(JSON.stringify(events)).not.toContain(SECRET_WORDS)
     expect(asked(before, at)).toHaveLength(1)
-    if (model === 'stalling') await expect.poll(() => hasty.requests.at(-1)?.abortedAt).toBeTypeOf('number')
+    if (model === 'stalling') await expect.poll(() => uneven.requests.at(-1)?.abortedAt).toBeTypeOf('number')
     // In one piece there is no answer at all.
+    const logged = at.log().length
     expect((await refusal(await ask(model, { at, stream: false })))[1]).toBe(code)
+    await expect.poll(() => at.log().slice(logged)).toContain(code)
   })
 })
 

@@ -56,8 +56,8 @@ function asToken(typ: string | undefined, payload: JWTPayload): Token {
   const { iss, sub, jti, iat = 0, exp = 0, model, max_tokens, prompt } = payload
   const invalid = new EndpointError('TOKEN_INVALID')
   const lasts = exp - iat
-  const signedInFuture = iat > Date.now() / 1_000 + TOKEN_SECONDS.clockTolerance
-  if (typeof iss !== 'string' || !isText(sub) || lasts <= 0 || signedInFuture) throw invalid
+  if (typeof iss !== 'string' || !isText(sub) || lasts <= 0) throw invalid
+  if (iat > Date.now() / 1_000 + TOKEN_SECONDS.clockAhead) throw new EndpointError('TOKEN_EARLY')
   // Checked by jwtVerify: one of the audiences, if there are several, is this endpoint.
   const base = { iss, aud: String(payload.aud), sub, iat, exp }
   switch (typ) {

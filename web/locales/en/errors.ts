@@ -58,7 +58,8 @@ export const errors = {
   'error.MODEL_RETIRED': 'The provider no longer offers this model. Choose another one.',
   'error.MODEL_ALLOWANCE_USED': 'The allowance of this model for today is used up.',
   'error.MODEL_BUSY': 'The model is busy. Try again in a moment.',
-  'error.MODEL_REFUSED_KEY': 'The model refused its key. Tell your operator to look at MODELS, or at the keys of the model endpoint.',
+  'error.MODEL_REFUSED_KEY':
+    'The model refused its key. Tell your operator to look at MODELS, or at the keys of the model endpoint.',
   'error.MODEL_REFUSED_REQUEST':
     'The model refused the request. Ask something shorter, or choose another model.',
   'error.MODEL_STALLED': 'The model stopped answering. What had arrived is kept.',
