@@ -20,6 +20,7 @@ export const ENDPOINT_ERRORS = {
   INVALID_REQUEST: { status: 400, type: request, message: 'The request is not valid: {reason}' },
   UNSUPPORTED_PARAMETER: { status: 400, type: request, message: 'This endpoint does not support {param}.' },
   BODY_TOO_LARGE: { status: 413, type: request, message: 'The body is too large: at most {limit} bytes.' },
+  BODY_STALLED: { status: 408, type: request, message: 'The body did not arrive in time.' },
   PROMPT_TOO_LARGE: { status: 413, type: request, message: 'The prompt is too long for this model.' },
   UNKNOWN_MODEL: { status: 404, type: missing, message: 'There is no model of this name here.' },
   UNKNOWN_PATH: { status: 404, type: missing, message: 'There is nothing at this address.' },

@@ -50,13 +50,13 @@ async function makePair(): Promise<{ privateKey: JWK; publicKey: JWK }> {
 /** One file a name, for its owner's eyes only. `wrangler secret put NAME < FOLDER/NAME` takes them as they are. */
 export function writeKeys(folder: string, keys: Keys): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const fileOf = (name: string) => path.join(folder, name)
+  // All written before the first is renamed into place: a full disk must not leave keys that do not fit each other.
   for (const name of KEY_NAMES) {
-    const file = path.join(folder, name)
-    // Renamed into place: a full disk must not leave half a key where a whole one was.
-    rmSync(`${file}.new`, { force: true })
-    writeFileSync(`${file}.new`, `${JSON.stringify(keys[name])}\n`, { mode: 0o600 })
-    renameSync(`${file}.new`, file)
+    rmSync(`${fileOf(name)}.new`, { force: true })
+    writeFileSync(`${fileOf(name)}.new`, `${JSON.stringify(keys[name])}\n`, { mode: 0o600 })
   }
+  for (const name of KEY_NAMES) renameSync(`${fileOf(name)}.new`, fileOf(name))
 }
 
 /** Null when the folder has none. @throws Problem when it has some of them, or they can't be read */

@@ -13,11 +13,13 @@ function sqlite(): Sql & { count(table: string): number } {
 }
 
 const once = (id: string, until = 100_000, requestsPerMinute = 300) => ({
-  id,
-  onceUntil: until,
-  requestsPerMinute,
+  ...{ id, until, requestsPerMinute },
+  once: true,
 })
-const script = (requestsPerMinute: number) => ({ id: 'script', onceUntil: null, requestsPerMinute })
+const script = (requestsPerMinute: number) => ({
+  ...{ id: 'script', until: 1e9, requestsPerMinute },
+  once: false,
+})
 
 describe('admissions', () => {
   test('an answer token is admitted once, a script token again and again', () => {
@@ -26,6 +28,15 @@ describe('admissions', () => {
     expect(admissions.admit(once('a'), 1)).toEqual({ admitted: false, reason: 'replayed' })
     expect(admissions.admit(once('b'), 1)).toEqual({ admitted: true })
     for (let i = 0; i < 3; i++) expect(admissions.admit(script(300), 2)).toEqual({ admitted: true })
+  })
+
+  test('what ended while its request was read is refused, also when its id is forgotten', () => {
+    const admissions = new Admissions(sqlite())
+    expect(admissions.admit(once('a', 1_000), 0)).toEqual({ admitted: true })
+    admissions.save()
+    admissions.forget(2_000)
+    expect(admissions.admit(once('a', 1_000), 2_000)).toEqual({ admitted: false, reason: 'expired' })
+    expect(admissions.admit({ ...script(300), until: 1_000 }, 1_000)).toMatchObject({ reason: 'expired' })
   })
 
   test('the minute slides: no more than its number in any sixty seconds, and it says how long to wait', () => {

@@ -10,14 +10,16 @@ export interface Sql {
 export interface Admission {
   /** The token's id. */
   readonly id: string
-  /** Until when a second use has to be known; null for a token that may be used again. */
-  readonly onceUntil: number | null
+  /** The token's end. What was read of its request before may have taken long: it counts now. */
+  readonly until: number
+  /** May be used once: a second use has to be known until its end. */
+  readonly once: boolean
   readonly requestsPerMinute: number
 }
 
 export type Verdict =
   | { readonly admitted: true }
-  | { readonly admitted: false; readonly reason: 'replayed' | 'revoked' }
+  | { readonly admitted: false; readonly reason: 'expired' | 'replayed' | 'revoked' }
   | { readonly admitted: false; readonly reason: 'rate'; readonly seconds: number }
 
 const MINUTE = 60_000
@@ -43,16 +45,18 @@ export class Admissions {
   }
 
   /** Decides, and counts what is admitted. A request that is refused uses up nothing. */
-  admit({ id, onceUntil, requestsPerMinute }: Admission, now: number): Verdict {
+  admit({ id, until, once, requestsPerMinute }: Admission, now: number): Verdict {
+    // After it the ledger may have forgotten the id.
+    if (until <= now) return { admitted: false, reason: 'expired' }
     if (this.isRevoked(id)) return { admitted: false, reason: 'revoked' }
-    if (onceUntil !== null && this.#used.has(id)) return { admitted: false, reason: 'replayed' }
+    if (once && this.#used.has(id)) return { admitted: false, reason: 'replayed' }
     while ((this.#calls[0] ?? now) <= now - MINUTE) this.#calls.shift()
     const oldest = this.#calls[this.#calls.length - requestsPerMinute]
     if (oldest !== undefined)
       return { admitted: false, reason: 'rate', seconds: Math.ceil((oldest + MINUTE - now) / 1_000) }
     this.#calls.push(now)
-    if (onceUntil !== null) this.#used.set(id, onceUntil)
-    this.#unsaved.push({ at: now, id, until: onceUntil })
+    if (once) this.#used.set(id, until)
+    this.#unsaved.push({ at: now, id, until: once ? until : null })
     return { admitted: true }
   }
 

@@ -36,7 +36,7 @@ const UNITS_PER_GUESSED_TOKEN = 4
 /** @param models the provider's names, in the order of trying
  * @param gone the caller's going away
  * @param failed told of each model that was given up
- * @throws EndpointError of the model that failed last; MODEL_BUSY if any was, because that one passes */
+ * @throws EndpointError of the failure that passes soonest: MODEL_RETIRED only when all of them are */
 export async function beginAnswer(
   ai: ModelBinding,
   models: readonly string[],
@@ -45,7 +45,7 @@ export async function beginAnswer(
   gone: AbortSignal,
   failed: (model: string, error: EndpointError) => void,
 ): Promise<BegunAnswer> {
-  let failure = new EndpointError('MODEL_FAILED', {}, 'no model')
+  let failure: EndpointError | undefined
   for (const model of models) {
     const stream = openModelStream(ai, model, input, patience)
     gone.addEventListener('abort', stream.cancel)
@@ -57,11 +57,18 @@ export async function beginAnswer(
       stream.cancel()
       if (gone.aborted) throw error
       failed(model, error)
-      if (failure.code !== 'MODEL_BUSY' || !worthAnotherModel(error)) failure = error
-      if (!worthAnotherModel(error)) break
+      if (!worthAnotherModel(error)) throw error
+      if (failure === undefined || lasting(error) <= lasting(failure)) failure = error
     }
   }
-  throw failure
+  throw failure ?? new EndpointError('MODEL_FAILED', {}, 'no model')
+}
+
+/** How long a failure lasts, compared with others: a moment, a while, until somebody pays, for ever. */
+function lasting({ code }: EndpointError): number {
+  if (code === 'MODEL_RETIRED') return 3
+  if (code === 'MODEL_NEEDS_PLAN') return 2
+  return code === 'MODEL_BUSY' ? 0 : 1
 }
 
 async function firstWords(stream: ModelStream): Promise<Pick<BegunAnswer, 'events' | 'error'>> {

@@ -23,6 +23,12 @@ export interface Context {
 
 const READER_GONE = new EndpointError('INTERNAL', {}, 'the reader is gone')
 
+const REFUSED = {
+  expired: 'TOKEN_EXPIRED',
+  replayed: 'TOKEN_REPLAYED',
+  revoked: 'TOKEN_REVOKED',
+} as const
+
 type AskingToken = Exclude<Token, { kind: 'revocation' }>
 
 /** `POST /v1/chat/completions`, and `POST /` with `plain`. @throws EndpointError before anything was sent */
@@ -72,15 +78,15 @@ async function checkBinding(token: AskingToken, request: ModelRequest): Promise<
 }
 
 async function admit({ kind, claims }: AskingToken, { env, configuration, headers }: Context): Promise<void> {
-  const until = (claims.exp + TOKEN_SECONDS.clockTolerance) * 1_000
   const verdict = await env.LEDGER.getByName(LEDGER_NAME).admit({
     id: claims.jti,
-    onceUntil: kind === 'answer' ? until : null,
+    until: (claims.exp + TOKEN_SECONDS.clockTolerance) * 1_000,
+    once: kind === 'answer',
     requestsPerMinute: configuration.requestsPerMinute,
   })
   if (!verdict.admitted) {
     if (verdict.reason === 'rate') throw new EndpointError('RATE_LIMITED', { seconds: verdict.seconds })
-    throw new EndpointError(verdict.reason === 'replayed' ? 'TOKEN_REPLAYED' : 'TOKEN_REVOKED')
+    throw new EndpointError(REFUSED[verdict.reason])
   }
   // The token is used up: trying again with it can only fail.
   if (kind === 'answer') headers.set('x-should-retry', 'false')

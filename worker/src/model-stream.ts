@@ -45,6 +45,8 @@ export interface ModelStream {
   cancel(): void
 }
 
+/** How long a reader may take for what is there. A network that halts for a while is no reason to end a paid answer. */
+const READER_MS = 120_000
 /** Of a reply that is an error. */
 const MAX_ERROR_BYTES = 16 * 1024
 
@@ -62,6 +64,8 @@ export function openModelStream(
   let complete = false
   let alive = false
   let answering = false
+  /** Since when nobody has asked for the next piece; null while somebody waits for it. */
+  let givenAt: number | null = null
   let heard = false
   let refuse: (error: EndpointError) => void = () => {}
   let ended: EndpointError | undefined
@@ -77,8 +81,12 @@ export function openModelStream(
   // One timer that looks again, not one a token.
   let due = Date.now() + patience.firstTokenMs
   const look = () => {
-    const left = due - Date.now()
-    if (left > 0) timer = setTimeout(look, left)
+    const now = Date.now()
+    // A reader who is slow to take what was said is not the model's silence.
+    const left = givenAt === null ? due - now : patience.stallMs
+    if (givenAt !== null && now - givenAt > READER_MS)
+      end(new EndpointError('MODEL_INTERRUPTED', {}, 'nobody reads'))
+    else if (left > 0) timer = setTimeout(look, left)
     else end(new EndpointError('MODEL_STALLED', {}, 'silence'))
   }
   let timer = setTimeout(look, patience.firstTokenMs)
@@ -147,8 +155,11 @@ export function openModelStream(
         end(new EndpointError('MODEL_INTERRUPTED'))
         return null
       }
+      givenAt = null
       try {
-        return await piece()
+        const given = await piece()
+        givenAt = Date.now()
+        return given
       } catch (error) {
         // It has said why it finished: what it owes is at most the counting.
         if (complete) {

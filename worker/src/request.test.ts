@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ENDPOINT_LIMITS, ENDPOINT_PATHS } from '../../contract/model-endpoint.ts'
 import { type Endpoint, REQUEST, refusal, startEndpoint, streamed } from '../test/endpoint.ts'
+import { readJson } from './request.ts'
 
 let endpoint: Endpoint
 beforeAll(async () => {
@@ -215,6 +216,16 @@ describe('an address', () => {
     expect([reply.status, await reply.json()]).toEqual([200, { ok: true, models: ['llama-3-8b', 'other'] }])
     expect(endpoint.requests.length).toBe(before)
   })
+})
+
+test('a body that is held back is given up', async () => {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode('{"model": '))
+    },
+  })
+  const request = new Request('http://endpoint', { method: 'POST', body, duplex: 'half' } as RequestInit)
+  await expect(readJson(request, 50)).rejects.toMatchObject({ code: 'BODY_STALLED' })
 })
 
 describe('an endpoint that is not set up', () => {

@@ -13,8 +13,11 @@ export interface Asked {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** @throws EndpointError BODY_TOO_LARGE, INVALID_JSON */
-export async function readJson(request: Request): Promise<Fields> {
+/** Milliseconds for a body to arrive. */
+const PATIENCE_MS = 30_000
+
+/** @throws EndpointError BODY_TOO_LARGE, BODY_STALLED, INVALID_JSON */
+export async function readJson(request: Request, patienceMs = PATIENCE_MS): Promise<Fields> {
   const limit = ENDPOINT_LIMITS.bodyBytes
   const tooLarge = new EndpointError('BODY_TOO_LARGE', { limit })
   if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge
@@ -22,9 +25,16 @@ export async function readJson(request: Request): Promise<Fields> {
   const reader = request.body?.getReader()
   let bytes = 0
   let text = ''
+  let late = false
+  // Its end is what a body that is held back looks like then.
+  const timer = setTimeout(() => {
+    late = true
+    reader?.cancel().catch(() => {})
+  }, patienceMs)
   try {
     while (reader !== undefined) {
       const { done, value } = await reader.read()
+      if (late) throw new EndpointError('BODY_STALLED')
       if (done) break
       bytes += value.byteLength
       if (bytes > limit) throw tooLarge
@@ -35,6 +45,8 @@ export async function readJson(request: Request): Promise<Fields> {
   } catch (error) {
     if (error instanceof EndpointError) throw error
     throw new EndpointError('INVALID_JSON')
+  } finally {
+    clearTimeout(timer)
   }
   throw new EndpointError('INVALID_REQUEST', { reason: 'the body is no object' })
 }

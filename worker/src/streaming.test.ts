@@ -50,6 +50,8 @@ beforeAll(async () => {
     // all of them:
     'all-retired': ['scripted?error=410&code=5028', 'scripted?error=400&code=5007'],
     'busy-and-retired': ['scripted?error=429&code=3040', 'scripted?error=410&code=5028'],
+    'down-and-retired': ['scripted?error=500&code=3043', 'scripted?error=410&code=5028'],
+    'retired-and-paid': ['scripted?error=410&code=5028', 'scripted?error=403&code=5035'],
     'all-paid': ['scripted?error=403&code=5035'],
     'all-down': ['scripted?error=500&code=3043'],
     'all-pages': ['scripted?page'],
@@ -208,6 +210,8 @@ describe('a model that has said nothing', () => {
     ['nothing-left', 429, 'MODEL_ALLOWANCE_USED', 1],
     ['all-retired', 410, 'MODEL_RETIRED', 2],
     ['busy-and-retired', 429, 'MODEL_BUSY', 2],
+    ['down-and-retired', 502, 'MODEL_FAILED', 2],
+    ['retired-and-paid', 503, 'MODEL_NEEDS_PLAN', 2],
     ['all-paid', 503, 'MODEL_NEEDS_PLAN', 1],
     ['all-down', 502, 'MODEL_FAILED', 1],
     ['all-pages', 502, 'MODEL_BROKEN', 1],
