@@ -25,9 +25,11 @@ test('a reader who takes long for what was said is not a silence of the model', 
   const stream = openModelStream(binding, 'm', INPUT, { firstTokenMs: 10_000, stallMs: 50 })
   say('One ')
   expect((await stream.next())?.events).toMatchObject([{ text: 'One ' }])
-  say('two.')
+  say('two ')
+  expect((await stream.next())?.events).toMatchObject([{ text: 'two ' }])
+  say('three.')
   await sleep(300)
-  expect((await stream.next())?.events).toMatchObject([{ text: 'two.' }])
+  expect((await stream.next())?.events).toMatchObject([{ text: 'three.' }])
   // Then it is the model that says nothing.
   await expect(stream.next()).rejects.toMatchObject({ code: 'MODEL_STALLED' })
 })
