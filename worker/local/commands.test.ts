@@ -218,18 +218,30 @@ async function startDev(args: readonly string[], env: Record<string, string> = {
   }
 }
 
-/** Its processes with their command lines. */
-function children(pid: number): { pid: number; command: string }[] {
+/** Those below a process, with their command lines (Linux). */
+function descendants(pid: number): { pid: number; command: string }[] {
+  const parentOf = (id: string) => readFileSync(`/proc/${id}/stat`, 'utf8').split(') ')[1]?.split(' ')[1]
   return readdirSync('/proc')
-    .map(Number)
     .filter((id) => {
       try {
-        return readFileSync(`/proc/${id}/stat`, 'utf8').split(') ')[1]?.split(' ')[1] === String(pid)
+        return /^\d+$/.test(id) && parentOf(id) === String(pid)
       } catch {
         return false
       }
     })
-    .map((id) => ({ pid: id, command: readFileSync(`/proc/${id}/cmdline`, 'utf8') }))
+    .flatMap((id) => [
+      { pid: Number(id), command: readFileSync(`/proc/${id}/cmdline`, 'utf8') },
+      ...descendants(Number(id)),
+    ])
+}
+
+/** A process that nobody has waited for yet is dead all the same. */
+function alive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+  } catch {
+    return false
+  }
 }
 
 describe('worker:dev', () => {
@@ -245,12 +257,19 @@ describe('worker:dev', () => {
     expect(reply.headers.get('terrace-provider-model')).toBe('scripted')
     expect(reply.headers.get('access-control-allow-origin')).toBe('http://localhost:3000')
     expect(await reply.json()).toMatchObject({ response: expect.stringContaining('scripted') })
-    const workerd = process.platform === 'linux' ? children(dev.pid) : []
+    const running = process.platform === 'linux' ? descendants(dev.pid) : []
     if (process.platform === 'linux')
-      expect(workerd.map(({ command }) => command).join()).toContain('workerd')
+      expect(running.map(({ command }) => command).join()).toContain('workerd.capnp')
     expect(await dev.end()).toBe(0)
-    for (const { pid } of workerd) expect(() => process.kill(pid, 0)).toThrow()
+    for (const { pid } of running) expect(() => process.kill(pid, 0)).toThrow()
     await expect(fetch(dev.url)).rejects.toThrow()
+  })
+
+  test.runIf(process.platform === 'linux')('leaves nothing behind when it is killed', async () => {
+    const dev = await startDev(['--scripted'])
+    const running = descendants(dev.pid)
+    process.kill(dev.pid, 'SIGKILL')
+    for (const { pid } of running) await expect.poll(() => alive(pid)).toBe(false)
   })
 
   test('forwards to any OpenAI-compatible server, with its key', async () => {

@@ -29,6 +29,7 @@ export interface WorkerdOptions {
 
 export interface Workerd extends AsyncDisposable {
   readonly url: string
+  /** workerd's own. */
   readonly pid: number
   readonly exited: Promise<void>
   close(): Promise<void>
@@ -43,33 +44,28 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const file = path.join(folder, 'workerd.capnp')
   // Secrets are in it.
   writeFileSync(file, capnp(options), { mode: 0o600 })
-  const child = spawn(workerdBinary(), ['serve', file, '--experimental', '--control-fd=3'], {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-  })
-  // Whatever ends this process ends it too, but for a SIGKILL.
-  const kill = () => void child.kill('SIGKILL')
-  process.once('exit', kill)
-  const exited = once(child, 'close').then(() => {
-    process.removeListener('exit', kill)
-    rmSync(folder, { recursive: true, force: true })
-  })
+  const keeper = path.join(import.meta.dirname, 'keeper.ts')
+  const args = [keeper, workerdBinary(), 'serve', file, '--experimental', '--control-fd=3']
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'] })
+  const exited = once(child, 'close').then(() => rmSync(folder, { recursive: true, force: true }))
   let said = ''
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-4_000)
       options.log?.(text)
     })
-  const port = await Promise.race([listening(child), exited.then(() => null)])
-  if (port === null) throw new Error(`workerd did not start:\n${said}`)
+  const started = await Promise.race([listening(child), exited.then(() => null)])
+  if (started === null) throw new Error(`workerd did not start:\n${said}`)
   const close = async () => {
     child.kill('SIGTERM')
-    const late = setTimeout(kill, 5_000)
+    // The keeper ends it when its stdin ends.
+    const late = setTimeout(() => child.stdin?.end(), 5_000)
     await exited
     clearTimeout(late)
   }
   return {
-    url: `http://127.0.0.1:${port}`,
-    pid: child.pid ?? 0,
+    url: `http://127.0.0.1:${started.port}`,
+    pid: started.pid,
     exited,
     close,
     [Symbol.asyncDispose]: close,
@@ -82,14 +78,15 @@ function workerdBinary(): string {
   return binary
 }
 
-function listening(child: ChildProcess): Promise<number> {
+function listening(child: ChildProcess): Promise<{ port: number; pid: number }> {
   const control = child.stdio[3] as Readable
   let text = ''
   return new Promise((resolve) =>
     control.setEncoding('utf8').on('data', (more: string) => {
       text += more
+      const pid = /"event":"started","pid":(\d+)/.exec(text)?.[1]
       const port = /"event":"listen".*?"port":(\d+)/.exec(text)?.[1]
-      if (port !== undefined) resolve(Number(port))
+      if (pid !== undefined && port !== undefined) resolve({ port: Number(port), pid: Number(pid) })
     }),
   )
 }
