@@ -93,6 +93,8 @@ describe('a key', () => {
     for (const path of ['create', 'verify', 'list', 'get', 'update', 'delete'])
       for (const method of ['GET', 'POST'])
         expect((await world.owner.fetch(`/auth/api-key/${path}`, { method })).status).toBe(404)
+    const headers = new Headers({ 'x-api-key': key, authorization: `Bearer ${key}` })
+    expect(await server.services.auth.api.getSession({ headers })).toBeNull()
     // And a session opens no door.
     const bySession = await world.owner.fetch('/v1/models')
     expect([bySession.status, bySession.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])

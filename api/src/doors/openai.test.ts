@@ -159,7 +159,7 @@ describe('an answer by the OpenAI client', () => {
   it('without a language model: the most relevant passages, quoted', async () => {
     await using world = await doors({ knobs: null })
     await world.collection(world.owner, 'Notes', {
-      'notes.txt': ['A note [2] speaks of `gardens` and roses.'],
+      'notes.txt': ['A note [1] speaks of `gardens` and roses.'],
     })
     const client = world.openai(await world.key(world.owner))
     const answer = await client.chat.completions.create(
@@ -167,11 +167,11 @@ describe('an answer by the OpenAI client', () => {
     )
     const message = answer.choices[0]?.message
     const content = message?.content ?? ''
-    expect(content).toBe('> A note [2] speaks of `gardens` and roses.\n\nnotes.txt, page 1 [1]')
+    expect(content).toBe('> A note [1] speaks of `gardens` and roses.\n\nnotes.txt, page 1 [1]')
     // A bracket of the document's own is no citation.
     expect(
-      message?.annotations?.map(({ url_citation: c }) => content.slice(c.start_index, c.end_index)),
-    ).toEqual(['[1]'])
+      message?.annotations?.map(({ url_citation: cited }) => [cited.start_index, cited.end_index]),
+    ).toEqual([[content.length - 3, content.length]])
     expect(answer).toMatchObject({
       terrace: { answered_by: 'passages' },
       usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
