@@ -33,6 +33,7 @@ const schema = z.object({
   SETUP_TOKEN: z.string().min(16).optional(),
   MODELS: z.string().optional(),
   EMBEDDERS: z.string().optional(),
+  RERANKER: z.string().optional(),
   /** A running Ollama is looked for (local mode only). */
   OLLAMA_DISCOVERY: flag.default(false),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
@@ -71,6 +72,7 @@ export type Config = Readonly<{
   setupToken: string | undefined
   models: string | undefined
   embedders: string | undefined
+  reranker: string | undefined
   ollamaDiscovery: boolean
   trustedProxyHops: number
   /** Folder with the embedder's weights, or undefined: words only. */
@@ -112,6 +114,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     setupToken: e.SETUP_TOKEN,
     models: e.MODELS,
     embedders: e.EMBEDDERS,
+    reranker: e.RERANKER,
     ollamaDiscovery: e.OLLAMA_DISCOVERY,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS,
     modelDir: path.resolve(e.MODEL_DIR ?? path.join(home, 'models')),
@@ -137,7 +140,7 @@ export function loadConfig(): Config {
   return parseConfig(process.env)
 }
 
-/** What MODELS and EMBEDDERS name as `env:NAME`: a secret that stands in the environment under a name of the operator's choice. */
+/** What MODELS, EMBEDDERS and RERANKER name as `env:NAME`: a secret that stands in the environment under a name of the operator's choice. */
 export function readNamedSecret(name: string): string | undefined {
   const value = process.env[name]
   return value === '' ? undefined : value

@@ -20,6 +20,8 @@ export interface SearchDeps {
 
 export interface SearchRequest extends Scope {
   readonly query: string
+  /** What was asked before, when the query leans on it (chat/followup.ts): it is searched with, at less weight. */
+  readonly previous?: string | undefined
   /** Passages at most, 1 to 200. Default 10. */
   readonly limit?: number
   /**
@@ -63,11 +65,11 @@ const MOST_CANDIDATES = 200
 export async function searchPassages(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
+  { query, previous, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
   const asked = method === 'words' ? { ...deps, embedders: NONE } : deps
-  const question = new Question(asked, viewer, query, signal)
+  const question = new Question(asked, viewer, withPrevious(query, previous), signal)
   const { filter, generations, collections, ...state } = await resolveScope(deps.pool, viewer, scope)
   if (filter.keys.length === 0) {
     const mode = asked.embedders.first === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
@@ -87,7 +89,7 @@ export async function searchPassages(
     const passages = await hits(
       deps,
       viewer,
-      { query, ...aim, filter, limit, method, extra, readings },
+      { query, previous, ...aim, filter, limit, method, extra, readings },
       signal,
     )
     // The index changed hands meanwhile, and may have had no use for this vector: it is asked once more.
@@ -96,6 +98,11 @@ export async function searchPassages(
     const mode = (await aim.vector) === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
     return { mode, passages, searchedCollections: collections, behind }
   }
+}
+
+/** What is embedded: a vector has no halves, but the later sentence says what the earlier one is asked for. */
+function withPrevious(query: string, previous: string | undefined): string {
+  return previous === undefined ? query : `${previous} ${query}`
 }
 
 /** Vectors of another generation than the question's say nothing: the index changed hands since they were read. */
@@ -108,6 +115,7 @@ const NONE = embeddersOf([])
 
 interface AimedQuestion {
   readonly query: string
+  readonly previous: string | undefined
   readonly vector: Promise<Float32Array | null>
   readonly generation: number | undefined
   readonly filter: IndexFilter
@@ -121,7 +129,7 @@ interface AimedQuestion {
 async function hits(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, vector: embedded, generation, filter, limit, method, extra, readings }: AimedQuestion,
+  { query, previous, vector: embedded, generation, filter, limit, method, extra, readings }: AimedQuestion,
   signal: AbortSignal | undefined,
 ): Promise<PassageHit[]> {
   const found: PassageHit[] = []
@@ -131,6 +139,7 @@ async function hits(
       ...{ text: query, vector, filter, limit: wanted, method },
       ...(extra.length === 0 ? {} : { extra }),
       ...(generation === undefined ? {} : { generation }),
+      ...(previous === undefined ? {} : { previous }),
     }))
     const { candidates } = await deps.index.search(question, signal)
     const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))
