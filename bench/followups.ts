@@ -31,7 +31,10 @@ const { values } = parseArgs({ options: { split: { type: 'string', default: 'tes
 const chosen = readFollowUps().filter((conversation) => splitOf(conversation) === values.split)
 if (chosen.length === 0) throw new Error(`there is no split "${values.split}": test or dev`)
 
-const run = begin(`followups${values.split === 'test' ? '' : `-${values.split}`}`, ['faiss-node', 'onnxruntime-node'])
+const run = begin(`followups${values.split === 'test' ? '' : `-${values.split}`}`, [
+  'faiss-node',
+  'onnxruntime-node',
+])
 const stop = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => stop.abort())
 const { signal } = stop
@@ -40,8 +43,9 @@ const set = await openBeirSet(path.join(ROOT, '.native/sets/debian'), 'test')
 await using terrace = await startTerrace(signal)
 const uploaded = await uploadSet(terrace, set, signal, () => {})
 console.log(`${set.documents} documents, ${uploaded.passages} passages, ${chosen.length} conversations`)
-const unknown = new Set(chosen.flatMap(({ answers }) => answers)).difference(new Set(uploaded.ids.values()))
-if (unknown.size > 0) throw new Error(`the Debian set has no document ${[...unknown].join(', ')}`)
+const known = new Set(uploaded.ids.values())
+const unknown = chosen.flatMap(({ answers }) => answers).filter((answer) => !known.has(answer))
+if (unknown.length > 0) throw new Error(`the Debian set has no document ${unknown.join(', ')}`)
 await using searching = await startSearching(terrace)
 
 const asked = await askAll(chosen)
@@ -126,7 +130,9 @@ async function askAll(conversations: readonly FollowUp[]): Promise<Answered[]> {
       alone: await searchFor(followUp),
       concatenated: await searchFor(`${turns.at(-1)} ${followUp}`),
       product: await converse(conversation, async () => null),
-      ...(searching.model === null ? {} : { model: await converse(conversation, rewriteBy(searching.model, conversation)) }),
+      ...(searching.model === null
+        ? {}
+        : { model: await converse(conversation, rewriteBy(searching.model, conversation)) }),
     }
     answered.push({ conversation, leans: leanedOn(followUp, turns) !== null, rankings })
   }
@@ -154,7 +160,8 @@ async function converse(
 /** Its history has no answers: they would be the model's own. */
 function rewriteBy(model: LanguageModel, { turns, followUp }: FollowUp) {
   const history = turns.map((question) => ({ question, answer: '' }))
-  return async (either: AbortSignal) => (await searching.rewriter.rewrite(model, followUp, history, either)).query
+  return async (either: AbortSignal) =>
+    (await searching.rewriter.rewrite(model, followUp, history, either)).query
 }
 
 /** Each once, where its best passage stands, by the set's ids. */
@@ -179,11 +186,19 @@ function ratioOf(answered: readonly Answered[], way: Way) {
 function figures(answered: readonly Answered[]): Record<string, Figure> {
   const followUps = leaning(answered)
   const others = answered.filter(({ conversation }) => conversation.kind === 'independent')
-  const ways: readonly Way[] = ['written', 'alone', 'concatenated', 'product', ...(searching.model === null ? [] : (['model'] as const))]
+  const ways: readonly Way[] = [
+    'written',
+    'alone',
+    'concatenated',
+    'product',
+    ...(searching.model === null ? [] : (['model'] as const)),
+  ]
   const perWay = (of: (way: Way) => Figure) => Object.fromEntries(ways.map((way) => [way, of(way)]))
   const kinds = [...new Set(followUps.map(({ conversation }) => conversation.kind))]
   const recall = (list: readonly Answered[], way: Way) => valuesOf(list, way, 'recall@5')
-  const worse = recall(others, 'product').filter((value, i) => value < (recall(others, 'alone')[i] ?? 0)).length
+  const worse = recall(others, 'product').filter(
+    (value, i) => value < (recall(others, 'alone')[i] ?? 0),
+  ).length
   const count = (list: readonly Answered[]) => list.filter(({ leans }) => leans).length
   return {
     split: values.split,

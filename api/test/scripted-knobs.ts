@@ -49,8 +49,7 @@ export function parseKnobs(model: string): Knobs {
   const knobs: Record<string, string | number | boolean> = {}
   for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? '')) {
     if (/^(?:text|rewrite|redirect|refuse)$/.test(name)) knobs[name] = value
-    else if (/^(?:hang|rewriteHang|hold|stamp|terse)$/.test(name))
-      knobs[name] = value !== '0'
+    else if (/^(?:hang|rewriteHang|hold|stamp|terse)$/.test(name)) knobs[name] = value !== '0'
     else if (Number.isNaN(Number(value))) throw new Error(`knob ${name}=${value} is no number`)
     else knobs[name] = Number(value)
   }

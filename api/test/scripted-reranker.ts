@@ -20,8 +20,30 @@ export interface RerankKnobs {
 
 /** Each a way to answer with something that is no order of the texts. */
 export const RERANK_FAULTS = [
-  ...(['html', 'empty', 'no-result', 'no-list', 'refused', 'short', 'longer', 'twice', 'outside', 'negative'] as const),
-  ...(['fraction', 'no-id', 'no-score', 'nan', 'null', 'infinite', 'text', 'cut', 'stall', 'endless'] as const),
+  ...([
+    'html',
+    'empty',
+    'no-result',
+    'no-list',
+    'refused',
+    'short',
+    'longer',
+    'twice',
+    'outside',
+    'negative',
+  ] as const),
+  ...([
+    'fraction',
+    'no-id',
+    'no-score',
+    'nan',
+    'null',
+    'infinite',
+    'text',
+    'cut',
+    'stall',
+    'endless',
+  ] as const),
 ]
 export type RerankFault = (typeof RERANK_FAULTS)[number]
 
@@ -70,9 +92,14 @@ export async function startScriptedReranker(): Promise<ScriptedReranker> {
     await sleep(knobs.delay ?? 0, undefined, { ref: false })
     if (knobs.redirect !== undefined) return void response.writeHead(307, { location: knobs.redirect }).end()
     if (knobs.error !== undefined)
-      return send(response, knobs.error, JSON.stringify({ success: false, errors: [{ message: `about: ${query}` }] }))
+      return send(
+        response,
+        knobs.error,
+        JSON.stringify({ success: false, errors: [{ message: `about: ${query}` }] }),
+      )
     const list = texts.map((text, id) => ({ id, score: shared(query, text) })).reverse()
-    const reply = knobs.bare === true ? { response: list } : { result: { response: list }, success: true, errors: [] }
+    const reply =
+      knobs.bare === true ? { response: list } : { result: { response: list }, success: true, errors: [] }
     if (knobs.broken === undefined) return send(response, 200, JSON.stringify(reply))
     breakReply(response, knobs.broken, list)
   }
@@ -104,7 +131,8 @@ function shared(query: string, text: string): number {
 const wordsOf = (text: string) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []
 
 function breakReply(response: ServerResponse, fault: RerankFault, list: readonly object[]): void {
-  const wrap = (response: unknown, more: object = { success: true }) => JSON.stringify({ result: { response }, ...more })
+  const wrap = (response: unknown, more: object = { success: true }) =>
+    JSON.stringify({ result: { response }, ...more })
   const last = (more: object) => wrap([...list.slice(0, -1), { ...list.at(-1), ...more }])
   // What JSON has no word for, some servers write all the same.
   const raw = (score: string) => wrap(list).replace(/"score":\d+/, `"score":${score}`)
@@ -128,7 +156,10 @@ function breakReply(response: ServerResponse, fault: RerankFault, list: readonly
     text: raw('"0.9"'),
   }
   const body = bodies[fault]
-  if (body !== undefined) return send(response, 200, body)
+  if (body !== undefined) {
+    send(response, 200, body)
+    return
+  }
   response.writeHead(200, { 'content-type': 'application/json' })
   response.write(wrap(list).slice(0, 20))
   if (fault === 'cut') setImmediate(() => response.socket?.destroySoon())

@@ -84,7 +84,10 @@ it('is reranked by what it means', async () => {
 })
 
 it('what rewriting took is part of what the answer took', async () => {
-  await using c = await conversation({ knobs: knobs({ rewrite: WRITTEN, text: 'One two.' }), documents: DOCUMENTS })
+  await using c = await conversation({
+    knobs: knobs({ rewrite: WRITTEN, text: 'One two.' }),
+    documents: DOCUMENTS,
+  })
   const chatId = await c.chat()
   for (const question of [HOLD, UNDO]) await c.watch((await c.ask(chatId, question)).answerId)
   const { rows } = await c.db.pool.query<{ tokens: number }>(
@@ -113,7 +116,9 @@ it('without a model nobody is asked, and the question before is searched with', 
   await using c = await conversation({ models: [], documents: DOCUMENTS })
   const chatId = await c.chat()
   await c.watch((await c.ask(chatId, HOLD)).answerId)
-  const quotes = heardEnd(await c.watch((await c.ask(chatId, UNDO)).answerId)).citations.map(({ quote }) => quote)
+  const quotes = heardEnd(await c.watch((await c.ask(chatId, UNDO)).answerId)).citations.map(
+    ({ quote }) => quote,
+  )
   expect(quotes.join()).toContain('How to undo in the editor')
   expect(quotes.join()).toContain('To hold a package')
   expect(c.scripted.rewritings).toHaveLength(0)
@@ -123,7 +128,10 @@ it('one that stands by itself is not rewritten', async () => {
   await using c = await conversation({ knobs: knobs({ rewrite: WRITTEN }), documents: DOCUMENTS })
   const chatId = await c.chat()
   await c.watch((await c.ask(chatId, HOLD)).answerId)
-  const { answerId } = await c.ask(chatId, 'Which command releases held packages and fetches newest versions?')
+  const { answerId } = await c.ask(
+    chatId,
+    'Which command releases held packages and fetches newest versions?',
+  )
   await c.watch(answerId)
   expect(c.scripted.rewritings).toHaveLength(0)
 })

@@ -63,7 +63,11 @@ export async function retrieve(
     deps,
     context.viewer,
     { limit, seen: 'head', ...scope },
-    { question: context.question, asked: context.history.map(({ question }) => question), rewrite },
+    {
+      question: context.question,
+      asked: (context.asked ?? context.history).map(({ question }) => question),
+      rewrite,
+    },
     signal,
   )
   const ordered = (await deps.reranking?.order(query, found, signal)) ?? found

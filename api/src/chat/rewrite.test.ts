@@ -94,29 +94,35 @@ describe('a question that leans on what was said', () => {
 describe('a model that does not help costs nothing but the rewritten question', () => {
   const nothing = { query: null, inputTokens: null, outputTokens: null }
 
-  it.each(['MODEL_BUSY', 'MODEL_REFUSED_KEY', 'MODEL_RETIRED', 'MODEL_STALLED'] as const)('%s', async (code) => {
-    logged.length = 0
-    const model = scripted(async function* () {
-      yield 'How'
-      throw new AppError(code)
-    })
-    const rewriter = new Rewriter(log)
-    expect(await rewriter.rewrite(model, QUESTION, HISTORY, going())).toEqual(nothing)
-    expect(logged.join()).toContain(code)
-    expect(logged.join()).not.toMatch(/undo|hold/)
-    // It failed, which may be over: only slowness is remembered.
-    await rewriter.rewrite(model, QUESTION, HISTORY, going())
-    expect(model.calls).toHaveLength(2)
-  })
+  it.each(['MODEL_BUSY', 'MODEL_REFUSED_KEY', 'MODEL_RETIRED', 'MODEL_STALLED'] as const)(
+    '%s',
+    async (code) => {
+      logged.length = 0
+      const model = scripted(async function* () {
+        yield 'How'
+        throw new AppError(code)
+      })
+      const rewriter = new Rewriter(log)
+      expect(await rewriter.rewrite(model, QUESTION, HISTORY, going())).toEqual(nothing)
+      expect(logged.join()).toContain(code)
+      expect(logged.join()).not.toMatch(/undo|hold/)
+      // It failed, which may be over: only slowness is remembered.
+      await rewriter.rewrite(model, QUESTION, HISTORY, going())
+      expect(model.calls).toHaveLength(2)
+    },
+  )
 
-  it.each([[], ['How do I'], ['How do I release a held package?']])('slow after %j: given up, and not asked again soon', async (...pieces) => {
-    const model = stalling(...pieces)
-    const rewriter = new Rewriter(log, 100)
-    expect(await rewriter.rewrite(model, QUESTION, HISTORY, going())).toEqual(nothing)
-    expect(model.calls[0]?.signal.aborted).toBe(true)
-    expect(await rewriter.rewrite(model, QUESTION, HISTORY, going())).toEqual(nothing)
-    expect(model.calls).toHaveLength(1)
-  })
+  it.each([[], ['How do I'], ['How do I release a held package?']])(
+    'slow after %j: given up, and not asked again soon',
+    async (...pieces) => {
+      const model = stalling(...pieces)
+      const rewriter = new Rewriter(log, 100)
+      expect(await rewriter.rewrite(model, QUESTION, HISTORY, going())).toEqual(nothing)
+      expect(model.calls[0]?.signal.aborted).toBe(true)
+      expect(await rewriter.rewrite(model, QUESTION, HISTORY, going())).toEqual(nothing)
+      expect(model.calls).toHaveLength(1)
+    },
+  )
 
   it('a stop reaches it, and is no fault of its', async () => {
     const model = stalling('How')

@@ -41,7 +41,7 @@ export class Rewriter {
     this.#ms = ms
   }
 
-  /** @param history oldest first @throws the signal's reason, and nothing else */
+  /** @param history oldest first; an answer may be empty @throws the signal's reason, and nothing else */
   async rewrite(
     model: LanguageModel,
     question: string,
@@ -105,7 +105,7 @@ function messagesOf(
     .slice(-TURNS)
     .flatMap((turn) => [
       `Question: ${said(turn.question, LENGTH.question)}`,
-      `Answer: ${said(turn.answer, LENGTH.answer)}`,
+      ...(turn.answer === '' ? [] : [`Answer: ${said(turn.answer, LENGTH.answer)}`]),
     ])
   return [
     { role: 'system', content: RULES.replace('FENCE', fence) },

@@ -90,7 +90,9 @@ describe('follow-up questions', () => {
     )
     expect(leanedOn('Why?', ['What is a conffile?', hold])).toBe(hold)
     expect(leanedOn('And then?', [])).toBeNull()
-    expect(leanedOn('Which file systems does the Debian installer offer for encrypted partitions?', [hold])).toBeNull()
+    expect(
+      leanedOn('Which file systems does the Debian installer offer for encrypted partitions?', [hold]),
+    ).toBeNull()
   })
 
   it('goes back three questions, and five hundred characters', () => {

@@ -54,24 +54,30 @@ export function rerankerCases({ scripted, create }: RerankerCase): void {
     expect(String(thrown)).not.toContain('gate')
   })
 
-  it.each(RERANK_FAULTS.filter((fault) => fault !== 'stall'))('a reply that is none is refused as a whole: %s', async (broken) => {
-    scripted().script({ broken })
-    const thrown = await failure()
-    expect(thrown).toBeInstanceOf(RerankerFailure)
-    expect(thrown).toMatchObject({ reason: broken === 'cut' ? 'unavailable' : 'broken' })
-    if (broken === 'endless') await expect.poll(() => scripted().requests.at(-1)?.aborted).toBe(true)
-  })
+  it.each(RERANK_FAULTS.filter((fault) => fault !== 'stall'))(
+    'a reply that is none is refused as a whole: %s',
+    async (broken) => {
+      scripted().script({ broken })
+      const thrown = await failure()
+      expect(thrown).toBeInstanceOf(RerankerFailure)
+      expect(thrown).toMatchObject({ reason: broken === 'cut' ? 'unavailable' : 'broken' })
+      if (broken === 'endless') await expect.poll(() => scripted().requests.at(-1)?.aborted).toBe(true)
+    },
+  )
 
-  it.each([{ hang: true }, { broken: 'stall' as const }])('closes the connection when it is told to stop: %j', async (knobs) => {
-    scripted().script(knobs)
-    const stop = new AbortController()
-    const before = scripted().requests.length
-    const stopped = failure(stop.signal)
-    await expect.poll(() => scripted().requests.length).toBe(before + 1)
-    stop.abort(new Error('enough'))
-    expect(await stopped).toMatchObject({ message: 'enough' })
-    await expect.poll(() => scripted().requests.at(-1)?.aborted).toBe(true)
-    expect(await failure(stop.signal)).toMatchObject({ message: 'enough' })
-    expect(scripted().requests.length).toBe(before + 1)
-  })
+  it.each([{ hang: true }, { broken: 'stall' as const }])(
+    'closes the connection when it is told to stop: %j',
+    async (knobs) => {
+      scripted().script(knobs)
+      const stop = new AbortController()
+      const before = scripted().requests.length
+      const stopped = failure(stop.signal)
+      await expect.poll(() => scripted().requests.length).toBe(before + 1)
+      stop.abort(new Error('enough'))
+      expect(await stopped).toMatchObject({ message: 'enough' })
+      await expect.poll(() => scripted().requests.at(-1)?.aborted).toBe(true)
+      expect(await failure(stop.signal)).toMatchObject({ message: 'enough' })
+      expect(scripted().requests.length).toBe(before + 1)
+    },
+  )
 }

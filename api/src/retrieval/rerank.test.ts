@@ -21,7 +21,13 @@ const log = pino({ level: 'trace' }, { write: (line: string) => logged.push(line
 
 function hit(text: string, place: number): PassageHit {
   return {
-    ...{ passageId: place + 1, documentId: `d${place}`, documentName: 'Handbook', versionId: 'v', readingId: 1 },
+    ...{
+      passageId: place + 1,
+      documentId: `d${place}`,
+      documentName: 'Handbook',
+      versionId: 'v',
+      readingId: 1,
+    },
     ...{ collectionId: 'c', page: 1, charStart: 0, charEnd: 1, heading: 'Gates', text },
     ...{ score: 1 - place / 100, cosine: null, words: 0.5, withoutVector: false },
   }
@@ -33,8 +39,16 @@ const texts = (hits: readonly PassageHit[]) => hits.map(({ text }) => text)
 const going = () => new AbortController().signal
 
 const configured = (more: object = {}): Reranking => {
-  const setting = { type: 'workers-ai', account: '0'.repeat(32), key: 'env:TEST_RERANKER_KEY', url: scripted.url }
-  const reranking = createReranking({ reranker: JSON.stringify({ ...setting, timeoutSeconds: 10, ...more }) }, log)
+  const setting = {
+    type: 'workers-ai',
+    account: '0'.repeat(32),
+    key: 'env:TEST_RERANKER_KEY',
+    url: scripted.url,
+  }
+  const reranking = createReranking(
+    { reranker: JSON.stringify({ ...setting, timeoutSeconds: 10, ...more }) },
+    log,
+  )
   if (reranking === null) throw new Error('it is configured')
   return reranking
 }
@@ -52,7 +66,10 @@ describe('with a reranker', () => {
 
   it('only as many as it is to see are moved', async () => {
     const reranking = configured({ candidates: 20 })
-    const many = [...Array.from({ length: 20 }, (_, i) => hit(`Nothing ${i}.`, i)), hit('The gate does close.', 20)]
+    const many = [
+      ...Array.from({ length: 20 }, (_, i) => hit(`Nothing ${i}.`, i)),
+      hit('The gate does close.', 20),
+    ]
     expect(await reranking.order(QUESTION, many, going())).toEqual(many)
     expect(scripted.requests.at(-1)?.texts).toHaveLength(20)
     await reranking.close()
@@ -88,19 +105,26 @@ describe('a reranker that', () => {
     await reranking.close()
   })
 
-  it.each([{ hang: true }, { broken: 'stall' as const }, { delay: 60_000 }])('is slow (%j) does too', async (knobs) => {
-    const reranking = configured({ timeoutSeconds: 0.2 })
-    scripted.script(knobs)
-    logged.length = 0
-    expect(await reranking.order(QUESTION, HITS, going())).toEqual(HITS)
-    expect(reranking.status()).toBe('failing')
-    expect(logged.join()).toContain('"reason":"late"')
-    await expect.poll(() => scripted.requests.at(-1)?.aborted).toBe(true)
-    await reranking.close()
-  })
+  it.each([{ hang: true }, { broken: 'stall' as const }, { delay: 60_000 }])(
+    'is slow (%j) does too',
+    async (knobs) => {
+      const reranking = configured({ timeoutSeconds: 0.2 })
+      scripted.script(knobs)
+      logged.length = 0
+      expect(await reranking.order(QUESTION, HITS, going())).toEqual(HITS)
+      expect(reranking.status()).toBe('failing')
+      expect(logged.join()).toContain('"reason":"late"')
+      await expect.poll(() => scripted.requests.at(-1)?.aborted).toBe(true)
+      await reranking.close()
+    },
+  )
 
   it('breaks the promise of its port orders nothing', async () => {
-    for (const scores of [[1, 2, 3], [1, Number.NaN, 3, 4], [1, 2, 3, Number.POSITIVE_INFINITY]]) {
+    for (const scores of [
+      [1, 2, 3],
+      [1, Number.NaN, 3, 4],
+      [1, 2, 3, Number.POSITIVE_INFINITY],
+    ]) {
       const reranker: Reranker = { model: 'm', rerank: async () => scores }
       const reranking = rerankingBy(reranker, { candidates: 30, timeoutMs: 10_000, log })
       expect(await reranking.order(QUESTION, HITS, going())).toEqual(HITS)
@@ -126,5 +150,7 @@ it('a stop is passed on, and is no failure', async () => {
 it('there is none without RERANKER, and none without its key', () => {
   expect(createReranking({ reranker: undefined }, log)).toBeNull()
   const reranker = JSON.stringify({ type: 'workers-ai', account: '0'.repeat(32), key: 'env:TEST_NOT_SET' })
-  expect(() => createReranking({ reranker }, log)).toThrow(/RERANKER is not valid:\n {2}key: TEST_NOT_SET is not set/)
+  expect(() => createReranking({ reranker }, log)).toThrow(
+    /RERANKER is not valid:\n {2}key: TEST_NOT_SET is not set/,
+  )
 })
