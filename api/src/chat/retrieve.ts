@@ -35,10 +35,7 @@ export interface Retrieved {
   readonly behind: boolean
 }
 
-/**
- * Writes a question out that leans on what was said; null when it could not. Called for such questions only, and aborted
- * when the search failed meanwhile.
- */
+/** Writes a question out that leans on what was said; null when it could not. Called for such questions only. */
 export type Rewrite = (signal: AbortSignal) => Promise<string | null>
 
 /** The best passages for a question. */
@@ -95,47 +92,34 @@ export interface Found {
 }
 
 /**
- * Searches for a question, and where it leans on what was said before also for what that makes of it.
+ * Searches for a question. One that leans on what was said is searched twice: as it was asked, and written out or, where it
+ * could not be, with the questions that it leans on; a passage's score is the higher of the two. Its few words are measured
+ * together with those that it leans on: by themselves, a passage that has the one rare word of "isn't that risky?"
+ * would have all that can be asked for.
  * @throws AppError as `searchPassages` does
  */
 export async function searchConversation(
   deps: RetrievalDeps,
   viewer: Viewer,
-  request: Omit<SearchRequest, 'query' | 'previous'>,
+  request: Omit<SearchRequest, 'query' | 'previous' | 'meaning'>,
   { question, asked, rewrite }: Asked,
   signal: AbortSignal,
 ): Promise<Found> {
+  const search = (query: Pick<SearchRequest, 'query' | 'previous' | 'meaning'>) =>
+    searchPassages(deps, viewer, { ...request, ...query }, signal)
   const previous = leanedOn(question, asked)
-  // A search that fails must not leave a call of a model behind.
-  const failed = new AbortController()
-  const either = AbortSignal.any([signal, failed.signal])
-  const search = async (query: string, leansOn?: string) => {
-    const { passages, behind } = await searchPassages(
-      deps,
-      viewer,
-      { ...request, query, previous: leansOn },
-      signal,
-    )
-    return { passages, behind, query: leansOn === undefined ? query : `${leansOn} ${query}` }
-  }
-  const writtenOut = async (leansOn: string) => {
-    const rewritten = await rewrite(either)
-    signal.throwIfAborted()
-    return rewritten === null ? await search(question, leansOn) : await search(rewritten)
-  }
-  try {
-    const searches = await Promise.all([
-      search(question),
-      ...(previous === null ? [] : [writtenOut(previous)]),
-    ])
-    return {
-      passages: mergeHits(searches.map(({ passages }) => passages)),
-      behind: searches.some(({ behind }) => behind),
-      query: searches.at(-1)?.query ?? question,
-    }
-  } catch (error) {
-    failed.abort(error)
-    throw error
+  if (previous === null) return { ...(await search({ query: question })), query: question }
+  const rewritten = await rewrite(signal)
+  signal.throwIfAborted()
+  const query = rewritten ?? `${previous} ${question}`
+  const searches = await Promise.all([
+    search({ query: question, previous: rewritten ?? previous }),
+    search(rewritten === null ? { query: question, previous, meaning: query } : { query: rewritten }),
+  ])
+  return {
+    passages: mergeHits(searches.map(({ passages }) => passages)),
+    behind: searches.some(({ behind }) => behind),
+    query,
   }
 }
 

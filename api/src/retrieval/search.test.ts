@@ -210,7 +210,7 @@ describe('with an embedder', () => {
     expect(found.passages.map((hit) => hit.passageId)).toEqual([passageIds[1], passageIds[0]])
   })
 
-  test('with what was asked before: one text to embed, and its words are found, too', async () => {
+  test('with what was asked before: its words are found, too, and what is embedded can be told', async () => {
     const document = await library.document(mine)
     const { passageIds, position } = await library.publish(document, [
       { text: 'Flange.', vector: [1, 0] },
@@ -224,8 +224,10 @@ describe('with an embedder', () => {
       return unit([1, 0])
     })
     const query = { query: 'And the flange?', previous: 'Where is the grommet?' }
-    const found = await searchPassages({ pool: db.pool, index, embedders }, reader.viewer, query)
-    expect(asked).toEqual(['Where is the grommet? And the flange?'])
+    const deps = { pool: db.pool, index, embedders }
+    const found = await searchPassages(deps, reader.viewer, query)
+    await searchPassages(deps, reader.viewer, { ...query, meaning: 'Grommet, flange?' })
+    expect(asked).toEqual(['And the flange?', 'Grommet, flange?'])
     expect(found.passages.map((hit) => hit.passageId)).toEqual(passageIds)
     expect(found.passages.map(({ words }) => words > 0)).toEqual([true, true, false])
   })

@@ -20,8 +20,10 @@ export interface SearchDeps {
 
 export interface SearchRequest extends Scope {
   readonly query: string
-  /** What was asked before, when the query leans on it (chat/followup.ts): it is searched with, at less weight. */
+  /** What the query leans on (chat/followup.ts): its rarest words count for half, beside those of the query. */
   readonly previous?: string | undefined
+  /** What is embedded. Default: the query. */
+  readonly meaning?: string | undefined
   /** Passages at most, 1 to 200. Default 10. */
   readonly limit?: number
   /**
@@ -65,11 +67,11 @@ const MOST_CANDIDATES = 200
 export async function searchPassages(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, previous, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
+  { query, previous, meaning = query, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
   const asked = method === 'words' ? { ...deps, embedders: NONE } : deps
-  const question = new Question(asked, viewer, withPrevious(query, previous), signal)
+  const question = new Question(asked, viewer, meaning, signal)
   const { filter, generations, collections, ...state } = await resolveScope(deps.pool, viewer, scope)
   if (filter.keys.length === 0) {
     const mode = asked.embedders.first === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
@@ -98,11 +100,6 @@ export async function searchPassages(
     const mode = (await aim.vector) === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
     return { mode, passages, searchedCollections: collections, behind }
   }
-}
-
-/** What is embedded: a vector has no halves, but the later sentence says what the earlier one is asked for. */
-function withPrevious(query: string, previous: string | undefined): string {
-  return previous === undefined ? query : `${previous} ${query}`
 }
 
 /** Vectors of another generation than the question's say nothing: the index changed hands since they were read. */

@@ -182,10 +182,11 @@ describe('what was asked before', () => {
       ['en', 'theta iota'],
       ['en', 'question'],
     ])
-    const found = scores('question', `${common} zeta eta theta iota unheard`)
+    const found = scores('question', `${common} zeta eta theta iota aaaa`)
     expect(found.slice(0, 5)).toEqual([0, 0, 0, 0, 0])
     expect(found[5]).toBeGreaterThan(0)
     expect(found[6]).toBeGreaterThan(0)
+    expect(found).toEqual(scores('question', `${common} zeta eta theta iota`))
     // Fewer rare ones leave room for others.
     expect(scores('question', `${common} zeta`)[0]).toBeGreaterThan(0)
   })
