@@ -114,7 +114,11 @@ export async function searchConversation(
   const query = rewritten ?? `${previous} ${question}`
   const searches = await Promise.all([
     search({ query: question, previous: rewritten ?? previous }),
-    search(rewritten === null ? { query: question, previous, meaning: query } : { query: rewritten }),
+    search(
+      rewritten === null
+        ? { query: question, previous, meaning: `${question} ${previous}` }
+        : { query: rewritten },
+    ),
   ])
   return {
     passages: mergeHits(searches.map(({ passages }) => passages)),
