@@ -37,6 +37,7 @@ const schema = z.object({
   LLAMMA_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
   /** Signs the endpoint's tokens: a private JWK of `npm run worker:keys`. */
   LLAMMA_SIGNING_KEY: z.string().optional(),
+  RERANKER: z.string().optional(),
   /** A running Ollama is looked for (local mode only). */
   OLLAMA_DISCOVERY: flag.default(false),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
@@ -77,6 +78,7 @@ export type Config = Readonly<{
   embedders: string | undefined
   modelEndpoint: string | undefined
   modelEndpointKey: string | undefined
+  reranker: string | undefined
   ollamaDiscovery: boolean
   trustedProxyHops: number
   /** Folder with the embedder's weights, or undefined: words only. */
@@ -120,6 +122,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     embedders: e.EMBEDDERS,
     modelEndpoint: e.LLAMMA_ENDPOINT,
     modelEndpointKey: e.LLAMMA_SIGNING_KEY,
+    reranker: e.RERANKER,
     ollamaDiscovery: e.OLLAMA_DISCOVERY,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS,
     modelDir: path.resolve(e.MODEL_DIR ?? path.join(home, 'models')),
@@ -145,7 +148,7 @@ export function loadConfig(): Config {
   return parseConfig(process.env)
 }
 
-/** What MODELS and EMBEDDERS name as `env:NAME`: a secret that stands in the environment under a name of the operator's choice. */
+/** What MODELS, EMBEDDERS and RERANKER name as `env:NAME`: a secret that stands in the environment under a name of the operator's choice. */
 export function readNamedSecret(name: string): string | undefined {
   const value = process.env[name]
   return value === '' ? undefined : value

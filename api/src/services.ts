@@ -22,6 +22,7 @@ import { createModels, type Models } from './models/registry.ts'
 import { type Auth, createAuth } from './people/auth.ts'
 import { sessionEnded } from './people/revoke.ts'
 import { createSessions, type Sessions } from './people/sessions.ts'
+import { createReranking, type Reranking } from './retrieval/rerank.ts'
 import { openBlobStore } from './storage/open.ts'
 import type { BlobStore } from './storage/port.ts'
 
@@ -43,6 +44,8 @@ export interface Services {
   readonly embedders: Embedders
   readonly jobs: PgBoss
   readonly models: Models
+  /** Null without RERANKER. */
+  readonly reranking: Reranking | null
   readonly answers: Answers
   readonly events: Events
   readonly auth: Auth
@@ -122,12 +125,14 @@ export async function startServices(
   stack.defer(() => events.stop())
   const models = createModels(config, log)
   stack.defer(() => models.close())
-  const answers = createAnswers({ config, log, pool, index, embedders, models })
+  const reranking = createReranking(config, log)
+  stack.defer(() => reranking?.close())
+  const answers = createAnswers({ config, log, pool, index, embedders, models, reranking })
   stack.defer(() => answers.stop())
   const started = stack.move()
   const services = {
     ...{ config, log, pool, prisma, replica, blobs, index, embedders, jobs, models, answers, events },
-    ...{ auth, sessions },
+    ...{ auth, sessions, reranking },
   }
   return { services, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }

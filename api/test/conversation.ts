@@ -8,6 +8,7 @@ import { type Asked, ask } from '../src/chat/ask.ts'
 import { createChat } from '../src/chat/chats.ts'
 import { type AnswerEvent, watchAnswer } from '../src/chat/watch.ts'
 import { createModels, type Models } from '../src/models/registry.ts'
+import type { Reranking } from '../src/retrieval/rerank.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
 import { testEmbedders } from './embedders.ts'
 import { type ScriptedModel, startScriptedModel } from './scripted-model.ts'
@@ -48,6 +49,8 @@ export interface ConversationOptions {
   readonly knobs?: string
   readonly models?: readonly object[]
   readonly documents?: Readonly<Record<string, readonly string[]>>
+  /** Default: none. */
+  readonly reranking?: Reranking
   /** The index never gets to where the log is. */
   readonly behind?: boolean
 }
@@ -90,7 +93,10 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
   stack.use(servers)
   const startServer = (): Server => {
     const models = createModels(config, log)
-    const answers = createAnswers({ config, log, pool: db.pool, index, embedders: testEmbedders(), models })
+    const { reranking = null } = options
+    const answers = createAnswers({
+      ...{ config, log, pool: db.pool, index, embedders: testEmbedders(), models, reranking },
+    })
     let stopped: Promise<void> | undefined
     const stop = () => {
       stopped ??= answers.stop().then(() => models.close())

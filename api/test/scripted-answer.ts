@@ -18,6 +18,12 @@ export function answerTokens(messages: readonly Message[], knobs: Knobs): string
   })
 }
 
+/** The question that is to be written out, of a prompt as chat/rewrite.ts makes them; null for every other. */
+export function questionToWriteOut(messages: readonly Message[]): string | null {
+  const last = messages.at(-1)?.content ?? ''
+  return /<said-([0-9a-z]+)>\n(?:.*\n)*Last question: (.*)\n<\/said-\1>/.exec(last)?.[2] ?? null
+}
+
 /** The numbered passages of the last message that has any, as chat/prompt.ts writes them. */
 export function givenPassages(messages: readonly Message[]): { number: number; text: string }[] {
   const all = messages.map((message) => message.content).join('\n')

@@ -36,6 +36,10 @@ export interface Knobs {
   readonly stamp?: boolean
   /** Refuses requests that have this field, as servers of other dialects do. */
   readonly refuse?: string
+  /** What it writes when it is asked to write a question out. Default: the question as it was. No other knob counts then. */
+  readonly rewrite?: string
+  /** Never answers when it is asked for that. */
+  readonly rewriteHang?: boolean
   /** Answers with a redirect to this address. */
   readonly redirect?: string
 }
@@ -44,9 +48,8 @@ export interface Knobs {
 export function parseKnobs(model: string): Knobs {
   const knobs: Record<string, string | number | boolean> = {}
   for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? '')) {
-    if (name === 'text' || name === 'redirect' || name === 'refuse') knobs[name] = value
-    else if (name === 'hang' || name === 'hold' || name === 'stamp' || name === 'terse')
-      knobs[name] = value !== '0'
+    if (/^(?:text|rewrite|redirect|refuse)$/.test(name)) knobs[name] = value
+    else if (/^(?:hang|rewriteHang|hold|stamp|terse)$/.test(name)) knobs[name] = value !== '0'
     else if (Number.isNaN(Number(value))) throw new Error(`knob ${name}=${value} is no number`)
     else knobs[name] = Number(value)
   }

@@ -5,7 +5,7 @@
 // Knobs stand in the model's name after a `?`, as in `scripted?delay=300&rate=20&tokens=200`; `script()` overrides them.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { parseArgs } from 'node:util'
-import { answerTokens } from './scripted-answer.ts'
+import { answerTokens, questionToWriteOut } from './scripted-answer.ts'
 import { type Knobs, parseKnobs } from './scripted-knobs.ts'
 
 /** What arrived, and what became of it. */
@@ -29,6 +29,8 @@ export interface ScriptedModel extends AsyncDisposable {
   /** Base address as MODELS wants it: `http://127.0.0.1:PORT/v1`. */
   readonly url: string
   readonly requests: readonly ScriptedRequest[]
+  /** Those that ask for a question to be written out (chat/rewrite.ts); `requests` has all others. */
+  readonly rewritings: readonly ScriptedRequest[]
   /** These knobs win over those in the model's name, for every request from now on. */
   script(knobs: Knobs): void
   close(): Promise<void>
@@ -47,6 +49,7 @@ const now = () => performance.timeOrigin + performance.now()
 
 export async function startScriptedModel(options: { port?: number } = {}): Promise<ScriptedModel> {
   const requests: ScriptedRequest[] = []
+  const rewritings: ScriptedRequest[] = []
   const streams = new Set<Stream>()
   let override: Knobs = {}
   // One clock for all streams: a timer for each token of a thousand streams would cost more than the tokens.
@@ -123,9 +126,13 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       aborted: false,
       ended: false,
     }
-    requests.push(request)
-    if (requests.length > 10_000) requests.splice(0, 1_000)
-    const knobs = { ...parseKnobs(body.model), ...override }
+    const question = questionToWriteOut(request.messages)
+    const list = question === null ? requests : rewritings
+    list.push(request)
+    if (list.length > 10_000) list.splice(0, 1_000)
+    const given = { ...parseKnobs(body.model), ...override }
+    const knobs: Knobs =
+      question === null ? given : { text: given.rewrite ?? question, hang: given.rewriteHang === true }
     if (knobs.hang === true) {
       response.once('close', () => {
         request.aborted = true
@@ -215,6 +222,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     port: address.port,
     url: `http://127.0.0.1:${address.port}/v1`,
     requests,
+    rewritings,
     script,
     close,
     [Symbol.asyncDispose]: close,

@@ -117,6 +117,7 @@ function people(
     ...{ config, log, pool: db.pool, prisma, auth, sessions },
     embedders: given.embedders ?? testEmbedders(),
     replica: given.replica ?? null,
+    reranking: given.reranking ?? null,
     blobs: given.blobs ?? absent('blobs'),
     // Its status is part of every reply.
     index: given.index ?? absent('index', { status: () => NOT_LOADED }),

@@ -1,5 +1,5 @@
 // An Index for tests of what stands on it: finds passages in PostgreSQL by the share of the question's words that
-// they hold. Small, exact, always up to date; ranking and speed are the real engines' business.
+// they hold, those of the question before for half. Small, exact, always up to date; ranking and speed are the real engines' business.
 import type { Pool } from '../src/database/pool.ts'
 import { AppError } from '../src/errors.ts'
 import type { Candidate, Index } from '../src/index/port.ts'
@@ -9,7 +9,9 @@ export function wordIndex(pool: Pool, { behind = false } = {}): Index {
   return {
     async search(asked) {
       const query = await asked
-      const words = new Set(wordsOf(query.text))
+      const weights = new Map(wordsOf(query.previous ?? '').map((word) => [word, 0.5]))
+      for (const word of wordsOf(query.text)) weights.set(word, 1)
+      const all = [...weights.values()].reduce((sum, weight) => sum + weight, 0)
       const { rows } = await pool.query<{ id: string; text: string }>(
         `SELECT p.id, p.heading || ' ' || p.text AS text
          FROM passages p JOIN documents d ON d.current_version_id = p.version_id AND d.deleted_at IS NULL
@@ -20,7 +22,8 @@ export function wordIndex(pool: Pool, { behind = false } = {}): Index {
       const candidates = rows
         .map(({ id, text }): Candidate => {
           const found = new Set(wordsOf(text))
-          const share = [...words].filter((word) => found.has(word)).length / Math.max(1, words.size)
+          let share = 0
+          for (const [word, weight] of weights) if (found.has(word)) share += weight / all
           return { passageId: Number(id), score: share, cosine: null, words: share, withoutVector: true }
         })
         .filter(({ score }) => score > 0)

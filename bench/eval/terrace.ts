@@ -20,6 +20,10 @@ import { ROOT } from '../harness.ts'
 export interface EvaluatedTerrace extends AsyncDisposable {
   readonly url: string
   readonly db: pg.Client
+  readonly databaseUrl: string
+  /** The folder that it leaves nothing of. */
+  readonly home: string
+  readonly modelDir: string
   /** The owner of what is uploaded. */
   readonly person: Pick<Person, 'api' | 'fetch'>
 }
@@ -66,7 +70,7 @@ export async function startTerrace(signal: AbortSignal): Promise<EvaluatedTerrac
   const config = parseConfig(env)
   const person = client(url, config, sessionCookie(config, await session(db)))
   const running = stack.move()
-  return { url, db, person, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { url, db, databaseUrl, home, modelDir, person, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 /** Resolves when everything that was accepted can be found by meaning. @throws Error when a document needs attention */

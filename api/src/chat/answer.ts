@@ -1,4 +1,4 @@
-// One attempt at an answer, from the question to its end: search → choose → prompt → stream → cite.
+// One attempt at an answer, from the question to its end: rewrite → search → choose → prompt → stream → cite.
 // What it says on the way goes to the attempt; what it returns is to be saved. It knows nothing of leases, rows or
 // watchers, and throws what went wrong.
 import type { Logger } from 'pino'
@@ -12,7 +12,8 @@ import { createCitationMapper } from './citations.ts'
 import type { AnswerContext } from './context.ts'
 import { createPieceCleaner } from './pieces.ts'
 import { buildPrompt } from './prompt.ts'
-import { PASSAGES_QUOTED, type RetrievalDeps, retrieve, withNeighbours } from './retrieve.ts'
+import { PASSAGES_QUOTED, type RetrievalDeps, type Rewrite, retrieve, withNeighbours } from './retrieve.ts'
+import type { Rewriter } from './rewrite.ts'
 
 /** The whole answer when nothing relevant was found. No model is asked. */
 export const NOTHING_FOUND = 'I found nothing about this in the documents of this chat.'
@@ -20,6 +21,8 @@ export const NOTHING_FOUND = 'I found nothing about this in the documents of thi
 export interface AnswerDeps extends RetrievalDeps {
   readonly models: Models
   readonly log: Logger
+  /** Absent: questions are never rewritten. */
+  readonly rewriter?: Rewriter
 }
 
 /** Where an attempt shows what it does. */
@@ -27,7 +30,8 @@ export interface AnswerSink {
   readonly signal: AbortSignal
   /** UTF-16 units said so far. */
   readonly length: number
-  searching(): void
+  /** Told again, with the question as a model has written it out, when that is searched for as well. */
+  searching(query?: string): void
   /** The passages that are read, in the order of their numbers, and the model that reads them. */
   reading(passages: readonly Passage[], model: string): void
   say(text: string): void
@@ -49,20 +53,27 @@ export async function answerQuestion(
   progress: Progress,
 ): Promise<Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>> {
   sink.searching()
-  const { passages: found, behind } = await retrieve(deps, context, sink.signal)
+  const rewriting = { inputTokens: 0, outputTokens: 0 }
+  const { passages: found, behind } = await retrieve(
+    deps,
+    context,
+    sink.signal,
+    rewriteBy(deps, context, sink, rewriting),
+  )
   progress.behind = behind
   sink.signal.throwIfAborted()
   if (found.length === 0) {
     sink.say(NOTHING_FOUND)
-    return { inputTokens: null, outputTokens: null }
+    return withRewriting({ inputTokens: null, outputTokens: null }, rewriting)
   }
-  let model = await deps.models.get(context.model)
-  if (!model.info.available) model = await deps.models.after(model.info.id)
+  let model = await availableModel(deps.models, context.model)
   for (;;) {
     progress.model = model.info.id
-    if (model.language === null) return quote(found, model, sink, progress)
+    if (model.language === null) return withRewriting(quote(found, model, sink, progress), rewriting)
     try {
-      return await stream(deps, context, found, { ...model, language: model.language }, sink, progress)
+      const { language } = model
+      const usage = await stream(deps, context, found, { ...model, language }, sink, progress)
+      return withRewriting(usage, rewriting)
     } catch (error) {
       const retired = error instanceof AppError && error.code === 'MODEL_RETIRED'
       if (!retired || sink.length > 0) throw error
@@ -70,6 +81,42 @@ export async function answerQuestion(
       deps.models.retire(model.info.id)
       model = await deps.models.after(model.info.id)
     }
+  }
+}
+
+/** The one that is wanted, or the next in line. @throws AppError MODEL_UNKNOWN */
+async function availableModel(models: Models, id: string): Promise<OfferedModel> {
+  const model = await models.get(id)
+  return model.info.available ? model : await models.after(id)
+}
+
+type Usage = Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>
+
+/** Has the model that will answer write the question out, if it is a language model. */
+function rewriteBy(
+  { models, rewriter }: AnswerDeps,
+  { model, question, history, asked = history }: AnswerContext,
+  sink: AnswerSink,
+  spent: { inputTokens: number; outputTokens: number },
+): Rewrite {
+  return async (signal) => {
+    if (rewriter === undefined) return null
+    const chosen = await availableModel(models, model).catch(() => null)
+    if (chosen === null || chosen.language === null) return null
+    const rewritten = await rewriter.rewrite(chosen.language, question, asked, signal)
+    spent.inputTokens += rewritten.inputTokens ?? 0
+    spent.outputTokens += rewritten.outputTokens ?? 0
+    if (rewritten.query !== null) sink.searching(rewritten.query)
+    return rewritten.query
+  }
+}
+
+/** What rewriting took is part of what the answer took; where a model does not tell, nothing is made up. */
+function withRewriting(usage: Usage, rewriting: { inputTokens: number; outputTokens: number }): Usage {
+  if (rewriting.inputTokens + rewriting.outputTokens === 0) return usage
+  return {
+    inputTokens: (usage.inputTokens ?? 0) + rewriting.inputTokens,
+    outputTokens: (usage.outputTokens ?? 0) + rewriting.outputTokens,
   }
 }
 

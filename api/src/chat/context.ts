@@ -13,6 +13,11 @@ export interface AnswerContext {
   readonly question: string
   /** The turns before, oldest first, without those that rest on what their reader may no longer read (promise P5). */
   readonly history: readonly Turn[]
+  /**
+   * Every question before, oldest first, also those that were answered by quotes alone or by what may no longer be read:
+   * the answer is empty there. A person's own questions are searched with. Default: `history`.
+   */
+  readonly asked?: readonly Turn[]
   /** Collections of the chat that its owner may still see, its own one included. */
   readonly collectionIds: readonly string[]
   /** Set when only this document counts. */
@@ -85,11 +90,11 @@ export async function loadContext(
   const question = row?.messages.at(-1)
   if (row === undefined || question === undefined) throw new AppError('NOT_FOUND')
   if (row.banned === true) throw new AppError('FORBIDDEN')
-  const history: Turn[] = []
+  const asked: Turn[] = []
   for (const [index, message] of row.messages.entries()) {
     const next = row.messages[index + 1]
-    if (message.role === 'question' && next?.role === 'answer' && next.text !== '' && next.readable)
-      history.push({ question: message.text, answer: next.text })
+    if (message.role === 'question' && next?.role === 'answer')
+      asked.push({ question: message.text, answer: next.readable ? next.text : '' })
   }
   return {
     // No session asks: nothing that is done for an answer needs one.
@@ -101,7 +106,8 @@ export async function loadContext(
       role: INSTALLATION_ROLES.find((role) => role === row.role) ?? 'member',
     },
     question: question.text,
-    history,
+    history: asked.filter(({ answer }) => answer !== ''),
+    asked,
     collectionIds: row.collectionIds,
     documentId: row.documentId,
     model: row.model,

@@ -1,11 +1,14 @@
 // A follow-up question often can't be searched by itself: "and how do I undo that?" names nothing.
-// Without a language model the rarest terms of the question before it are added to a second search; a passage's
-// score is the higher of the two, so a question that stands on its own loses nothing.
-// Rewriting by a language model will come in here as another query of `searchQueries`.
+// Where it seems to lean on what was said, it is searched twice: as it was asked, and either as a language model writes it
+// out (rewrite.ts) or with the questions that it leans on. A passage's score is the higher of the two, so a question
+// that stands on its own loses little.
 import type { PassageHit } from '../retrieval/search.ts'
 
-const TERMS_ADDED = 4
 const FEW_WORDS = 5
+/** With fewer, a question can't be what another leans on by itself. */
+const HARDLY_ANY = 2
+/** Questions back, and UTF-16 units in all. */
+const FURTHEST = { questions: 3, length: 500 }
 
 /** Words that say nothing about what is asked. */
 const STOP_WORDS = new Set(
@@ -23,21 +26,30 @@ const GOES_ON =
 
 /** Whether a question seems to lean on what was said before it. */
 export function leansOnHistory(question: string): boolean {
-  return contentWords(question).length < FEW_WORDS || POINTS_BACK.test(question) || GOES_ON.test(question)
+  return refersBack(question) || contentWords(question).length < FEW_WORDS
 }
 
-/** What to search for: the question, and where it leans on the one before, that one's terms added to it. */
-export function searchQueries(question: string, previous: string | null): string[] {
-  if (previous === null || !leansOnHistory(question)) return [question]
-  const asked = new Set(contentWords(question).map((word) => word.toLowerCase()))
-  const terms = contentWords(previous)
-    .filter((word) => !asked.has(word.toLowerCase()))
-    .sort((a, b) => rarity(b) - rarity(a))
-    .slice(0, TERMS_ADDED)
-  return terms.length === 0 ? [question] : [question, `${question} ${terms.join(' ')}`]
+/**
+ * The questions that this one seems to lean on, oldest first, as one text: the one before, and where that only refers
+ * back as well, the one before that. Null when the question stands by itself.
+ * @param asked before it, oldest first
+ */
+export function leanedOn(question: string, asked: readonly string[]): string | null {
+  if (asked.length === 0 || !leansOnHistory(question)) return null
+  const found: string[] = []
+  for (const earlier of asked.slice(-FURTHEST.questions).reverse()) {
+    found.unshift(earlier)
+    if (!refersBack(earlier)) break
+  }
+  return found.join(' ').slice(-FURTHEST.length)
 }
 
-function contentWords(text: string): string[] {
+function refersBack(question: string): boolean {
+  return POINTS_BACK.test(question) || GOES_ON.test(question) || contentWords(question).length < HARDLY_ANY
+}
+
+/** Each once, as it is written first. */
+export function contentWords(text: string): string[] {
   const words = text.match(/[\p{L}\p{N}][\p{L}\p{N}_.+#-]*[\p{L}\p{N}+#]|[\p{L}\p{N}]/gu) ?? []
   const seen = new Set<string>()
   return words.filter((word) => {
@@ -46,13 +58,6 @@ function contentWords(text: string): string[] {
     seen.add(key)
     return true
   })
-}
-
-/** A stand-in for document frequency: names, numbers and long words are rarer than short lower-case ones. */
-function rarity(word: string): number {
-  const marked = /\d|[_.+#]|.\p{Lu}/u.test(word) ? 10 : 0
-  const name = /^\p{Lu}/u.test(word) ? 4 : 0
-  return marked + name + Math.min(word.length, 12)
 }
 
 /** Several searches as one: each passage once, with its best score, best first. */

@@ -29,6 +29,7 @@ export class LiveAttempt implements AttemptIdentity {
   readonly #followers = new Set<Follower>()
   #state: AttemptState
   #passages: number | null = null
+  #query: string | null = null
   #length = 0
   #conclusion: Conclusion | null = null
   /** A person asked to stop, from this server or another. */
@@ -55,6 +56,10 @@ export class LiveAttempt implements AttemptIdentity {
   get passages(): number | null {
     return this.#passages
   }
+  /** What is searched for besides the question; null when nothing is. */
+  get query(): string | null {
+    return this.#query
+  }
   /** UTF-16 units of the text so far. */
   get length(): number {
     return this.#length
@@ -75,6 +80,11 @@ export class LiveAttempt implements AttemptIdentity {
     this.#state = state
     this.#passages = passages
     for (const follower of this.#followers) follower.wake()
+  }
+
+  setSearching(query: string | null = null): void {
+    this.#query = query
+    this.setState('searching')
   }
 
   /** The text from an offset to its present end. */

@@ -1,13 +1,15 @@
-// From a question to its passages: search, drop what is irrelevant or said twice, and for a language model add the
-// text around each. Every text comes through retrieval/, which checks the viewer's rights in the same statement.
+// From a question to its passages: search, let the reranker order the best where there is one, drop what is irrelevant or
+// said twice, and for a language model add the text around each. Every text comes through retrieval/, which checks the
+// viewer's rights in the same statement.
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import type { Index } from '../index/port.ts'
 import type { Embedders } from '../models/embedders.ts'
 import { fetchPassages } from '../retrieval/passages.ts'
-import { type PassageHit, searchPassages } from '../retrieval/search.ts'
+import type { Reranking } from '../retrieval/rerank.ts'
+import { type PassageHit, type SearchRequest, searchPassages } from '../retrieval/search.ts'
 import type { AnswerContext } from './context.ts'
-import { mergeHits, searchQueries } from './followup.ts'
+import { leanedOn, mergeHits } from './followup.ts'
 import type { PromptPassage } from './prompt.ts'
 import { selectPassages } from './select.ts'
 
@@ -15,6 +17,8 @@ export interface RetrievalDeps {
   readonly pool: Pool
   readonly index: Index
   readonly embedders: Embedders
+  /** Null or absent: passages stay as the search orders them. */
+  readonly reranking?: Reranking | null
 }
 
 /** Searched for, to choose from: duplicates and a third document's fourth passage fall away. */
@@ -31,11 +35,15 @@ export interface Retrieved {
   readonly behind: boolean
 }
 
+/** Writes a question out that leans on what was said; null when it could not. Called for such questions only. */
+export type Rewrite = (signal: AbortSignal) => Promise<string | null>
+
 /** The best passages for a question. */
 export async function retrieve(
   deps: RetrievalDeps,
   context: AnswerContext,
   signal: AbortSignal,
+  rewrite: Rewrite = async () => null,
 ): Promise<Retrieved> {
   if (context.documentId === null && context.collectionIds.length === 0)
     return { passages: [], behind: false }
@@ -43,18 +51,80 @@ export async function retrieve(
     context.documentId === null
       ? { collectionIds: [...context.collectionIds] }
       : { documentId: context.documentId }
-  const queries = searchQueries(context.question, context.history.at(-1)?.question ?? null)
-  const searches = await Promise.all(
-    queries.map((query) =>
-      searchPassages(deps, context.viewer, { query, limit: CANDIDATES, seen: 'head', ...scope }, signal),
-    ),
+  const limit = Math.max(CANDIDATES, deps.reranking?.candidates ?? 0)
+  const {
+    passages: found,
+    behind,
+    query,
+  } = await searchConversation(
+    deps,
+    context.viewer,
+    { limit, seen: 'head', ...scope },
+    {
+      question: context.question,
+      asked: (context.asked ?? context.history).map(({ question }) => question),
+      rewrite,
+    },
+    signal,
   )
-  const passages = selectPassages(mergeHits(searches.map(({ passages }) => passages)), {
+  const ordered = (await deps.reranking?.order(query, found, signal)) ?? found
+  const passages = selectPassages(ordered, {
     limit: PASSAGES_READ,
     // Asked of one document, it is that document that has to answer.
     perDocument: context.documentId === null ? PER_DOCUMENT : PASSAGES_READ,
   })
-  return { passages, behind: searches.some(({ behind }) => behind) }
+  return { passages, behind }
+}
+
+export interface Asked {
+  readonly question: string
+  /** Before it, oldest first. */
+  readonly asked: readonly string[]
+  readonly rewrite: Rewrite
+}
+
+export interface Found {
+  /** Best first. */
+  readonly passages: readonly PassageHit[]
+  readonly behind: boolean
+  /** The question with all that is known of what it means. */
+  readonly query: string
+}
+
+/**
+ * Searches for a question. One that leans on what was said is searched twice: as it was asked, and written out or, where it
+ * could not be, with the questions that it leans on; a passage's score is the higher of the two. Its few words are measured
+ * together with those that it leans on: by themselves, a passage that has the one rare word of "isn't that risky?"
+ * would have all that can be asked for.
+ * @throws AppError as `searchPassages` does
+ */
+export async function searchConversation(
+  deps: RetrievalDeps,
+  viewer: Viewer,
+  request: Omit<SearchRequest, 'query' | 'previous' | 'meaning'>,
+  { question, asked, rewrite }: Asked,
+  signal: AbortSignal,
+): Promise<Found> {
+  const search = (query: Pick<SearchRequest, 'query' | 'previous' | 'meaning'>) =>
+    searchPassages(deps, viewer, { ...request, ...query }, signal)
+  const previous = leanedOn(question, asked)
+  if (previous === null) return { ...(await search({ query: question })), query: question }
+  const rewritten = await rewrite(signal)
+  signal.throwIfAborted()
+  const query = rewritten ?? `${previous} ${question}`
+  const searches = await Promise.all([
+    search({ query: question, previous: rewritten ?? previous }),
+    search(
+      rewritten === null
+        ? { query: question, previous, meaning: `${question} ${previous}` }
+        : { query: rewritten },
+    ),
+  ])
+  return {
+    passages: mergeHits(searches.map(({ passages }) => passages)),
+    behind: searches.some(({ behind }) => behind),
+    query,
+  }
 }
 
 /** Adds the passages before and after each, unless they are there by themselves: they say what a sentence goes on from. */

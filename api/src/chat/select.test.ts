@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { PassageHit } from '../retrieval/search.ts'
-import { leansOnHistory, mergeHits, searchQueries } from './followup.ts'
+import { leanedOn, leansOnHistory, mergeHits } from './followup.ts'
 import { selectPassages } from './select.ts'
 import { titleFrom } from './title.ts'
 
@@ -81,16 +81,24 @@ describe('follow-up questions', () => {
     expect(leansOnHistory(question)).toBe(leans)
   })
 
-  it('adds the rarest terms of the question before', () => {
-    const queries = searchQueries(
-      'And how do I undo that?',
-      'How do I hold the package linux-image-6.1 with apt-mark?',
+  it('goes back to what the question leans on, and not beyond it', () => {
+    const hold = 'How do I hold the package linux-image-6.1 with apt-mark?'
+    expect(leanedOn('And how do I undo that?', [hold])).toBe(hold)
+    // The one between names nothing either.
+    expect(leanedOn('Does it survive an upgrade?', [hold, 'And how do I undo that?'])).toBe(
+      `${hold} And how do I undo that?`,
     )
-    expect(queries).toHaveLength(2)
-    expect(queries[0]).toBe('And how do I undo that?')
-    expect(queries[1]).toContain('linux-image-6.1')
-    expect(queries[1]).toContain('apt-mark')
-    expect(searchQueries('And then?', null)).toEqual(['And then?'])
+    expect(leanedOn('Why?', ['What is a conffile?', hold])).toBe(hold)
+    expect(leanedOn('And then?', [])).toBeNull()
+    expect(
+      leanedOn('Which file systems does the Debian installer offer for encrypted partitions?', [hold]),
+    ).toBeNull()
+  })
+
+  it('goes back three questions, and five hundred characters', () => {
+    const chain = ['a first one of many words that stand alone', 'and that?', 'and this?', 'and those?']
+    expect(leanedOn('and these?', chain)).toBe('and that? and this? and those?')
+    expect(leanedOn('Why?', ['word '.repeat(1_000)])?.length).toBe(500)
   })
 
   it('a passage counts once, with its best score', () => {

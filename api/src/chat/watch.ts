@@ -19,7 +19,8 @@ export interface AttemptError {
 }
 
 export type AnswerEvent =
-  | { type: 'state'; attempt: number; state: AttemptState; passages?: number }
+  /** `query` is what is searched for besides the question, as a model has written it out. */
+  | { type: 'state'; attempt: number; state: AttemptState; passages?: number; query?: string }
   /** A new attempt began: what was shown of the answer is void. */
   | { type: 'reset'; attempt: number }
   /** `start` is the offset of `text` in the attempt's text, in UTF-16 units. */
@@ -45,7 +46,7 @@ const POLL_MS = 250
 interface Cursor {
   attempt: number
   offset: number
-  /** The last state that was sent, with its number of passages. */
+  /** The last state that was sent, with its number of passages and what was searched for. */
   state: string
 }
 
@@ -95,7 +96,7 @@ async function* follow(live: LiveAttempt, cursor: Cursor, signal: AbortSignal) {
     yield* begin(cursor, live.number)
     if (cursor.offset > live.length) cursor.offset = live.length
     while (!signal.aborted) {
-      yield* progress(cursor, live.state, live.passages)
+      yield* progress(cursor, live.state, live.passages, live.query)
       if (live.length > cursor.offset) {
         const text = live.read(cursor.offset)
         follower.sent()
@@ -120,12 +121,23 @@ function* begin(cursor: Cursor, attempt: number) {
   yield tracked(`${attempt}:0`, event)
 }
 
-function* progress(cursor: Cursor, state: AttemptState, passages: number | null) {
-  const seen = `${state}:${passages}`
+function* progress(
+  cursor: Cursor,
+  state: AttemptState,
+  passages: number | null,
+  written: string | null = null,
+) {
+  // Who looks from another server does not hear of it: it is of no interest once the passages are there.
+  const query = state === 'searching' ? written : null
+  const seen = `${state}:${passages}:${query ?? ''}`
   if (cursor.state === seen) return
   cursor.state = seen
   const { attempt } = cursor
-  const event: AnswerEvent = { type: 'state', attempt, state, ...(passages === null ? {} : { passages }) }
+  const event: AnswerEvent = {
+    ...{ type: 'state', attempt, state },
+    ...(passages === null ? {} : { passages }),
+    ...(query === null ? {} : { query }),
+  }
   yield tracked(`${attempt}:${cursor.offset}`, event)
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bootstrapMean } from './bootstrap.ts'
+import { bootstrapMean, bootstrapRatio } from './bootstrap.ts'
 
 test('the interval of many values is that of the normal distribution, near enough', () => {
   // Standard error of the mean of 400 evenly spread values: σ / √n.
@@ -39,4 +39,12 @@ test('the mean and every resample lie within the values, in order', () => {
       expect(mean).toBeCloseTo(given.reduce((sum, value) => sum + value, 0) / given.length, 12)
     }),
   )
+})
+
+test('a ratio of means over the same questions is sampled by question, not by half', () => {
+  // Each is half as good: every resample says so, however the questions differ.
+  expect(bootstrapRatio([0.1, 0.4, 0.2], [0.2, 0.8, 0.4])).toEqual({ mean: 0.5, low: 0.5, high: 0.5 })
+  const { mean, low, high } = bootstrapRatio([1, 0, 1, 0], [1, 1, 1, 1])
+  expect([mean, low < 0.5, high > 0.5]).toEqual([0.5, true, true])
+  expect(bootstrapRatio([1], [0]).mean).toBe(Number.POSITIVE_INFINITY)
 })

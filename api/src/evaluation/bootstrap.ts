@@ -16,16 +16,53 @@ const SEED = 1
 
 /** Of at least one value. Samples as many values as there are, with replacement, 1,000 times. */
 export function bootstrapMean(values: readonly number[], resamples = RESAMPLES, seed = SEED): Estimate {
-  const random = randomNumbers(seed)
-  const means = new Float64Array(resamples)
-  for (let n = 0; n < resamples; n++) {
-    let sum = 0
-    for (let i = 0; i < values.length; i++) sum += values[Math.floor(random() * values.length)] ?? 0
-    means[n] = sum / values.length
+  const { low, high } = resampled(values.length, resamples, seed, (questions) => meanOf(values, questions))
+  return { mean: meanOf(values, values.keys()), low, high }
+}
+
+/**
+ * Of the mean of `above` divided by that of `below`, both over the same questions, which are sampled together. A resample
+ * in which the lower mean is 0 counts as infinite.
+ */
+export function bootstrapRatio(
+  above: readonly number[],
+  below: readonly number[],
+  resamples = RESAMPLES,
+  seed = SEED,
+): Estimate {
+  const ratio = (questions: Iterable<number>) => {
+    const sampled = [...questions]
+    const divisor = meanOf(below, sampled)
+    return divisor === 0 ? Number.POSITIVE_INFINITY : meanOf(above, sampled) / divisor
   }
-  means.sort()
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  return { mean, low: percentile(means, 0.025), high: percentile(means, 0.975) }
+  const { low, high } = resampled(above.length, resamples, seed, ratio)
+  return { mean: ratio(above.keys()), low, high }
+}
+
+function resampled(
+  questions: number,
+  resamples: number,
+  seed: number,
+  statistic: (questions: Iterable<number>) => number,
+): { low: number; high: number } {
+  const random = randomNumbers(seed)
+  const found = new Float64Array(resamples)
+  const sampled = new Uint32Array(questions)
+  for (let n = 0; n < resamples; n++) {
+    for (let i = 0; i < questions; i++) sampled[i] = Math.floor(random() * questions)
+    found[n] = statistic(sampled)
+  }
+  found.sort()
+  return { low: percentile(found, 0.025), high: percentile(found, 0.975) }
+}
+
+function meanOf(values: readonly number[], questions: Iterable<number>): number {
+  let [sum, count] = [0, 0]
+  for (const question of questions) {
+    sum += values[question] ?? 0
+    count++
+  }
+  return sum / count
 }
 
 /** By linear interpolation between the two nearest ranks (Hyndman & Fan 1996, type 7). */

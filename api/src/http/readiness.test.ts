@@ -65,6 +65,13 @@ test('fails for causes of its own only', async () => {
       ...{ ready: true, replica: of },
     })
 
+  // So is the reranker.
+  expect(await readiness.check()).toMatchObject({ models: { reranker: 'none' } })
+  for (const of of ['ok', 'failing'] as const)
+    expect(await createReadiness({ ...deps, reranking: { status: () => of } }).check()).toMatchObject({
+      ...{ ready: true, models: { reranker: of } },
+    })
+
   readiness.drain()
   expect(await reasons()).toEqual(['draining'])
 })

@@ -6,6 +6,7 @@ import { type Pool, within } from '../database/pool.ts'
 import type { Replica, ReplicaStatus } from '../database/replica.ts'
 import type { Index } from '../index/port.ts'
 import type { Embedders } from '../models/embedders.ts'
+import type { Reranking } from '../retrieval/rerank.ts'
 import type { BlobStore } from '../storage/port.ts'
 
 /**
@@ -24,7 +25,8 @@ export interface Readiness {
   /** `none`: not configured. Where it is behind or away the primary is read, so it never makes a server unready. */
   readonly replica: 'none' | ReplicaStatus['state']
   readonly storage: 'ok' | 'unreachable'
-  readonly models: { readonly embedder: string | null }
+  /** `reranker` is `none` where none is configured, and `failing` while passages stay in the order of the search. */
+  readonly models: { readonly embedder: string | null; readonly reranker: 'none' | 'ok' | 'failing' }
   readonly index: {
     readonly engine: string
     readonly passages: number
@@ -42,6 +44,7 @@ export interface ReadinessDependencies {
   readonly blobs: Pick<BlobStore, 'check'>
   readonly embedders: Pick<Embedders, 'first'>
   readonly replica: Pick<Replica, 'status'> | null
+  readonly reranking?: Pick<Reranking, 'status'> | null
 }
 
 export interface ReadinessCheck {
@@ -52,7 +55,7 @@ export interface ReadinessCheck {
 }
 
 export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
-  const { config, pool, index, blobs, embedders, replica } = deps
+  const { config, pool, index, blobs, embedders, replica, reranking } = deps
   let draining = false
   // Migrations are never taken back, so once nothing was missing nothing will be.
   let migrated = false
@@ -113,7 +116,10 @@ export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
         database: read === null ? 'unreachable' : 'ok',
         replica: replica?.status().state ?? 'none',
         storage: stored ? 'ok' : 'unreachable',
-        models: { embedder: embedders.first?.identity.model ?? null },
+        models: {
+          embedder: embedders.first?.identity.model ?? null,
+          reranker: reranking?.status() ?? 'none',
+        },
         index: {
           engine: status.engine,
           passages: status.passages,

@@ -141,6 +141,25 @@ export function indexCases(cases: Cases): void {
     expect(await bench.search({ ...query, method: 'fused' })).toEqual(await bench.search(query))
   })
 
+  test('what was asked before counts for half: its words are found, and those of the question come first', async () => {
+    const collection = await bench.library.collection()
+    const document = await bench.library.document(collection)
+    const { passageIds, position } = await bench.library.publish(document, [
+      { text: 'quokka' },
+      { text: 'wombat' },
+      { text: 'quokka wombat' },
+      { text: 'numbat' },
+    ])
+    const [quokka, wombat, both] = passageIds
+    const query = { text: 'wombats', filter: all(collection) }
+    expect(await bench.ids(query, position)).toEqual([wombat, both])
+    const found = await bench.search({ ...query, previous: 'Which quokkas?' })
+    expect(found.map(({ passageId }) => passageId)).toEqual([both, wombat, quokka])
+    const [, own, before] = found
+    expect(before?.words).toBeCloseTo((own?.words ?? 0) / 2, 6)
+    expect(await bench.ids({ ...query, previous: 'unheard of' })).toEqual([wombat, both])
+  })
+
   test('keeps a place for passages that have no vector yet', async () => {
     const collection = await bench.library.collection()
     const embedded = await bench.library.document(collection)

@@ -34,6 +34,8 @@ export type SearchMethod = 'fused' | 'words' | 'meaning'
 export interface IndexQuery {
   /** What the person asked; analysed for words by the index. */
   readonly text: string
+  /** What was asked before, when `text` leans on it: its rarest words count for half, beside those of `text`. */
+  readonly previous?: string
   /** Unit length, of the generation's dimensions; null searches by words only. */
   readonly vector: Float32Array | null
   /** Id of the vector's generation; an index of another one searches by words. Default: its own. */

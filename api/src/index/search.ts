@@ -59,14 +59,14 @@ function nearestOf(
 
 function rank(
   { passages, lexical, vectors }: Searchable,
-  { text, vector, limit, reserved, method, extra = [] }: IndexQuery,
+  { text, previous, vector, limit, reserved, method, extra = [] }: IndexQuery,
   filter: Allowed,
   neighbours: Neighbour[] | null,
 ): Candidate[] {
   const pool = Math.max(POOL, limit)
   const byWords = new Top(pool)
   const wordsOnly = new Top(pool)
-  const anyWords = lexical.scores.score(text, new Set(extra.map(({ language }) => language)))
+  const anyWords = lexical.scores.score(text, new Set(extra.map(({ language }) => language)), previous)
   const added = rankExtra(lexical, vector, extra)
   const replaced = new Set(extra.map(({ id }) => id))
   const here = (found: Candidate[]) =>

@@ -1,5 +1,6 @@
-// Ports of the models: an embedder (text → vector) and language models (messages → streamed text).
-// Every language model adapter runs models/language.cases.ts, every embedder models/embedder.cases.ts.
+// Ports of the models: an embedder (text → vector), language models (messages → streamed text) and a reranker (question
+// and texts → scores). Every language model adapter runs models/language.cases.ts, every embedder models/embedder.cases.ts,
+// every reranker models/reranker.cases.ts.
 
 /** Queries go before passages, whatever waits; `background` is a passage that goes after all others. */
 export type EmbedKind = 'query' | 'passage' | 'background'
@@ -78,4 +79,27 @@ export interface StreamOptions {
   readonly signal: AbortSignal
   /** Whose question it is, for endpoints that are told; absent for what nobody has asked. */
   readonly personId?: string
+}
+
+/** Reads a question and a text together, which says more about the two than their vectors do, at a much higher price. */
+export interface Reranker {
+  /** As the provider calls it. */
+  readonly model: string
+  /**
+   * One number for each text, in their order; higher is nearer to the question. They can be compared within one reply.
+   * @throws RerankerFailure, or the signal's reason: aborting it closes the connection at once
+   */
+  rerank(query: string, texts: readonly string[], signal: AbortSignal): Promise<readonly number[]>
+}
+
+/** Never shown to a person: whatever it is, the passages stay in the order in which they were found. */
+export class RerankerFailure extends Error {
+  readonly reason: 'late' | 'busy' | 'refused-key' | 'gone' | 'broken' | 'unavailable'
+
+  /** @param what for the log: nothing of a question, a text or a key */
+  constructor(reason: RerankerFailure['reason'], what: string) {
+    super(what)
+    this.name = 'RerankerFailure'
+    this.reason = reason
+  }
 }

@@ -74,7 +74,7 @@ describe('MODELS', () => {
     ['[{"id":"x"}]', '[0].type: '],
     ['[{"id":"x","type":"openai-compatible"}]', '[0].name: '],
     ['/no/such/file.json', 'can not be read (ENOENT)'],
-    ['{"id":1}', 'path of a file'],
+    ['{"id":1}', 'expected array'],
     [JSON.stringify([entry({ key: 'sk-very-secret' })]), '[0].key: must be env:NAME'],
     [JSON.stringify([entry({ key: 'env:TERRACE_NOT_SET' })]), '[0].key: TERRACE_NOT_SET is not set'],
     [JSON.stringify([entry({ url: 'ftp://x' })]), '[0].url: must be an http or https address'],

@@ -1,4 +1,4 @@
-// Settings that are lists: JSON in a variable, or the path of a JSON file. Keys never stand in them:
+// Settings that are lists or records: JSON in a variable, or the path of a JSON file. Keys never stand in them:
 // `"key": "env:NAME"` names the environment variable that holds one.
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -24,7 +24,7 @@ export function noTwins(entries: readonly { readonly id: string }[], context: z.
  */
 export function readSetting<T>(name: string, value: string | undefined, schema: z.ZodType<T>): T | undefined {
   if (value === undefined || value.trim() === '') return undefined
-  const inline = value.trim().startsWith('[')
+  const inline = /^\s*[[{]/.test(value)
   const source = inline ? name : `${name} (the file ${value})`
   const result = schema.safeParse(parseJson(inline ? value : readFile(name, value), source))
   if (result.success) return result.data
@@ -32,12 +32,17 @@ export function readSetting<T>(name: string, value: string | undefined, schema: 
   throw new Error(`${source} is not valid:\n${lines.join('\n')}`)
 }
 
-/** The key that an entry names. @throws Error when its variable is not set */
-export function keyOf(setting: string, index: number, key: string | undefined): string | undefined {
+/** The key that an entry names; `index` is null where there are no entries. @throws Error when its variable is not set */
+export function keyOf(setting: string, index: number | null, key: string): string
+export function keyOf(setting: string, index: number | null, key: string | undefined): string | undefined
+export function keyOf(setting: string, index: number | null, key: string | undefined): string | undefined {
   if (key === undefined) return undefined
   const name = key.slice('env:'.length)
   const value = readNamedSecret(name)
-  if (value === undefined) throw new Error(`${setting} is not valid:\n  [${index}].key: ${name} is not set`)
+  if (value === undefined) {
+    const field = index === null ? 'key' : `[${index}].key`
+    throw new Error(`${setting} is not valid:\n  ${field}: ${name} is not set`)
+  }
   return value
 }
 
@@ -46,9 +51,7 @@ function readFile(name: string, path: string): string {
     return readFileSync(path, 'utf8')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new Error(
-      `${name} must be a JSON list or the path of a file with one; ${path} can not be read (${code})`,
-    )
+    throw new Error(`${name} must be JSON or the path of a file with it; ${path} can not be read (${code})`)
   }
 }
 
@@ -64,5 +67,6 @@ function parseJson(text: string, source: string): unknown {
 /** `[0].url: ` of a path that zod gives. */
 function place(path: readonly PropertyKey[]): string {
   if (path.length === 0) return ''
-  return `${path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('')}: `
+  const parts = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+  return `${parts.join('').replace(/^\./, '')}: `
 }

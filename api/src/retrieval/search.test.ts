@@ -210,6 +210,28 @@ describe('with an embedder', () => {
     expect(found.passages.map((hit) => hit.passageId)).toEqual([passageIds[1], passageIds[0]])
   })
 
+  test('with what was asked before: its words are found, too, and what is embedded can be told', async () => {
+    const document = await library.document(mine)
+    const { passageIds, position } = await library.publish(document, [
+      { text: 'Flange.', vector: [1, 0] },
+      { text: 'Grommet.', vector: [1, 0] },
+      { text: 'Neither.', vector: [1, 0] },
+    ])
+    await index.waitFor(position, 10_000)
+    const asked: string[] = []
+    const embedders = embedder(async (text) => {
+      asked.push(text)
+      return unit([1, 0])
+    })
+    const query = { query: 'And the flange?', previous: 'Where is the grommet?' }
+    const deps = { pool: db.pool, index, embedders }
+    const found = await searchPassages(deps, reader.viewer, query)
+    await searchPassages(deps, reader.viewer, { ...query, meaning: 'Grommet, flange?' })
+    expect(asked).toEqual(['And the flange?', 'Grommet, flange?'])
+    expect(found.passages.map((hit) => hit.passageId)).toEqual(passageIds)
+    expect(found.passages.map(({ words }) => words > 0)).toEqual([true, true, false])
+  })
+
   test('one method alone is asked for over HTTP too, and says what ranked', async () => {
     const document = await library.document(mine)
     const { passageIds, position } = await library.publish(document, [

@@ -20,6 +20,10 @@ export interface SearchDeps {
 
 export interface SearchRequest extends Scope {
   readonly query: string
+  /** What the query leans on (chat/followup.ts): its rarest words count for half, beside those of the query. */
+  readonly previous?: string | undefined
+  /** What is embedded. Default: the query. */
+  readonly meaning?: string | undefined
   /** Passages at most, 1 to 200. Default 10. */
   readonly limit?: number
   /**
@@ -63,11 +67,11 @@ const MOST_CANDIDATES = 200
 export async function searchPassages(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
+  { query, previous, meaning = query, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
   const asked = method === 'words' ? { ...deps, embedders: NONE } : deps
-  const question = new Question(asked, viewer, query, signal)
+  const question = new Question(asked, viewer, meaning, signal)
   const { filter, generations, collections, ...state } = await resolveScope(deps.pool, viewer, scope)
   if (filter.keys.length === 0) {
     const mode = asked.embedders.first === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
@@ -87,7 +91,7 @@ export async function searchPassages(
     const passages = await hits(
       deps,
       viewer,
-      { query, ...aim, filter, limit, method, extra, readings },
+      { query, previous, ...aim, filter, limit, method, extra, readings },
       signal,
     )
     // The index changed hands meanwhile, and may have had no use for this vector: it is asked once more.
@@ -108,6 +112,7 @@ const NONE = embeddersOf([])
 
 interface AimedQuestion {
   readonly query: string
+  readonly previous: string | undefined
   readonly vector: Promise<Float32Array | null>
   readonly generation: number | undefined
   readonly filter: IndexFilter
@@ -121,7 +126,7 @@ interface AimedQuestion {
 async function hits(
   deps: SearchDeps,
   viewer: Viewer,
-  { query, vector: embedded, generation, filter, limit, method, extra, readings }: AimedQuestion,
+  { query, previous, vector: embedded, generation, filter, limit, method, extra, readings }: AimedQuestion,
   signal: AbortSignal | undefined,
 ): Promise<PassageHit[]> {
   const found: PassageHit[] = []
@@ -131,6 +136,7 @@ async function hits(
       ...{ text: query, vector, filter, limit: wanted, method },
       ...(extra.length === 0 ? {} : { extra }),
       ...(generation === undefined ? {} : { generation }),
+      ...(previous === undefined ? {} : { previous }),
     }))
     const { candidates } = await deps.index.search(question, signal)
     const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))

@@ -9,7 +9,7 @@ export function statusWords(view: AnswerView): string {
     case 'waiting':
       return t('answer.waiting')
     case 'searching':
-      return t('answer.searching')
+      return view.query === null ? t('answer.searching') : t('answer.searchingFor', { query: view.query })
     case 'reading':
       return view.passages === null ? t('answer.readingSome') : t('answer.reading', { count: view.passages })
     default:

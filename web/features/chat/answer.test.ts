@@ -8,6 +8,7 @@ import {
   eventId,
   freshAnswer,
 } from './answer.ts'
+import { statusWords } from './answer-status.tsx'
 
 function play(view: AnswerView, events: readonly (readonly [string, AnswerEvent])[]): AnswerView {
   return events.reduce((now, [id, event]) => applyEvent(now, event, id), view)
@@ -32,6 +33,19 @@ describe('an answer’s stream', () => {
     ])
     expect(view).toMatchObject({ state: 'streaming', passages: 6, text: 'Use apt.' })
     expect(eventId(view)).toBe('1:8')
+  })
+
+  test('what is searched for is shown until it is known what was found', () => {
+    const searching = play(freshAnswer(1), [
+      ['1:0', { type: 'state', attempt: 1, state: 'searching' }],
+      ['1:0', { type: 'state', attempt: 1, state: 'searching', query: 'How do I release a package?' }],
+    ])
+    expect(statusWords(searching)).toBe('Searching your documents for “How do I release a package?”')
+    const reading = play(searching, [['1:0', { type: 'state', attempt: 1, state: 'reading', passages: 2 }]])
+    expect(statusWords(reading)).toBe('Reading 2 passages')
+    expect(statusWords(play(searching, [['2:0', { type: 'state', attempt: 2, state: 'searching' }]]))).toBe(
+      'Searching your documents',
+    )
   })
 
   test('text that is already here is dropped, an overlap adds only what is new', () => {

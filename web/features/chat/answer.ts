@@ -35,6 +35,8 @@ export type AnswerEvent =
       readonly attempt: number
       readonly state: AttemptState
       readonly passages?: number | undefined
+      /** What is searched for besides the question. */
+      readonly query?: string | undefined
     }
   | { readonly type: 'reset'; readonly attempt: number }
   | { readonly type: 'text'; readonly attempt: number; readonly start: number; readonly text: string }
@@ -53,6 +55,8 @@ export interface AnswerView {
   readonly text: string
   /** How many passages the model reads; null until that is known. */
   readonly passages: number | null
+  /** What is searched for besides the question, as a model has written it out; null when nothing is. */
+  readonly query: string | null
   readonly citations: readonly Citation[]
   readonly error: AnswerError | null
   /** The newest changes may be missing in it. */
@@ -68,8 +72,8 @@ export function hasEnded(state: AttemptState): boolean {
 }
 
 export function freshAnswer(attempt: number): AnswerView {
-  const nothing = { text: '', passages: null, citations: [], error: null, behind: false, gap: false }
-  return { attempt, state: 'waiting', ...nothing }
+  const nothing = { text: '', passages: null, query: null, error: null, behind: false, gap: false }
+  return { attempt, state: 'waiting', citations: [], ...nothing }
 }
 
 /** The id after which the stream continues: what the server's tracked events carry. */
@@ -97,7 +101,8 @@ export function applyEvent(view: AnswerView, event: AnswerEvent, id: string): An
       return current === view && view.text === '' ? view : current === view ? freshAnswer(attempt) : current
     case 'state': {
       if (hasEnded(current.state)) return current
-      return { ...current, state: event.state, passages: event.passages ?? current.passages }
+      const { state, passages = current.passages, query = current.query } = event
+      return { ...current, state, passages, query }
     }
     case 'text':
       return appendText(current, event.start, event.text)
@@ -128,7 +133,8 @@ export function applySnapshot(view: AnswerView, snapshot: AnswerView): AnswerVie
   if (snapshot.attempt > view.attempt) return snapshot
   if (snapshot.attempt < view.attempt || hasEnded(view.state)) return view
   if (hasEnded(snapshot.state)) return snapshot
-  if (snapshot.text.length > view.text.length || view.gap) return { ...snapshot, passages: view.passages }
+  if (snapshot.text.length > view.text.length || view.gap)
+    return { ...snapshot, passages: view.passages, query: view.query }
   return { ...view, state: further(view.state, snapshot.state) }
 }
 

@@ -61,6 +61,7 @@ export function storedAnswer(message: Message): AnswerView {
     state: attempt?.state ?? 'done',
     text: message.text,
     passages: null,
+    query: null,
     citations: message.citations,
     error: attempt?.error ?? null,
     behind: attempt?.behind ?? false,

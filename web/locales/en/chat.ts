@@ -83,6 +83,7 @@ export const chat = {
   'answer.questionLabel': 'Question',
   'answer.waiting': 'Starting',
   'answer.searching': 'Searching your documents',
+  'answer.searchingFor': 'Searching your documents for “{query}”',
   'answer.reading': { one: 'Reading {count} passage', other: 'Reading {count} passages' },
   'answer.readingSome': 'Reading what was found',
   'answer.writing': 'Writing the answer',

@@ -11,6 +11,8 @@ const K1 = 1.2
 const B = 0.75
 /** Of a very long question only the rarest terms count. */
 const MAX_TERMS = 64
+/** Of a question that another leans on: so many of its rarest terms that passages have, and how much they count. */
+const PREVIOUS = { terms: 4, weight: 0.5 }
 
 const NONE: ReadonlySet<string> = new Set()
 
@@ -20,6 +22,8 @@ interface QueryTerm {
   /** Bit n: the term stands for passages of language n. */
   readonly languages: bigint
   readonly live: number
+  /** What the term counts, 0 to 1. */
+  readonly weight: number
 }
 
 export class WordScores {
@@ -40,18 +44,19 @@ export class WordScores {
 
   /**
    * Reads a question, in the languages of all passages and in `also`. What `of`, `ofText` and `sums` say holds until the
-   * next call. @returns whether any passage matches
+   * next call. @param previous what the question leans on: a few of its terms are added, at half weight
+   * @returns whether any passage matches
    */
-  score(question: string, also: ReadonlySet<string> = NONE): boolean {
+  score(question: string, also: ReadonlySet<string> = NONE, previous = ''): boolean {
     if (this.#sums.length < this.#passages.count) this.#sums = new Float32Array(this.#passages.count * 2)
     else this.#sums.fill(0, 0, this.#passages.count)
-    const terms = this.#terms(question, also)
+    const terms = this.#terms(question, also, previous)
     const { live } = this.#passages
     this.#maxima = this.#passages.languages.map(() => 0)
     let any = false
     this.#asked = terms.map((term) => ({
       ...term,
-      idf: Math.log(1 + (live - term.live + 0.5) / (term.live + 0.5)),
+      idf: term.weight * Math.log(1 + (live - term.live + 0.5) / (term.live + 0.5)),
     }))
     for (const term of this.#asked) {
       const { idf } = term
@@ -104,19 +109,41 @@ export class WordScores {
   }
 
   /** In alphabetical order, so that sums are added up in the same order everywhere. */
-  #terms(question: string, also: ReadonlySet<string>): QueryTerm[] {
+  #terms(question: string, also: ReadonlySet<string>, previous: string): QueryTerm[] {
+    const own = this.#read(question, also, 1)
+    const kept = own.sort(rarestFirst).slice(0, MAX_TERMS)
+    if (previous !== '') kept.push(...this.#added(previous, also, new Set(own.map(({ term }) => term))))
+    return kept.sort((a, b) => (a.term < b.term ? -1 : 1))
+  }
+
+  /** The rarest in each language by itself: what is a common word in one looks rare by the passages of another. */
+  #added(previous: string, also: ReadonlySet<string>, asked: ReadonlySet<string>): QueryTerm[] {
+    const read = this.#read(previous, also, PREVIOUS.weight)
+    const room = new Map<bigint, number>()
+    return read.sort(rarestFirst).flatMap((term) => {
+      if (term.live === 0 || asked.has(term.term)) return []
+      let languages = 0n
+      for (let bit = 1n; bit <= term.languages; bit <<= 1n) {
+        const left = room.get(bit) ?? PREVIOUS.terms
+        if ((term.languages & bit) === 0n || left === 0) continue
+        room.set(bit, left - 1)
+        languages |= bit
+      }
+      return languages === 0n ? [] : [{ ...term, languages }]
+    })
+  }
+
+  #read(text: string, also: ReadonlySet<string>, weight: number): QueryTerm[] {
     const languages = new Map<string, bigint>()
     for (const [n, code] of this.#passages.languages.entries()) {
       if ((this.#passages.perLanguage[n] ?? 0) === 0 && !also.has(code)) continue
-      for (const term of this.#analysers.get(code)?.terms(question) ?? [])
+      for (const term of this.#analysers.get(code)?.terms(text) ?? [])
         languages.set(term, (languages.get(term) ?? 0n) | (1n << BigInt(n)))
     }
-    const terms = [...languages].map(([term, bits]): QueryTerm => {
+    return [...languages].map(([term, bits]): QueryTerm => {
       const number = this.#postings.number(term)
-      return { term, number, languages: bits, live: number === undefined ? 0 : this.#live(number) }
+      return { term, number, languages: bits, live: number === undefined ? 0 : this.#live(number), weight }
     })
-    const kept = terms.sort((a, b) => a.live - b.live || (a.term < b.term ? -1 : 1)).slice(0, MAX_TERMS)
-    return kept.sort((a, b) => (a.term < b.term ? -1 : 1))
   }
 
   #live(term: number): number {
@@ -155,4 +182,8 @@ export class WordScores {
       }
     })
   }
+}
+
+function rarestFirst(a: QueryTerm, b: QueryTerm): number {
+  return a.live - b.live || (a.term < b.term ? -1 : 1)
 }

@@ -136,3 +136,68 @@ test('a question is read in the language of each passage', async () => {
   expect(find('gift').sort()).toEqual([3, 4])
   expect(find('of the der die')).toEqual([])
 })
+
+describe('what was asked before', () => {
+  async function library(texts: readonly (readonly [language: string, text: string])[]) {
+    const passages = new Passages()
+    const lexical = new Lexical(passages)
+    for (const [i, [language, text]] of texts.entries()) {
+      await lexical.load(language)
+      const slot = passages.newSlot(1)
+      const { terms, length } = lexical.count(language, '', text)
+      const place = passages.add(i + 1, slot, passages.languageNumber(language), length)
+      lexical.add(place, terms)
+      passages.publish(slot, { key: i + 1, collectionKey: 1, versionId: '', first: place, count: 1 })
+    }
+    /** Scores by number of the text. */
+    return (question: string, previous?: string) => {
+      lexical.scores.score(question, undefined, previous)
+      return texts.map((_, place) => lexical.scores.of(place))
+    }
+  }
+
+  test('counts for half: a passage with all of the question is above one with all of what was before', async () => {
+    const scores = await library([
+      ['en', 'undo'],
+      ['en', 'hold'],
+      ['en', 'undo hold'],
+      ['en', 'nothing'],
+    ])
+    const [undo = 0, hold = 0, both = 0, none] = scores('undo', 'hold')
+    expect(both).toBeGreaterThan(undo)
+    // The two words are as rare as each other, and so are the two texts as long.
+    expect(hold).toBeCloseTo(undo / 2, 5)
+    expect(none).toBe(0)
+    expect(scores('undo')).toEqual(scores('undo', ''))
+    expect(scores('undo')[1]).toBe(0)
+    // What the question says itself is not counted twice.
+    expect(scores('undo hold', 'hold undo')).toEqual(scores('undo hold'))
+  })
+
+  test('by its rarest words only, and by none that no passage has', async () => {
+    const common = 'alpha beta gamma delta epsilon'
+    const scores = await library([
+      ...Array.from({ length: 5 }, () => ['en', common] as const),
+      ['en', 'zeta eta'],
+      ['en', 'theta iota'],
+      ['en', 'question'],
+    ])
+    const found = scores('question', `${common} zeta eta theta iota aaaa`)
+    expect(found.slice(0, 5)).toEqual([0, 0, 0, 0, 0])
+    expect(found[5]).toBeGreaterThan(0)
+    expect(found[6]).toBeGreaterThan(0)
+    expect(found).toEqual(scores('question', `${common} zeta eta theta iota`))
+    // Fewer rare ones leave room for others.
+    expect(scores('question', `${common} zeta`)[0]).toBeGreaterThan(0)
+  })
+
+  test('is read in each language for itself', async () => {
+    const scores = await library([
+      ...Array.from({ length: 6 }, () => ['en', 'holding packages'] as const),
+      ['de', 'the how do is of to'],
+      ['en', 'question'],
+    ])
+    // As German words, the English ones that mean nothing are the rarest of all.
+    expect(scores('question', 'How do I hold the packages of it?')[0]).toBeGreaterThan(0)
+  })
+})
