@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { PgBoss } from 'pg-boss'
 import type { Logger } from 'pino'
 import { type Answers, createAnswers } from './chat/answers.ts'
+import { Rewriter } from './chat/rewrite.ts'
 import type { Config } from './config.ts'
 import { migrate, missingMigrations } from './database/migrate.ts'
 import { createListener, createPool, type Pool } from './database/pool.ts'
@@ -46,6 +47,7 @@ export interface Services {
   readonly models: Models
   /** Null without RERANKER. */
   readonly reranking: Reranking | null
+  readonly rewriter: Rewriter
   readonly answers: Answers
   readonly events: Events
   readonly auth: Auth
@@ -127,12 +129,13 @@ export async function startServices(
   stack.defer(() => models.close())
   const reranking = createReranking(config, log)
   stack.defer(() => reranking?.close())
-  const answers = createAnswers({ config, log, pool, index, embedders, models, reranking })
+  const rewriter = new Rewriter(log)
+  const answers = createAnswers({ config, log, pool, index, embedders, models, reranking, rewriter })
   stack.defer(() => answers.stop())
   const started = stack.move()
   const services = {
     ...{ config, log, pool, prisma, replica, blobs, index, embedders, jobs, models, answers, events },
-    ...{ auth, sessions, reranking },
+    ...{ auth, sessions, reranking, rewriter },
   }
   return { services, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }

@@ -16,6 +16,7 @@ import { API_PATHS } from '../../contract/ports.ts'
 import type { InstallationRole } from '../../contract/stages.ts'
 import type { Viewer } from '../src/access/port.ts'
 import type { Config } from '../src/config.ts'
+import { Rewriter } from '../src/chat/rewrite.ts'
 import { createPrisma } from '../src/database/prisma.ts'
 import { createServer } from '../src/http/server.ts'
 import type { IndexStatus } from '../src/index/port.ts'
@@ -118,6 +119,7 @@ function people(
     embedders: given.embedders ?? testEmbedders(),
     replica: given.replica ?? null,
     reranking: given.reranking ?? null,
+    rewriter: given.rewriter ?? new Rewriter(log),
     blobs: given.blobs ?? absent('blobs'),
     // Its status is part of every reply.
     index: given.index ?? absent('index', { status: () => NOT_LOADED }),

@@ -95,7 +95,7 @@ type Usage = Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>
 /** Has the model that will answer write the question out, if it is a language model. */
 function rewriteBy(
   { models, rewriter }: AnswerDeps,
-  { model, question, history, asked = history }: AnswerContext,
+  { model, question, history, asked = history, viewer }: AnswerContext,
   sink: AnswerSink,
   spent: { inputTokens: number; outputTokens: number },
 ): Rewrite {
@@ -103,7 +103,7 @@ function rewriteBy(
     if (rewriter === undefined) return null
     const chosen = await availableModel(models, model).catch(() => null)
     if (chosen === null || chosen.language === null) return null
-    const rewritten = await rewriter.rewrite(chosen.language, question, asked, signal)
+    const rewritten = await rewriter.rewrite(chosen.language, question, asked, signal, viewer.userId)
     spent.inputTokens += rewritten.inputTokens ?? 0
     spent.outputTokens += rewritten.outputTokens ?? 0
     if (rewritten.query !== null) sink.searching(rewritten.query)

@@ -58,7 +58,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
   const byAnswer = new Map<string, LiveAttempt>()
   const chunks = createChunkWriter(pool, log)
   const gate = createGate(WRITERS)
-  const rewriter = new Rewriter(log)
+  const { rewriter = new Rewriter(log) } = deps
   const running = new Set<Promise<void>>()
   let stopping = false
 

@@ -48,9 +48,15 @@ function refersBack(question: string): boolean {
   return POINTS_BACK.test(question) || GOES_ON.test(question) || contentWords(question).length < HARDLY_ANY
 }
 
+/** Of writing without spaces between its words. */
+export const UNSPACED = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Thai}|\p{Script=Khmer}|\p{Script=Lao}/u
+const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' })
+
 /** Each once, as it is written first. */
 export function contentWords(text: string): string[] {
-  const words = text.match(/[\p{L}\p{N}][\p{L}\p{N}_.+#-]*[\p{L}\p{N}+#]|[\p{L}\p{N}]/gu) ?? []
+  const words = UNSPACED.test(text)
+    ? [...segmenter.segment(text)].filter(({ isWordLike }) => isWordLike).map(({ segment }) => segment)
+    : (text.match(/[\p{L}\p{N}][\p{L}\p{N}_.+#-]*[\p{L}\p{N}+#]|[\p{L}\p{N}]/gu) ?? [])
   const seen = new Set<string>()
   return words.filter((word) => {
     const key = word.toLowerCase()

@@ -111,7 +111,8 @@ export async function searchConversation(
   if (previous === null) return { ...(await search({ query: question })), query: question }
   const rewritten = await rewrite(signal)
   signal.throwIfAborted()
-  const query = rewritten ?? `${previous} ${question}`
+  // The question first: a reranker reads no further than so far.
+  const query = rewritten ?? `${question} ${previous}`
   const searches = await Promise.all([
     search({ query: question, previous: rewritten ?? previous }),
     search(

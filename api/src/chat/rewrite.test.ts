@@ -106,9 +106,9 @@ describe('a model that does not help costs nothing but the rewritten question', 
       expect(await rewriter.rewrite(model, QUESTION, HISTORY, going())).toEqual(nothing)
       expect(logged.join()).toContain(code)
       expect(logged.join()).not.toMatch(/undo|hold/)
-      // It failed, which may be over: only slowness is remembered.
-      await rewriter.rewrite(model, QUESTION, HISTORY, going())
-      expect(model.calls).toHaveLength(2)
+      // It failed, which may be over; three times in a row it is likely to fail again.
+      for (let i = 0; i < 4; i++) await rewriter.rewrite(model, QUESTION, HISTORY, going())
+      expect(model.calls).toHaveLength(3)
     },
   )
 
@@ -123,6 +123,18 @@ describe('a model that does not help costs nothing but the rewritten question', 
       expect(model.calls).toHaveLength(1)
     },
   )
+
+  it('one that says nothing of use three times in a row is not asked again soon', async () => {
+    const says: string[] = ['<think>Well,', 'Sorry, no.', QUESTION, '<think>Well,', '<think>', '', WRITTEN]
+    const model = scripted(async function* () {
+      yield says.shift() ?? ''
+    })
+    const rewriter = new Rewriter(log)
+    for (let i = 0; i < 9; i++)
+      expect((await rewriter.rewrite(model, QUESTION, HISTORY, going())).query).toBeNull()
+    // A question that is repeated as it is was of use.
+    expect(says).toEqual([WRITTEN])
+  })
 
   it('a stop reaches it, and is no fault of its', async () => {
     const model = stalling('How')

@@ -5,15 +5,17 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { AppError } from '../errors.ts'
-import type { ChatMessage, LanguageModel } from '../models/port.ts'
+import type { ChatMessage, LanguageModel, StreamOptions } from '../models/port.ts'
 import { cleanLine } from './clean.ts'
-import { contentWords } from './followup.ts'
+import { contentWords, UNSPACED } from './followup.ts'
 import type { Turn } from './prompt.ts'
 
 /** Of one call. A question has 20 tokens; `ms` is from asking to the last of them. */
 const BUDGET = { tokens: 96, ms: 3_000 }
-/** A model that was too slow is slow the next time, too: people would wait for nothing. */
+/** A model that was too slow is slow the next time, too: people would wait for nothing. So with one that says nothing
+ * of use three times in a row, as one does that thinks aloud until its tokens are used up. */
 const REST_MS = 60_000
+const TRIES = 3
 const TURNS = 3
 /** UTF-16 units. */
 const LENGTH = { question: 500, answer: 400, rewritten: 300 }
@@ -34,6 +36,8 @@ export class Rewriter {
   readonly #ms: number
   /** performance.now() until which a model is not asked, by its id. */
   readonly #resting = new Map<string, number>()
+  /** Questions in a row that a model did not write out, by its id. */
+  readonly #vain = new Map<string, number>()
 
   /** @param ms for one call. Default 3 s */
   constructor(log: Logger, ms = BUDGET.ms) {
@@ -47,24 +51,42 @@ export class Rewriter {
     question: string,
     history: readonly Turn[],
     signal: AbortSignal,
+    personId?: string,
   ): Promise<Rewritten> {
     const { id } = model.info
     if (performance.now() < (this.#resting.get(id) ?? 0)) return NOTHING
     const late = AbortSignal.timeout(this.#ms)
     try {
-      const heard = await listen(model, messagesOf(question, history), AbortSignal.any([signal, late]))
+      const heard = await listen(model, messagesOf(question, history), {
+        maxOutputTokens: BUDGET.tokens,
+        signal: AbortSignal.any([signal, late]),
+        ...(personId === undefined ? {} : { personId }),
+      })
       const query = readQuery(heard.text, question, history)
+      this.#note(id, query !== null || repeats(heard.text, question))
       if (query === null)
         this.#log.info({ model: id }, 'a model did not write a question out: searched as it is')
       return { query, inputTokens: heard.inputTokens, outputTokens: heard.outputTokens }
     } catch (error) {
       if (signal.aborted) throw signal.reason
       if (late.aborted) this.#resting.set(id, performance.now() + REST_MS)
+      this.#note(id, false)
       const code = late.aborted ? 'late' : error instanceof AppError ? error.code : 'INTERNAL'
       this.#log.warn({ model: id, code, err: error }, 'a question was not rewritten')
       return NOTHING
     }
   }
+
+  #note(id: string, useful: boolean): void {
+    const vain = useful ? 0 : (this.#vain.get(id) ?? 0) + 1
+    this.#vain.set(id, vain < TRIES ? vain : 0)
+    if (vain >= TRIES) this.#resting.set(id, performance.now() + REST_MS)
+  }
+}
+
+/** As it was told to, for a question that can be understood already. */
+function repeats(said: string, question: string): boolean {
+  return said.trim().toLowerCase() === question.trim().toLowerCase()
 }
 
 interface Heard {
@@ -76,12 +98,12 @@ interface Heard {
 async function listen(
   model: LanguageModel,
   messages: readonly ChatMessage[],
-  signal: AbortSignal,
+  options: StreamOptions,
 ): Promise<Heard> {
   let text = ''
-  for await (const event of model.stream(messages, { maxOutputTokens: BUDGET.tokens, signal })) {
+  for await (const event of model.stream(messages, options)) {
     // An adapter that is slow to notice must not make the answer wait.
-    signal.throwIfAborted()
+    options.signal.throwIfAborted()
     if (event.type === 'end')
       return { text, inputTokens: event.inputTokens, outputTokens: event.outputTokens }
     text += event.text
@@ -138,12 +160,10 @@ export function readQuery(said: string, question: string, history: readonly Turn
   return takesUp(line, question, history) ? line : null
 }
 
-const WITHOUT_SPACES = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Thai}/u
-
 /** Whether it has a word of the conversation, in whatever form: "I can't help with that" was not asked for. */
 function takesUp(line: string, question: string, history: readonly Turn[]): boolean {
   // Where no spaces part the words, there is no telling so cheaply.
-  if (WITHOUT_SPACES.test(line)) return true
+  if (UNSPACED.test(line)) return true
   const beginnings = (text: string) => contentWords(text).map((word) => word.toLowerCase().slice(0, 5))
   const said = new Set(
     [question, ...history.slice(-TURNS).flatMap((turn) => [turn.question, turn.answer])].flatMap(beginnings),

@@ -75,6 +75,8 @@ describe('follow-up questions', () => {
     ['Which file systems does the Debian installer offer for encrypted partitions?', false],
     ['and how do I undo that?', true],
     ['Why?', true],
+    ['どうすれば特定のバージョンのパッケージを保持できますか', false],
+    ['なぜ', true],
     ['What about security updates?', true],
     ['Does it survive an upgrade of the distribution?', true],
   ])('%s leans on what was said: %s', (question, leans) => {
