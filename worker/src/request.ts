@@ -11,6 +11,10 @@ export interface Asked {
   readonly includeUsage: boolean
 }
 
+/** Who is still sending does not read a reply: what is too large is received up to here and thrown away, so that they hear
+ * why it was refused. */
+const DISCARDED_BYTES = 16 * 1024 * 1024
+
 type Fields = Readonly<Record<string, unknown>>
 
 /** Milliseconds for a body to arrive. */
@@ -20,7 +24,7 @@ const PATIENCE_MS = 30_000
 export async function readJson(request: Request, patienceMs = PATIENCE_MS): Promise<Fields> {
   const limit = ENDPOINT_LIMITS.bodyBytes
   const tooLarge = new EndpointError('BODY_TOO_LARGE', { limit })
-  if (Number(request.headers.get('content-length') ?? 0) > limit) throw tooLarge
+  if (Number(request.headers.get('content-length') ?? 0) > DISCARDED_BYTES) throw tooLarge
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   const reader = request.body?.getReader()
   let bytes = 0
@@ -37,9 +41,10 @@ export async function readJson(request: Request, patienceMs = PATIENCE_MS): Prom
       if (late) throw new EndpointError('BODY_STALLED')
       if (done) break
       bytes += value.byteLength
-      if (bytes > limit) throw tooLarge
-      text += decoder.decode(value, { stream: true })
+      if (bytes > DISCARDED_BYTES) throw tooLarge
+      if (bytes <= limit) text += decoder.decode(value, { stream: true })
     }
+    if (bytes > limit) throw tooLarge
     const value: unknown = JSON.parse(text + decoder.decode())
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
   } catch (error) {
