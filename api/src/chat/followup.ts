@@ -49,7 +49,8 @@ function refersBack(question: string): boolean {
 }
 
 /** Of writing without spaces between its words. */
-export const UNSPACED = /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Thai}|\p{Script=Khmer}|\p{Script=Lao}/u
+export const UNSPACED =
+  /\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Thai}|\p{Script=Khmer}|\p{Script=Lao}/u
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' })
 
 /** Each once, as it is written first. */
