@@ -42,19 +42,24 @@ export interface Progress {
   behind: boolean
 }
 
+export interface AnswerEnd extends Pick<AttemptEnd, 'inputTokens' | 'outputTokens'> {
+  /** The model stopped because it may say no more, as far as its count of tokens tells. */
+  readonly cut: boolean
+}
+
 export async function answerQuestion(
   deps: AnswerDeps,
   context: AnswerContext,
   sink: AnswerSink,
   progress: Progress,
-): Promise<Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>> {
+): Promise<AnswerEnd> {
   sink.searching()
   const { passages: found, behind } = await retrieve(deps, context, sink.signal)
   progress.behind = behind
   sink.signal.throwIfAborted()
   if (found.length === 0) {
     sink.say(NOTHING_FOUND)
-    return { inputTokens: null, outputTokens: null }
+    return { inputTokens: null, outputTokens: null, cut: false }
   }
   let model = await deps.models.get(context.model)
   if (!model.info.available) model = await deps.models.after(model.info.id)
@@ -79,7 +84,7 @@ function quote(found: readonly PassageHit[], model: OfferedModel, sink: AnswerSi
   progress.passages = passages
   progress.used = passages.map((_, index) => index + 1)
   sink.reading(passages, model.info.id)
-  return { inputTokens: null, outputTokens: null }
+  return { inputTokens: null, outputTokens: null, cut: false }
 }
 
 async function stream(
@@ -109,7 +114,10 @@ async function stream(
       signal: sink.signal,
       personId: context.viewer.userId,
     })) {
-      if (event.type === 'end') return { inputTokens: event.inputTokens, outputTokens: event.outputTokens }
+      if (event.type === 'end') {
+        const { inputTokens, outputTokens } = event
+        return { inputTokens, outputTokens, cut: (outputTokens ?? 0) >= prompt.maxOutputTokens }
+      }
       const text = mapper.push(cleaner.push(event.text))
       if (text !== '') sink.say(text)
     }
