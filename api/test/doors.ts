@@ -49,13 +49,15 @@ export interface Doors extends AsyncDisposable {
 export interface DoorsOptions {
   /** Knobs of the scripted model; null: there is no language model. */
   readonly knobs?: string | null
+  /** More of the model's entry in MODELS. */
+  readonly entry?: Readonly<Record<string, unknown>>
 }
 
-export async function doors({ knobs = '' }: DoorsOptions = {}): Promise<Doors> {
+export async function doors({ knobs = '', entry: more = {} }: DoorsOptions = {}): Promise<Doors> {
   await using stack = new AsyncDisposableStack()
   const db = stack.use(await testDatabase())
   const scripted = stack.use(await startScriptedModel())
-  const entry = { id: 'm', name: 'M', type: 'openai-compatible', url: scripted.url }
+  const entry = { id: 'm', name: 'M', type: 'openai-compatible', url: scripted.url, ...more }
   const short = /hang|stall/.test(knobs ?? '') ? { firstTokenSeconds: 1, stallSeconds: 1 } : {}
   const env = {
     ...(knobs === null

@@ -46,12 +46,17 @@ export interface Progress {
   behind: boolean
 }
 
+export interface AnswerEnd extends Pick<AttemptEnd, 'inputTokens' | 'outputTokens'> {
+  /** The model stopped because it may say no more, as far as its count of tokens tells. */
+  readonly cut: boolean
+}
+
 export async function answerQuestion(
   deps: AnswerDeps,
   context: AnswerContext,
   sink: AnswerSink,
   progress: Progress,
-): Promise<Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>> {
+): Promise<AnswerEnd> {
   sink.searching()
   const rewriting = { inputTokens: 0, outputTokens: 0 }
   const { passages: found, behind } = await retrieve(
@@ -64,7 +69,7 @@ export async function answerQuestion(
   sink.signal.throwIfAborted()
   if (found.length === 0) {
     sink.say(NOTHING_FOUND)
-    return withRewriting({ inputTokens: null, outputTokens: null }, rewriting)
+    return withRewriting({ inputTokens: null, outputTokens: null, cut: false }, rewriting)
   }
   let model = await availableModel(deps.models, context.model)
   for (;;) {
@@ -90,8 +95,6 @@ async function availableModel(models: Models, id: string): Promise<OfferedModel>
   return model.info.available ? model : await models.after(id)
 }
 
-type Usage = Pick<AttemptEnd, 'inputTokens' | 'outputTokens'>
-
 /** Has the model that will answer write the question out, if it is a language model. */
 function rewriteBy(
   { models, rewriter }: AnswerDeps,
@@ -112,9 +115,13 @@ function rewriteBy(
 }
 
 /** What rewriting took is part of what the answer took; where a model does not tell, nothing is made up. */
-function withRewriting(usage: Usage, rewriting: { inputTokens: number; outputTokens: number }): Usage {
+function withRewriting(
+  usage: AnswerEnd,
+  rewriting: { inputTokens: number; outputTokens: number },
+): AnswerEnd {
   if (rewriting.inputTokens + rewriting.outputTokens === 0) return usage
   return {
+    ...usage,
     inputTokens: (usage.inputTokens ?? 0) + rewriting.inputTokens,
     outputTokens: (usage.outputTokens ?? 0) + rewriting.outputTokens,
   }
@@ -126,7 +133,7 @@ function quote(found: readonly PassageHit[], model: OfferedModel, sink: AnswerSi
   progress.passages = passages
   progress.used = passages.map((_, index) => index + 1)
   sink.reading(passages, model.info.id)
-  return { inputTokens: null, outputTokens: null }
+  return { inputTokens: null, outputTokens: null, cut: false }
 }
 
 async function stream(
@@ -156,7 +163,10 @@ async function stream(
       signal: sink.signal,
       personId: context.viewer.userId,
     })) {
-      if (event.type === 'end') return { inputTokens: event.inputTokens, outputTokens: event.outputTokens }
+      if (event.type === 'end') {
+        const { inputTokens, outputTokens } = event
+        return { inputTokens, outputTokens, cut: (outputTokens ?? 0) >= prompt.maxOutputTokens }
+      }
       const text = mapper.push(cleaner.push(event.text))
       if (text !== '') sink.say(text)
     }

@@ -1,6 +1,12 @@
 // A question that belongs to no chat: answered by the chat's own way (chat/answer.ts), kept nowhere.
 import { documentAddress } from '../../../contract/addresses.ts'
-import { type AnswerDeps, answerQuestion, citedPassages, type Progress } from '../chat/answer.ts'
+import {
+  type AnswerDeps,
+  type AnswerEnd,
+  answerQuestion,
+  citedPassages,
+  type Progress,
+} from '../chat/answer.ts'
 import { cleanLine, cleanText } from '../chat/clean.ts'
 import type { AnswerContext } from '../chat/context.ts'
 import { fetchPassages, type Passage } from '../retrieval/passages.ts'
@@ -15,6 +21,20 @@ export interface Answered {
   /** Null where the model did not say. 0 when no model was asked. */
   readonly inputTokens: number | null
   readonly outputTokens: number | null
+  /** The model stopped because it may say no more. */
+  readonly cut: boolean
+}
+
+/** What an answer took, for the log. */
+export interface Effort {
+  readonly model: string
+  /** Null where the model did not say, as when it was broken off. */
+  readonly inputTokens: number | null
+  readonly outputTokens: number | null
+  /** UTF-16 units that were said. */
+  readonly said: number
+  /** False: it failed, or was broken off. */
+  readonly whole: boolean
 }
 
 /** As in OpenAI's chat completions. Indices count UTF-16 units of the text, the end is exclusive. */
@@ -33,13 +53,19 @@ export interface Annotation {
 const NAME_LENGTH = 200
 
 /**
- * @param publicUrl without a slash at its end
+ * @param options.publicUrl without a slash at its end
+ * @param options.note called once, at the end, also when it throws
  * @throws what chat/answer.ts throws; the signal's reason
  */
 export async function answerOnce(
   deps: AnswerDeps,
   context: AnswerContext,
-  options: { readonly signal: AbortSignal; readonly publicUrl: string; say(text: string): void },
+  options: {
+    readonly signal: AbortSignal
+    readonly publicUrl: string
+    say(text: string): void
+    note(effort: Effort): void
+  },
 ): Promise<Answered> {
   const { signal, publicUrl } = options
   const progress: Progress = { model: context.model, passages: [], used: [], behind: false }
@@ -50,17 +76,20 @@ export async function answerOnce(
     length += text.length
     options.say(text)
   }
-  const { inputTokens, outputTokens } = await answerQuestion(
-    deps,
-    context,
-    {
-      ...{ signal, say, searching() {}, reading() {} },
-      get length() {
-        return length
-      },
+  const sink = {
+    ...{ signal, say, searching() {}, reading() {} },
+    get length() {
+      return length
     },
-    progress,
-  )
+  }
+  let end: AnswerEnd | null = null
+  try {
+    end = await answerQuestion(deps, context, sink, progress)
+  } finally {
+    const { inputTokens = null, outputTokens = null } = end ?? {}
+    options.note({ model: progress.model, inputTokens, outputTokens, said: length, whole: end !== null })
+  }
+  const { inputTokens, outputTokens, cut } = end
   signal.throwIfAborted()
   const quoted = length === 0 && progress.used.length > 0
   const quotation = quoted ? quote(progress.passages) : null
@@ -69,10 +98,11 @@ export async function answerOnce(
   const marks = quotation?.marks ?? findMarks(text)
   const askedNoModel = quoted || progress.passages.length === 0
   return {
-    ...{ text, model: progress.model, behind: progress.behind },
+    ...{ text, model: progress.model, behind: progress.behind, cut },
     annotations: annotate(marks, await stillReadable(deps, context, progress), publicUrl),
-    inputTokens: askedNoModel ? 0 : inputTokens,
-    outputTokens: askedNoModel ? 0 : outputTokens,
+    // Rewriting may have asked one.
+    inputTokens: askedNoModel ? (inputTokens ?? 0) : inputTokens,
+    outputTokens: askedNoModel ? (outputTokens ?? 0) : outputTokens,
   }
 }
 

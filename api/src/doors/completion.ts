@@ -26,7 +26,7 @@ export function completion(requestId: string, model: string, answered: Answered)
           refusal: null,
           annotations: answered.annotations,
         },
-        finish_reason: 'stop',
+        finish_reason: finishOf(answered),
         logprobs: null,
       },
     ],
@@ -42,6 +42,12 @@ function envelope(requestId: string, model: string, object: string) {
 /** What OpenAI has no field for: which model wrote it, and whether the newest changes may be missing. */
 function detailsOf({ model, behind }: Answered) {
   return { answered_by: model, behind }
+}
+
+type Finish = 'stop' | 'length'
+
+function finishOf({ cut }: Answered): Finish {
+  return cut ? 'length' : 'stop'
 }
 
 /** Null where the model did not say. */
@@ -97,7 +103,7 @@ export class CompletionStream {
   end(answered: Answered): void {
     this.#begin()
     const { annotations } = answered
-    this.#chunk({ annotations }, 'stop', { terrace: detailsOf(answered) })
+    this.#chunk({ annotations }, finishOf(answered), { terrace: detailsOf(answered) })
     const usage = usageOf(answered)
     if (this.#includeUsage && usage !== null) this.#event({ ...this.#envelope, choices: [], usage })
     this.#response.end('data: [DONE]\n\n')
@@ -130,7 +136,7 @@ export class CompletionStream {
     this.#chunk({ role: 'assistant', content: '' })
   }
 
-  #chunk(delta: object, finish: 'stop' | null = null, more: object = {}): void {
+  #chunk(delta: object, finish: Finish | null = null, more: object = {}): void {
     const choices = [{ index: 0, delta, finish_reason: finish, logprobs: null }]
     this.#event({ ...this.#envelope, choices, ...more })
   }

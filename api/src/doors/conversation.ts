@@ -20,6 +20,8 @@ export interface Conversation {
 
 /** Turns that an answer may rest on, as many as in a chat. */
 const TURNS = 10
+/** UTF-16 units of an earlier answer; what is longer is cut, as an earlier question is at a question's length. */
+const ANSWER_LENGTH = 20_000
 
 const message = z.object({
   role: z.enum(['user', 'assistant'], {
@@ -75,17 +77,33 @@ export function readConversation(given: unknown): Conversation {
       reason: 'messages: the last one has no visible character',
       param: 'messages',
     })
-  const history: Turn[] = []
-  for (const [i, { role, content }] of said.entries()) {
-    const next = said[i + 1]
-    if (role === 'user' && next?.role === 'assistant')
-      history.push({ question: storable(content), answer: storable(next.content) })
-  }
   return {
-    ...{ model, question, history: history.slice(-TURNS) },
+    ...{ model, question, history: turnsOf(said) },
     stream: stream === true,
     includeUsage: options?.include_usage === true,
   }
+}
+
+/** The newest ones, each in bounds before anything else looks at it. Nobody can make a turn shorter that is over: so it is cut. */
+function turnsOf(said: readonly z.infer<typeof message>[]): Turn[] {
+  const turns = said.flatMap(({ role, content }, i) => {
+    const next = said[i + 1]
+    return role === 'user' && next?.role === 'assistant' ? [{ question: content, answer: next.content }] : []
+  })
+  return turns.slice(-TURNS).map(({ question, answer }) => ({
+    question: storable(cut(question, LIMITS.questionLength)),
+    answer: storable(cut(answer, ANSWER_LENGTH)),
+  }))
+}
+
+/** Not in the middle of a character. */
+function cut(text: string, length: number): string {
+  return text.length <= length
+    ? text
+    : text
+        .slice(0, length)
+        .toWellFormed()
+        .replace(/\uFFFD$/u, '')
 }
 
 function countMessages(given: unknown): number {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import OpenAI from 'openai'
 import { describe, expect, it } from 'vitest'
+import { LIMITS } from '../../../contract/limits.ts'
 import { type Doors, doors } from '../../test/doors.ts'
 import { code } from '../../test/people.ts'
 import { NOTHING_FOUND } from '../chat/answer.ts'
@@ -188,6 +189,23 @@ describe('a key', () => {
     expect((await world.db.pool.query('SELECT 1 FROM api_keys')).rowCount).toBe(0)
   })
 
+  it('no more than fifty, also of those that are made at once', async () => {
+    await using world = await doors({ knobs: null })
+    await world.db.pool.query(
+      `INSERT INTO api_keys (id, config_id, key, user_id, created_at, updated_at)
+       SELECT 'k' || n, 'default', 'hash' || n, $1, now(), now() FROM generate_series(1, $2::int) n`,
+      [world.owner.viewer.userId, LIMITS.apiKeysPerPerson - 2],
+    )
+    const made = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        code(world.owner.api.keys.create.mutate({ name: 'K', scopes: ['ask'] })),
+      ),
+    )
+    expect(made.filter((each) => each === 'none')).toHaveLength(2)
+    expect(new Set(made)).toEqual(new Set(['none', 'TOO_MANY_KEYS']))
+    expect(await world.owner.api.keys.list.query()).toHaveLength(LIMITS.apiKeysPerPerson)
+  })
+
   it('all of a person’s are ended by an owner of the installation', async () => {
     await using world = await doors()
     const admin = await world.server.person({ role: 'owner' })
@@ -280,5 +298,9 @@ describe('where a request comes from', () => {
     for (const name of ['terrace.example.org', 'localhost:3000', '127.0.0.1:3000', '[::1]:3000'])
       expect(await by({ 'x-forwarded-host': name })).toEqual([200, 200])
     expect(await by({ origin: 'https://terrace.example.org' })).toEqual([200, 200])
+    // A program keeps a load balancer's cookie and has no Origin; a page has one.
+    const cookie = 'AWSALB=x'
+    expect(await by({ cookie })).toEqual([200, 200])
+    expect(await by({ cookie, origin: 'https://evil.example' })).toEqual([403, 403])
   })
 })

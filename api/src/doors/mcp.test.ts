@@ -98,8 +98,16 @@ describe('the MCP client', () => {
     }
     expect(parts.length).toBeGreaterThan(2)
     expect(parts.join('').replaceAll('\n\n', '')).toBe(pages.join(''))
-    for (const past of [`${documentId}:131:0`, `${documentId}:0:0`])
+    const place = (page: number, version = versionId, reading = 1) =>
+      `${documentId}:${version}:${reading}:${page}:0`
+    for (const past of [place(131), place(0)])
       expect(await call(client, 'fetch', { id: past })).toEqual(NOT_FOUND)
+    // Its next part is of that text and of no other.
+    expect(await call(client, 'fetch', { id: place(100) })).toMatchObject({ failed: false })
+    for (const other of [place(100, crypto.randomUUID()), place(100, versionId, 2)])
+      expect(await call(client, 'fetch', { id: other })).toMatchObject({
+        ...{ failed: true, value: { code: 'CONFLICT' } },
+      })
   })
 
   it('gets nothing of what its person may not see now, and does not learn that it is there', async () => {
@@ -187,6 +195,7 @@ describe('the endpoint', () => {
       ['{"jsonrpc": ', ACCEPT],
       [{ hello: 'world' }, ACCEPT],
       [[], ACCEPT],
+      [[LIST, { ...LIST, id: 2 }], ACCEPT],
       [{ ...LIST, method: 'nothing/here' }, ACCEPT],
       [{ ...LIST, params: { x: 'x'.repeat(5_000_000) } }, ACCEPT],
       [LIST, { accept: 'application/json' }],
@@ -204,7 +213,8 @@ describe('the endpoint', () => {
     expect(seen).toEqual([
       [400, '2.0', -32700],
       [400, '2.0', -32700],
-      [202, undefined, undefined],
+      [400, '2.0', -32600],
+      [400, '2.0', -32600],
       [200, '2.0', -32601],
       [413, '2.0', -32000],
       [406, '2.0', -32000],

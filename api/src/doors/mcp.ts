@@ -7,18 +7,22 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { LIMITS } from '../../../contract/limits.ts'
 import { PUBLIC_PATHS } from '../../../contract/ports.ts'
+import { PersonSlots } from '../access/person-slots.ts'
 import type { AppError } from '../errors.ts'
 import { refusalOf, toAppError } from '../http/failure.ts'
 import { answerBeforeEnd } from '../http/upload-body.ts'
 import type { KeyGrant } from '../people/keys.ts'
 import type { Services } from '../services.ts'
-import type { DoorDependencies, Guard } from './guard.ts'
+import { bodyDeadline, type DoorDependencies, type Guard } from './guard.ts'
 import type { Running } from './running.ts'
 import { findDocuments, readDocument } from './search.ts'
 
 const LINGER_MS = 5_000
-/** JSON-RPC 2.0: a text that is no JSON, and an error of the server's own kind. */
-const RPC = { parse: -32_700, server: -32_000 } as const
+/** JSON-RPC 2.0: a text that is no JSON, one that is no request, and an error of the server's own kind. */
+const RPC = { parse: -32_700, request: -32_600, server: -32_000 } as const
+
+/** Documents that are read for one person; each may be fetched from the database in many parts. */
+const READING = { atOnce: 4, waiting: 20, waitMs: 30_000 }
 
 export interface McpDependencies extends DoorDependencies {
   readonly guard: Guard
@@ -27,13 +31,18 @@ export interface McpDependencies extends DoorDependencies {
 
 /** On a scope whose prefix is /mcp. */
 export function registerMcp(scope: FastifyInstance, deps: McpDependencies): void {
-  const { services, guard, running } = deps
+  const { guard, running } = deps
+  const readers = new PersonSlots(READING)
   scope.addHook('onRequest', (request) => guard.admit(request, 'search'))
+  scope.addHook('preParsing', bodyDeadline(deps))
   scope.setErrorHandler((error, request, reply) => answerFailure(deps, request, reply, error))
   scope.post('/', async (request, reply) => {
     const grant = guard.grantOf(request)
-    using run = running.follow(reply, grant)
-    const response = await answer(services, grant, request, run.signal)
+    using run = await running.follow(reply, grant)
+    // The transport would take a list as many requests; every limit of ours counts it as one.
+    if (Array.isArray(request.body))
+      return reply.code(400).send(rpcError(RPC.request, 'One request at a time: lists are not taken.'))
+    const response = await answer(deps, { grant, request, readers, signal: run.signal })
     reply.code(response.status)
     const type = response.headers.get('content-type')
     if (type !== null) reply.header('content-type', type)
@@ -48,13 +57,18 @@ export function registerMcp(scope: FastifyInstance, deps: McpDependencies): void
   })
 }
 
-async function answer(
-  services: Services,
-  grant: KeyGrant,
-  request: FastifyRequest,
-  signal: AbortSignal,
-): Promise<Response> {
-  const server = createToolServer(services, grant, request.id)
+interface Call {
+  readonly grant: KeyGrant
+  readonly request: FastifyRequest
+  /** Of all calls. */
+  readonly readers: PersonSlots
+  /** Of the run. */
+  readonly signal: AbortSignal
+}
+
+async function answer(deps: McpDependencies, call: Call): Promise<Response> {
+  const { request, signal } = call
+  const server = createToolServer(deps, call)
   // No session ids; the answer is JSON and not a stream of one event.
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true })
   await server.connect(transport)
@@ -70,7 +84,7 @@ async function answer(
   const headers = new Headers()
   for (const name of ['accept', 'content-type', 'mcp-protocol-version'])
     if (typeof request.headers[name] === 'string') headers.set(name, request.headers[name])
-  const url = services.config.publicUrl + PUBLIC_PATHS.mcp
+  const url = deps.services.config.publicUrl + PUBLIC_PATHS.mcp
   const handled = transport.handleRequest(new Request(url, { method: 'POST', headers }), {
     parsedBody: request.body,
   })
@@ -81,7 +95,10 @@ async function answer(
   }
 }
 
-function createToolServer(services: Services, grant: KeyGrant, requestId: string): McpServer {
+function createToolServer(
+  { services, limits, addressOf }: McpDependencies,
+  { grant, request, readers, signal }: Call,
+): McpServer {
   const server = new McpServer(
     { name: 'terrace', version: services.config.release },
     {
@@ -90,8 +107,12 @@ function createToolServer(services: Services, grant: KeyGrant, requestId: string
     },
   )
   const readOnly = { readOnlyHint: true, openWorldHint: false }
-  const said = (work: Promise<object>) =>
-    work.then(asText, (error: unknown) => asFailure(services, error, requestId))
+  /** Counted as the same would be on the pages. */
+  const said = (procedure: string, work: () => Promise<object>) =>
+    limits
+      .procedure(procedure, 'query', { viewer: grant.viewer, address: addressOf(request) })
+      .then(work)
+      .then(asText, (error: unknown) => asFailure(services, error, request.id, signal))
   server.registerTool(
     'search',
     {
@@ -101,8 +122,10 @@ function createToolServer(services: Services, grant: KeyGrant, requestId: string
       inputSchema: { query: z.string().trim().min(1).max(LIMITS.questionLength) },
       annotations: readOnly,
     },
-    ({ query }, { signal }) =>
-      said(findDocuments(services, grant, query, signal).then((results) => ({ results }))),
+    ({ query }) =>
+      said('search.passages', async () => ({
+        results: await findDocuments(services, grant, query, signal),
+      })),
   )
   server.registerTool(
     'fetch',
@@ -110,10 +133,18 @@ function createToolServer(services: Services, grant: KeyGrant, requestId: string
       title: 'Read a document',
       description:
         'The text of a document by an id from `search`. A long one comes in parts: `metadata.next` is then the id of the next part.',
-      inputSchema: { id: z.string().min(1).max(100) },
+      inputSchema: { id: z.string().min(1).max(120) },
       annotations: readOnly,
     },
-    ({ id }) => said(readDocument(services, grant, id)),
+    ({ id }) =>
+      said('library.pages', async () => {
+        const release = await readers.take(grant.viewer.userId)
+        try {
+          return await readDocument(services, grant, id, signal)
+        } finally {
+          release()
+        }
+      }),
   )
   return server
 }
@@ -122,9 +153,10 @@ function createToolServer(services: Services, grant: KeyGrant, requestId: string
 const asText = (value: object) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] })
 
 /** A tool's failure is for the model to read: it may search again, or tell the person. */
-function asFailure({ log }: Services, error: unknown, requestId: string) {
+function asFailure({ log }: Services, error: unknown, requestId: string, signal: AbortSignal) {
   const failure = toAppError(error, requestId)
-  if (failure.status >= 500)
+  // Nobody reads any more that what they broke off was broken off.
+  if (failure.status >= 500 && !signal.aborted)
     log.error({ requestId, code: failure.code, err: failure.cause ?? failure }, 'failed')
   return { ...asText({ code: failure.code, message: failure.message }), isError: true }
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { LIMITS } from '../../../contract/limits.ts'
 import { doors, refusal } from '../../test/doors.ts'
 import { givenPassages } from '../../test/scripted-answer.ts'
+import { readConversation } from './conversation.ts'
 
 const HOLD = 'How do I hold a package at its present version?'
 const ask = (content: string, model = 'terrace/handbook') => ({
@@ -54,6 +55,19 @@ describe('a model that fails', () => {
     // The server is none the worse.
     world.scripted.script({ text: 'Well [1].', die: -1, error: 0, garbage: -2, cut: -1 })
     expect((await client.chat.completions.create(ask(HOLD))).choices[0]?.message.content).toBe('Well [1].')
+  })
+})
+
+describe('what the client does by itself', () => {
+  it.each([
+    ['error=500', 1],
+    ['garbage=-1', 1],
+    ['error=429', 3],
+  ])('%s: it asks again only where that may help', async (knobs, times) => {
+    await using world = await doors({ knobs })
+    const client = world.openai(await world.key(world.owner)).withOptions({ maxRetries: 2 })
+    await expect(client.chat.completions.create(ask(HOLD))).rejects.toBeInstanceOf(OpenAI.APIError)
+    expect(world.scripted.requests).toHaveLength(times)
   })
 })
 
@@ -179,6 +193,24 @@ describe('hostile input', () => {
     })
     expect(answered.status).toBe(200)
     expect(world.scripted.requests[0]?.messages.length).toBeLessThanOrEqual(2 + 2 * 10)
+  })
+
+  it('a turn of a megabyte is cut before anything looks at it', () => {
+    const long = (role: string) => ({ role, content: `${'🌿'.repeat(300_000)}x` })
+    const { history } = readConversation({
+      model: 'terrace/all',
+      messages: [
+        ...Array(30)
+          .fill([long('user'), long('assistant')])
+          .flat(),
+        user,
+      ],
+    })
+    expect(history).toHaveLength(10)
+    for (const { question, answer } of history) {
+      expect([question.length, answer.length]).toEqual([LIMITS.questionLength, 20_000])
+      expect(question.isWellFormed() && answer.isWellFormed()).toBe(true)
+    }
   })
 
   it('what a client and a document say stays what they say', async () => {

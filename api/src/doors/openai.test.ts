@@ -208,6 +208,19 @@ describe('an answer by the OpenAI client', () => {
     )
   })
 
+  it.each([true, false])('one that may say no more says that it was cut (stream: %s)', async (stream) => {
+    await using world = await doors({ knobs: 'tokens=16', entry: { maxOutputTokens: 16 } })
+    const client = world.openai(await world.key(world.owner))
+    const finish = async () => {
+      const answer = await client.chat.completions.create({ ...ask(HOLD), stream })
+      if (!(Symbol.asyncIterator in answer)) return answer.choices[0]?.finish_reason
+      return (await collect(answer)).chunks.at(-1)?.choices[0]?.finish_reason
+    }
+    expect(await finish()).toBe('length')
+    world.scripted.script({ tokens: 15 })
+    expect(await finish()).toBe('stop')
+  })
+
   it('when nothing is found it says so, and no model is asked', async () => {
     await using world = await doors()
     const client = world.openai(await world.key(world.owner))

@@ -1,20 +1,23 @@
 // The OpenAI-compatible door: POST /v1/chat/completions, streamed or not, and GET /v1/models.
 // What it takes and gives is in docs/doors.md; the official clients, unmodified, are its tests.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ErrorCode } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { AnswerContext } from '../chat/context.ts'
 import { AppError } from '../errors.ts'
 import { refusalOf, toAppError } from '../http/failure.ts'
 import { answerBeforeEnd } from '../http/upload-body.ts'
-import { answerOnce } from './answer.ts'
+import { answerOnce, type Effort } from './answer.ts'
 import { askableCollections, collectionsOf, modelsOf } from './collections.ts'
 import { CompletionStream, completion } from './completion.ts'
 import { readConversation } from './conversation.ts'
-import type { DoorDependencies, Guard } from './guard.ts'
+import { bodyDeadline, DOOR_TIMES, type DoorDependencies, type Guard } from './guard.ts'
 import { openAIError } from './openai-error.ts'
 import type { Running } from './running.ts'
 
 const LINGER_MS = 5_000
+/** What asking once more may help with. The official clients do so by themselves, and each time a model is asked. */
+const PASSES: readonly ErrorCode[] = ['TOO_MANY_REQUESTS', 'MODEL_BUSY', 'UNAVAILABLE']
 
 export interface OpenAIDependencies extends DoorDependencies {
   readonly guard: Guard
@@ -33,6 +36,7 @@ export function registerOpenAI(scope: FastifyInstance, deps: OpenAIDependencies)
     }))
 
   scope.addHook('onRequest', (request) => guard.admit(request, 'ask'))
+  scope.addHook('preParsing', bodyDeadline(deps))
   scope.setErrorHandler((error, request, reply) => answerFailure(deps, request, reply, error))
   scope.setNotFoundHandler((request, reply) => answerFailure(deps, request, reply, new AppError('NOT_FOUND')))
   scope.get('/models', async (request) => ({ object: 'list', data: await models(request) }))
@@ -47,13 +51,14 @@ export function registerOpenAI(scope: FastifyInstance, deps: OpenAIDependencies)
 }
 
 async function complete(
-  { services, limits, addressOf, guard, running }: OpenAIDependencies,
+  { services, limits, addressOf, guard, running, times = DOOR_TIMES }: OpenAIDependencies,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
   const { pool, models, config, log } = services
   const grant = guard.grantOf(request)
   const { viewer } = grant
+  using run = await running.follow(reply, grant)
   await limits.procedure('chats.ask', 'mutation', { viewer, address: addressOf(request) })
   const asked = readConversation(request.body)
   const context: AnswerContext = {
@@ -64,26 +69,34 @@ async function complete(
     documentId: null,
     model: (await models.list()).defaultId,
   }
-  using run = running.follow(reply, grant)
-  const options = { signal: run.signal, publicUrl: config.publicUrl }
-  const note = (model: string, inputTokens: number | null, outputTokens: number | null) =>
-    log.info(
-      { requestId: request.id, person: viewer.userId, key: grant.keyId, model, inputTokens, outputTokens },
-      'answered a program',
-    )
+  const options = {
+    signal: run.signal,
+    publicUrl: config.publicUrl,
+    note: (effort: Effort) =>
+      log.info(
+        { requestId: request.id, person: viewer.userId, key: grant.keyId, ...effort },
+        effort.whole ? 'answered a program' : 'did not finish an answer to a program',
+      ),
+  }
   /** That the key ended says more than how the model's stream broke off. */
   const why = (error: unknown) => (run.signal.reason instanceof AppError ? run.signal.reason : error)
   if (!asked.stream) {
-    const answered = await answerOnce(services, context, { ...options, say() {} }).catch((error: unknown) => {
+    const late = setTimeout(() => run.end(new AppError('MODEL_STALLED')), times.wholeAnswerMs)
+    try {
+      return completion(
+        request.id,
+        asked.model,
+        await answerOnce(services, context, { ...options, say() {} }),
+      )
+    } catch (error) {
       throw why(error)
-    })
-    note(answered.model, answered.inputTokens, answered.outputTokens)
-    return completion(request.id, asked.model, answered)
+    } finally {
+      clearTimeout(late)
+    }
   }
   using stream = new CompletionStream(reply, request.id, asked)
   try {
     const answered = await answerOnce(services, context, { ...options, say: (text) => stream.text(text) })
-    note(answered.model, answered.inputTokens, answered.outputTokens)
     stream.end(answered)
   } catch (error) {
     // Until something was sent it is an answer like any other, with a status of its own.
@@ -109,6 +122,7 @@ async function answerFailure(
     log.error({ requestId: request.id, code: failure.code, err: failure.cause ?? failure }, 'failed')
   if (failure.code === 'TOO_MANY_REQUESTS' || failure.code === 'MODEL_BUSY')
     reply.header('retry-after', String(failure.detail.seconds ?? 1))
+  if (!PASSES.includes(failure.code)) reply.header('x-should-retry', 'false')
   if (failure.status === 401) reply.header('www-authenticate', 'Bearer')
   return reply.code(failure.status).send(openAIError(failure))
 }

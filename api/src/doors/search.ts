@@ -71,27 +71,41 @@ export async function findDocuments(
   })
 }
 
-/** A document, or where in it to go on: `DOCUMENT:PAGE:CHARACTER`, as the part before says. */
-const ID = /^([0-9a-f-]{36})(?::(\d{1,8}):(\d{1,9}))?$/i
+/**
+ * A document, or where in it to go on: `DOCUMENT:VERSION:READING:PAGE:CHARACTER`, as the part before says. The version and
+ * the reading of it are those of that part: two parts of different texts are no whole.
+ */
+const ID = /^([0-9a-f-]{36})(?::([0-9a-f-]{36}):(\d{1,10}):(\d{1,8}):(\d{1,9}))?$/i
 
 /**
  * The text of a document's current version. One that is too long for one answer comes in parts: `metadata.next` is the
  * id of the part that follows.
- * @throws AppError NOT_FOUND, UNAVAILABLE for a document that was not read yet, CONFLICT when it is replaced meanwhile
+ * @throws AppError NOT_FOUND, UNAVAILABLE for a document that was not read yet, CONFLICT when it was replaced since the
+ * part before or is replaced meanwhile; the signal's reason
  */
-export async function readDocument(deps: SearchDoorDeps, grant: KeyGrant, id: string): Promise<ReadDocument> {
-  const [, documentId = '', page = '1', character = '0'] = ID.exec(id) ?? []
+export async function readDocument(
+  deps: SearchDoorDeps,
+  grant: KeyGrant,
+  id: string,
+  signal: AbortSignal,
+): Promise<ReadDocument> {
+  signal.throwIfAborted()
+  const [, documentId = '', version, reading, page = '1', character = '0'] = ID.exec(id) ?? []
   const { collectionId } = await requireDocument(deps.pool, grant.viewer, documentId, 'viewer')
   const collections = await askableCollections(deps.pool, grant)
   const collection = collections.find((each) => each.id === collectionId)
   if (collection === undefined) throw new AppError('NOT_FOUND')
   const document = await getDocument(deps, grant.viewer, documentId)
   const list = await listPages(deps, grant.viewer, { id: documentId })
+  const goneOn = version !== undefined && reading !== undefined
+  if (goneOn && (version.toLowerCase() !== list.versionId || Number(reading) !== list.readingId))
+    throw new AppError('CONFLICT', { reason: 'the document was replaced; read it from its beginning' })
   if (!list.current || list.pages.length === 0)
     throw new AppError('UNAVAILABLE', { reason: 'the document has not been read yet' })
   const last = list.pages.at(-1)?.number ?? 0
   const { versionId, readingId } = list
   const pageOf = async (from: number) => {
+    signal.throwIfAborted()
     const pages = await getPages(deps, grant.viewer, {
       ...{ id: documentId, versionId, readingId, from, count: PAGES_AT_ONCE },
     })
@@ -109,7 +123,9 @@ export async function readDocument(deps: SearchDoorDeps, grant: KeyGrant, id: st
       mediaType: list.mediaType,
       version: versionId,
       pages: String(last),
-      ...(next === null ? {} : { next: `${documentId}:${next.page}:${next.character}` }),
+      ...(next === null
+        ? {}
+        : { next: [documentId, versionId, readingId, next.page, next.character].join(':') }),
     },
   }
 }

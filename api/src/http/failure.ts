@@ -44,6 +44,8 @@ export function toAppError(thrown: unknown, requestId: string): AppError {
 
 /** Fastify's own refusals: a body of more than `maxBytes`, no JSON, of a strange type, a Host that is none. */
 export function refusalOf(thrown: unknown, maxBytes: number): AppError | undefined {
+  // Ours; Fastify writes a `statusCode` on whatever ended a body.
+  if (thrown instanceof AppError) return
   if (!(thrown instanceof Error) || !('statusCode' in thrown) || typeof thrown.statusCode !== 'number') return
   if (thrown.statusCode === 413) return new AppError('TOO_LARGE', { limit: `${maxBytes / 1024} kB` })
   if (thrown.statusCode === 404) return new AppError('NOT_FOUND')

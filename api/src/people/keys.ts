@@ -134,12 +134,8 @@ export async function makeKey(
   viewer: Viewer,
   request: KeyRequest,
 ): Promise<{ readonly id: string; readonly key: string }> {
-  const { rows } = await pool.query<{ count: number }>(
-    'SELECT count(*)::int AS count FROM api_keys WHERE user_id = $1',
-    [viewer.userId],
-  )
-  if ((rows[0]?.count ?? 0) >= LIMITS.apiKeysPerPerson)
-    throw new AppError('TOO_MANY_KEYS', { limit: LIMITS.apiKeysPerPerson })
+  const tooMany = () => new AppError('TOO_MANY_KEYS', { limit: LIMITS.apiKeysPerPerson })
+  if ((await countKeys(pool, viewer)) >= LIMITS.apiKeysPerPerson) throw tooMany()
   if (request.collectionIds !== undefined) {
     const visible = new Set((await visibleCollections(pool, viewer)).map(({ id }) => id))
     if (!request.collectionIds.every((id) => visible.has(id))) throw new AppError('NOT_FOUND')
@@ -156,7 +152,24 @@ export async function makeKey(
       ...(request.expiresInDays === undefined ? {} : { expiresIn: request.expiresInDays * 24 * 3600 }),
     },
   })
+  // The plugin inserts on a connection of its own, so the count above holds nobody back who comes at the same time. One
+  // after the other they count again, and whoever finds too many takes away what nobody has seen yet.
+  const kept = await transaction(pool, async (client) => {
+    await client.query('SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE', [viewer.userId])
+    if ((await countKeys(client, viewer)) <= LIMITS.apiKeysPerPerson) return true
+    await client.query('DELETE FROM api_keys WHERE id = $1', [id])
+    return false
+  })
+  if (!kept) throw tooMany()
   return { id, key }
+}
+
+async function countKeys(db: Queryable, { userId }: Viewer): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    'SELECT count(*)::int AS count FROM api_keys WHERE user_id = $1',
+    [userId],
+  )
+  return rows[0]?.count ?? 0
 }
 
 /** The viewer's own, newest first. */

@@ -42,7 +42,7 @@ test('a weak password and a wrong address are refused, and the link still works 
   expect((await signIn(server, 'ada@example.org', PASSWORD)).status).toBe(200)
 })
 
-test('owner:reset gives an owner a new password by a link that works once and ends all sessions', async () => {
+test('owner:reset gives an owner a new password by a link that works once and ends all sessions and keys', async () => {
   await using db = await testDatabase()
   await using server = await testServer(db)
   const { createOwner } = server.anonymous.api.setup
@@ -50,12 +50,19 @@ test('owner:reset gives an owner a new password by a link that works once and en
   await createOwner.mutate(request)
   const before = cookieOf(await signIn(server, request.email, PASSWORD))
   expect(await me(server, before)).toMatchObject({ role: 'owner' })
+  // Made by whoever had the account before.
+  await db.pool.query(
+    `INSERT INTO api_keys (id, config_id, key, user_id, created_at, updated_at)
+     SELECT 'k', 'default', 'hash', id, now(), now() FROM users WHERE email = $1`,
+    [request.email],
+  )
   const token = createResetToken(server.config)
   const reset = { ...request, token, password: 'another password' }
   const codes = await Promise.all([code(createOwner.mutate(reset)), code(createOwner.mutate(reset))])
   expect(codes.sort()).toEqual(['SETUP_TOKEN_WRONG', 'none'])
   expect(await code(createOwner.mutate(reset))).toBe('SETUP_TOKEN_WRONG')
   expect(await me(server, before)).toBeNull()
+  expect((await db.pool.query('SELECT 1 FROM api_keys')).rowCount).toBe(0)
   expect((await signIn(server, request.email, PASSWORD)).status).toBe(401)
   expect((await signIn(server, request.email, 'another password')).status).toBe(200)
   const bad = [

@@ -101,6 +101,8 @@ async function resetOwner(
     await setPassword(client, id, passwordHash)
     await client.query(`UPDATE members SET role = 'owner' WHERE user_id = $1`, [id])
     await client.query('DELETE FROM sessions WHERE user_id = $1', [id])
+    // Whoever had the account may have made keys, which would outlive the new password.
+    await client.query('DELETE FROM api_keys WHERE user_id = $1', [id])
     await announceSessionChange(client, id)
     return id
   })
