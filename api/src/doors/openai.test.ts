@@ -133,6 +133,8 @@ describe('an answer by the OpenAI client', () => {
         { role: 'user', content: 'And how do I undo that?' },
       ],
     })
+    // Written out before it is searched for, as in a chat.
+    expect(world.scripted.rewritings).toHaveLength(1)
     const messages = world.scripted.requests[0]?.messages ?? []
     expect(messages[1]).toEqual({ role: 'user', content: HOLD })
     // Its numbers meant other passages.
