@@ -1,6 +1,7 @@
 // Every word that a person reads comes from the catalogue in locales/, by a key and typed parameters.
 // `{name}` in a sentence is replaced; an entry with `one` and `other` is chosen by `count`.
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
+import type { account } from '../locales/en/account.ts'
 import type { keys } from '../locales/en/keys.ts'
 import type { people } from '../locales/en/people.ts'
 import type { searchModel } from '../locales/en/search-model.ts'
@@ -10,7 +11,12 @@ import { en } from '../locales/en.ts'
 export const LOCALE = 'en'
 
 /** With the sentences that come with a page of their own. */
-type Catalogue = typeof en & typeof keys & typeof people & typeof searchModel & typeof testBench
+type Catalogue = typeof en &
+  typeof account &
+  typeof keys &
+  typeof people &
+  typeof searchModel &
+  typeof testBench
 export type Key = keyof Catalogue
 type Sentence<K extends Key> = Catalogue[K] extends { other: infer S } ? S : Catalogue[K]
 type Names<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never

@@ -1,6 +1,5 @@
 // The English catalogue, one file per feature so that each can be read, translated and changed on its own.
 // What is not here comes with its own page (lib/t.ts: addSentences).
-import { account } from './en/account.ts'
 import { chat } from './en/chat.ts'
 import { collections } from './en/collections.ts'
 import { documents } from './en/documents.ts'
@@ -14,7 +13,6 @@ import { start } from './en/start.ts'
 export const en = {
   ...shell,
   ...entry,
-  ...account,
   ...collections,
   ...documents,
   ...chat,

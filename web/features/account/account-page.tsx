@@ -10,15 +10,18 @@ import { changePassword, signOut } from '../../lib/auth.ts'
 import { keepDraftsOf } from '../../lib/drafts.ts'
 import { toFailure } from '../../lib/errors.ts'
 import { type Me, useViewer } from '../../lib/session.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
 import { readTheme, setTheme, THEMES, type Theme } from '../../lib/theme.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { useForm } from '../../lib/use-form.ts'
+import { account as sentences } from '../../locales/en/account.ts'
 import { checkName, checkNewPassword, checkPassword } from '../entry/checks.ts'
 import { FormFailure } from '../entry/entry-frame.tsx'
 import { PasswordField } from '../entry/password-field.tsx'
 import { ApiKeys } from './api-keys.tsx'
 import { Section } from './section.tsx'
+
+addSentences(sentences)
 
 export function AccountPage() {
   const viewer = useViewer()

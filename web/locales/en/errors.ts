@@ -7,6 +7,9 @@ export type SearchModelCode = Exclude<
   'EMBEDDER_UNAVAILABLE' | 'EMBEDDER_REFUSED_TEXT'
 >
 
+/** Of API keys: programs meet them, and the account's page. Its own file has them. */
+export type KeyCode = Extract<ErrorCode, 'KEY_INVALID' | 'KEY_NOT_ALLOWED' | 'TOO_MANY_KEYS'>
+
 export const errors = {
   'error.NETWORK': 'The server can not be reached. Check the connection; this page tries again by itself.',
   'error.INVALID_INPUT': 'This was not accepted: {reason}',
@@ -30,9 +33,6 @@ export const errors = {
   'error.EMAIL_TAKEN': 'There is already an account with this e-mail address. Sign in instead.',
   'error.PASSWORD_TOO_WEAK': 'The password needs at least {min} characters.',
   'error.LAST_OWNER': 'This is the last owner. Make someone else owner first.',
-  'error.KEY_INVALID': 'This API key does not work. It is wrong, expired or revoked.',
-  'error.KEY_NOT_ALLOWED': 'This API key was not made for this.',
-  'error.TOO_MANY_KEYS': 'You have {limit} API keys already. Revoke one that is not used.',
   'error.FILE_EMPTY': 'The file is empty.',
   'error.FILE_TYPE_UNSUPPORTED':
     'Files of this kind can not be read ({type}). PDF, DOCX, HTML, Markdown, text and CSV can.',
@@ -58,8 +58,7 @@ export const errors = {
   'error.MODEL_RETIRED': 'The provider no longer offers this model. Choose another one.',
   'error.MODEL_ALLOWANCE_USED': 'The allowance of this model for today is used up.',
   'error.MODEL_BUSY': 'The model is busy. Try again in a moment.',
-  'error.MODEL_REFUSED_KEY':
-    'The model refused its key. Tell your operator to look at MODELS, or at the keys of the model endpoint.',
+  'error.MODEL_REFUSED_KEY': 'The model refused its key. Tell your operator.',
   'error.MODEL_REFUSED_REQUEST':
     'The model refused the request. Ask something shorter, or choose another model.',
   'error.MODEL_STALLED': 'The model stopped answering. What had arrived is kept.',
@@ -67,4 +66,4 @@ export const errors = {
   'error.EMBEDDER_UNAVAILABLE': 'The search model can not be reached.',
   'error.EMBEDDER_REFUSED_TEXT': 'The search model does not accept a passage (status {status}).',
   'error.ANSWER_INTERRUPTED': 'The answer was interrupted. What had arrived is kept.',
-} as const satisfies Record<`error.${Exclude<ErrorCode, SearchModelCode> | 'NETWORK'}`, string>
+} as const satisfies Record<`error.${Exclude<ErrorCode, SearchModelCode | KeyCode> | 'NETWORK'}`, string>

@@ -1,3 +1,5 @@
+import type { KeyCode } from './errors.ts'
+
 export const keys = {
   'keys.title': 'API keys',
   'keys.hint': 'For programs that ask in your name. They see what you may see, and nothing more.',
@@ -34,4 +36,8 @@ export const keys = {
   'keys.revokeHint': 'Programs that use this key stop working at once. This can not be undone.',
   'keys.revokeSubmit': 'Revoke',
   'keys.revoked': '{name} does not work any more.',
-} as const
+  'error.KEY_INVALID': 'This API key does not work. It is wrong, expired or revoked.',
+  'error.KEY_NOT_ALLOWED': 'This API key was not made for this.',
+  'error.TOO_MANY_KEYS': 'You have {limit} API keys already. Revoke one that is not used.',
+} as const satisfies Record<string, string | { one: string; other: string }> &
+  Record<`error.${KeyCode}`, string>
