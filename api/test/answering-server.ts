@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { createAnswers } from '../src/chat/answers.ts'
 import { ask } from '../src/chat/ask.ts'
+import { Rewriter } from '../src/chat/rewrite.ts'
 import { parseConfig } from '../src/config.ts'
 import { createPool } from '../src/database/pool.ts'
 import { createModels } from '../src/models/registry.ts'
@@ -25,6 +26,7 @@ const answers = createAnswers({
   index: wordIndex(pool),
   embedders: testEmbedders(),
   models,
+  rewriter: new Rewriter(log),
 })
 const viewer = { userId, sessionId: 'test', name: '', email: '', role: 'member' as const }
 const asked = await ask({ pool, models, answers }, viewer, { chatId, text, requestId: randomUUID() })

@@ -6,6 +6,7 @@ import type { Viewer } from '../src/access/port.ts'
 import { type Answers, createAnswers } from '../src/chat/answers.ts'
 import { type Asked, ask } from '../src/chat/ask.ts'
 import { createChat } from '../src/chat/chats.ts'
+import { Rewriter } from '../src/chat/rewrite.ts'
 import { type AnswerEvent, watchAnswer } from '../src/chat/watch.ts'
 import { createModels, type Models } from '../src/models/registry.ts'
 import type { Reranking } from '../src/retrieval/rerank.ts'
@@ -94,8 +95,9 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
   const startServer = (): Server => {
     const models = createModels(config, log)
     const { reranking = null } = options
+    const rewriter = new Rewriter(log)
     const answers = createAnswers({
-      ...{ config, log, pool: db.pool, index, embedders: testEmbedders(), models, reranking },
+      ...{ config, log, pool: db.pool, index, embedders: testEmbedders(), models, reranking, rewriter },
     })
     let stopped: Promise<void> | undefined
     const stop = () => {

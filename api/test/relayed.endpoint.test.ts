@@ -1,8 +1,8 @@
 // The API's own way to the model endpoint, with the bundle that is deployed in the runtime that runs it: what one side
 // signs the other has to accept. Everything else that the endpoint promises has its tests in worker/.
-import net from 'node:net'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../local/postgres.ts'
 import { makeKeys } from '../../worker/local/key-pairs.ts'
 import { type Endpoint, startEndpoint } from '../../worker/test/endpoint.ts'
 import { parseConfig } from '../src/config.ts'
@@ -29,14 +29,6 @@ const NAMES = {
 let endpoint: Endpoint
 let models: Models
 const opened: Models[] = []
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 function modelsOf(signingKey: object, url = endpoint.url): Models {
   const made = createModels(

@@ -21,8 +21,8 @@ export const NOTHING_FOUND = 'I found nothing about this in the documents of thi
 export interface AnswerDeps extends RetrievalDeps {
   readonly models: Models
   readonly log: Logger
-  /** Absent: questions are never rewritten. */
-  readonly rewriter?: Rewriter
+  /** One for the whole server: it remembers which models are of no use for it. */
+  readonly rewriter: Rewriter
 }
 
 /** Where an attempt shows what it does. */
@@ -103,7 +103,6 @@ function rewriteBy(
   spent: { inputTokens: number; outputTokens: number },
 ): Rewrite {
   return async (signal) => {
-    if (rewriter === undefined) return null
     const chosen = await availableModel(models, model).catch(() => null)
     if (chosen === null || chosen.language === null) return null
     const rewritten = await rewriter.rewrite(chosen.language, question, asked, signal, viewer.userId)

@@ -12,7 +12,6 @@ import { type ChunkWriter, createChunkWriter } from './chunks.ts'
 import { loadContext } from './context.ts'
 import { createGate, type Gate } from './gate.ts'
 import { type AttemptIdentity, LiveAttempt } from './live.ts'
-import { Rewriter } from './rewrite.ts'
 import { listenForAttempts } from './signals.ts'
 
 export interface AnswersDeps extends AnswerDeps {
@@ -58,7 +57,6 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
   const byAnswer = new Map<string, LiveAttempt>()
   const chunks = createChunkWriter(pool, log)
   const gate = createGate(WRITERS)
-  const { rewriter = new Rewriter(log) } = deps
   const running = new Set<Promise<void>>()
   let stopping = false
 
@@ -68,7 +66,7 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
     const attempt = new LiveAttempt(identity, 'waiting')
     live.set(attempt.id, attempt)
     byAnswer.set(attempt.answerId, attempt)
-    const run = write({ ...deps, rewriter, serverId, chunks, gate }, attempt)
+    const run = write({ ...deps, serverId, chunks, gate }, attempt)
       .catch((error: unknown) =>
         log.error({ err: error, attempt: attempt.id }, 'an attempt could not be ended'),
       )

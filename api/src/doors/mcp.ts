@@ -8,16 +8,14 @@ import { z } from 'zod'
 import { LIMITS } from '../../../contract/limits.ts'
 import { PUBLIC_PATHS } from '../../../contract/ports.ts'
 import { PersonSlots } from '../access/person-slots.ts'
-import type { AppError } from '../errors.ts'
-import { refusalOf, toAppError } from '../http/failure.ts'
-import { answerBeforeEnd } from '../http/upload-body.ts'
+import { toAppError } from '../http/failure.ts'
 import type { KeyGrant } from '../people/keys.ts'
 import type { Services } from '../services.ts'
+import { failureOf } from './failure.ts'
 import { bodyDeadline, type DoorDependencies, type Guard } from './guard.ts'
 import type { Running } from './running.ts'
 import { findDocuments, readDocument } from './search.ts'
 
-const LINGER_MS = 5_000
 /** JSON-RPC 2.0: a text that is no JSON, one that is no request, and an error of the server's own kind. */
 const RPC = { parse: -32_700, request: -32_600, server: -32_000 } as const
 
@@ -168,17 +166,12 @@ const rpcError = (code: number, message: string, data?: object) => ({
 })
 
 async function answerFailure(
-  { services: { log } }: McpDependencies,
+  deps: McpDependencies,
   request: FastifyRequest,
   reply: FastifyReply,
   thrown: unknown,
 ): Promise<FastifyReply> {
-  answerBeforeEnd(request.raw, reply.raw, LINGER_MS)
-  const failure: AppError = refusalOf(thrown, LIMITS.requestBytes) ?? toAppError(thrown, request.id)
-  if (failure.status >= 500 && !reply.raw.destroyed)
-    log.error({ requestId: request.id, code: failure.code, err: failure.cause ?? failure }, 'failed')
-  if (failure.code === 'TOO_MANY_REQUESTS') reply.header('retry-after', String(failure.detail.seconds ?? 1))
-  if (failure.status === 401) reply.header('www-authenticate', 'Bearer')
+  const failure = failureOf(deps, request, reply, thrown, LIMITS.requestBytes)
   const code = failure.status === 400 ? RPC.parse : RPC.server
   return reply.code(failure.status).send(rpcError(code, failure.message, { code: failure.code }))
 }

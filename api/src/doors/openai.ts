@@ -5,17 +5,16 @@ import type { ErrorCode } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { AnswerContext } from '../chat/context.ts'
 import { AppError } from '../errors.ts'
-import { refusalOf, toAppError } from '../http/failure.ts'
-import { answerBeforeEnd } from '../http/upload-body.ts'
+import { toAppError } from '../http/failure.ts'
 import { answerOnce, type Effort } from './answer.ts'
 import { askableCollections, collectionsOf, modelsOf } from './collections.ts'
 import { CompletionStream, completion } from './completion.ts'
 import { readConversation } from './conversation.ts'
+import { failureOf } from './failure.ts'
 import { bodyDeadline, DOOR_TIMES, type DoorDependencies, type Guard } from './guard.ts'
 import { openAIError } from './openai-error.ts'
 import type { Running } from './running.ts'
 
-const LINGER_MS = 5_000
 /** What asking once more may help with. The official clients do so by themselves, and each time a model is asked. */
 const PASSES: readonly ErrorCode[] = ['TOO_MANY_REQUESTS', 'MODEL_BUSY', 'UNAVAILABLE']
 
@@ -110,19 +109,12 @@ async function complete(
 }
 
 async function answerFailure(
-  { services: { log } }: OpenAIDependencies,
+  deps: OpenAIDependencies,
   request: FastifyRequest,
   reply: FastifyReply,
   thrown: unknown,
 ): Promise<FastifyReply> {
-  answerBeforeEnd(request.raw, reply.raw, LINGER_MS)
-  const failure = refusalOf(thrown, LIMITS.doorBytes) ?? toAppError(thrown, request.id)
-  // Nobody is there any more to hear that they went.
-  if (failure.status >= 500 && !reply.raw.destroyed)
-    log.error({ requestId: request.id, code: failure.code, err: failure.cause ?? failure }, 'failed')
-  if (failure.code === 'TOO_MANY_REQUESTS' || failure.code === 'MODEL_BUSY')
-    reply.header('retry-after', String(failure.detail.seconds ?? 1))
+  const failure = failureOf(deps, request, reply, thrown, LIMITS.doorBytes)
   if (!PASSES.includes(failure.code)) reply.header('x-should-retry', 'false')
-  if (failure.status === 401) reply.header('www-authenticate', 'Bearer')
   return reply.code(failure.status).send(openAIError(failure))
 }

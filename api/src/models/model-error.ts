@@ -27,9 +27,10 @@ export function asModelError(error: unknown, id: string): AppError {
     // A reply that was fine and could not be read as what it should be.
     if (error.statusCode < 300) return fail(id, 'MODEL_BROKEN', 'a reply that can not be read')
     const body = error.responseBody ?? ''
+    const code = codeOf(bodyError(body))
     return (
-      byEndpoint(id, codeOf(bodyError(body))) ??
-      byStatus(id, error.statusCode, body, error.responseHeaders?.['retry-after'], codeOf(bodyError(body)))
+      byEndpoint(id, code) ??
+      byStatus(id, error.statusCode, body, error.responseHeaders?.['retry-after'], code)
     )
   }
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {

@@ -1,10 +1,10 @@
 import { useState } from 'react'
 import { KEY_SCOPES } from '../../../contract/stages.ts'
 import { Button } from '../../components/ui/button.tsx'
-import { CopyButton } from '../../components/ui/copy-button.tsx'
 import { Dialog, DialogActions } from '../../components/ui/dialog.tsx'
 import { Field } from '../../components/ui/field.tsx'
 import { Input, Select } from '../../components/ui/input.tsx'
+import { ShownOnce } from '../../components/ui/shown-once.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
@@ -29,26 +29,7 @@ export function KeyDialog({ open, onClose }: { open: boolean; onClose: () => voi
       {made === null ? (
         <KeyForm onMade={setMade} onCancel={close} />
       ) : (
-        <>
-          <Field label={t('keys.key')}>
-            {(attributes) => (
-              <Input
-                {...attributes}
-                readOnly
-                autoFocus
-                value={made}
-                onFocus={(event) => event.currentTarget.select()}
-                className="font-mono text-sm"
-              />
-            )}
-          </Field>
-          <DialogActions>
-            <CopyButton text={made} label={t('keys.copy')} />
-            <Button size="small" kind="primary" onClick={close}>
-              {t('action.close')}
-            </Button>
-          </DialogActions>
-        </>
+        <ShownOnce label={t('keys.key')} value={made} copyLabel={t('keys.copy')} onClose={close} />
       )}
     </Dialog>
   )

@@ -1,10 +1,10 @@
 import { useState } from 'react'
 import { INSTALLATION_ROLES } from '../../../contract/stages.ts'
 import { Button } from '../../components/ui/button.tsx'
-import { CopyButton } from '../../components/ui/copy-button.tsx'
 import { Dialog, DialogActions } from '../../components/ui/dialog.tsx'
 import { Field } from '../../components/ui/field.tsx'
 import { Input, Select } from '../../components/ui/input.tsx'
+import { ShownOnce } from '../../components/ui/shown-once.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { formatDateTime } from '../../lib/format.ts'
 import { t } from '../../lib/t.ts'
@@ -41,26 +41,12 @@ export function InviteDialog({ open, onClose }: { open: boolean; onClose: () => 
       {made === null ? (
         <InviteForm onMade={setMade} onCancel={close} />
       ) : (
-        <>
-          <Field label={t('people.link')}>
-            {(attributes) => (
-              <Input
-                {...attributes}
-                readOnly
-                autoFocus
-                value={made.link}
-                onFocus={(event) => event.currentTarget.select()}
-                className="font-mono text-sm"
-              />
-            )}
-          </Field>
-          <DialogActions>
-            <CopyButton text={made.link} label={t('people.copyLink', { email: made.email })} />
-            <Button size="small" kind="primary" onClick={close}>
-              {t('action.close')}
-            </Button>
-          </DialogActions>
-        </>
+        <ShownOnce
+          label={t('people.link')}
+          value={made.link}
+          copyLabel={t('people.copyLink', { email: made.email })}
+          onClose={close}
+        />
       )}
     </Dialog>
   )
