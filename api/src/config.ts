@@ -35,8 +35,14 @@ const schema = z.object({
   EMBEDDERS: z.string().optional(),
   /** The model endpoint (worker/), as tokens name it and the API reaches it. */
   LLAMMA_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
+  /** Where pages stream from it themselves. */
+  NEXT_PUBLIC_LLAMMA_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+    .optional(),
   /** Signs the endpoint's tokens: a private JWK of `npm run worker:keys`. */
   LLAMMA_SIGNING_KEY: z.string().optional(),
+  /** Check the endpoint's receipts: public JWKs of `npm run worker:keys`, as JSON. */
+  LLAMMA_RECEIPT_KEYS: z.string().optional(),
   RERANKER: z.string().optional(),
   /** A running Ollama is looked for (local mode only). */
   OLLAMA_DISCOVERY: flag.default(false),
@@ -78,6 +84,9 @@ export type Config = Readonly<{
   embedders: string | undefined
   modelEndpoint: string | undefined
   modelEndpointKey: string | undefined
+  /** Undefined: no page streams from the endpoint itself. */
+  pageModelEndpoint: string | undefined
+  modelEndpointReceiptKeys: string | undefined
   reranker: string | undefined
   ollamaDiscovery: boolean
   trustedProxyHops: number
@@ -120,8 +129,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     setupToken: e.SETUP_TOKEN,
     models: e.MODELS,
     embedders: e.EMBEDDERS,
-    modelEndpoint: e.LLAMMA_ENDPOINT,
+    modelEndpoint: e.LLAMMA_ENDPOINT ?? e.NEXT_PUBLIC_LLAMMA_ENDPOINT,
     modelEndpointKey: e.LLAMMA_SIGNING_KEY,
+    pageModelEndpoint: e.NEXT_PUBLIC_LLAMMA_ENDPOINT,
+    modelEndpointReceiptKeys: e.LLAMMA_RECEIPT_KEYS,
     reranker: e.RERANKER,
     ollamaDiscovery: e.OLLAMA_DISCOVERY,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS,

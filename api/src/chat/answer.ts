@@ -2,15 +2,15 @@
 // What it says on the way goes to the attempt; what it returns is to be saved. It knows nothing of leases, rows or
 // watchers, and throws what went wrong.
 import type { Logger } from 'pino'
+import { createCitationMapper } from '../../../contract/citations.ts'
+import { createPieceCleaner } from '../../../contract/pieces.ts'
 import { AppError } from '../errors.ts'
 import type { LanguageModel } from '../models/port.ts'
 import type { Models, OfferedModel } from '../models/registry.ts'
 import type { Passage } from '../retrieval/passages.ts'
 import type { PassageHit } from '../retrieval/search.ts'
 import type { AttemptEnd, CitedPassage } from './attempts.ts'
-import { createCitationMapper } from './citations.ts'
 import type { AnswerContext } from './context.ts'
-import { createPieceCleaner } from './pieces.ts'
 import { buildPrompt } from './prompt.ts'
 import { PASSAGES_QUOTED, type RetrievalDeps, type Rewrite, retrieve, withNeighbours } from './retrieve.ts'
 import type { Rewriter } from './rewrite.ts'

@@ -4,9 +4,9 @@
 // so that no text in them can close its tag or open another, and their bracketed numbers are written otherwise, so
 // that they are not taken for ours.
 import { randomBytes } from 'node:crypto'
+import { withoutCitations } from '../../../contract/citations.ts'
 import type { ChatMessage } from '../models/port.ts'
 import type { Passage } from '../retrieval/passages.ts'
-import { withoutCitations } from './citations.ts'
 import { cleanLine, cleanText } from './clean.ts'
 import { estimateTokens } from './tokens.ts'
 

@@ -29,7 +29,7 @@ function scripted(
   const calls: Call[] = []
   return {
     calls,
-    info: { id: 'm', name: 'M', provider: 'test', contextTokens: null, available: true },
+    info: { id: 'm', name: 'M', provider: 'test', contextTokens: null, price: null, available: true },
     async *stream(messages, options): AsyncGenerator<ModelEvent> {
       const call = { messages, ...options }
       calls.push(call)

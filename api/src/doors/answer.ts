@@ -156,7 +156,7 @@ async function stillReadable(
 /** A fenced block, inline code (which ends with its paragraph), or a citation. What stands in code is none. */
 const CODE_OR_CITATION = /(`{3,})[\s\S]*?(?:\1|$)|(`{1,2})(?:(?!\n\n)[\s\S])*?\2|\[(\d{1,3})\]/g
 
-/** The citations of a model's text, which chat/citations.ts has brought to the form `[n]`. */
+/** The citations of a model's text, which contract/citations.ts has brought to the form `[n]`. */
 function findMarks(text: string): Mark[] {
   return [...text.matchAll(CODE_OR_CITATION)].flatMap((match) =>
     match[3] === undefined

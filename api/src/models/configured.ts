@@ -14,6 +14,10 @@ const common = {
   model: z.string().min(1),
   contextTokens: z.int().min(1_024).max(10_000_000).optional(),
   maxOutputTokens: z.int().min(16).max(1_000_000).optional(),
+  /** US dollars for a million tokens, as the provider bills them. Without it, answers cost nothing that is known. */
+  price: z
+    .strictObject({ input: z.number().min(0).max(10_000), output: z.number().min(0).max(10_000) })
+    .optional(),
   /** Until the first token. A large model that is loaded first needs minutes. */
   firstTokenSeconds: z.number().positive().max(3_600).default(120),
   /** Between tokens. */
@@ -48,4 +52,6 @@ export const ENDPOINT_MODEL: ConfiguredModel = worker.parse({
   ...{ type: 'worker', id: 'llama-3-8b', name: 'Llama 3.1 8B', model: 'llama-3-8b' },
   // Less than its models have: a longer prompt costs more and answers no better (chat/prompt.ts).
   contextTokens: 8_192,
+  // Cloudflare's list price of the first model behind that name.
+  price: { input: 0.045, output: 0.384 },
 })

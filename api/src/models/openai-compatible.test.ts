@@ -24,7 +24,7 @@ const patience = (model: string) => {
 
 const create = (model: string, url = scripted.url, apiKey?: string) =>
   createOpenAICompatibleModel(outbound, {
-    info: { id: 'm', name: 'M', provider: 'test', contextTokens: null, available: true },
+    info: { id: 'm', name: 'M', provider: 'test', contextTokens: null, price: null, available: true },
     url,
     model,
     apiKey,
@@ -61,7 +61,7 @@ describe('an OpenAI-compatible model', () => {
     await gone.close()
     const there = createOutbound([new URL(gone.url).origin])
     const model = createOpenAICompatibleModel(there, {
-      info: { id: 'm', name: 'M', provider: 'test', contextTokens: null, available: true },
+      info: { id: 'm', name: 'M', provider: 'test', contextTokens: null, price: null, available: true },
       url: gone.url,
       model: 'm',
       apiKey: undefined,
@@ -75,7 +75,7 @@ describe('an OpenAI-compatible model', () => {
   it('is unavailable when its address may not be reached', async () => {
     const other = createOutbound([])
     const model = createOpenAICompatibleModel(other, {
-      info: { id: 'm', name: 'M', provider: 'test', contextTokens: null, available: true },
+      info: { id: 'm', name: 'M', provider: 'test', contextTokens: null, price: null, available: true },
       url: scripted.url,
       model: 'm',
       apiKey: undefined,

@@ -9,5 +9,6 @@ export const PASSAGES: ModelInfo = {
   name: 'Most relevant passages',
   provider: 'terrace',
   contextTokens: null,
+  price: null,
   available: true,
 }

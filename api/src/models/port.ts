@@ -51,12 +51,20 @@ export interface ChatMessage {
   readonly content: string
 }
 
+/** US dollars for a million tokens. */
+export interface ModelPrice {
+  readonly input: number
+  readonly output: number
+}
+
 export interface ModelInfo {
   /** Unique in the installation, shown in addresses: `[a-z0-9._:/-]+`. */
   readonly id: string
   readonly name: string
   readonly provider: string
   readonly contextTokens: number | null
+  /** Null when none is known: of a model on a machine of one's own, for example. */
+  readonly price: ModelPrice | null
   readonly available: boolean
 }
 

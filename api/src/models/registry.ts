@@ -59,6 +59,7 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
       name: entry.name,
       provider: new URL(place.url).host,
       contextTokens: entry.contextTokens ?? null,
+      price: entry.price ?? null,
       available: true,
     }
     const language = createOpenAICompatibleModel(outbound, { ...entry, ...place, info })
@@ -78,6 +79,7 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
           name: model,
           provider: 'Ollama',
           contextTokens: OLLAMA_CONTEXT_TOKENS,
+          price: null,
           available: true,
         }
         const language = createOpenAICompatibleModel(outbound, {

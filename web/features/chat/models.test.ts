@@ -6,6 +6,7 @@ const passages = {
   name: 'Passages',
   provider: 'terrace',
   contextTokens: null,
+  price: null,
   available: true,
 }
 const llama = {
@@ -13,6 +14,7 @@ const llama = {
   name: 'Llama 3.2',
   provider: 'ollama',
   contextTokens: 8192,
+  price: null,
   available: false,
 }
 const both: ModelList = { models: [passages, llama], defaultId: llama.id }

@@ -13,6 +13,8 @@ export const list = signedIn
           provider: z.string(),
           /** Null when unknown. */
           contextTokens: z.int().nullable(),
+          /** US dollars for a million tokens; null when unknown. */
+          price: z.object({ input: z.number(), output: z.number() }).nullable(),
           /** False for one that its provider has retired. */
           available: z.boolean(),
         }),

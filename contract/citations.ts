@@ -1,4 +1,4 @@
-// Citation numbers in a model's text, as it streams: brought to one form, `[n]`, and only numbers of passages that
+// Citation numbers in a model's text, as it streams through the API or straight to a page: brought to one form, `[n]`, and only numbers of passages that
 // were really given are let through. What models write: [1], [1][2], [1, 2], [1-3], 【1】, 【1†source】, [^1].
 // Code is left alone: `argv[1]` in backticks is no citation.
 //
