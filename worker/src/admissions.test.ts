@@ -53,11 +53,11 @@ describe('admissions', () => {
   test('nobody takes the whole minute: each has a part of it, and waits for a place in both', () => {
     const sql = sqlite()
     const admissions = new Admissions(sql)
-    const ask = (holder: string, seconds: number, from = admissions) =>
+    const ask = (holder: string, seconds: number, from = admissions, requestsPerMinute = 3) =>
       from.admit(
         {
           ...{ id: `${holder}${seconds}`, until: 1e9, once: true, holder },
-          ...{ requestsPerMinute: 3, requestsPerHolder: 2 },
+          ...{ requestsPerMinute, requestsPerHolder: 2 },
         },
         seconds * 1_000,
       )
@@ -69,7 +69,9 @@ describe('admissions', () => {
     expect(ask('q', 22)).toEqual({ admitted: false, reason: 'rate', seconds: 38 })
     admissions.save()
     expect(ask('p', 61)).toEqual({ admitted: true })
-    expect(ask('p', 62, new Admissions(sql))).toEqual({ admitted: true })
+    const after = new Admissions(sql)
+    expect(ask('p', 62, after, 9)).toEqual({ admitted: true })
+    expect(ask('p', 63, after, 9)).toMatchObject({ reason: 'rate' })
     expect(ask('p', 62.5)).toEqual({ admitted: false, reason: 'rate', seconds: 8 })
   })
 
