@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(storage, { recursive: true, force: true }))
 
 /** How many rows the Durable Object has on its disk. */
-function rows(table: 'used' | 'calls'): number {
+function rows(table: 'used' | 'asked'): number {
   const found = readdirSync(storage, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /[0-9a-f]{64}\.sqlite$/.test(name),
   )
