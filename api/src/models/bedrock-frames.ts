@@ -4,7 +4,7 @@
 // would pass over is noticed here: a frame whose checksums are wrong, and exceptions that it does not know.
 //
 // A frame: length of all, length of the headers, CRC-32 of these eight bytes; headers; payload; CRC-32 of all before it.
-// https://smithy.io/2.0/aws/amazon-eventstream.html
+// https://docs.aws.amazon.com/lexv2/latest/dg/event-stream-encoding.html
 import { crc32 } from 'node:zlib'
 import type { Lane } from './fast-lane.ts'
 import type { Tap } from './tapped-fetch.ts'
