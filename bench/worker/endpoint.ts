@@ -52,6 +52,7 @@ export async function startEndpoint(folder: string, aiPort: number): Promise<End
       RECEIPT_KEY: keys.RECEIPT_KEY,
       MODELS: Object.fromEntries(Object.entries(MODELS).map(([name, scripted]) => [name, [scripted]])),
       REQUESTS_PER_MINUTE: 1_000_000,
+      REQUESTS_PER_MINUTE_EACH: 1_000_000,
     },
     ...{ aiPort, port },
     storage: path.join(folder, 'ledger'),
