@@ -1,22 +1,16 @@
-// What the model endpoint adds: the deployed bundle in workerd, with an answer token for every request, beside the same
-// scripted model asked directly, turn by turn in one run. Client and model are this process, for both alike.
+// What the model endpoint adds, on both ways to it: *direct*, as a page streams from it with its token, and *relayed*, as
+// Terrace asks it and passes the answer on; beside the same scripted model asked without it (*bare*), turn by turn in one
+// run. The deployed bundle runs in workerd; model, Terrace and PostgreSQL are processes of their own, this one is the client.
 // `npm run bench -- worker [--answers=N] [--streams=N] [--aborts=N]`
-import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Agent, type IncomingMessage, request as send } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { importJWK, SignJWT } from 'jose'
-import { ENDPOINT_PATHS, TOKEN_ALGORITHM, TOKEN_TYPES } from '../contract/model-endpoint.ts'
-import { type ModelRequest, requestHash } from '../contract/request-hash.ts'
-import { makeKeys } from '../worker/local/key-pairs.ts'
-import { answerScripted } from '../worker/local/scripted.ts'
-import { startWorkerd } from '../worker/local/workerd.ts'
-import { startWorkersAi } from '../worker/local/workers-ai.ts'
-import { bundleWorker, readConfiguration } from '../worker/local/wrangler.ts'
-import { begin, cpuMs, finish, median, quantile, spread } from './harness.ts'
+import { type Bar, begin, cpuMs, finish, median, quantile, spread } from './harness.ts'
+import { bare, type Model, startEndpoint } from './worker/endpoint.ts'
+import { startModel } from './worker/model.ts'
+import { createReader } from './worker/reader.ts'
+import { startRelay } from './worker/relay.ts'
 
 const { values } = parseArgs({
   options: {
@@ -25,183 +19,98 @@ const { values } = parseArgs({
     aborts: { type: 'string', default: '60' },
   },
 })
+const answers = Number(values.answers)
+const streams = Number(values.streams)
+const aborts = Number(values.aborts)
 const WARM_UP = 50
+const RELAY_WARM_UP = 10
 const TOKENS_PER_STREAM = 200
-const AUDIENCE = 'https://models.example.org'
 /** A prompt with passages has about this size. */
 const PROMPT = 'Terraces are described in the following passages. '.repeat(300)
 
-const MODELS = {
-  short: 'scripted?tokens=1',
-  paced: `scripted?tokens=${TOKENS_PER_STREAM}&rate=100&stamp`,
-  endless: 'scripted?tokens=100000&rate=50',
-} as const
-type Model = keyof typeof MODELS
-
-const run = begin('worker', ['wrangler', 'workerd', 'jose'])
+const run = begin('worker', ['wrangler', 'workerd', 'jose', 'fastify', '@trpc/server', 'undici'])
 const folder = mkdtempSync(path.join(tmpdir(), 'terrace-bench-worker-'))
-const { file, bytes } = await bundleWorker(folder)
-const keys = await makeKeys()
-const signingKey = await importJWK(keys.LLAMMA_SIGNING_KEY, TOKEN_ALGORITHM)
-const ai = await startWorkersAi(answerScripted)
-const worker = await startWorkerd({
-  configuration: await readConfiguration(),
-  bundle: file,
-  bindings: {
-    AUDIENCE,
-    TOKEN_KEYS: keys.TOKEN_KEYS,
-    RECEIPT_KEY: keys.RECEIPT_KEY,
-    MODELS: Object.fromEntries(Object.entries(MODELS).map(([name, scripted]) => [name, [scripted]])),
-    REQUESTS_PER_MINUTE: 1_000_000,
-  },
-  aiPort: ai.port,
-  storage: path.join(folder, 'ledger'),
-})
-const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+const { figures, bars } = await measure().finally(() => rmSync(folder, { recursive: true, force: true }))
+finish(run, figures, bars)
 
-interface Prepared {
-  readonly url: string
-  readonly headers: Record<string, string>
-  readonly body: string
-}
+async function measure() {
+  await using stack = new AsyncDisposableStack()
+  const model = await startModel()
+  stack.defer(() => model.close())
+  const endpoint = stack.use(await startEndpoint(folder, model.port))
+  const reader = createReader()
+  stack.defer(() => reader.close())
+  const asBare = (name: Model) => bare(model.port, name, PROMPT)
+  const asPage = (name: Model) => endpoint.prepare(name, PROMPT)
 
-/** As the Worker itself asks the model. */
-function direct(model: Model): Prepared {
-  const inputs = { messages: [{ role: 'user', content: PROMPT }], max_tokens: 100_000, stream: true }
-  return {
-    url: `http://127.0.0.1:${ai.port}/run`,
-    headers: { 'cf-consn-model-id': MODELS[model] },
-    body: JSON.stringify({ inputs, options: {} }),
+  const cpuAtFirst = cpuMs(endpoint.pid)
+  const first = { bare: [] as number[], direct: [] as number[] }
+  for (let i = 0; i < WARM_UP + answers; i++) {
+    const without = await reader.firstBytes(asBare('short'))
+    const through = await reader.firstBytes(await asPage('short'))
+    if (i < WARM_UP) continue
+    first.bare.push(without)
+    first.direct.push(through)
   }
-}
-
-async function throughWorker(model: Model): Promise<Prepared> {
-  const request: ModelRequest = { model, messages: [{ role: 'user', content: PROMPT }] }
-  const now = Math.floor(Date.now() / 1_000)
-  const claims = { model, max_tokens: 100_000, prompt: await requestHash(request) }
-  const token = await new SignJWT({
-    ...claims,
-    iss: 'https://terrace.example.org',
-    aud: AUDIENCE,
-    sub: 'bench',
-  })
-    .setProtectedHeader({
-      alg: TOKEN_ALGORITHM,
-      typ: TOKEN_TYPES.answer,
-      kid: String(keys.LLAMMA_SIGNING_KEY.kid),
-    })
-    .setJti(randomUUID())
-    .setIssuedAt(now)
-    .setExpirationTime(now + 60)
-    .sign(signingKey)
-  return {
-    url: worker.url + ENDPOINT_PATHS.completions,
-    headers: { authorization: `Bearer ${token}` },
-    body: JSON.stringify({ ...request, stream: true }),
+  const cpuBefore = cpuMs(endpoint.pid)
+  const fast = { bare: [] as number[], direct: [] as number[] }
+  for (let i = 0; i < streams; i++) {
+    fast.bare.push(...(await reader.ages(asBare('fast'))))
+    fast.direct.push(...(await reader.ages(await asPage('fast'))))
   }
-}
+  const cpuPerToken = (cpuMs(endpoint.pid) - cpuBefore) / (streams * TOKENS_PER_STREAM)
 
-function open({ url, headers, body }: Prepared, signal?: AbortSignal): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const options = { method: 'POST', headers, agent, ...(signal === undefined ? {} : { signal }) }
-    const outgoing = send(url, options, (reply) => {
-      if (reply.statusCode === 200) resolve(reply.setEncoding('utf8'))
-      else reject(new Error(`status ${reply.statusCode}`))
-    })
-    outgoing.once('error', reject)
-    outgoing.end(body)
-  })
-}
-
-/** Milliseconds from the request to the first bytes of the answer. */
-async function firstToken(prepared: Prepared): Promise<number> {
-  const began = performance.now()
-  let first: number | undefined
-  for await (const _ of await open(prepared)) first ??= performance.now() - began
-  return first ?? Number.NaN
-}
-
-/** Milliseconds that each token was under way. */
-async function ages(prepared: Prepared): Promise<number[]> {
-  const found: number[] = []
-  for await (const text of await open(prepared)) {
-    const at = performance.timeOrigin + performance.now()
-    for (const [, stamp] of String(text).matchAll(/"(?:content|response)":"(\d+\.\d+) "/g))
-      found.push(at - Number(stamp))
+  // The other way needs all of Terrace: it is started only now, so that what stands above has the machine to itself.
+  const relay = stack.use(await startRelay(endpoint))
+  const firstText: number[] = []
+  const firstAge = { direct: [] as number[], relayed: [] as number[] }
+  for (let i = 0; i < RELAY_WARM_UP + answers / 4; i++) {
+    const direct = await reader.ages(await asPage('stamped'))
+    const relayed = await relay.answer('stamped')
+    if (i < RELAY_WARM_UP) continue
+    firstAge.direct.push(...direct)
+    firstAge.relayed.push(...relayed.ages)
+    firstText.push(relayed.firstText)
   }
-  return found
-}
+  const slow = { direct: [] as number[], relayed: [] as number[] }
+  const merged: number[] = []
+  for (let i = 0; i < streams / 2; i++) {
+    slow.direct.push(...(await reader.ages(await asPage('slow'))))
+    slow.relayed.push(...(await relay.answer('slow')).ages)
+    merged.push(...(await relay.answer('fast')).ages)
+  }
+  const heard = { direct: [] as number[], relayed: [] as number[] }
+  for (let i = 0; i < aborts; i++) {
+    heard.direct.push(await reader.abort(await asPage('endless'), model))
+    heard.relayed.push(await relay.stop(model))
+  }
 
-/** Milliseconds from the reader's going away to the model's hearing of it. */
-async function abort(prepared: Prepared): Promise<number> {
-  const gone = new AbortController()
-  const reply = await open(prepared, gone.signal)
-  await new Promise((resolve) => reply.once('data', resolve))
-  const request = ai.requests.at(-1)
-  reply.on('error', () => {})
-  const at = performance.timeOrigin + performance.now()
-  gone.abort()
-  while (request?.abortedAt === null) await sleep(1)
-  return (request?.abortedAt ?? Number.NaN) - at
-}
-
-const cpuAtFirst = cpuMs(worker.pid)
-const first = { direct: [] as number[], worker: [] as number[] }
-for (let i = 0; i < WARM_UP + Number(values.answers); i++) {
-  const bare = await firstToken(direct('short'))
-  const through = await firstToken(await throughWorker('short'))
-  if (i < WARM_UP) continue
-  first.direct.push(bare)
-  first.worker.push(through)
-}
-const cpuBefore = cpuMs(worker.pid)
-const cpuPerAnswer = (cpuBefore - cpuAtFirst) / (WARM_UP + Number(values.answers))
-const under = { direct: [] as number[], worker: [] as number[] }
-for (let i = 0; i < Number(values.streams); i++) {
-  under.direct.push(...(await ages(direct('paced'))))
-  under.worker.push(...(await ages(await throughWorker('paced'))))
-}
-const cpuPerToken = (cpuMs(worker.pid) - cpuBefore) / (Number(values.streams) * TOKENS_PER_STREAM)
-const aborts: number[] = []
-for (let i = 0; i < Number(values.aborts); i++) aborts.push(await abort(await throughWorker('endless')))
-
-agent.destroy()
-await worker.close()
-await ai.close()
-rmSync(folder, { recursive: true, force: true })
-
-finish(
-  run,
-  {
+  const bars: Bar[] = [
+    bar('added to the first token, p50', median(first.direct) - median(first.bare), 5, 'ms'),
+    bar('added to each token, p50', median(fast.direct) - median(fast.bare), 1, 'ms'),
+    bar('bundle', endpoint.bundleBytes / 1_000, 150, 'kB'),
+    bar('direct: abort reaches the model, p95', quantile(heard.direct, 0.95), 100, 'ms'),
+    bar('relayed: stop reaches the model, p95', quantile(heard.relayed, 0.95), 100, 'ms'),
+  ]
+  const figures = {
     promptBytes: PROMPT.length,
-    firstTokenMs: { direct: spread(first.direct), worker: spread(first.worker) },
-    tokenAgeMs: { direct: spread(under.direct), worker: spread(under.worker) },
-    workerCpuMsPerShortAnswer: cpuPerAnswer,
+    firstTokenMs: { bare: spread(first.bare), direct: spread(first.direct) },
+    tokenAgeMs: { bare: spread(fast.bare), direct: spread(fast.direct) },
+    workerCpuMsPerShortAnswer: (cpuBefore - cpuAtFirst) / (WARM_UP + answers),
     workerCpuMsPerToken: cpuPerToken,
-    abortToModelMs: spread(aborts),
-  },
-  [
-    {
-      bar: 'added to the first token, p50',
-      value: median(first.worker) - median(first.direct),
-      limit: 5,
-      unit: 'ms',
-      better: 'less',
+    /** From here on with all of Terrace running, the client included. */
+    besideTerrace: {
+      firstTokenAgeMs: { direct: spread(firstAge.direct), relayed: spread(firstAge.relayed) },
+      tokenAgeAt15PerSecondMs: { direct: spread(slow.direct), relayed: spread(slow.relayed) },
+      /** Frames leave at most every 50 ms: at this pace most tokens wait for theirs. */
+      tokenAgeAt100PerSecondMs: { relayed: spread(merged) },
+      questionToFirstTextMs: { relayed: spread(firstText) },
+      abortToModelMs: { direct: spread(heard.direct), relayed: spread(heard.relayed) },
     },
-    {
-      bar: 'added to each token, p50',
-      value: median(under.worker) - median(under.direct),
-      limit: 1,
-      unit: 'ms',
-      better: 'less',
-    },
-    { bar: 'bundle', value: bytes / 1_000, limit: 150, unit: 'kB', better: 'less' },
-    {
-      bar: 'abort reaches the model, p95',
-      value: quantile(aborts, 0.95),
-      limit: 100,
-      unit: 'ms',
-      better: 'less',
-    },
-  ],
-)
+  }
+  return { figures, bars }
+}
+
+function bar(name: string, value: number, limit: number, unit: string): Bar {
+  return { bar: name, value, limit, unit, better: 'less' }
+}

@@ -34,6 +34,7 @@ const schema = z.object({
   MODELS: z.string().optional(),
   EMBEDDERS: z.string().optional(),
   /** The model endpoint (worker/), as tokens name it and the API reaches it. */
+  AWS_REGION: z.string().optional(),
   LLAMMA_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
   /** Where pages stream from it themselves. */
   NEXT_PUBLIC_LLAMMA_ENDPOINT: z
@@ -82,6 +83,8 @@ export type Config = Readonly<{
   setupToken: string | undefined
   models: string | undefined
   embedders: string | undefined
+  /** Where models of Amazon Bedrock are whose entry names no region. */
+  awsRegion: string | undefined
   modelEndpoint: string | undefined
   modelEndpointKey: string | undefined
   /** Undefined: no page streams from the endpoint itself. */
@@ -129,6 +132,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     setupToken: e.SETUP_TOKEN,
     models: e.MODELS,
     embedders: e.EMBEDDERS,
+    awsRegion: e.AWS_REGION,
     modelEndpoint: e.LLAMMA_ENDPOINT ?? e.NEXT_PUBLIC_LLAMMA_ENDPOINT,
     modelEndpointKey: e.LLAMMA_SIGNING_KEY,
     pageModelEndpoint: e.NEXT_PUBLIC_LLAMMA_ENDPOINT,

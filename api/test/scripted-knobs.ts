@@ -16,6 +16,9 @@ export interface Knobs {
   readonly at?: number
   /** Seconds of a Retry-After header beside `error`. */
   readonly retryAfter?: number
+  /** Of Bedrock only: name and message of the error, where the status has another one. */
+  readonly kind?: string
+  readonly says?: string
   /** No token until `script()` is called without it; then all that were held begin, spread over one interval. */
   readonly hold?: boolean
   /** Never answers, not even headers. */
@@ -48,7 +51,7 @@ export interface Knobs {
 export function parseKnobs(model: string): Knobs {
   const knobs: Record<string, string | number | boolean> = {}
   for (const [name, value] of new URLSearchParams(model.split('?')[1] ?? '')) {
-    if (/^(?:text|rewrite|redirect|refuse)$/.test(name)) knobs[name] = value
+    if (/^(?:text|rewrite|redirect|refuse|kind|says)$/.test(name)) knobs[name] = value
     else if (/^(?:hang|rewriteHang|hold|stamp|terse)$/.test(name)) knobs[name] = value !== '0'
     else if (Number.isNaN(Number(value))) throw new Error(`knob ${name}=${value} is no number`)
     else knobs[name] = Number(value)

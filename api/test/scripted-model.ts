@@ -1,4 +1,5 @@
-// A scripted OpenAI-compatible server: what tests, benchmarks and browser tests use in a language model's place.
+// A scripted server that speaks as OpenAI's do (scripted-openai.ts) and as Amazon Bedrock's runtime does
+// (scripted-bedrock.ts): what tests, benchmarks and browser tests use in a language model's place.
 // It answers from the numbered passages of the prompt, so that an answer and its citations can be checked.
 // By hand: `node api/test/scripted-model.ts --port 11500`, then MODELS='[{"id":"scripted","name":"Scripted","type":"openai-compatible","url":"http://127.0.0.1:11500/v1","model":"scripted?rate=20"}]'.
 //
@@ -6,14 +7,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { parseArgs } from 'node:util'
 import { answerTokens, questionToWriteOut } from './scripted-answer.ts'
+import { BEDROCK } from './scripted-bedrock.ts'
 import { type Knobs, parseKnobs } from './scripted-knobs.ts'
+import { OPENAI, usage } from './scripted-openai.ts'
+import type { Asked, AwsKeys, Reply, Wire } from './scripted-wire.ts'
 
 /** What arrived, and what became of it. */
-export interface ScriptedRequest {
-  readonly model: string
-  readonly messages: readonly { role: string; content: string }[]
-  readonly maxTokens: number | null
-  readonly stream: boolean
+export interface ScriptedRequest extends Asked {
   readonly authorization: string | null
   /** Milliseconds since 1970, with fractions. */
   readonly at: number
@@ -37,6 +37,7 @@ export interface ScriptedModel extends AsyncDisposable {
 }
 
 interface Stream {
+  readonly wire: Wire
   readonly request: ScriptedRequest
   readonly response: ServerResponse
   readonly knobs: Knobs
@@ -47,7 +48,10 @@ interface Stream {
 
 const now = () => performance.timeOrigin + performance.now()
 
-export async function startScriptedModel(options: { port?: number } = {}): Promise<ScriptedModel> {
+/** @param options `aws`: whose requests to Bedrock are let in; without it, nobody's */
+export async function startScriptedModel(
+  options: { port?: number; aws?: AwsKeys } = {},
+): Promise<ScriptedModel> {
   const requests: ScriptedRequest[] = []
   const rewritings: ScriptedRequest[] = []
   const streams = new Set<Stream>()
@@ -73,7 +77,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     streams.delete(stream)
   }
   const step = (stream: Stream) => {
-    const { request, response, knobs, tokens } = stream
+    const { request, response, knobs, tokens, wire } = stream
     const sent = request.sent
     if (knobs.die === sent) {
       finish(stream)
@@ -86,40 +90,30 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
       streams.delete(stream)
     } else if (knobs.garbage === sent) {
       finish(stream)
-      response.end('data: {"choices": [{"delta": {"content": \n\ndata: <html>\n\n')
+      response.end(wire.garbage)
     } else if (knobs.error && knobs.at === sent) {
       finish(stream)
-      write(stream, `data: ${JSON.stringify({ error: errorBody(knobs.error) })}\n\n`)
+      write(stream, wire.errorEvent(knobs.error))
       response.end()
     } else if (sent >= tokens.length) {
       finish(stream)
-      if (knobs.terse !== true) write(stream, frame(request.model, {}, 'stop', usage(request)))
-      write(stream, 'data: [DONE]\n\n')
+      write(stream, wire.end(request, knobs.terse === true))
       response.end()
     } else {
       const token = knobs.stamp === true ? ` ${now().toFixed(3)}` : (tokens[sent] ?? '')
       request.sent++
       stream.due += stream.interval
-      write(stream, frame(request.model, { content: token }))
+      write(stream, wire.token(request.model, token))
     }
   }
 
-  const complete = async (message: IncomingMessage, response: ServerResponse) => {
-    const body = JSON.parse(await read(message)) as {
-      model: string
-      messages: { role: string; content: string | { text?: string }[] }[]
-      stream?: boolean
-      max_tokens?: number
-      max_completion_tokens?: number
-    }
+  const complete = async (wire: Wire, message: IncomingMessage, response: ServerResponse) => {
+    const text = await read(message)
+    const refusal = wire.refusal(message, text, options.aws)
+    if (refusal !== null) return respond(response, refusal)
+    const body = JSON.parse(text) as Record<string, unknown>
     const request: ScriptedRequest = {
-      model: body.model,
-      messages: body.messages.map(({ role, content }) => ({
-        role,
-        content: typeof content === 'string' ? content : content.map((part) => part.text ?? '').join(''),
-      })),
-      maxTokens: body.max_tokens ?? body.max_completion_tokens ?? null,
-      stream: body.stream === true,
+      ...wire.asked(message, body),
       authorization: message.headers.authorization ?? null,
       at: now(),
       sent: 0,
@@ -130,7 +124,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     const list = question === null ? requests : rewritings
     list.push(request)
     if (list.length > 10_000) list.splice(0, 1_000)
-    const given = { ...parseKnobs(body.model), ...override }
+    const given = { ...parseKnobs(request.model), ...override }
     const knobs: Knobs =
       question === null ? given : { text: given.rewrite ?? question, hang: given.rewriteHang === true }
     if (knobs.hang === true) {
@@ -150,7 +144,7 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
         .end('<!doctype html><title>Welcome</title>')
     if (knobs.error && knobs.at === undefined) {
       if (knobs.retryAfter !== undefined) response.setHeader('retry-after', String(knobs.retryAfter))
-      return json(response, knobs.error, { error: errorBody(knobs.error) })
+      return respond(response, wire.error(knobs.error, knobs))
     }
     const tokens = answerTokens(request.messages, knobs)
     if (!request.stream) {
@@ -167,11 +161,12 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
         usage: usage(request),
       })
     }
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
+    response.writeHead(200, { 'content-type': wire.contentType, 'cache-control': 'no-cache' })
     response.flushHeaders()
     response.socket?.setNoDelay(true)
     const interval = (knobs.rate ?? 0) > 0 ? 1_000 / (knobs.rate ?? 1) : 0
     const stream: Stream = {
+      wire,
       request,
       response,
       knobs,
@@ -189,10 +184,12 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
     tick()
   }
 
-  const server = createServer((message, response) => {
-    const path = (message.url ?? '').split('?')[0]
-    if (message.method === 'POST' && path === '/v1/chat/completions')
-      complete(message, response).catch((error: unknown) =>
+  // Names of models are long here, and Bedrock has them in the address.
+  const server = createServer({ maxHeaderSize: 256 * 1024 }, (message, response) => {
+    const path = (message.url ?? '').split('?')[0] ?? ''
+    const wire = [OPENAI, BEDROCK].find(({ serves }) => serves.test(path))
+    if (message.method === 'POST' && wire !== undefined)
+      complete(wire, message, response).catch((error: unknown) =>
         json(response, 400, { error: { message: String(error) } }),
       )
     else if (path === '/v1/models') json(response, 200, { object: 'list', data: [{ id: 'scripted' }] })
@@ -229,28 +226,12 @@ export async function startScriptedModel(options: { port?: number } = {}): Promi
   }
 }
 
-function write(stream: Stream, text: string): void {
+function write(stream: Stream, frame: string | Uint8Array): void {
   const size = stream.knobs.split
-  if (size === undefined) return void stream.response.write(text)
-  const bytes = Buffer.from(text)
+  if (size === undefined) return void stream.response.write(frame)
+  const bytes = Buffer.from(frame)
   for (let start = 0; start < bytes.length; start += size)
     stream.response.write(bytes.subarray(start, start + size))
-}
-
-function frame(model: string, delta: object, finish: string | null = null, used?: object): string {
-  const choices = [{ index: 0, delta, finish_reason: finish }]
-  const chunk = { id: 'scripted', object: 'chat.completion.chunk', created: 0, model, choices }
-  return `data: ${JSON.stringify(used === undefined ? chunk : { ...chunk, usage: used })}\n\n`
-}
-
-function usage(request: ScriptedRequest) {
-  const letters = request.messages.reduce((sum, message) => sum + message.content.length, 0)
-  const input = Math.ceil(letters / 4)
-  return { prompt_tokens: input, completion_tokens: request.sent, total_tokens: input + request.sent }
-}
-
-function errorBody(status: number) {
-  return { message: `scripted error ${status}`, type: 'scripted', param: null, code: status }
 }
 
 async function read(message: IncomingMessage): Promise<string> {
@@ -259,8 +240,12 @@ async function read(message: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString('utf8')
 }
 
+function respond(response: ServerResponse, { status, headers = {}, body }: Reply): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+}
+
 function json(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  respond(response, { status, body })
 }
 
 if (import.meta.main) {

@@ -35,18 +35,23 @@ export interface Serving extends AsyncDisposable {
   settled(): Promise<void>
 }
 
-export async function startServing(options: { passages: number; modelDir: string }): Promise<Serving> {
+/** @param options `env`: wins over what the processes are given by themselves */
+export async function startServing(options: {
+  passages: number
+  modelDir: string
+  env?: Readonly<Record<string, string>>
+}): Promise<Serving> {
   await using stack = new AsyncDisposableStack()
   const home = mkdtempSync(path.join(tmpdir(), 'terrace-bench-'))
   stack.defer(() => rmSync(home, { recursive: true, force: true }))
-  const port = await freePort()
   const env = {
     STORAGE: `file:${home}/storage`,
     TERRACE_HOME: home,
     MODEL_DIR: options.modelDir,
     AUTH_SECRET: randomBytes(32).toString('hex'),
-    PORT: String(port),
+    PORT: String(await freePort()),
     LOG_LEVEL: 'info',
+    ...options.env,
   }
   const server = stack.use(await searchServer({ ...env, LOG_LEVEL: 'warn' }))
   const config = parseConfig({ ...env, DATABASE_URL: server.databaseUrl })
@@ -72,7 +77,7 @@ export async function startServing(options: { passages: number; modelDir: string
       const query = new URLSearchParams({ collection: collectionIds[0] ?? '', name })
       if (drop !== undefined) query.set('drop', drop)
       const init = { method: 'PUT', headers, body } as RequestInit
-      const response = await fetch(`http://127.0.0.1:${port}/files?${query}`, init)
+      const response = await fetch(`http://127.0.0.1:${env.PORT}/files?${query}`, init)
       if (response.status !== 201) throw new Error(`upload: ${response.status} ${await response.text()}`)
       return ((await response.json()) as { versionId: string }).versionId
     }

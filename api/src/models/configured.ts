@@ -35,7 +35,20 @@ const openAICompatible = z.strictObject({
 /** `model` is a logical name of the model endpoint (LLAMMA_ENDPOINT), which signs in with LLAMMA_SIGNING_KEY. */
 const worker = z.strictObject({ type: z.literal('worker'), ...common })
 
-const schema = z.array(z.discriminatedUnion('type', [openAICompatible, worker])).superRefine(noTwins)
+/** It becomes part of a host's name. */
+export const AWS_REGION = /^[a-z]{2,4}(?:-[a-z]+)+-\d+$/
+
+/** `model`: id of a model or of an inference profile, or the ARN of one. Its key is the role of the machine. */
+const bedrock = z.strictObject({
+  type: z.literal('bedrock'),
+  ...common,
+  /** AWS_REGION where it is not named. */
+  region: z.string().regex(AWS_REGION, 'must be a name like eu-central-1').optional(),
+  /** Of the runtime, for another endpoint of it; up to and without `/model`. */
+  url: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).optional(),
+})
+
+const schema = z.array(z.discriminatedUnion('type', [openAICompatible, worker, bedrock])).superRefine(noTwins)
 
 export type ConfiguredModel = z.infer<typeof schema>[number]
 

@@ -6,6 +6,7 @@
 // be read go to the SDK as they came. Text in any other form closes the lane for the rest of its stream, because the
 // SDK's way is slower and pieces would overtake each other.
 import type { Outbound } from './outbound.ts'
+import { type Tap, tappedFetch } from './tapped-fetch.ts'
 
 export interface Lane {
   readonly text: (text: string) => void
@@ -15,8 +16,6 @@ export interface Lane {
   readonly done: () => void
 }
 
-/** Bytes of one answer's stream. A model that sends more is not answering. */
-const MAX_BYTES = 16 * 1024 * 1024
 /** Of one event before it is left to the SDK: what is unfinished is searched again with every piece that comes. */
 const MAX_EVENT_BYTES = 64 * 1024
 /** Of one line, also the SDK's: it too looks at an unfinished line again and again. */
@@ -24,66 +23,13 @@ const MAX_LINE_BYTES = 1024 * 1024
 
 /** A `fetch` for one request. Its response's body carries only what the lane did not take. */
 export function laneFetch(outbound: Outbound, lane: Lane): typeof globalThis.fetch {
-  return async (input, init) => {
-    const { status, headers, body } = await outbound.request(String(input), {
-      method: 'POST',
-      headers: Object.fromEntries(new Headers(init?.headers)),
-      body: typeof init?.body === 'string' ? init.body : '',
-      ...(init?.signal ? { signal: init.signal } : {}),
-    })
-    const plain = new Headers()
-    for (const [name, value] of Object.entries(headers))
-      if (value !== undefined) plain.set(name, Array.isArray(value) ? value.join(', ') : value)
-    const streaming = status === 200 && (plain.get('content-type') ?? '').startsWith('text/event-stream')
-    const rest = streaming ? tap(body, lane) : limited(body)
-    return new Response([204, 304].includes(status) ? null : rest, { status, headers: plain })
-  }
-}
-
-type Body = Awaited<ReturnType<Outbound['request']>>['body']
-
-function tap(body: Body, lane: Lane): ReadableStream<Uint8Array> {
-  const splitter = createSplitter(lane)
-  return relay(body, (bytes, forward) => splitter(bytes, forward))
-}
-
-/** Error pages and the like: small, or not worth reading. */
-function limited(body: Body): ReadableStream<Uint8Array> {
-  return relay(body, (bytes, forward) => forward(bytes))
-}
-
-function relay(
-  body: Body,
-  pass: (bytes: Buffer, forward: (bytes: Uint8Array) => void) => void,
-): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      let size = 0
-      body.on('data', (bytes: Buffer) => {
-        size += bytes.length
-        if (size > MAX_BYTES) body.destroy(new Error('the answer is too large'))
-        else
-          try {
-            pass(bytes, (rest) => controller.enqueue(rest))
-          } catch (error) {
-            // Thrown from here it would be nobody's and end the process.
-            body.destroy(error instanceof Error ? error : new Error('the answer could not be read'))
-          }
-      })
-      body.on('end', () => controller.close())
-      body.on('error', (error) => controller.error(error))
-      body.on('close', () => {
-        if (!body.readableEnded && body.errored === null) controller.error(new Error('closed'))
-      })
-    },
-    cancel() {
-      body.destroy()
-    },
-  })
+  return tappedFetch(outbound, (contentType) =>
+    contentType.startsWith('text/event-stream') ? createSplitter(lane) : null,
+  )
 }
 
 /** Takes a stream's bytes in any pieces; plain events go to the lane, the others are forwarded as they came. */
-export function createSplitter(lane: Lane): (bytes: Buffer, forward: (bytes: Uint8Array) => void) => void {
+export function createSplitter(lane: Lane): Tap {
   // Latin-1 keeps every byte, so that pieces can be cut anywhere, searched as text and given back unchanged.
   let rest = ''
   let closed = false

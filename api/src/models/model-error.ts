@@ -41,7 +41,7 @@ export function asModelError(error: unknown, id: string): AppError {
   return fail(id, 'MODEL_UNAVAILABLE', error instanceof Error ? error.name : typeof error)
 }
 
-function fail(id: string, code: ErrorCode, what: string, detail: ErrorDetail = {}): AppError {
+export function fail(id: string, code: ErrorCode, what: string, detail: ErrorDetail = {}): AppError {
   return new AppError(code, detail, { internal: `model ${id}: ${what}` })
 }
 
@@ -79,7 +79,7 @@ function codeOf(error: unknown): string {
 /** Said by Groq, OpenAI, Workers AI (5007) and others with status 400 when a model is gone. */
 const GONE = /model_not_found|model_decommissioned|no such model|"code":\s*"?5007\b/i
 
-function byStatus(
+export function byStatus(
   id: string,
   status: number,
   body: string,
@@ -92,14 +92,18 @@ function byStatus(
   if (status === 404 || status === 410 || (status === 400 && GONE.test(body)))
     return fail(id, 'MODEL_RETIRED', what)
   if (status === 401 || status === 403) return fail(id, 'MODEL_REFUSED_KEY', what)
-  if (status === 429 || status === 503 || status === 529) {
-    const seconds = Number(retryAfter)
-    return fail(id, 'MODEL_BUSY', what, Number.isFinite(seconds) && seconds > 0 ? { seconds } : {})
-  }
+  if (status === 429 || status === 503 || status === 529)
+    return fail(id, 'MODEL_BUSY', what, tryAgain(retryAfter))
   if (status === 408 || status === 504) return fail(id, 'MODEL_STALLED', what)
   if (status === 400 || status === 413 || status === 422)
     return fail(id, 'MODEL_REFUSED_REQUEST', what, { status })
   return fail(id, 'MODEL_UNAVAILABLE', what)
+}
+
+/** What a `Retry-After` says, in seconds. */
+export function tryAgain(retryAfter: string | undefined): ErrorDetail {
+  const seconds = Number(retryAfter)
+  return Number.isFinite(seconds) && seconds > 0 ? { seconds } : {}
 }
 
 /** The status that an error event names, as a number or by its usual words. */

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { pino } from 'pino'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { SCRIPTED_REGION } from '../../test/scripted-bedrock.ts'
 import { startScriptedModel } from '../../test/scripted-model.ts'
 import { parseConfig } from '../config.ts'
 import { listen } from './language.cases.ts'
@@ -23,6 +24,11 @@ const entry = (more: object = {}) => ({
   type: 'openai-compatible',
   url: 'http://127.0.0.1:1/v1',
   model: 'llama',
+  ...more,
+})
+
+const bedrock = (more: object = {}) => ({
+  ...{ id: 'claude', name: 'Claude', type: 'bedrock', model: 'eu.anthropic.claude-v1:0' },
   ...more,
 })
 
@@ -78,7 +84,10 @@ describe('MODELS', () => {
     [JSON.stringify([entry({ key: 'sk-very-secret' })]), '[0].key: must be env:NAME'],
     [JSON.stringify([entry({ key: 'env:TERRACE_NOT_SET' })]), '[0].key: TERRACE_NOT_SET is not set'],
     [JSON.stringify([entry({ url: 'ftp://x' })]), '[0].url: must be an http or https address'],
-    [JSON.stringify([entry({ type: 'bedrock' })]), '[0].type: '],
+    [JSON.stringify([entry({ type: 'nonsense' })]), '[0].type: '],
+    [JSON.stringify([bedrock({ key: 'env:AWS_KEY' })]), '[0]: '],
+    [JSON.stringify([bedrock({ region: 'evil.example.org/' })]), '[0].region: must be a name like'],
+    [JSON.stringify([entry(), bedrock()]), '[1].region: is missing, and AWS_REGION does not name one either'],
     [JSON.stringify([entry({ modle: 'typo' })]), '[0]: '],
     [JSON.stringify([entry(), entry()]), '[1].id: "llama" is there twice'],
     [JSON.stringify([entry({ id: 'passages' })]), '[0].id: "passages" is built in'],
@@ -86,6 +95,36 @@ describe('MODELS', () => {
   ])('%s is refused in plain words', (models, message) => {
     expect(() => createModels(config(models), log)).toThrow(message)
     expect(() => createModels(config(models), log)).not.toThrow('very-secret')
+  })
+
+  it('of Bedrock need a region, their own or the one of AWS_REGION', async () => {
+    await using scripted = await startScriptedModel({ aws: () => 'secret' })
+    const url = new URL(scripted.url).origin
+    vi.stubEnv('AWS_PROFILE', undefined)
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKID1')
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret')
+    vi.stubEnv('AWS_SESSION_TOKEN', undefined)
+    const models = createModels(
+      config(
+        [
+          bedrock({ url, model: 'm?text=hi' }),
+          bedrock({ url, model: 'm?text=hi', id: 'elsewhere', region: 'us-east-1' }),
+        ],
+        { AWS_REGION: SCRIPTED_REGION },
+      ),
+      log,
+    )
+    const { language, info } = await models.get('claude')
+    expect(info).toMatchObject({ provider: 'Amazon Bedrock', available: true })
+    const other = (await models.get('elsewhere')).language
+    if (language === null || other === null) throw new Error('no model')
+    expect(await listen(language)).toMatchObject({ text: 'hi', error: null })
+    // The scripted runtime stands in one region only.
+    expect((await listen(other)).error).toMatchObject({ code: 'MODEL_REFUSED_KEY' })
+    await models.close()
+    vi.unstubAllEnvs()
+    for (const region of ['auto', 'evil.example.org/'])
+      expect(() => createModels(config([bedrock()], { AWS_REGION: region }), log)).toThrow('[0].region: ')
   })
 
   it('reads keys from the environment and uses them', async () => {

@@ -5,7 +5,8 @@ import type { Logger } from 'pino'
 import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { type ConfiguredModel, ENDPOINT_MODEL, parseModels } from './configured.ts'
+import { bedrockUrl, createBedrock } from './bedrock.ts'
+import { AWS_REGION, type ConfiguredModel, ENDPOINT_MODEL, parseModels } from './configured.ts'
 import { type ModelEndpoint, type PageEndpoint, readModelEndpoint } from './model-endpoint.ts'
 import { createOllama, OLLAMA_CONTEXT_TOKENS, OLLAMA_ORIGIN } from './ollama.ts'
 import { type ApiKey, createOpenAICompatibleModel } from './openai-compatible.ts'
@@ -61,23 +62,28 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
   const endpoint = readModelEndpoint(config)
   const entries = withEndpoint(parseModels(config.models), endpoint)
   const ollamaOrigin = options.ollamaOrigin ?? OLLAMA_ORIGIN
-  const places = entries.map((entry, index) => placeOf(entry, index, endpoint))
+  const places = entries.map((entry, index) => placeOf(entry, index, endpoint, config))
   const outbound = createOutbound([
     ...places.map(({ url }) => new URL(url).origin),
     ...(config.ollamaDiscovery ? [ollamaOrigin] : []),
   ])
+  const bedrockModel = createBedrock(outbound)
   const configured = entries.flatMap((entry, index): OfferedModel[] => {
     const place = places[index]
     if (place === undefined) return []
     const info: ModelInfo = {
       id: entry.id,
       name: entry.name,
-      provider: new URL(place.url).host,
+      provider: 'region' in place ? 'Amazon Bedrock' : new URL(place.url).host,
       contextTokens: entry.contextTokens ?? null,
       price: entry.price ?? null,
+      // Of Bedrock nothing is asked beforehand: it has no question that costs nothing. An answer that fails tells.
       available: true,
     }
-    const language = createOpenAICompatibleModel(outbound, { ...entry, ...place, info })
+    const language =
+      'region' in place
+        ? bedrockModel({ ...entry, ...place, info })
+        : createOpenAICompatibleModel(outbound, { ...entry, ...place, info })
     const forPages = entry.type === 'worker' ? pageModel(entry.model, endpoint) : null
     return [{ info, language, maxOutputTokens: entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS, forPages }]
   })
@@ -153,13 +159,27 @@ function pageModel(model: string, endpoint: ModelEndpoint | null): PageModel | n
   return { endpoint: endpoint.forPages, model, sign: endpoint.sign }
 }
 
+type Place =
+  | { readonly url: string; readonly apiKey: ApiKey }
+  /** Of Amazon Bedrock. */
+  | { readonly url: string; readonly region: string }
+
 /** Where a model is asked, and with what. @throws Error in plain words */
 function placeOf(
   entry: ConfiguredModel,
   index: number,
   endpoint: ModelEndpoint | null,
-): { url: string; apiKey: ApiKey } {
+  { awsRegion }: Pick<Config, 'awsRegion'>,
+): Place {
   if (entry.type === 'openai-compatible') return { url: entry.url, apiKey: keyOf('MODELS', index, entry.key) }
+  if (entry.type === 'bedrock') {
+    const region = entry.region ?? awsRegion ?? ''
+    if (!AWS_REGION.test(region))
+      throw new Error(
+        `MODELS is not valid:\n  [${index}].region: is missing, and AWS_REGION does not name one either`,
+      )
+    return { url: entry.url ?? bedrockUrl(region), region }
+  }
   if (endpoint === null)
     throw new Error(`MODELS is not valid:\n  [${index}].type: "worker" needs LLAMMA_ENDPOINT`)
   return {
