@@ -3,6 +3,7 @@
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import type { account } from '../locales/en/account.ts'
 import type { keys } from '../locales/en/keys.ts'
+import type { models } from '../locales/en/models.ts'
 import type { people } from '../locales/en/people.ts'
 import type { searchModel } from '../locales/en/search-model.ts'
 import type { testBench } from '../locales/en/test-bench.ts'
@@ -14,6 +15,7 @@ export const LOCALE = 'en'
 type Catalogue = typeof en &
   typeof account &
   typeof keys &
+  typeof models &
   typeof people &
   typeof searchModel &
   typeof testBench

@@ -26,8 +26,8 @@ export async function insertAttempt(
   const id = randomUUID()
   await client.query({
     name: 'insert-attempt',
-    text: `INSERT INTO attempts (id, message_id, number, model, owner, lease_until, passage_ids, document_ids)
-           VALUES ($1, $2, $3, $4, $5, ${LEASE}, '{}', '{}')`,
+    text: `INSERT INTO attempts (id, message_id, number, model, asked_model, owner, lease_until, passage_ids, document_ids)
+           VALUES ($1, $2, $3, $4, $4, $5, ${LEASE}, '{}', '{}')`,
     values: [id, attempt.answerId, attempt.number, attempt.model, attempt.owner],
   })
   return { id, number: attempt.number, answerId: attempt.answerId, userId: attempt.userId }
@@ -74,7 +74,9 @@ export async function takeOverLapsed(
       stopped: boolean
     }>({
       name: 'lapsed-attempts',
-      text: `SELECT a.id, a.number, a.model, a.message_id AS "answerId", c.user_id AS "userId", c.id AS "chatId",
+      // Asked for again is what was asked for at first, so that the next attempt says so when another one answers.
+      text: `SELECT a.id, a.number, coalesce(a.asked_model, a.model) AS model, a.message_id AS "answerId",
+                    c.user_id AS "userId", c.id AS "chatId",
                     a.stop_requested_at IS NOT NULL AS stopped,
                     c.deleted_at IS NOT NULL OR (
                       SELECT count(*) >= ${MAX_IN_A_ROW - 1} FROM attempts b

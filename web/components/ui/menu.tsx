@@ -120,7 +120,13 @@ export function MenuLink({
 export interface MenuChoice {
   value: string
   label: string
+  /** Beside the label, as a badge. */
+  note?: string | undefined
   description?: string
+  /** Quieter still, below it, a line each. */
+  details?: readonly string[] | undefined
+  /** Can be chosen, though it is not advised. */
+  faded?: boolean | undefined
   disabled?: boolean
 }
 
@@ -158,9 +164,23 @@ export function MenuChoices({
           <span className="mt-0.5 size-4 shrink-0">
             {choice.value === value && <Check aria-hidden className="size-4 text-accent" />}
           </span>
-          <span className="flex min-w-0 flex-col">
-            {choice.label}
-            {choice.description && <span className="text-xs text-ink-soft">{choice.description}</span>}
+          <span className={cx('flex max-w-72 min-w-0 flex-col', choice.faded && 'text-ink-soft')}>
+            <span>
+              {choice.label}{' '}
+              {choice.note && (
+                <span className="ml-1 rounded bg-sunken px-1.5 py-0.5 text-xs text-ink-soft">
+                  {choice.note}
+                </span>
+              )}
+            </span>
+            {[choice.description, ...(choice.details ?? [])].map(
+              (line) =>
+                line && (
+                  <span key={line} className="text-xs text-pretty text-ink-soft">
+                    {line}
+                  </span>
+                ),
+            )}
           </span>
         </button>
       ))}

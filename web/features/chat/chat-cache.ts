@@ -27,7 +27,10 @@ export function withQuestion(
     role: 'answer',
     text: '',
     createdAt,
-    attempt: { id: ids.attemptId, number: 1, state: 'waiting', model, error: null, behind: false, offset: 0 },
+    attempt: {
+      ...{ id: ids.attemptId, number: 1, state: 'waiting', model, askedModel: model },
+      ...{ error: null, behind: false, offset: 0 },
+    },
     citations: [],
   }
   return { ...chat, messages: [...chat.messages, question, answer] }
@@ -44,6 +47,7 @@ export function withNewAttempt(chat: Chat, answerId: string, attemptId: string):
         number: (message.attempt?.number ?? 0) + 1,
         state: 'waiting' as const,
         model: message.attempt?.model ?? chat.model,
+        askedModel: null,
         error: null,
         behind: false,
         offset: 0,

@@ -1,5 +1,5 @@
 import { ChevronDown, CircleHelp, Sparkles, TextQuote } from 'lucide-react'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import { Menu, MenuChoices, MenuItem, MenuLabel, MenuSeparator } from '../../components/ui/menu.tsx'
 import { t } from '../../lib/t.ts'
@@ -18,17 +18,6 @@ export function ModelSelector({ model, onModel }: Props) {
   const list = trpc.models.list.useQuery()
   const chosen = chosenModel(model, list.data)
   const Icon = chosen === PASSAGES_MODEL ? TextQuote : Sparkles
-  const choices = (list.data?.models ?? []).map((candidate) => ({
-    value: candidate.id,
-    label: modelName(candidate.id, list.data),
-    description:
-      candidate.id === PASSAGES_MODEL
-        ? t('chat.modelPassagesHint')
-        : candidate.available
-          ? candidate.provider
-          : `${candidate.provider}, ${t('chat.modelUnavailable')}`,
-    disabled: !candidate.available,
-  }))
   return (
     <>
       <Menu
@@ -45,10 +34,7 @@ export function ModelSelector({ model, onModel }: Props) {
         }
       >
         <MenuLabel>{t('chat.model')}</MenuLabel>
-        {list.isError && (
-          <p className="max-w-64 px-2.5 py-1.5 text-sm text-danger">{t('chat.modelsUnknown')}</p>
-        )}
-        <MenuChoices label={t('chat.model')} value={chosen} choices={choices} onChange={onModel} />
+        <Choices chosen={chosen} onModel={onModel} />
         {list.data !== undefined && hasOnlyPassages(list.data) && (
           <>
             <MenuSeparator />
@@ -59,6 +45,34 @@ export function ModelSelector({ model, onModel }: Props) {
         )}
       </Menu>
       <ConnectModel open={connecting} onClose={() => setConnecting(false)} />
+    </>
+  )
+}
+
+/** Milliseconds. Models that were looked at when the menu opened are seen as they are while it is open. */
+const LOOK_AGAIN = 3_000
+
+function Choices({ chosen, onModel }: { chosen: string; onModel: (id: string) => void }) {
+  // There only while the menu is open: opening it asks anew.
+  const list = trpc.models.list.useQuery(undefined, { refetchOnMount: 'always', refetchInterval: LOOK_AGAIN })
+  const [words, setWords] = useState<typeof import('./model-words.ts') | null>(null)
+  useEffect(() => {
+    // Names and providers are there at once; without the rest, one can choose all the same.
+    import('./model-words.ts').then(setWords, () => {})
+  }, [])
+  const choices = (list.data?.models ?? []).map((candidate) => ({
+    value: candidate.id,
+    label: modelName(candidate.id, list.data),
+    description: candidate.id === PASSAGES_MODEL ? t('chat.modelPassagesHint') : candidate.provider,
+    disabled: !candidate.available,
+    ...words?.describeModel(candidate, candidate.id === list.data?.defaultId),
+  }))
+  return (
+    <>
+      {list.isError && (
+        <p className="max-w-64 px-2.5 py-1.5 text-sm text-danger">{t('chat.modelsUnknown')}</p>
+      )}
+      <MenuChoices label={t('chat.model')} value={chosen} choices={choices} onChange={onModel} />
     </>
   )
 }

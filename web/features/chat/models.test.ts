@@ -7,7 +7,10 @@ const passages = {
   provider: 'terrace',
   contextTokens: null,
   price: null,
+  maxOutputTokens: null,
+  requestsPerMinute: null,
   available: true,
+  availability: { state: 'available' as const, since: new Date(0) },
 }
 const llama = {
   id: 'ollama/llama3.2',
@@ -15,7 +18,10 @@ const llama = {
   provider: 'ollama',
   contextTokens: 8192,
   price: null,
+  maxOutputTokens: 1024,
+  requestsPerMinute: null,
   available: false,
+  availability: { state: 'retired' as const, since: new Date(0) },
 }
 const both: ModelList = { models: [passages, llama], defaultId: llama.id }
 

@@ -55,7 +55,6 @@ export const chat = {
   'chat.model': 'Answers by',
   'chat.modelPassages': 'Most relevant passages',
   'chat.modelPassagesHint': 'Quotes from your documents, word for word',
-  'chat.modelUnavailable': 'no longer offered',
   'chat.modelsUnknown': 'The models could not be asked for.',
   'chat.noModelTitle': 'No language model is connected',
   'chat.noModelText':
@@ -80,6 +79,7 @@ export const chat = {
   'chat.fileRetry': 'Try {name} again',
 
   'answer.label': 'Answer',
+  'answer.instead': 'Answered by {model}, because {asked} was not available.',
   'answer.questionLabel': 'Question',
   'answer.waiting': 'Starting',
   'answer.searching': 'Searching your documents',

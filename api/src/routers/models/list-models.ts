@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MODEL_STATES } from '../../models/availability.ts'
 import { signedIn } from '../trpc.ts'
 
 /** Which models can answer, in order; `passages` is always the last. */
@@ -15,8 +16,14 @@ export const list = signedIn
           contextTokens: z.int().nullable(),
           /** US dollars for a million tokens; null when unknown. */
           price: z.object({ input: z.number(), output: z.number() }).nullable(),
-          /** False for one that its provider has retired. */
+          /** The longest answer, in tokens; null for `passages`. */
+          maxOutputTokens: z.int().nullable(),
+          /** How many its server takes from everybody together; null when unknown. */
+          requestsPerMinute: z.int().nullable(),
+          /** False for one that its provider has retired: it can't be chosen, any other can. */
           available: z.boolean(),
+          /** Whether it could answer now, as far as that is known, and since when it is known. */
+          availability: z.object({ state: z.enum(MODEL_STATES), since: z.date() }),
         }),
       ),
       defaultId: z.string(),
