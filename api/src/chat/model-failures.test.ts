@@ -111,10 +111,12 @@ describe('a model that fails', () => {
     await vi.waitFor(() => expect(c.server.answers.live(answerId)?.state).toBe('streaming'), 10_000)
     const second = c.startServer()
     await c.server.stop()
-    c.scripted.script({ text: 'Said by the second server [1].' })
+    c.scripted.script({ text: 'From the second server [1].', tokens: 5, rate: 0 })
     await vi.waitFor(() => expect(second.answers.live(answerId)).toBeDefined(), 10_000)
     await c.watch(answerId, { server: second })
     const { messages } = await getChat({ pool: c.db.pool, answers: second.answers }, c.viewer, chatId)
-    expect(messages[1]?.attempt).toMatchObject({ number: 2, state: 'done', askedModel: 'old' })
+    expect(messages[1]?.attempt).toMatchObject({
+      ...{ number: 2, state: 'done', model: 'new', askedModel: 'old' },
+    })
   })
 })

@@ -160,19 +160,19 @@ describe('what can answer now', () => {
     const hear = async () => {
       const { language } = await models.get('m')
       if (language === null) throw new Error('no model')
-      return (await listen(language)).error?.code
+      return await listen(language)
     }
     expect(await states(models)).toMatchObject({ m: 'available' })
     scripted.script({ error: 500 })
-    expect(await hear()).toBe('MODEL_UNAVAILABLE')
+    expect(await hear()).toMatchObject({ error: { code: 'MODEL_UNAVAILABLE' } })
     expect(await states(models)).toMatchObject({ m: 'unreachable', other: 'available' })
     expect((await models.list()).defaultId).toBe('other')
     scripted.script({})
-    expect(await hear()).toBeUndefined()
+    expect(await hear()).toMatchObject({ error: null })
     expect(await states(models)).toMatchObject({ m: 'available' })
     expect((await models.list()).defaultId).toBe('m')
     scripted.script({ error: 410 })
-    expect(await hear()).toBe('MODEL_RETIRED')
+    expect(await hear()).toMatchObject({ error: { code: 'MODEL_RETIRED' } })
     expect((await models.list()).models[0]).toMatchObject({
       available: false,
       availability: { state: 'retired' },
