@@ -164,11 +164,11 @@ export function MenuChoices({
           <span className="mt-0.5 size-4 shrink-0">
             {choice.value === value && <Check aria-hidden className="size-4 text-accent" />}
           </span>
-          <span className={cx('flex max-w-72 min-w-0 flex-col', choice.faded && 'text-ink-soft')}>
+          <span className={cx('flex max-w-md min-w-0 flex-col', choice.faded && 'text-ink-soft')}>
             <span>
               {choice.label}{' '}
               {choice.note && (
-                <span className="ml-1 rounded bg-sunken px-1.5 py-0.5 text-xs text-ink-soft">
+                <span className="ml-1 rounded border border-line px-1.5 text-xs text-ink-soft">
                   {choice.note}
                 </span>
               )}

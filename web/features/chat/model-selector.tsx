@@ -21,6 +21,7 @@ export function ModelSelector({ model, onModel }: Props) {
   return (
     <>
       <Menu
+        align="start"
         trigger={
           <button
             type="button"

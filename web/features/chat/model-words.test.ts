@@ -16,12 +16,12 @@ const llama: Model = {
 
 test('sizes, price and limits in one line; what is not known is left out', () => {
   expect(factsOf(llama)).toBe(
-    '8K tokens of context, answers of up to 1K · $0.05 in, $0.38 out per million tokens · 300 requests a minute',
+    '8K tokens of context, answers up to 1K · $0.05 in, $0.38 out per million tokens · 300 requests a minute',
   )
   const bare = { ...llama, contextTokens: null, maxOutputTokens: null, price: null, requestsPerMinute: null }
   expect(factsOf(bare)).toBe('')
   expect(factsOf({ ...bare, contextTokens: 1_048_576 })).toBe('1M tokens of context')
-  expect(factsOf({ ...bare, maxOutputTokens: 16_000 })).toBe('answers of up to 16K tokens')
+  expect(factsOf({ ...bare, maxOutputTokens: 16_000 })).toBe('answers up to 16K tokens')
   expect(factsOf({ ...bare, requestsPerMinute: 1 })).toBe('1 request a minute')
 })
 

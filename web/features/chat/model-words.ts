@@ -21,7 +21,7 @@ export function describeModel(
   }
 }
 
-/** "8K tokens of context, answers of up to 1K · $0.05 in, $0.38 out per million tokens"; what is not known is left out. */
+/** "8K tokens of context, answers up to 1K · $0.05 in, $0.38 out per million tokens"; what is not known is left out. */
 export function factsOf(model: Model): string {
   const { price, requestsPerMinute } = model
   return [

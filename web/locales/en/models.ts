@@ -2,8 +2,8 @@
 export const models = {
   'models.default': 'Default',
   'models.context': '{context} tokens of context',
-  'models.answer': 'answers of up to {answer} tokens',
-  'models.both': '{context} tokens of context, answers of up to {answer}',
+  'models.answer': 'answers up to {answer} tokens',
+  'models.both': '{context} tokens of context, answers up to {answer}',
   'models.price': '{input} in, {output} out per million tokens',
   'models.free': 'free of charge',
   'models.perMinute': { one: '{count} request a minute', other: '{count} requests a minute' },
