@@ -2,6 +2,7 @@
 // `{name}` in a sentence is replaced; an entry with `one` and `other` is chosen by `count`.
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import type { account } from '../locales/en/account.ts'
+import type { connectModel } from '../locales/en/connect-model.ts'
 import type { keys } from '../locales/en/keys.ts'
 import type { models } from '../locales/en/models.ts'
 import type { people } from '../locales/en/people.ts'
@@ -14,6 +15,7 @@ export const LOCALE = 'en'
 /** With the sentences that come with a page of their own. */
 type Catalogue = typeof en &
   typeof account &
+  typeof connectModel &
   typeof keys &
   typeof models &
   typeof people &

@@ -50,11 +50,14 @@ test.each([
   ['retired', 'Its provider no longer offers it.', true],
 ] as const)('%s: "%s"', (state, reason, faded) => {
   const words = describeModel({ ...llama, availability: { state, since: new Date(0) } }, false)
-  expect(words).toEqual({ note: undefined, details: [factsOf(llama), reason], faded })
+  expect(words).toEqual({
+    ...{ note: undefined, description: 'Workers AI', details: [factsOf(llama), reason], faded },
+  })
 })
 
 test('the default is marked; an older server, which says less, breaks nothing', () => {
   expect(describeModel(llama, true).note).toBe('Default')
+  expect(describeModel({ ...llama, id: 'passages' }, true).description).toMatch(/^Quotes from your documents/)
   const { availability, maxOutputTokens, requestsPerMinute, ...older } = llama
   expect(describeModel(older as Model, false).details).toEqual([
     '8K tokens of context · $0.05 in, $0.38 out per million tokens',

@@ -1,5 +1,6 @@
 // What is said of a model in the open selector: what it takes, what it costs, and why it may not answer now.
-import type { MenuChoice } from '../../components/ui/menu.tsx'
+import { PASSAGES_MODEL } from '../../../contract/stages.ts'
+import type { MenuChoice } from '../../components/ui/menu-choices.tsx'
 import { addSentences, LOCALE, t } from '../../lib/t.ts'
 import { models as sentences } from '../../locales/en/models.ts'
 import type { Model } from './models.ts'
@@ -9,12 +10,13 @@ addSentences(sentences)
 export function describeModel(
   model: Model,
   isDefault: boolean,
-): Pick<MenuChoice, 'note' | 'details' | 'faded'> {
+): Pick<MenuChoice, 'note' | 'description' | 'details' | 'faded'> {
   // A server of an older build does not say.
   const state = model.availability?.state ?? 'unknown'
   const reason = state === 'available' || state === 'unknown' ? '' : t(`models.${state}`)
   return {
     note: isDefault ? t('models.default') : undefined,
+    description: model.id === PASSAGES_MODEL ? t('models.passages') : model.provider,
     details: [factsOf(model), reason],
     // It can be chosen and is then asked: what is known of it may have changed.
     faded: reason !== '' && state !== 'busy' && state !== 'not-listed',

@@ -1,5 +1,6 @@
 // What the open model selector says of each model. Comes when it is first opened (lib/t.ts: addSentences).
 export const models = {
+  'models.passages': 'Quotes from your documents, word for word',
   'models.default': 'Default',
   'models.context': '{context} tokens of context',
   'models.answer': 'answers up to {answer} tokens',
