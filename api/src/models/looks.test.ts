@@ -116,8 +116,12 @@ describe('a look at a list of models', () => {
     await new Promise<void>((resolve) => second.listen(0, '127.0.0.1', resolve))
     const { port } = second.address() as AddressInfo
     reply = (_, response) => response.writeHead(307, { location: `http://127.0.0.1:${port}/v1/models` }).end()
-    expect(await byList('m', 'secret')).toEqual({ state: 'unreachable' })
+    // Not even to one that the operator named.
+    const both = createOutbound([origin, `http://127.0.0.1:${port}`])
+    const look = createLooks(both).byList(`${origin}/v1`, 'secret', 'm')
+    expect(await look()).toEqual({ state: 'unreachable' })
     expect(away).toEqual([])
+    await both.close()
     second.close()
   })
 
@@ -132,7 +136,10 @@ describe('a look at a list of models', () => {
       response.write('{"data": [{"id": "other"}')
       const piece = `,{"id": "${'x'.repeat(65_536)}"}`
       const more = () => {
-        while (sent < 100_000_000 && response.write(piece)) sent += piece.length
+        while (sent < 100_000_000) {
+          sent += piece.length
+          if (!response.write(piece)) return
+        }
       }
       response.on('drain', more).once('close', closed)
       more()
