@@ -127,6 +127,8 @@ export async function startServices(
   stack.defer(() => events.stop())
   const models = createModels(config, log)
   stack.defer(() => models.close())
+  // Looked at now, so that the first who asks need not wait for it.
+  models.list().catch((err: unknown) => log.warn({ err }, 'the models could not be listed'))
   const reranking = createReranking(config, log)
   stack.defer(() => reranking?.close())
   const rewriter = new Rewriter(log)

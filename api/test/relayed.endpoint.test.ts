@@ -72,6 +72,18 @@ afterAll(async () => {
 })
 
 describe('the model endpoint, asked by the API', () => {
+  it('is looked at without a token or a model being asked', async () => {
+    const before = endpoint.requests.length
+    const { models: list } = await models.list()
+    const found = (id: string) => list.find((model) => model.id === id)
+    expect(found('plain')).toMatchObject({
+      availability: { state: 'available' },
+      requestsPerMinute: expect.any(Number),
+    })
+    expect(found('unknown')).toMatchObject({ availability: { state: 'not-listed' } })
+    expect(endpoint.requests.length).toBe(before)
+  })
+
   it('streams the text, then its usage; again and again', async () => {
     for (let i = 0; i < 3; i++)
       expect(await listen(await model('plain'))).toEqual({

@@ -48,10 +48,17 @@ interface Stream {
 
 const now = () => performance.timeOrigin + performance.now()
 
-/** @param options `aws`: whose requests to Bedrock are let in; without it, nobody's */
-export async function startScriptedModel(
-  options: { port?: number; aws?: AwsKeys } = {},
-): Promise<ScriptedModel> {
+export interface ScriptedOptions {
+  /** Default: a free one. */
+  readonly port?: number
+  /** The names that its list of models has. Default: `scripted`. */
+  readonly listed?: readonly string[]
+  /** Whose requests to Bedrock are let in. Default: nobody's. */
+  readonly aws?: AwsKeys
+}
+
+export async function startScriptedModel(options: ScriptedOptions = {}): Promise<ScriptedModel> {
+  const { listed = ['scripted'] } = options
   const requests: ScriptedRequest[] = []
   const rewritings: ScriptedRequest[] = []
   const streams = new Set<Stream>()
@@ -192,7 +199,8 @@ export async function startScriptedModel(
       complete(wire, message, response).catch((error: unknown) =>
         json(response, 400, { error: { message: String(error) } }),
       )
-    else if (path === '/v1/models') json(response, 200, { object: 'list', data: [{ id: 'scripted' }] })
+    else if (path === '/v1/models')
+      json(response, 200, { object: 'list', data: listed.map((id) => ({ id })) })
     // What a running Ollama says: discovery is tested against this.
     else if (path === '/api/tags')
       json(response, 200, { models: [{ name: 'scripted:latest', model: 'scripted:latest' }] })

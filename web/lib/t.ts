@@ -2,7 +2,9 @@
 // `{name}` in a sentence is replaced; an entry with `one` and `other` is chosen by `count`.
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import type { account } from '../locales/en/account.ts'
+import type { connectModel } from '../locales/en/connect-model.ts'
 import type { keys } from '../locales/en/keys.ts'
+import type { models } from '../locales/en/models.ts'
 import type { people } from '../locales/en/people.ts'
 import type { searchModel } from '../locales/en/search-model.ts'
 import type { testBench } from '../locales/en/test-bench.ts'
@@ -13,7 +15,9 @@ export const LOCALE = 'en'
 /** With the sentences that come with a page of their own. */
 type Catalogue = typeof en &
   typeof account &
+  typeof connectModel &
   typeof keys &
+  typeof models &
   typeof people &
   typeof searchModel &
   typeof testBench

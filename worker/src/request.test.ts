@@ -213,7 +213,10 @@ describe('an address', () => {
   test('/health says that the endpoint is set up, to anybody, without asking a model', async () => {
     const before = endpoint.requests.length
     const reply = await fetch(endpoint.url + ENDPOINT_PATHS.health)
-    expect([reply.status, await reply.json()]).toEqual([200, { ok: true, models: ['llama-3-8b', 'other'] }])
+    expect([reply.status, await reply.json()]).toEqual([
+      200,
+      { ok: true, models: ['llama-3-8b', 'other'], requestsPerMinute: expect.any(Number) },
+    ])
     expect(endpoint.requests.length).toBe(before)
   })
 })

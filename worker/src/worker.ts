@@ -49,7 +49,8 @@ export default {
 } satisfies ExportedHandler<Env>
 
 async function health(_: Request, { configuration, headers }: Context): Promise<Response> {
-  return Response.json({ ok: true, models: [...configuration.models.keys()] }, { headers })
+  const { models, requestsPerMinute } = configuration
+  return Response.json({ ok: true, models: [...models.keys()], requestsPerMinute }, { headers })
 }
 
 async function listModels(request: Request, { env, configuration, headers }: Context): Promise<Response> {

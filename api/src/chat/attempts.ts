@@ -33,8 +33,8 @@ export async function insertAttempt(
   const id = randomUUID()
   await client.query({
     name: 'insert-attempt',
-    text: `INSERT INTO attempts (id, message_id, number, model, owner, lease_until, passage_ids, document_ids)
-           VALUES ($1, $2, $3, $4, $5, CASE WHEN $5 = '${PAGE_OWNER}' THEN ${PAGE_LEASE} ELSE ${LEASE} END, '{}', '{}')`,
+    text: `INSERT INTO attempts (id, message_id, number, model, asked_model, owner, lease_until, passage_ids, document_ids)
+           VALUES ($1, $2, $3, $4, $4, $5, CASE WHEN $5 = '${PAGE_OWNER}' THEN ${PAGE_LEASE} ELSE ${LEASE} END, '{}', '{}')`,
     values: [id, attempt.answerId, attempt.number, attempt.model, attempt.owner],
   })
   const { number, answerId, userId, owner } = attempt
@@ -83,7 +83,9 @@ export async function takeOverLapsed(
       stopped: boolean
     }>({
       name: 'lapsed-attempts',
-      text: `SELECT a.id, a.number, a.model, a.message_id AS "answerId", c.user_id AS "userId", c.id AS "chatId",
+      // Asked for again is what was asked for at first, so that the next attempt says so when another one answers.
+      text: `SELECT a.id, a.number, coalesce(a.asked_model, a.model) AS model, a.message_id AS "answerId",
+                    c.user_id AS "userId", c.id AS "chatId",
                     a.stop_requested_at IS NOT NULL AS stopped,
                     a.owner = '${PAGE_OWNER}' AND a.state = 'streaming' AS "byPage",
                     c.deleted_at IS NOT NULL OR a.owner = '${PAGE_OWNER}' AND a.state = 'streaming' OR (

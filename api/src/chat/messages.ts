@@ -21,7 +21,10 @@ export interface Message {
     readonly id: string
     readonly number: number
     readonly state: AttemptState
+    /** The one that answers, or answered. */
     readonly model: string | null
+    /** The one that was to answer. Null: not known. */
+    readonly askedModel: string | null
     readonly error: AttemptError | null
     /** The newest changes may be missing in the answer. */
     readonly behind: boolean
@@ -53,6 +56,7 @@ interface Row {
   number: number
   state: AttemptState
   model: string | null
+  askedModel: string | null
   ended: boolean
   code: string | null
   detail: ErrorDetail | null
@@ -79,8 +83,8 @@ export async function getChat(
     deps.pool.query<Row>({
       name: 'chat-messages',
       text: `SELECT m.id, m.position, m.role, m.text, m.created_at AS "createdAt", a.id AS "attemptId", a.number,
-               a.state, a.model, a.ended_at IS NOT NULL AS ended, a.error_code AS code, a.error_detail AS detail, a.behind,
-               a.unverified,
+               a.state, a.model, a.asked_model AS "askedModel", a.ended_at IS NOT NULL AS ended, a.error_code AS code,
+               a.error_detail AS detail, a.behind, a.unverified,
                CASE WHEN a.ended_at IS NULL THEN (
                  SELECT string_agg(c.text, '' ORDER BY c.start) FROM attempt_chunks c WHERE c.attempt_id = a.id
                ) END AS chunks
@@ -111,6 +115,7 @@ function message(answers: Answers, row: Row, citations: Citation[]): Message {
     number: row.number,
     state: here?.state ?? row.state,
     model: row.model,
+    askedModel: row.askedModel,
     error: attemptError(row.code, row.detail),
     behind: row.behind,
     unverified: row.unverified,

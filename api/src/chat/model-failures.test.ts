@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { conversation, heardEnd, heardText } from '../../test/conversation.ts'
 import { retry } from './ask.ts'
 import { getChat } from './messages.ts'
@@ -57,7 +57,7 @@ describe('a model that fails', () => {
     const { answerId } = await c.ask(chatId, HOLD)
     expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'done', text: 'From the new one [1].' })
     const { messages } = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
-    expect(messages[1]?.attempt?.model).toBe('new')
+    expect(messages[1]?.attempt).toMatchObject({ model: 'new', askedModel: 'old' })
     expect((await c.server.models.list()).models[0]).toMatchObject({ id: 'old', available: false })
     // The next question does not ask it again.
     await c.watch((await c.ask(chatId, HOLD)).answerId)
@@ -70,9 +70,53 @@ describe('a model that fails', () => {
 
   it('when none is left, passages answer', async () => {
     await using c = await conversation({ knobs: 'error=410' })
-    const { answerId } = await c.ask(await c.chat(), HOLD)
+    const chatId = await c.chat()
+    const { answerId } = await c.ask(chatId, HOLD)
     const end = heardEnd(await c.watch(answerId))
     expect(end).toMatchObject({ state: 'done', text: '' })
     expect(end.citations.length).toBeGreaterThan(0)
+    const { messages } = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
+    expect(messages[1]?.attempt).toMatchObject({ model: 'passages', askedModel: 'm' })
+  })
+
+  it('one that a person chose is asked although it could not be reached, and named', async () => {
+    await using c = await conversation({
+      models: [{ id: 'first' }, { id: 'chosen', model: 'scripted?error=500' }],
+    })
+    const chatId = await c.chat({ model: 'chosen' })
+    expect(heardEnd(await c.watch((await c.ask(chatId, HOLD)).answerId)).error?.code).toBe(
+      'MODEL_UNAVAILABLE',
+    )
+    const { models } = await c.server.models.list()
+    expect(models[1]).toMatchObject({ available: true, availability: { state: 'unreachable' } })
+    c.scripted.script({ text: 'There again [1].', error: 0 })
+    expect(heardEnd(await c.watch((await c.ask(chatId, HOLD)).answerId))).toMatchObject({
+      state: 'done',
+      text: 'There again [1].',
+    })
+    const chat = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
+    expect(chat.messages[3]?.attempt).toMatchObject({ model: 'chosen', askedModel: 'chosen' })
+    expect((await c.server.models.list()).models[1]?.availability.state).toBe('available')
+  })
+
+  it('whoever takes an answer over asks for what was asked for', async () => {
+    await using c = await conversation({
+      models: [
+        { id: 'old', model: 'scripted?error=410' },
+        { id: 'new', model: 'scripted?rate=20&tokens=400' },
+      ],
+    })
+    const chatId = await c.chat({ model: 'old' })
+    const { answerId } = await c.ask(chatId, HOLD)
+    await vi.waitFor(() => expect(c.server.answers.live(answerId)?.state).toBe('streaming'), 10_000)
+    const second = c.startServer()
+    await c.server.stop()
+    c.scripted.script({ text: 'From the second server [1].', tokens: 5, rate: 0 })
+    await vi.waitFor(() => expect(second.answers.live(answerId)).toBeDefined(), 10_000)
+    await c.watch(answerId, { server: second })
+    const { messages } = await getChat({ pool: c.db.pool, answers: second.answers }, c.viewer, chatId)
+    expect(messages[1]?.attempt).toMatchObject({
+      ...{ number: 2, state: 'done', model: 'new', askedModel: 'old' },
+    })
   })
 })

@@ -11,6 +11,8 @@ const common = {
     .regex(/^[a-z0-9][a-z0-9._:/-]{0,99}$/, 'lower-case letters, digits and . _ : / - only')
     .refine((id) => id !== PASSAGES_MODEL, `"${PASSAGES_MODEL}" is built in`),
   name: z.string().min(1).max(100),
+  /** As people know it. Default: the host of its address. */
+  provider: z.string().min(1).max(100).optional(),
   model: z.string().min(1),
   contextTokens: z.int().min(1_024).max(10_000_000).optional(),
   maxOutputTokens: z.int().min(16).max(1_000_000).optional(),
@@ -63,6 +65,7 @@ export function parseModels(models: string | undefined): ConfiguredModel[] {
 /** What the model endpoint offers as it is deployed (worker/wrangler.jsonc), where MODELS names nothing of it. */
 export const ENDPOINT_MODEL: ConfiguredModel = worker.parse({
   ...{ type: 'worker', id: 'llama-3-8b', name: 'Llama 3.1 8B', model: 'llama-3-8b' },
+  provider: 'Cloudflare Workers AI',
   // Less than its models have: a longer prompt costs more and answers no better (chat/prompt.ts).
   contextTokens: 8_192,
   // Cloudflare's list price of the first model behind that name.

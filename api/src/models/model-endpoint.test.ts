@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -149,10 +151,35 @@ describe('the models of the endpoint', () => {
     const { ids, list, defaultId } = await listed({})
     expect([ids, defaultId]).toEqual([['llama-3-8b', 'passages'], 'llama-3-8b'])
     expect(list[0]).toEqual({
-      ...{ id: 'llama-3-8b', name: 'Llama 3.1 8B', provider: 'models.example.org' },
-      ...{ price: { input: 0.045, output: 0.384 } },
-      ...{ contextTokens: 8_192, available: true, direct: false },
+      ...{ id: 'llama-3-8b', name: 'Llama 3.1 8B', provider: 'Cloudflare Workers AI' },
+      ...{ contextTokens: 8_192, maxOutputTokens: 1_024, price: { input: 0.045, output: 0.384 } },
+      // Nobody is at that address.
+      ...{ requestsPerMinute: null, available: true, direct: false },
+      availability: { state: 'unreachable', since: expect.any(Date) },
     })
+  })
+
+  it('are looked at by its health, which names them and its limit to anybody', async () => {
+    const asked: (string | undefined)[] = []
+    const health = createServer((request, response) => {
+      asked.push(request.url, request.headers.authorization)
+      response.end(JSON.stringify({ ok: true, models: ['llama-3-8b'], requestsPerMinute: 300 }))
+    })
+    await new Promise<void>((resolve) => health.listen(0, '127.0.0.1', resolve))
+    const { port } = health.address() as AddressInfo
+    const { list } = await listed({
+      LLAMMA_ENDPOINT: `http://127.0.0.1:${port}/`,
+      MODELS: JSON.stringify([entry({ id: 'a', model: 'llama-3-8b' }), entry({ provider: 'Ours' })]),
+    })
+    health.close()
+    expect(asked).toEqual(['/health', undefined])
+    expect(
+      list.map((model) => [model.id, model.provider, model.availability.state, model.requestsPerMinute]),
+    ).toEqual([
+      ['a', `127.0.0.1:${port}`, 'available', 300],
+      ['x', 'Ours', 'not-listed', 300],
+      ['passages', 'terrace', 'available', null],
+    ])
   })
 
   it('are those that MODELS names, and come behind others', async () => {

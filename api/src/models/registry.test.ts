@@ -4,10 +4,10 @@ import path from 'node:path'
 import { pino } from 'pino'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { SCRIPTED_REGION } from '../../test/scripted-bedrock.ts'
-import { startScriptedModel } from '../../test/scripted-model.ts'
+import { type ScriptedModel, startScriptedModel } from '../../test/scripted-model.ts'
 import { parseConfig } from '../config.ts'
 import { listen } from './language.cases.ts'
-import { createModels } from './registry.ts'
+import { createModels, type Models } from './registry.ts'
 
 const log = pino({ level: 'silent' })
 const config = (models?: unknown, extra: Record<string, string> = {}) =>
@@ -142,6 +142,100 @@ describe('MODELS', () => {
   })
 })
 
+describe('what can answer now', () => {
+  const states = async (models: Models) =>
+    Object.fromEntries((await models.list()).models.map(({ id, availability }) => [id, availability.state]))
+  const here = (scripted: ScriptedModel, id: string, more: object = {}) =>
+    entry({ id, url: scripted.url, model: 'scripted', ...more })
+
+  it('is listed with what is known of each', async () => {
+    await using scripted = await startScriptedModel()
+    const models = createModels(
+      config([
+        here(scripted, 'known', { provider: 'Ours', contextTokens: 8_192, maxOutputTokens: 2_000 }),
+        here(scripted, 'priced', { model: 'other', price: { input: 0.05, output: 0 } }),
+        entry({ id: 'gone' }),
+      ]),
+      log,
+    )
+    const { models: list } = await models.list()
+    await models.close()
+    const since = expect.any(Date)
+    const { host } = new URL(scripted.url)
+    expect(list).toEqual([
+      {
+        ...{ id: 'known', name: 'Llama', provider: 'Ours', contextTokens: 8_192, maxOutputTokens: 2_000 },
+        ...{ price: null, requestsPerMinute: null, available: true },
+        availability: { state: 'available', since },
+      },
+      {
+        ...{ id: 'priced', name: 'Llama', provider: host, contextTokens: null, maxOutputTokens: 1_024 },
+        ...{ price: { input: 0.05, output: 0 }, requestsPerMinute: null, available: true },
+        availability: { state: 'not-listed', since },
+      },
+      expect.objectContaining({ id: 'gone', available: true, availability: { state: 'unreachable', since } }),
+      {
+        ...{ id: 'passages', name: 'Most relevant passages', provider: 'terrace', contextTokens: null },
+        ...{ maxOutputTokens: null, price: null, requestsPerMinute: null, available: true },
+        availability: { state: 'available', since },
+      },
+    ])
+  })
+
+  it('what can not be reached is not the default while another language model is', async () => {
+    await using scripted = await startScriptedModel()
+    const both = createModels(config([entry({ id: 'gone' }), here(scripted, 'there')]), log)
+    expect((await both.list()).defaultId).toBe('there')
+    // Chosen by a person it is asked all the same.
+    expect((await both.get('gone')).info.available).toBe(true)
+    const none = createModels(config([entry({ id: 'gone' }), entry({ id: 'too' })]), log)
+    expect((await none.list()).defaultId).toBe('gone')
+    await Promise.all([both.close(), none.close()])
+  })
+
+  it('follows what becomes of answers', async () => {
+    await using scripted = await startScriptedModel()
+    const models = createModels(config([here(scripted, 'm'), here(scripted, 'other')]), log)
+    const hear = async () => {
+      const { language } = await models.get('m')
+      if (language === null) throw new Error('no model')
+      return await listen(language)
+    }
+    expect(await states(models)).toMatchObject({ m: 'available' })
+    scripted.script({ error: 500 })
+    expect(await hear()).toMatchObject({ error: { code: 'MODEL_UNAVAILABLE' } })
+    expect(await states(models)).toMatchObject({ m: 'unreachable', other: 'available' })
+    expect((await models.list()).defaultId).toBe('other')
+    scripted.script({})
+    expect(await hear()).toMatchObject({ error: null })
+    expect(await states(models)).toMatchObject({ m: 'available' })
+    expect((await models.list()).defaultId).toBe('m')
+    scripted.script({ error: 410 })
+    expect(await hear()).toMatchObject({ error: { code: 'MODEL_RETIRED' } })
+    expect((await models.list()).models[0]).toMatchObject({
+      available: false,
+      availability: { state: 'retired' },
+    })
+    expect((await models.get('m')).info.available).toBe(false)
+    await models.close()
+  })
+
+  it('next in line is one that can be reached, or any, or passages', async () => {
+    await using scripted = await startScriptedModel()
+    const models = createModels(
+      config([here(scripted, 'old'), entry({ id: 'gone' }), here(scripted, 'there')]),
+      log,
+    )
+    await models.list()
+    expect((await models.after('old')).info.id).toBe('there')
+    models.retire('there')
+    expect((await models.after('old')).info.id).toBe('gone')
+    models.retire('gone')
+    expect((await models.after('old')).info.id).toBe('passages')
+    await models.close()
+  })
+})
+
 describe('Ollama', () => {
   it('is found where it runs, in local mode only', async () => {
     await using scripted = await startScriptedModel()
@@ -149,9 +243,11 @@ describe('Ollama', () => {
     const off = createModels(config(), log, { ollamaOrigin })
     expect((await off.list()).defaultId).toBe('passages')
     const on = createModels(config(undefined, { OLLAMA_DISCOVERY: '1' }), log, { ollamaOrigin })
-    expect((await on.list()).models.map(({ id, provider }) => [id, provider])).toEqual([
-      ['ollama/scripted:latest', 'Ollama'],
-      ['passages', 'terrace'],
+    expect(
+      (await on.list()).models.map(({ id, provider, availability }) => [id, provider, availability.state]),
+    ).toEqual([
+      ['ollama/scripted:latest', 'Ollama', 'available'],
+      ['passages', 'terrace', 'available'],
     ])
     expect((await on.list()).defaultId).toBe('ollama/scripted:latest')
     const { language } = await on.get('ollama/scripted:latest')

@@ -1,12 +1,16 @@
 // Which models there are, in order: those of MODELS, those of a running Ollama (local mode), and always, last,
-// "Most relevant passages". The first that can answer is the default.
-// When a provider has retired a model, the next in line answers; it is offered again after an hour or a restart.
+// "Most relevant passages". The first that can answer is the default: one that is known to be out of reach is passed over
+// as long as another language model is not. Whom a person has chosen is asked all the same, since what is known may be
+// wrong; only when a provider has retired a model, the next in line answers at once (chat/answer.ts). A retired one is
+// offered again after an hour or a restart.
 import type { Logger } from 'pino'
 import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
+import { type Availability, type Look, ModelAvailability } from './availability.ts'
 import { bedrockUrl, createBedrock } from './bedrock.ts'
 import { AWS_REGION, type ConfiguredModel, ENDPOINT_MODEL, parseModels } from './configured.ts'
+import { createLooks } from './looks.ts'
 import { type ModelEndpoint, type PageEndpoint, readModelEndpoint } from './model-endpoint.ts'
 import { createOllama, OLLAMA_CONTEXT_TOKENS, OLLAMA_ORIGIN } from './ollama.ts'
 import { type ApiKey, createOpenAICompatibleModel } from './openai-compatible.ts'
@@ -33,16 +37,23 @@ export interface PageModel {
   sign: ModelEndpoint['sign']
 }
 
+/** A model as people choose it. Its `available` is false when it is retired, and only then: it can't be chosen. */
 export interface ListedModel extends ModelInfo {
+  readonly availability: Availability
+  /** The longest answer, in tokens. Null: none is written. */
+  readonly maxOutputTokens: number | null
+  /** How many requests its server takes from everybody together. Null: not known. */
+  readonly requestsPerMinute: number | null
   /** A page may get its answers from the model endpoint itself. */
   readonly direct: boolean
 }
 
 export interface Models {
+  /** Looks at those that were not looked at within 30 s, and waits 1.5 s at most for what that shows. */
   list(): Promise<{ models: ListedModel[]; defaultId: string }>
   /** @throws AppError MODEL_UNKNOWN */
   get(id: string): Promise<OfferedModel>
-  /** What answers when `id` can't any more: the next available one after it. */
+  /** What answers when `id` can't any more: the first after it, by the rule for the default. */
   after(id: string): Promise<OfferedModel>
   /** A provider said that it no longer offers this model. */
   retire(id: string): void
@@ -50,7 +61,10 @@ export interface Models {
 }
 
 const DEFAULT_OUTPUT_TOKENS = 1_024
-const RETIRED_MS = 60 * 60 * 1_000
+
+interface Watched extends OfferedModel {
+  readonly look: Look | null
+}
 
 export interface ModelsOptions {
   /** For tests. */
@@ -68,34 +82,37 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
     ...(config.ollamaDiscovery ? [ollamaOrigin] : []),
   ])
   const bedrockModel = createBedrock(outbound)
-  const configured = entries.flatMap((entry, index): OfferedModel[] => {
+  const looks = createLooks(outbound)
+  const availability = new ModelAvailability(log)
+  const configured = entries.flatMap((entry, index): Watched[] => {
     const place = places[index]
     if (place === undefined) return []
     const info: ModelInfo = {
       id: entry.id,
       name: entry.name,
-      provider: 'region' in place ? 'Amazon Bedrock' : new URL(place.url).host,
+      provider: entry.provider ?? ('region' in place ? 'Amazon Bedrock' : new URL(place.url).host),
       contextTokens: entry.contextTokens ?? null,
       price: entry.price ?? null,
-      // Of Bedrock nothing is asked beforehand: it has no question that costs nothing. An answer that fails tells.
       available: true,
     }
-    const language =
+    const adapter =
       'region' in place
         ? bedrockModel({ ...entry, ...place, info })
         : createOpenAICompatibleModel(outbound, { ...entry, ...place, info })
+    const language = availability.watched(adapter)
     const forPages = entry.type === 'worker' ? pageModel(entry.model, endpoint) : null
-    return [{ info, language, maxOutputTokens: entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS, forPages }]
+    const maxOutputTokens = entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS
+    return [{ info, language, look: lookAt(looks, place, entry.model), maxOutputTokens, forPages }]
   })
   const ollama = config.ollamaDiscovery ? createOllama(outbound, ollamaOrigin) : null
-  const retired = new Map<string, number>()
-  const passages: OfferedModel = { info: PASSAGES, language: null, maxOutputTokens: 0, forPages: null }
+  const passages: Watched = { info: PASSAGES, language: null, look: null, maxOutputTokens: 0, forPages: null }
+  availability.tell(PASSAGES_MODEL, null)
 
-  async function all(): Promise<OfferedModel[]> {
+  async function all(): Promise<Watched[]> {
     const found = (await ollama?.models()) ?? []
     const local = found
       .filter(({ id }) => configured.every(({ info }) => info.id !== id))
-      .map(({ id, model }): OfferedModel => {
+      .map(({ id, model }): Watched => {
         const info: ModelInfo = {
           id,
           name: model,
@@ -104,7 +121,7 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
           price: null,
           available: true,
         }
-        const language = createOpenAICompatibleModel(outbound, {
+        const adapter = createOpenAICompatibleModel(outbound, {
           info,
           url: `${ollamaOrigin}/v1`,
           model,
@@ -112,20 +129,40 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
           firstTokenSeconds: 300,
           stallSeconds: 60,
         })
-        return { info, language, maxOutputTokens: DEFAULT_OUTPUT_TOKENS, forPages: null }
+        // It is in Ollama's own list, of this moment.
+        const look: Look = async () => ({ state: 'available' })
+        return {
+          ...{ info, language: availability.watched(adapter), look, forPages: null },
+          maxOutputTokens: DEFAULT_OUTPUT_TOKENS,
+        }
       })
-    return [...configured, ...local, passages].map((model) => {
-      const until = retired.get(model.info.id)
-      if (until === undefined || until < Date.now()) return model
-      return { ...model, info: { ...model.info, available: false } }
-    })
+    return [...configured, ...local, passages].map((model) =>
+      availability.of(model.info.id).state === 'retired'
+        ? { ...model, info: { ...model.info, available: false } }
+        : model,
+    )
+  }
+
+  /** When none seems to be in reach, the first of them: its failure tells more than quotes in an answer's place. */
+  function firstOf(models: readonly Watched[]): OfferedModel {
+    const offered = models.filter(({ info, language }) => info.available && language !== null)
+    return offered.find(({ info }) => availability.isUsable(info.id)) ?? offered[0] ?? passages
   }
 
   return {
     async list() {
-      const models = (await all()).map(({ info, forPages }) => ({ ...info, direct: forPages !== null }))
-      const first = models.find(({ available }) => available)
-      return { models, defaultId: first?.id ?? PASSAGES_MODEL }
+      await availability.look((await all()).map(({ info, look }) => ({ id: info.id, look })))
+      const models = await all()
+      const listed = models.map(
+        ({ info, language, maxOutputTokens, forPages }): ListedModel => ({
+          ...info,
+          availability: availability.of(info.id),
+          maxOutputTokens: language === null ? null : maxOutputTokens,
+          requestsPerMinute: availability.requestsPerMinute(info.id),
+          direct: forPages !== null,
+        }),
+      )
+      return { models: listed, defaultId: firstOf(models).info.id }
     },
     async get(id) {
       const model = (await all()).find(({ info }) => info.id === id)
@@ -135,13 +172,13 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
     async after(id) {
       const models = await all()
       const from = models.findIndex(({ info }) => info.id === id) + 1
-      return models.slice(from).find(({ info }) => info.available) ?? passages
+      return firstOf(models.slice(from))
     },
-    retire(id) {
-      log.warn({ model: id }, 'a model is no longer offered by its provider')
-      retired.set(id, Date.now() + RETIRED_MS)
+    retire: (id) => availability.tell(id, new AppError('MODEL_RETIRED')),
+    async close() {
+      availability.close()
+      await outbound.close()
     },
-    close: () => outbound.close(),
   }
 }
 
@@ -163,6 +200,15 @@ type Place =
   | { readonly url: string; readonly apiKey: ApiKey }
   /** Of Amazon Bedrock. */
   | { readonly url: string; readonly region: string }
+
+/** Of Bedrock nothing is asked beforehand: it has no question that costs nothing. An answer that fails tells. */
+function lookAt(looks: ReturnType<typeof createLooks>, place: Place, model: string): Look | null {
+  if ('region' in place) return null
+  const { url, apiKey } = place
+  return typeof apiKey === 'function'
+    ? looks.byHealth(url.replace(/\/v1$/, ''), model)
+    : looks.byList(url, apiKey, model)
+}
 
 /** Where a model is asked, and with what. @throws Error in plain words */
 function placeOf(

@@ -1,9 +1,9 @@
-import { Check } from 'lucide-react'
 import { createContext, type KeyboardEvent, type ReactElement, type ReactNode, use, useRef } from 'react'
 import { cx } from '../../lib/cx.ts'
 import { Popover } from './popover.tsx'
 
-const ITEM = cx(
+/** How an item looks. */
+export const ITEM = cx(
   'flex min-h-9 w-full items-center gap-2.5 rounded-md px-2.5 py-1.5 text-left text-sm outline-none select-none',
   'hover:bg-hover focus:bg-hover aria-disabled:cursor-not-allowed aria-disabled:opacity-50',
 )
@@ -11,7 +11,8 @@ const ITEMS = '[role^="menuitem"]:not([aria-disabled="true"])'
 /** Milliseconds within which letters belong to one word. */
 const TYPING = 700
 
-const CloseContext = createContext<() => void>(() => {})
+/** Closes the menu around. */
+export const CloseContext = createContext<() => void>(() => {})
 
 interface MenuProps {
   trigger: ReactElement
@@ -114,57 +115,6 @@ export function MenuLink({
       {icon}
       {children}
     </a>
-  )
-}
-
-export interface MenuChoice {
-  value: string
-  label: string
-  description?: string
-  disabled?: boolean
-}
-
-/** One of several: the chosen one is ticked. */
-export function MenuChoices({
-  label,
-  value,
-  choices,
-  onChange,
-}: {
-  label: string
-  value: string
-  choices: readonly MenuChoice[]
-  onChange: (value: string) => void
-}) {
-  const close = use(CloseContext)
-  return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset has no place in a menu
-    <div role="group" aria-label={label}>
-      {choices.map((choice) => (
-        <button
-          key={choice.value}
-          type="button"
-          role="menuitemradio"
-          tabIndex={-1}
-          aria-checked={choice.value === value}
-          aria-disabled={choice.disabled || undefined}
-          onClick={() => {
-            if (choice.disabled) return
-            close()
-            onChange(choice.value)
-          }}
-          className={cx(ITEM, 'items-start')}
-        >
-          <span className="mt-0.5 size-4 shrink-0">
-            {choice.value === value && <Check aria-hidden className="size-4 text-accent" />}
-          </span>
-          <span className="flex min-w-0 flex-col">
-            {choice.label}
-            {choice.description && <span className="text-xs text-ink-soft">{choice.description}</span>}
-          </span>
-        </button>
-      ))}
-    </div>
   )
 }
 

@@ -23,6 +23,8 @@ interface Props {
   question: string
   message: Message
   modelName: string | null
+  /** The model that was to answer; null when that is not known. */
+  askedName: string | null
   /** Only the last answer can be written again: what follows an answer was asked knowing it. */
   isLast: boolean
   retrying: boolean
@@ -158,6 +160,7 @@ function Actions({
   view,
   message,
   modelName,
+  askedName,
   canRetry,
   retrying,
   onRetry,
@@ -204,7 +207,13 @@ function Actions({
             {t('answer.retry')}
           </Button>
         ))}
-      {modelName !== null && <span className="ml-1.5 truncate text-xs text-ink-soft">{modelName}</span>}
+      {modelName !== null && (
+        <span data-answered-by className="ml-1.5 min-w-0 text-xs text-pretty text-ink-soft">
+          {succeeded && askedName !== null && askedName !== modelName
+            ? t('answer.instead', { model: modelName, asked: askedName })
+            : modelName}
+        </span>
+      )}
     </div>
   )
 }

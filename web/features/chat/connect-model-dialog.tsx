@@ -5,35 +5,32 @@ import { Button } from '../../components/ui/button.tsx'
 import { Dialog, DialogActions } from '../../components/ui/dialog.tsx'
 import { IconButton } from '../../components/ui/icon-button.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
+import { connectModel as sentences } from '../../locales/en/connect-model.ts'
+
+addSentences(sentences)
 
 const OLLAMA = 'ollama run llama3.2'
 const OTHER = `MODEL_KEY=… MODELS='[{"id":"mine","name":"My model","type":"openai-compatible","url":"https://HOST/v1","model":"NAME","key":"env:MODEL_KEY"}]' npm start`
 
 export default function ConnectModelDialog({ open, onClose }: { open: boolean; onClose: () => void }) {
   return (
-    <Dialog
-      open={open}
-      onClose={onClose}
-      wide
-      title={t('chat.connectTitle')}
-      closeLabel={t('chat.connectDone')}
-    >
+    <Dialog open={open} onClose={onClose} wide title={t('chat.connectTitle')} closeLabel={t('connect.done')}>
       <div className="space-y-5 text-[0.9375rem]">
         <section>
-          <h3 className="font-semibold">{t('chat.connectOllama')}</h3>
-          <p className="mt-1 text-ink-soft">{t('chat.connectOllamaText')}</p>
+          <h3 className="font-semibold">{t('connect.ollama')}</h3>
+          <p className="mt-1 text-ink-soft">{t('connect.ollamaText')}</p>
           <Command text={OLLAMA} />
         </section>
         <section>
-          <h3 className="font-semibold">{t('chat.connectOther')}</h3>
-          <p className="mt-1 text-ink-soft">{t('chat.connectOtherText')}</p>
+          <h3 className="font-semibold">{t('connect.other')}</h3>
+          <p className="mt-1 text-ink-soft">{t('connect.otherText')}</p>
           <Command text={OTHER} />
         </section>
       </div>
       <DialogActions>
         <Button kind="primary" onClick={onClose}>
-          {t('chat.connectDone')}
+          {t('connect.done')}
         </Button>
       </DialogActions>
     </Dialog>
@@ -58,7 +55,7 @@ function Command({ text }: { text: string }) {
       </code>
       <IconButton
         size="small"
-        label={copied ? t('answer.copied') : t('chat.copyCommand')}
+        label={copied ? t('answer.copied') : t('connect.copy')}
         icon={copied ? <Check className="size-4 text-accent" /> : <Copy className="size-4" />}
         onClick={copy}
       />

@@ -48,6 +48,7 @@ export function Conversation({ chat }: { chat: Chat }) {
   const scroll = useTurnScroll(turns.length + (pending === null ? 0 : 1))
   const { opened, open, close } = useOpenedSource()
   const model = chosenModel(chat.model, models.data)
+  const nameOf = (id: string | null | undefined) => (id ? modelName(id, models.data) : null)
   useEffect(() => {
     // Fetched before the first token needs it.
     void loadMarkdown()
@@ -56,6 +57,11 @@ export function Conversation({ chat }: { chat: Chat }) {
   const router = useRouter()
   useSlash(() => void router.push('/search'))
   const utils = trpc.useUtils()
+  const failed = turns.at(-1)?.answer?.attempt?.state === 'failed'
+  useEffect(() => {
+    // Its model may not be the default any more.
+    if (failed) void utils.models.list.invalidate()
+  }, [failed, utils])
   const addFiles = (list: File[]) => void addFilesToChat(utils, chat.id, list)
   const send = async () => {
     const text = draft.trim()
@@ -94,7 +100,8 @@ export function Conversation({ chat }: { chat: Chat }) {
                       chatId={chat.id}
                       question={question.text}
                       message={answer}
-                      modelName={answer.attempt?.model ? modelName(answer.attempt.model, models.data) : null}
+                      modelName={nameOf(answer.attempt?.model)}
+                      askedName={nameOf(answer.attempt?.askedModel)}
                       isLast={isLast}
                       retrying={conversation.retryingId === answer.id}
                       onRetry={onRetry}

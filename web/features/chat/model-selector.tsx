@@ -1,11 +1,11 @@
-import { ChevronDown, CircleHelp, Sparkles, TextQuote } from 'lucide-react'
-import { useState } from 'react'
+import { ChevronDown, Sparkles, TextQuote } from 'lucide-react'
+import { useEffect, useState } from 'react'
 import { PASSAGES_MODEL } from '../../../contract/stages.ts'
-import { Menu, MenuChoices, MenuItem, MenuLabel, MenuSeparator } from '../../components/ui/menu.tsx'
+import { Menu, MenuLabel } from '../../components/ui/menu.tsx'
 import { t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { ConnectModel } from './connect-model.tsx'
-import { chosenModel, hasOnlyPassages, modelName } from './models.ts'
+import { chosenModel, modelName } from './models.ts'
 
 interface Props {
   /** Null: the installation's default. */
@@ -18,20 +18,10 @@ export function ModelSelector({ model, onModel }: Props) {
   const list = trpc.models.list.useQuery()
   const chosen = chosenModel(model, list.data)
   const Icon = chosen === PASSAGES_MODEL ? TextQuote : Sparkles
-  const choices = (list.data?.models ?? []).map((candidate) => ({
-    value: candidate.id,
-    label: modelName(candidate.id, list.data),
-    description:
-      candidate.id === PASSAGES_MODEL
-        ? t('chat.modelPassagesHint')
-        : candidate.available
-          ? candidate.provider
-          : `${candidate.provider}, ${t('chat.modelUnavailable')}`,
-    disabled: !candidate.available,
-  }))
   return (
     <>
       <Menu
+        align="start"
         trigger={
           <button
             type="button"
@@ -45,20 +35,20 @@ export function ModelSelector({ model, onModel }: Props) {
         }
       >
         <MenuLabel>{t('chat.model')}</MenuLabel>
-        {list.isError && (
-          <p className="max-w-64 px-2.5 py-1.5 text-sm text-danger">{t('chat.modelsUnknown')}</p>
-        )}
-        <MenuChoices label={t('chat.model')} value={chosen} choices={choices} onChange={onModel} />
-        {list.data !== undefined && hasOnlyPassages(list.data) && (
-          <>
-            <MenuSeparator />
-            <MenuItem icon={<CircleHelp className="size-4" />} onSelect={() => setConnecting(true)}>
-              {t('chat.connectTitle')}
-            </MenuItem>
-          </>
-        )}
+        <Choices chosen={chosen} onModel={onModel} onConnect={() => setConnecting(true)} />
       </Menu>
       <ConnectModel open={connecting} onClose={() => setConnecting(false)} />
     </>
   )
+}
+
+/** What only the open menu needs is fetched when it is opened; `null` when it can't be. */
+function Choices(props: { chosen: string; onModel: (id: string) => void; onConnect: () => void }) {
+  const [part, setPart] = useState<typeof import('./model-choices.tsx') | null>()
+  useEffect(() => {
+    import('./model-choices.tsx').then(setPart, () => setPart(null))
+  }, [])
+  if (part === undefined) return null
+  if (part === null) return <p className="px-2.5 py-1.5 text-sm text-danger">{t('chat.modelsUnknown')}</p>
+  return <part.ModelChoices {...props} />
 }

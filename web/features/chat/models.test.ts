@@ -8,7 +8,10 @@ const passages = {
   contextTokens: null,
   price: null,
   direct: false,
+  maxOutputTokens: null,
+  requestsPerMinute: null,
   available: true,
+  availability: { state: 'available' as const, since: new Date(0) },
 }
 const llama = {
   id: 'ollama/llama3.2',
@@ -17,7 +20,10 @@ const llama = {
   contextTokens: 8192,
   price: null,
   direct: false,
+  maxOutputTokens: 1024,
+  requestsPerMinute: null,
   available: false,
+  availability: { state: 'retired' as const, since: new Date(0) },
 }
 const both: ModelList = { models: [passages, llama], defaultId: llama.id }
 

@@ -54,20 +54,12 @@ export const chat = {
 
   'chat.model': 'Answers by',
   'chat.modelPassages': 'Most relevant passages',
-  'chat.modelPassagesHint': 'Quotes from your documents, word for word',
-  'chat.modelUnavailable': 'no longer offered',
   'chat.modelsUnknown': 'The models could not be asked for.',
   'chat.noModelTitle': 'No language model is connected',
   'chat.noModelText':
     'Questions are answered with the most relevant passages, quoted word for word. Connect a language model and Terrace writes answers from them.',
   'chat.noModelHow': 'How to connect one',
   'chat.connectTitle': 'Connect a language model',
-  'chat.connectOllama': 'On this machine',
-  'chat.connectOllamaText': 'Start Ollama with any model. Terrace finds it by itself, within a minute:',
-  'chat.connectOther': 'Any OpenAI-compatible service',
-  'chat.connectOtherText': 'Start Terrace with its address, name and key:',
-  'chat.connectDone': 'Close',
-  'chat.copyCommand': 'Copy',
 
   'chat.attach': 'Add files to this chat',
   'chat.dropHere': 'Drop files to ask them in this chat',
@@ -80,6 +72,7 @@ export const chat = {
   'chat.fileRetry': 'Try {name} again',
 
   'answer.label': 'Answer',
+  'answer.instead': 'Answered by {model}, because {asked} was not available.',
   'answer.questionLabel': 'Question',
   'answer.waiting': 'Starting',
   'answer.searching': 'Searching your documents',

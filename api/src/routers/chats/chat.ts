@@ -54,7 +54,10 @@ export const message = z.object({
       id: z.uuid(),
       number: z.int(),
       state: z.enum(ATTEMPT_STATES),
+      /** The one that answers, or answered. */
       model: z.string().nullable(),
+      /** The one that was to answer; null when that is not known. */
+      askedModel: z.string().nullable(),
       error: attemptError.nullable(),
       /** The newest changes may be missing in the answer. */
       behind: z.boolean(),

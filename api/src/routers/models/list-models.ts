@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MODEL_STATES } from '../../models/availability.ts'
 import { signedIn } from '../trpc.ts'
 
 /** Which models can answer, in order; `passages` is always the last. */
@@ -17,8 +18,14 @@ export const list = signedIn
           price: z.object({ input: z.number(), output: z.number() }).nullable(),
           /** A page may get its answers from the model endpoint itself. */
           direct: z.boolean(),
-          /** False for one that its provider has retired. */
+          /** The longest answer, in tokens; null for `passages`. */
+          maxOutputTokens: z.int().nullable(),
+          /** How many its server takes from everybody together; null when unknown. */
+          requestsPerMinute: z.int().nullable(),
+          /** False for one that its provider has retired: it can't be chosen, any other can. */
           available: z.boolean(),
+          /** Whether it could answer now, as far as that is known, and since when it is known. */
+          availability: z.object({ state: z.enum(MODEL_STATES), since: z.date() }),
         }),
       ),
       defaultId: z.string(),
