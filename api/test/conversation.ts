@@ -10,6 +10,7 @@ import { Rewriter } from '../src/chat/rewrite.ts'
 import { type AnswerEvent, watchAnswer } from '../src/chat/watch.ts'
 import { createModels, type Models } from '../src/models/registry.ts'
 import type { Reranking } from '../src/retrieval/rerank.ts'
+import { createUsage, type Usage } from '../src/usage/usage.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
 import { testEmbedders } from './embedders.ts'
 import { type ScriptedModel, startScriptedModel } from './scripted-model.ts'
@@ -19,6 +20,7 @@ import { wordIndex } from './word-index.ts'
 export interface Server {
   readonly answers: Answers
   readonly models: Models
+  readonly usage: Usage
   stop(): Promise<void>
 }
 
@@ -54,6 +56,7 @@ export interface ConversationOptions {
   readonly reranking?: Reranking
   /** The index never gets to where the log is. */
   readonly behind?: boolean
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export const HANDBOOK = {
@@ -79,6 +82,7 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
     MODELS: JSON.stringify(
       options.models?.map((model) => ({ ...entry('m', ''), ...model })) ?? [entry('m', options.knobs ?? '')],
     ),
+    ...options.env,
   })
   const index = wordIndex(db.pool, options)
   const person = async (): Promise<Viewer> => {
@@ -96,16 +100,30 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
     const models = createModels(config, log)
     const { reranking = null } = options
     const rewriter = new Rewriter(log)
+    const usage = createUsage({ pool: db.pool, log, budget: config.budget })
     const answers = createAnswers({
-      ...{ config, log, pool: db.pool, index, embedders: testEmbedders(), models, reranking, rewriter },
+      ...{
+        config,
+        log,
+        pool: db.pool,
+        index,
+        embedders: testEmbedders(),
+        models,
+        reranking,
+        rewriter,
+        usage,
+      },
     })
     let stopped: Promise<void> | undefined
     const stop = () => {
-      stopped ??= answers.stop().then(() => models.close())
+      stopped ??= answers
+        .stop()
+        .then(() => usage.close())
+        .then(() => models.close())
       return stopped
     }
     servers.defer(stop)
-    return { answers, models, stop }
+    return { answers, models, usage, stop }
   }
   const server = startServer()
   const started = stack.move()
