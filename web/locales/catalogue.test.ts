@@ -9,9 +9,10 @@ import { keys } from './en/keys.ts'
 import { people } from './en/people.ts'
 import { searchModel } from './en/search-model.ts'
 import { testBench } from './en/test-bench.ts'
+import { usage } from './en/usage.ts'
 import { en } from './en.ts'
 
-const all = { ...en, ...account, ...keys, ...people, ...searchModel, ...testBench }
+const all = { ...en, ...account, ...keys, ...people, ...searchModel, ...testBench, ...usage }
 addSentences(all)
 
 const web = path.join(import.meta.dirname, '..')

@@ -57,6 +57,6 @@ export function metered(
 }
 
 /** From above (models/tokens.ts). */
-export function promptTokens(messages: readonly ChatMessage[]): number {
+export function promptTokens(messages: readonly Pick<ChatMessage, 'content'>[]): number {
   return messages.reduce((sum, { content }) => sum + estimateTokens(content) + MESSAGE_TOKENS, 0)
 }
