@@ -153,6 +153,34 @@ describe('a reservation', () => {
   })
 })
 
+describe('a database that is away for a moment', () => {
+  /** Fails so many times, each after the query was done or before. */
+  const failing = (times: number, done: boolean): Pool =>
+    new Proxy(db.pool, {
+      get(target, property) {
+        if (property !== 'query' || times === 0) return Reflect.get(target, property)
+        times--
+        return async (query: string) => {
+          if (done) await target.query(query)
+          throw Object.assign(new Error('away'), { code: 'ECONNRESET' })
+        }
+      },
+    })
+
+  it.each([false, true])('is waited for by a reservation, which stands once; was done: %s', async (done) => {
+    const who = await person()
+    await open({}, failing(2, done)).reserve(call(who))
+    expect(await used(who)).toEqual({ tokens: 1_000, calls: 1 })
+  })
+
+  it('is not waited for by a question that was stopped', async () => {
+    const reason = new Error('stopped')
+    const usage = open({}, failing(99, false))
+    const reserving = usage.reserve(call(await person(), { signal: AbortSignal.abort(reason) }))
+    await expect(reserving).rejects.toBe(reason)
+  })
+})
+
 describe('the month', () => {
   it('begins with the first moment of its first day, in UTC', async () => {
     const usage = open({ tokens: 1_000 })

@@ -150,7 +150,7 @@ const RESERVE_FREELY = `${ROW}
 const RESERVE = `
   WITH used AS (
     SELECT coalesce(sum(input_tokens::bigint + output_tokens), 0) AS tokens, coalesce(sum(cost), 0) AS cost FROM usage_calls
-    WHERE user_id = $2 AND at >= date_trunc('month', now(), 'UTC') AND id <> $1),
+    WHERE user_id = $2 AND at >= date_trunc('month', now(), 'UTC')),
   most AS (
     SELECT coalesce(b.tokens, $9::bigint) AS tokens, coalesce(b.cost, $10::bigint) AS cost
     FROM (VALUES ($2)) AS person (id) LEFT JOIN budgets b ON b.user_id = person.id),
