@@ -121,6 +121,7 @@ describe.skipIf(!hasChromium)('usage and budgets', () => {
     await untilState(answer, 'failed')
     await answer
       .getByText(/Your budget for this month \(1,000 tokens\) .* starts again on [A-Z][a-z]+ 1; until then/)
+      .first()
       .waitFor()
     await answer.getByText('Code BUDGET_SPENT').waitFor()
     await expectAccessible(page, 'a budget that is spent')
