@@ -94,7 +94,7 @@ export const ERRORS = {
   BUDGET_SPENT: {
     status: 429,
     message:
-      'Your budget for this month ({limit} {unit}) has no room for another answer. It starts again on {resets}; until then “Most relevant passages” still answers, or an owner of this installation raises it.',
+      'Your budget for this month ({limit} {unit}) has no room for another answer. It starts again on {day}; until then “Most relevant passages” still answers, or an owner of this installation raises it.',
   },
   BUDGET_NONE: {
     status: 403,

@@ -120,7 +120,7 @@ describe.skipIf(!hasChromium)('usage and budgets', () => {
     const answer = await ask(page, QUESTION)
     await untilState(answer, 'failed')
     await answer
-      .getByText(/Your budget for this month \(1,000 tokens\) .* starts again on [A-Z][a-z]+ 1; until then/)
+      .getByText(/Your budget for this month \(1,000 tokens\) .* starts again on 1 [A-Z][a-z]+; until then/)
       .first()
       .waitFor()
     await answer.getByText('Code BUDGET_SPENT').waitFor()

@@ -15,8 +15,8 @@ it('what is gone or forbidden is told from what only failed', () => {
 })
 
 it('a budget that is spent says its limit and its day in words', () => {
-  const detail = { limit: 100_000, used: 99_000, unit: 'tokens', resets: '2026-12-01' }
+  const detail = { limit: 100_000, used: 99_000, unit: 'tokens', resets: '2026-12-01', day: '1 December' }
   expect(failureFromBody({ code: 'BUDGET_SPENT', detail })?.message).toBe(
-    'Your budget for this month (100,000 tokens) has no room for another answer. It starts again on December 1; until then “Most relevant passages” still answers, or ask an owner for more.',
+    'Your budget for this month (100,000 tokens) has no room for another answer. It starts again on 1 December; until then “Most relevant passages” still answers, or ask an owner.',
   )
 })

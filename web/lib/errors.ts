@@ -1,7 +1,6 @@
 // From whatever was thrown to a code of contract/errors.ts and a sentence in the person's language.
 import { TRPCClientError } from '@trpc/client'
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
-import { formatDay } from './format.ts'
 import { errorSentence, isErrorCode } from './t.ts'
 
 /** What a page can say about a failure. NETWORK: no answer arrived at all. */
@@ -21,12 +20,8 @@ export function failureFromBody(body: unknown): Failure | null {
   const requestId = 'requestId' in body && typeof body.requestId === 'string' ? body.requestId : null
   const given = 'detail' in body && isDetail(body.detail) ? body.detail : {}
   const detail = requestId === null ? given : { requestId, ...given }
-  return { code: body.code, detail, requestId, message: errorSentence(body.code, inWords(detail)) }
+  return { code: body.code, detail, requestId, message: errorSentence(body.code, detail) }
 }
-
-/** A day comes as `2026-12-01`. */
-const inWords = ({ resets, ...detail }: ErrorDetail): ErrorDetail =>
-  typeof resets === 'string' ? { ...detail, resets: formatDay(resets) } : detail
 
 export const networkFailure = (): Failure => ({
   code: 'NETWORK',

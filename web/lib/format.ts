@@ -32,9 +32,5 @@ export function formatAgo(date: Date, now = Date.now()): string {
 export const formatDate = (date: Date): string =>
   new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium' }).format(date)
 
-/** "December 1": of a day as the API writes it, `2026-12-01`. */
-export const formatDay = (day: string): string =>
-  new Intl.DateTimeFormat(LOCALE, { day: 'numeric', month: 'long', timeZone: 'UTC' }).format(new Date(day))
-
 export const formatDateTime = (date: Date): string =>
   new Intl.DateTimeFormat(LOCALE, { dateStyle: 'medium', timeStyle: 'short' }).format(date)

@@ -24,16 +24,18 @@ export interface Standing {
   readonly wantedTokens: number
   /** The day on which the next month begins: `2026-12-01`. */
   readonly resets: string
+  /** The same in words: `1 December`. */
+  readonly day: string
 }
 
 /** Why a call was refused. */
 export function budgetSpent(standing: Standing): AppError {
-  const { usedTokens, usedCost, mostTokens, mostCost, wantedTokens, resets } = standing
+  const { usedTokens, usedCost, mostTokens, mostCost, wantedTokens, resets, day } = standing
   if (mostTokens === 0 || mostCost === 0) return new AppError('BUDGET_NONE')
   if (mostTokens !== null && wantedTokens > mostTokens)
-    return new AppError('BUDGET_SPENT', { limit: mostTokens, used: usedTokens, unit: 'tokens', resets })
+    return new AppError('BUDGET_SPENT', { limit: mostTokens, used: usedTokens, unit: 'tokens', resets, day })
   const limit = (mostCost ?? 0) / MICRO
-  return new AppError('BUDGET_SPENT', { limit, used: usedCost / MICRO, unit: 'US dollars', resets })
+  return new AppError('BUDGET_SPENT', { limit, used: usedCost / MICRO, unit: 'US dollars', resets, day })
 }
 
 /** @param own replaces what the person had; null in it: the installation's default @throws AppError NOT_FOUND */

@@ -111,6 +111,9 @@ describe('a reservation', () => {
       detail: {
         ...{ limit: 0.0002, used: 0.000155, unit: 'US dollars' },
         resets: resets.toISOString().slice(0, 10),
+        day: new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'long', timeZone: 'UTC' }).format(
+          resets,
+        ),
       },
     })
   })

@@ -164,8 +164,8 @@ const RESERVE = `
   SELECT used.tokens::float8 AS "usedTokens", used.cost::float8 AS "usedCost", most.tokens::float8 AS "mostTokens",
     most.cost::float8 AS "mostCost", (used.tokens + asked.tokens)::float8 AS "wantedTokens", EXISTS (SELECT 1 FROM reserved) AS made,
     (SELECT state FROM usage_calls WHERE id = $1 AND user_id = $2) AS state,
-    to_char((date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month'), 'YYYY-MM-DD') AS resets
-  FROM used, most, asked`
+    to_char(next, 'YYYY-MM-DD') AS resets, to_char(next, 'FMDD FMMonth') AS day
+  FROM used, most, asked, (SELECT date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month' AS next) AS month`
 
 const INPUT = 'coalesce($2::int, input_tokens)'
 /** No model says more than it may, however its text is guessed. */

@@ -3,13 +3,12 @@ import { ErrorState } from '../../components/ui/error-state.tsx'
 import { Progress } from '../../components/ui/progress.tsx'
 import { SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { toFailure } from '../../lib/errors.ts'
-import { formatDay } from '../../lib/format.ts'
 import { addSentences, LOCALE, t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { usage as sentences } from '../../locales/en/usage.ts'
 import { Section } from '../account/section.tsx'
 import { modelName } from '../chat/models.ts'
-import { type Amount, costText, formatDollars, type OwnUsage, tokensOf } from './wording.ts'
+import { type Amount, costText, dayText, formatDollars, type OwnUsage, tokensOf } from './wording.ts'
 
 addSentences(sentences)
 
@@ -67,7 +66,7 @@ function BudgetLeft({ usage }: { usage: OwnUsage }) {
           share={(total.cost ?? 0) / budget.usd}
         />
       )}
-      <p className="text-sm text-ink-soft">{t('usage.resets', { date: formatDay(usage.resets) })}</p>
+      <p className="text-sm text-ink-soft">{t('usage.resets', { date: dayText(usage.resets) })}</p>
     </div>
   )
 }

@@ -7,6 +7,7 @@ import {
   budgetOf,
   budgetText,
   costText,
+  dayText,
   formatDollars,
   lastMonths,
   readDollars,
@@ -43,7 +44,8 @@ test('a budget is said as what holds', () => {
   expect(budgetText({ tokens: null, usd: 0.5 })).toBe('$0.50')
 })
 
-test('months are those of UTC', () => {
+test('days and months are those of UTC', () => {
+  expect(dayText('2026-12-01')).toBe('December 1')
   const months = lastMonths(new Date('2026-03-01T00:00:00Z'))
   expect(months).toHaveLength(12)
   expect([months[0], months[3], months[11]]).toEqual([

@@ -41,6 +41,10 @@ export const budgetOf = (own: Budget | undefined, standard: Budget): Budget => (
   usd: own?.usd ?? standard.usd,
 })
 
+/** "December 1": of a day as the API writes it, `2026-12-01`. */
+export const dayText = (day: string): string =>
+  new Intl.DateTimeFormat(LOCALE, { day: 'numeric', month: 'long', timeZone: 'UTC' }).format(new Date(day))
+
 /** This month and the eleven before, newest first: in UTC, as the API counts. */
 export function lastMonths(now = new Date()): { value: string; label: string }[] {
   const words = new Intl.DateTimeFormat(LOCALE, { month: 'long', year: 'numeric', timeZone: 'UTC' })
