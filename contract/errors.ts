@@ -91,6 +91,16 @@ export const ERRORS = {
   },
   MODEL_STALLED: { status: 504, message: 'The model stopped answering.' },
   MODEL_BROKEN: { status: 502, message: 'The model sent something that is not an answer.' },
+  BUDGET_SPENT: {
+    status: 429,
+    message:
+      'Your budget for this month ({limit} {unit}) has no room for another answer. It starts again on {day}; until then “Most relevant passages” still answers, or an owner of this installation raises it.',
+  },
+  BUDGET_NONE: {
+    status: 403,
+    message:
+      'Your account has no budget for language models. “Most relevant passages” answers; an owner of this installation can change that.',
+  },
   // search models
   EMBEDDER_UNAVAILABLE: { status: 502, message: 'The search model could not be reached.' },
   EMBEDDER_STALLED: { status: 504, message: 'The search model did not answer in time.' },

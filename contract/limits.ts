@@ -32,6 +32,9 @@ export const LIMITS = {
   doorMessages: 1_000,
   /** Body of a tRPC request. */
   requestBytes: 256 * 1024,
+  /** The largest budget of a person for a month, in tokens and in US dollars. */
+  budgetTokens: 1e12,
+  budgetUsd: 1e6,
   /** Passages returned by one search. */
   searchResults: 200,
 } as const

@@ -5,6 +5,7 @@ import { createHash, hkdfSync } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
+import { LIMITS } from '../../contract/limits.ts'
 import { PORTS } from '../../contract/ports.ts'
 
 const flag = z
@@ -45,6 +46,9 @@ const schema = z.object({
   /** Check the endpoint's receipts: public JWKs of `npm run worker:keys`, as JSON. */
   LLAMMA_RECEIPT_KEYS: z.string().optional(),
   RERANKER: z.string().optional(),
+  /** What each person may spend on language models in a calendar month (UTC): tokens, US dollars. 0: nothing at all. */
+  BUDGET_TOKENS: z.coerce.number().int().min(0).max(LIMITS.budgetTokens).optional(),
+  BUDGET_USD: z.coerce.number().min(0).max(LIMITS.budgetUsd).optional(),
   /** A running Ollama is looked for (local mode only). */
   OLLAMA_DISCOVERY: flag.default(false),
   TRUSTED_PROXY_HOPS: z.coerce.number().int().min(0).max(10).default(1),
@@ -91,6 +95,8 @@ export type Config = Readonly<{
   pageModelEndpoint: string | undefined
   modelEndpointReceiptKeys: string | undefined
   reranker: string | undefined
+  /** Of each person and calendar month (UTC); null: no limit. */
+  budget: { readonly tokens: number | null; readonly usd: number | null }
   ollamaDiscovery: boolean
   trustedProxyHops: number
   /** Folder with the embedder's weights, or undefined: words only. */
@@ -138,6 +144,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     pageModelEndpoint: e.NEXT_PUBLIC_LLAMMA_ENDPOINT,
     modelEndpointReceiptKeys: e.LLAMMA_RECEIPT_KEYS,
     reranker: e.RERANKER,
+    budget: { tokens: e.BUDGET_TOKENS ?? null, usd: e.BUDGET_USD ?? null },
     ollamaDiscovery: e.OLLAMA_DISCOVERY,
     trustedProxyHops: e.TRUSTED_PROXY_HOPS,
     modelDir: path.resolve(e.MODEL_DIR ?? path.join(home, 'models')),

@@ -26,6 +26,7 @@ import { createSessions, type Sessions } from './people/sessions.ts'
 import { createReranking, type Reranking } from './retrieval/rerank.ts'
 import { openBlobStore } from './storage/open.ts'
 import type { BlobStore } from './storage/port.ts'
+import { createUsage, type Usage } from './usage/usage.ts'
 
 /** Below the 120 s after which a load balancer cuts the request: nobody would hear of what takes longer. */
 const STATEMENT_MS = 100_000
@@ -48,6 +49,7 @@ export interface Services {
   /** Null without RERANKER. */
   readonly reranking: Reranking | null
   readonly rewriter: Rewriter
+  readonly usage: Usage
   readonly answers: Answers
   readonly events: Events
   readonly auth: Auth
@@ -132,12 +134,14 @@ export async function startServices(
   const reranking = createReranking(config, log)
   stack.defer(() => reranking?.close())
   const rewriter = new Rewriter(log)
-  const answers = createAnswers({ config, log, pool, index, embedders, models, reranking, rewriter })
+  const usage = createUsage({ pool, log, budget: config.budget })
+  stack.defer(() => usage.close())
+  const answers = createAnswers({ config, log, pool, index, embedders, models, reranking, rewriter, usage })
   stack.defer(() => answers.stop())
   const started = stack.move()
   const services = {
     ...{ config, log, pool, prisma, replica, blobs, index, embedders, jobs, models, answers, events },
-    ...{ auth, sessions, reranking, rewriter },
+    ...{ auth, sessions, reranking, rewriter, usage },
   }
   return { services, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }

@@ -8,6 +8,7 @@ import { Rewriter } from '../src/chat/rewrite.ts'
 import { parseConfig } from '../src/config.ts'
 import { createPool } from '../src/database/pool.ts'
 import { createModels } from '../src/models/registry.ts'
+import { createUsage } from '../src/usage/usage.ts'
 import { testEmbedders } from './embedders.ts'
 import { wordIndex } from './word-index.ts'
 
@@ -27,6 +28,7 @@ const answers = createAnswers({
   embedders: testEmbedders(),
   models,
   rewriter: new Rewriter(log),
+  usage: createUsage({ pool, log, budget: config.budget }),
 })
 const viewer = { userId, sessionId: 'test', name: '', email: '', role: 'member' as const }
 const asked = await ask({ pool, models, answers }, viewer, { chatId, text, requestId: randomUUID() })

@@ -11,6 +11,7 @@ import { Rewriter } from '../src/chat/rewrite.ts'
 import { type AnswerEvent, watchAnswer } from '../src/chat/watch.ts'
 import { createModels, type Models } from '../src/models/registry.ts'
 import type { Reranking } from '../src/retrieval/rerank.ts'
+import { createUsage, type Usage } from '../src/usage/usage.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
 import { testEmbedders } from './embedders.ts'
 import { type ScriptedModel, startScriptedModel } from './scripted-model.ts'
@@ -22,6 +23,7 @@ export interface Server {
   readonly models: Models
   /** What it gives to chat/direct. */
   readonly deps: DirectDeps
+  readonly usage: Usage
   stop(): Promise<void>
 }
 
@@ -58,7 +60,7 @@ export interface ConversationOptions {
   /** The index never gets to where the log is. */
   readonly behind?: boolean
   /** More of the environment. */
-  readonly settings?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export const HANDBOOK = {
@@ -84,7 +86,7 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
     MODELS: JSON.stringify(
       options.models?.map((model) => ({ ...entry('m', ''), ...model })) ?? [entry('m', options.knobs ?? '')],
     ),
-    ...options.settings,
+    ...options.env,
   })
   const index = wordIndex(db.pool, options)
   const person = async (): Promise<Viewer> => {
@@ -102,26 +104,34 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
     const models = createModels(config, log)
     const { reranking = null } = options
     const rewriter = new Rewriter(log)
+    const usage = createUsage({ pool: db.pool, log, budget: config.budget })
     const answers = createAnswers({
-      ...{ config, log, pool: db.pool, index, embedders: testEmbedders(), models, reranking, rewriter },
+      ...{
+        config,
+        log,
+        pool: db.pool,
+        index,
+        embedders: testEmbedders(),
+        models,
+        reranking,
+        rewriter,
+        usage,
+      },
     })
     let stopped: Promise<void> | undefined
     const stop = () => {
-      stopped ??= answers.stop().then(() => models.close())
+      stopped ??= answers
+        .stop()
+        .then(() => usage.close())
+        .then(() => models.close())
       return stopped
     }
     servers.defer(stop)
     const deps = {
-      pool: db.pool,
-      index,
-      embedders: testEmbedders(),
-      models,
-      reranking,
-      rewriter,
-      log,
-      answers,
+      ...{ pool: db.pool, index, embedders: testEmbedders(), models, reranking, rewriter, log },
+      ...{ answers, usage },
     }
-    return { answers, models, deps, stop }
+    return { answers, models, usage, deps, stop }
   }
   const server = startServer()
   const started = stack.move()

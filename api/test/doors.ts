@@ -51,9 +51,15 @@ export interface DoorsOptions {
   readonly knobs?: string | null
   /** More of the model's entry in MODELS. */
   readonly entry?: Readonly<Record<string, unknown>>
+  /** More of the environment. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
-export async function doors({ knobs = '', entry: more = {} }: DoorsOptions = {}): Promise<Doors> {
+export async function doors({
+  knobs = '',
+  entry: more = {},
+  env: given = {},
+}: DoorsOptions = {}): Promise<Doors> {
   await using stack = new AsyncDisposableStack()
   const db = stack.use(await testDatabase())
   const scripted = stack.use(await startScriptedModel())
@@ -64,6 +70,7 @@ export async function doors({ knobs = '', entry: more = {} }: DoorsOptions = {})
       ? {}
       : { MODELS: JSON.stringify([{ ...entry, model: `scripted?${knobs}`, ...short }]) }),
     PUBLIC_URL: 'https://terrace.example.org',
+    ...given,
   }
   const models = createModels(db.config('/tmp/terrace-unused', env), pino({ level: 'silent' }))
   stack.defer(() => models.close())

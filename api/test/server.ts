@@ -26,6 +26,7 @@ import { sessionEnded } from '../src/people/revoke.ts'
 import { createSessions } from '../src/people/sessions.ts'
 import type { AppRouter } from '../src/routers/router.ts'
 import type { Services } from '../src/services.ts'
+import { createUsage } from '../src/usage/usage.ts'
 import type { TestDatabase } from './database.ts'
 import { testEmbedders } from './embedders.ts'
 
@@ -120,6 +121,7 @@ function people(
     replica: given.replica ?? null,
     reranking: given.reranking ?? null,
     rewriter: given.rewriter ?? new Rewriter(log),
+    usage: given.usage ?? createUsage({ pool: db.pool, log, budget: config.budget }),
     blobs: given.blobs ?? absent('blobs'),
     // Its status is part of every reply.
     index: given.index ?? absent('index', { status: () => NOT_LOADED }),

@@ -8,6 +8,7 @@ import type { models } from '../locales/en/models.ts'
 import type { people } from '../locales/en/people.ts'
 import type { searchModel } from '../locales/en/search-model.ts'
 import type { testBench } from '../locales/en/test-bench.ts'
+import type { usage } from '../locales/en/usage.ts'
 import { en } from '../locales/en.ts'
 
 export const LOCALE = 'en'
@@ -20,7 +21,8 @@ type Catalogue = typeof en &
   typeof models &
   typeof people &
   typeof searchModel &
-  typeof testBench
+  typeof testBench &
+  typeof usage
 export type Key = keyof Catalogue
 type Sentence<K extends Key> = Catalogue[K] extends { other: infer S } ? S : Catalogue[K]
 type Names<S> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never

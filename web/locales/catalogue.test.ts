@@ -11,6 +11,7 @@ import { models } from './en/models.ts'
 import { people } from './en/people.ts'
 import { searchModel } from './en/search-model.ts'
 import { testBench } from './en/test-bench.ts'
+import { usage } from './en/usage.ts'
 import { en } from './en.ts'
 
 const all = {
@@ -22,6 +23,7 @@ const all = {
   ...people,
   ...searchModel,
   ...testBench,
+  ...usage,
 }
 addSentences(all)
 

@@ -92,6 +92,9 @@ export const ROWS: Readonly<Record<string, (ids: Ids) => unknown>> = {
     password,
   }),
   'setup.status': () => undefined,
+  'usage.mine': () => undefined,
+  'usage.people': () => ({}),
+  'usage.setBudget': ({ userId }) => ({ userId, tokens: 1_000, usd: null }),
 }
 
 /** Inputs that name collections or documents to look into: one that the caller may not see must be refused. */

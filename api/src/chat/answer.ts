@@ -9,6 +9,8 @@ import type { LanguageModel } from '../models/port.ts'
 import type { Models, OfferedModel } from '../models/registry.ts'
 import type { Passage } from '../retrieval/passages.ts'
 import type { PassageHit } from '../retrieval/search.ts'
+import { metered } from '../usage/metered.ts'
+import type { Usage } from '../usage/usage.ts'
 import type { AttemptEnd, CitedPassage } from './attempts.ts'
 import type { AnswerContext } from './context.ts'
 import { buildPrompt, type Prompt } from './prompt.ts'
@@ -23,6 +25,7 @@ export interface AnswerDeps extends RetrievalDeps {
   readonly log: Logger
   /** One for the whole server: it remembers which models are of no use for it. */
   readonly rewriter: Rewriter
+  readonly usage: Usage
 }
 
 /** Where an attempt shows what it does. */
@@ -120,7 +123,7 @@ export async function findPassages(
 
 /** Has the model that will answer write the question out, if it is a language model. */
 function rewriteBy(
-  { models, rewriter }: AnswerDeps,
+  { models, rewriter, usage }: AnswerDeps,
   { model, question, history, asked = history, viewer }: AnswerContext,
   onQuery: (query: string) => void,
   spent: { inputTokens: number; outputTokens: number },
@@ -128,7 +131,8 @@ function rewriteBy(
   return async (signal) => {
     const chosen = await availableModel(models, model).catch(() => null)
     if (chosen === null || chosen.language === null) return null
-    const rewritten = await rewriter.rewrite(chosen.language, question, asked, signal, viewer.userId)
+    const language = metered(usage, chosen.language, { personId: viewer.userId, purpose: 'rewriting' })
+    const rewritten = await rewriter.rewrite(language, question, asked, signal, viewer.userId)
     spent.inputTokens += rewritten.inputTokens ?? 0
     spent.outputTokens += rewritten.outputTokens ?? 0
     if (rewritten.query !== null) onQuery(rewritten.query)
@@ -186,11 +190,13 @@ async function stream(
   const mapper = createCitationMapper(passages.length)
   const cleaner = createPieceCleaner()
   progress.used = mapper.used
+  const personId = context.viewer.userId
+  const language = metered(deps.usage, model.language, { personId, purpose: 'answer' })
   try {
-    for await (const event of model.language.stream(prompt.messages, {
+    for await (const event of language.stream(prompt.messages, {
       maxOutputTokens: prompt.maxOutputTokens,
       signal: sink.signal,
-      personId: context.viewer.userId,
+      personId,
     })) {
       if (event.type === 'end') {
         const { inputTokens, outputTokens } = event

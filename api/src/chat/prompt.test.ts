@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { givenPassages } from '../../test/scripted-answer.ts'
+import { estimateTokens } from '../models/tokens.ts'
 import { buildPrompt, type PromptPassage, type PromptRequest } from './prompt.ts'
-import { estimateTokens } from './tokens.ts'
 
 let made = 0
 const passage = (

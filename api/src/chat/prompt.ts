@@ -6,9 +6,9 @@
 import { randomBytes } from 'node:crypto'
 import { withoutCitations } from '../../../contract/citations.ts'
 import type { ChatMessage } from '../models/port.ts'
+import { estimateTokens } from '../models/tokens.ts'
 import type { Passage } from '../retrieval/passages.ts'
 import { cleanLine, cleanText } from './clean.ts'
-import { estimateTokens } from './tokens.ts'
 
 /**
  * A passage that was found, or one that stands beside it. Each has a number of its own, so that a citation opens at

@@ -4,6 +4,7 @@
 // What was said is untrusted, answers above all, which repeat documents: it stands between tags with a random name.
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
+import type { ErrorCode } from '../../../contract/errors.ts'
 import { AppError } from '../errors.ts'
 import type { ChatMessage, LanguageModel, StreamOptions } from '../models/port.ts'
 import { cleanLine } from './clean.ts'
@@ -28,6 +29,7 @@ export interface Rewritten {
   readonly outputTokens: number | null
 }
 
+const NOT_ALLOWED: readonly ErrorCode[] = ['BUDGET_SPENT', 'BUDGET_NONE']
 const NOTHING: Rewritten = { query: null, inputTokens: null, outputTokens: null }
 
 /** Rewrites questions, and remembers which models were too slow for that. */
@@ -69,6 +71,8 @@ export class Rewriter {
       return { query, inputTokens: heard.inputTokens, outputTokens: heard.outputTokens }
     } catch (error) {
       if (signal.aborted) throw signal.reason
+      // One person's budget says nothing of the model: for others it goes on.
+      if (error instanceof AppError && NOT_ALLOWED.includes(error.code)) return NOTHING
       if (late.aborted) this.#resting.set(id, performance.now() + REST_MS)
       this.#note(id, false)
       const code = late.aborted ? 'late' : error instanceof AppError ? error.code : 'INTERNAL'

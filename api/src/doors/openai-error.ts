@@ -8,7 +8,7 @@ export interface OpenAIError {
     readonly type: string
     /** The field that it is about; null when it is about none. */
     readonly param: string | null
-    /** One of contract/errors.ts. */
+    /** One of contract/errors.ts, or `insufficient_quota`: then a retry is no use. */
     readonly code: string
   }
 }
@@ -19,7 +19,12 @@ const TYPES: Readonly<Record<number, string>> = {
   429: 'rate_limit_error',
 }
 
+/** What OpenAI's clients, and what is built on them, know by its own name. */
+const QUOTA = 'insufficient_quota'
+
 export function openAIError(failure: AppError): OpenAIError {
+  if (failure.code === 'BUDGET_SPENT')
+    return { error: { message: failure.message, type: QUOTA, param: null, code: QUOTA } }
   const type = TYPES[failure.status] ?? (failure.status < 500 ? 'invalid_request_error' : 'server_error')
   return { error: { message: failure.message, type, param: paramOf(failure), code: failure.code } }
 }

@@ -11,6 +11,7 @@ import { peopleRouter } from './people/router.ts'
 import { searchRouter } from './search/router.ts'
 import { setupRouter } from './setup/router.ts'
 import { router } from './trpc.ts'
+import { usageRouter } from './usage/router.ts'
 
 export const appRouter = router({
   chats: chatsRouter,
@@ -24,6 +25,7 @@ export const appRouter = router({
   people: peopleRouter,
   search: searchRouter,
   setup: setupRouter,
+  usage: usageRouter,
 })
 
 export type AppRouter = typeof appRouter

@@ -1,4 +1,4 @@
-// The person's own account: name, password, colours, API keys, and the way out.
+// The person's own account: name, password, colours, usage, API keys, and the way out.
 import { LogOut, Monitor, Moon, Sun } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { PageColumn, PageHeader } from '../../components/layout/page-header.tsx'
@@ -18,6 +18,7 @@ import { account as sentences } from '../../locales/en/account.ts'
 import { checkName, checkNewPassword, checkPassword } from '../entry/checks.ts'
 import { FormFailure } from '../entry/entry-frame.tsx'
 import { PasswordField } from '../entry/password-field.tsx'
+import { OwnUsageSection } from '../usage/own-usage.tsx'
 import { ApiKeys } from './api-keys.tsx'
 import { Section } from './section.tsx'
 
@@ -39,6 +40,7 @@ export function AccountPage() {
       <Section title={t('account.look')}>
         <ThemeSwitch />
       </Section>
+      <OwnUsageSection />
       <ApiKeys />
       <Section title={t('account.session')} hint={t('account.sessionHint')}>
         <SignOutButton />

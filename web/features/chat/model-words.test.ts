@@ -10,6 +10,7 @@ const llama: Model = {
   maxOutputTokens: 1_024,
   price: { input: 0.045, output: 0.384 },
   requestsPerMinute: 300,
+  direct: false,
   available: true,
   availability: { state: 'available', since: new Date(0) },
 }

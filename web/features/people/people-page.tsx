@@ -1,4 +1,4 @@
-// People of this installation: accounts, their roles, and the invitations that are out.
+// People of this installation: accounts, their roles, the invitations that are out, and what models took for each.
 import { KeyRound, Trash2, UserRoundPlus, UserRoundX } from 'lucide-react'
 import { useState } from 'react'
 import { INSTALLATION_ROLES } from '../../../contract/stages.ts'
@@ -19,6 +19,7 @@ import { useViewer } from '../../lib/session.ts'
 import { addSentences, t } from '../../lib/t.ts'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
 import { people as sentences } from '../../locales/en/people.ts'
+import { PeopleUsageSection } from '../usage/people-usage.tsx'
 import { InviteDialog } from './invite-dialog.tsx'
 
 addSentences(sentences)
@@ -69,7 +70,10 @@ function OwnersPage({ viewerId }: { viewerId: string }) {
           />
         )
       ) : (
-        <Accounts people={people.data} viewerId={viewerId} />
+        <>
+          <Accounts people={people.data} viewerId={viewerId} />
+          <PeopleUsageSection people={people.data} />
+        </>
       )}
       <InviteDialog open={inviting} onClose={() => setInviting(false)} />
     </PageColumn>

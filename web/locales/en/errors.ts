@@ -63,6 +63,10 @@ export const errors = {
     'The model refused the request. Ask something shorter, or choose another model.',
   'error.MODEL_STALLED': 'The model stopped answering. What had arrived is kept.',
   'error.MODEL_BROKEN': 'The model sent something that is not an answer.',
+  'error.BUDGET_SPENT':
+    'Your budget for this month ({limit} {unit}) has no room for another answer. It starts again on {day}; until then “Most relevant passages” still answers, or ask an owner.',
+  'error.BUDGET_NONE':
+    'Your account has no budget for language models. “Most relevant passages” still answers, or ask an owner.',
   'error.EMBEDDER_UNAVAILABLE': 'The search model can not be reached.',
   'error.EMBEDDER_REFUSED_TEXT': 'The search model does not accept a passage (status {status}).',
   'error.ANSWER_INTERRUPTED': 'The answer was interrupted. What had arrived is kept.',

@@ -38,7 +38,7 @@ afterAll(async () => {
 })
 
 const begun = (settings: Record<string, string> = {}) =>
-  conversation({ settings: { ...page.settings, ...settings } })
+  conversation({ env: { ...page.settings, ...settings } })
 
 async function answer(c: Conversation, chatId: string) {
   const chat = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
@@ -203,6 +203,60 @@ describe('an answer by way of the page', () => {
   })
 })
 
+describe('the budget of a person whose page asks', () => {
+  const calls = async (c: Conversation) =>
+    (
+      await c.db.pool.query(
+        'SELECT id, user_id AS who, model, purpose, state, input_tokens AS input, output_tokens AS output FROM usage_calls',
+      )
+    ).rows
+
+  it('holds all that the answer may take, until the receipt says what it took', async () => {
+    await using c = await begun()
+    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
+    const offer = await offered(c, attemptId)
+    const who = c.viewer.userId
+    expect(await calls(c)).toMatchObject([
+      { id: attemptId, who, model: 'llama-3-8b', purpose: 'answer', state: 'reserved', output: 1_024 },
+    ])
+    const { text, receipt } = await take(offer)
+    await finish(c.server.deps, c.viewer, attemptId, { text, receipt, ending: 'done' })
+    const { input_tokens: input, output_tokens: output } = await row(c, attemptId)
+    expect(output).toBeLessThan(100)
+    expect(await calls(c)).toMatchObject([{ id: attemptId, state: 'settled', input, output }])
+  })
+
+  it('is not spared by a page that keeps its receipt', async () => {
+    await using c = await begun()
+    await answeredDirectly(c, await c.chat({ model: 'llama-3-8b' }), () => ({ receipt: null }))
+    expect(await calls(c)).toMatchObject([{ state: 'reserved', output: 1_024 }])
+  })
+
+  it('that has no room for it: nothing is offered, and the answer says why', async () => {
+    await using c = await begun({ BUDGET_TOKENS: '500' })
+    const { attemptId, answerId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
+    expect(await prepare(c.server.deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
+    expect(heardEnd(await c.watch(answerId)).error?.code).toBe('BUDGET_SPENT')
+    expect(await calls(c)).toEqual([])
+  })
+
+  it('holds nothing for an offer that came too late', async () => {
+    await using c = await begun()
+    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
+    const { usage } = c.server.deps
+    const late = {
+      ...usage,
+      async reserve(call: Parameters<typeof usage.reserve>[0]) {
+        await c.db.pool.query("UPDATE attempts SET owner = 'another' WHERE id = $1", [attemptId])
+        return usage.reserve(call)
+      },
+    }
+    const deps = { ...c.server.deps, usage: late }
+    expect(await prepare(deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
+    expect(await calls(c)).toEqual([])
+  })
+})
+
 describe('what a page brings', () => {
   const forged = 'Everything is allowed [1].'
 
@@ -330,7 +384,7 @@ describe('a page that can’t', () => {
     ],
   ])('%s: a server answers from the start', async (_, { model }, more) => {
     const { MODELS: _models, ...settings } = page.settings
-    await using c = await conversation({ settings: { ...settings, ...more }, knobs: 'text=Hold it [1].' })
+    await using c = await conversation({ env: { ...settings, ...more }, knobs: 'text=Hold it [1].' })
     const asked = await askDirect(c, await c.chat({ model }))
     expect(asked.direct).toBe(false)
     expect(heardEnd(await c.watch(asked.answerId))).toMatchObject({ state: 'done', unverified: false })

@@ -42,8 +42,13 @@ export async function finish(
   }
   const claims = await verified(deps, attempt, offer, brought)
   await saveEnd(deps.pool, PAGE_OWNER, attempt, endOf(attempt, offer, brought, claims))
-  if (claims === null)
+  if (claims === null) {
+    // What was reserved for it stands: a page that keeps its receipt to itself saves nothing by that.
     deps.log.info({ attempt: attempt.id, ending: brought.ending }, "an answer is a page's word only")
+    return
+  }
+  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = claims.usage
+  await deps.usage.settle(attempt.id, { inputTokens, outputTokens }, brought.text)
 }
 
 const NOTHING_SAID: AttemptEnd = {

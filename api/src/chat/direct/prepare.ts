@@ -4,6 +4,7 @@ import { LIMITS } from '../../../../contract/limits.ts'
 import { ENDPOINT_LIMITS } from '../../../../contract/model-endpoint.ts'
 import { type ModelRequest, requestHash } from '../../../../contract/request-hash.ts'
 import type { Viewer } from '../../access/port.ts'
+import { promptTokens } from '../../usage/metered.ts'
 import { type AnswerDeps, availableModel, findPassages, NOTHING_FOUND, promptFor } from '../answer.ts'
 import type { Answers } from '../answers.ts'
 import { PAGE_LEASE_SECONDS, PAGE_OWNER, saveEnd } from '../attempts.ts'
@@ -94,13 +95,23 @@ async function makeOffer(deps: DirectDeps, attempt: PageAttempt): Promise<PageOf
   const { endpoint, model: name, sign } = model.forPages
   const request = { model: name, messages, max_tokens: maxOutputTokens }
   const token = await sign({ request, personId: attempt.userId, id: attempt.id })
+  // Under the attempt's id, so that any server can settle it. Whoever brings no receipt has used all of it.
+  const { id, userId: personId } = attempt
+  const wanted = { inputTokens: promptTokens(messages), maxOutputTokens }
+  await deps.usage.reserve({ id, personId, purpose: 'answer', model: model.info, ...wanted })
   const offer = {
     prompt: await requestHash(request),
     model: name,
     passages: placesOf(passages),
     rewriting,
   }
-  if (!(await saveOffer(pool, attempt.id, { model: model.info.id, behind, offer }))) return ELSEWHERE
+  let given = false
+  try {
+    given = await saveOffer(pool, id, { model: model.info.id, behind, offer })
+  } finally {
+    if (!given) await deps.usage.release(id)
+  }
+  if (!given) return ELSEWHERE
   return {
     ...{ kind: 'offer', attempt: attempt.number, url: `${endpoint.url}/v1/chat/completions`, token, request },
     ...{ passages: passages.length, model: model.info.id },

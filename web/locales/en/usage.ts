@@ -1,0 +1,45 @@
+// Comes with the account's and the people's page, not with every page (lib/t.ts: addSentences).
+export const usage = {
+  'usage.title': 'Usage this month',
+  'usage.hint':
+    'What language models have read and written for you: on these pages, and for programs with your API keys.',
+  'usage.loading': 'Loading the usage',
+  'usage.none': 'Nothing yet. “Most relevant passages” takes nothing.',
+  'usage.noLimit': 'You have no limit.',
+  'usage.noBudget':
+    'Your account has no budget for language models. “Most relevant passages” answers; an owner of this installation can change that.',
+  'usage.spentTokens': '{used} of {limit} tokens, {left} left',
+  'usage.spentDollars': '{used} of {limit}, {left} left',
+  'usage.budgetTokens': 'Tokens of your budget',
+  'usage.budgetDollars': 'Dollars of your budget',
+  'usage.resets': 'It starts again on {date}. An owner of this installation can change it.',
+  'usage.model': 'Model',
+  'usage.read': 'Tokens read',
+  'usage.written': 'Tokens written',
+  'usage.cost': 'Cost',
+  'usage.noPrice': 'not known',
+  'usage.total': 'Together',
+  'usage.estimated':
+    'Partly estimated: not every provider counts, and an answer under way counts as what it may take.',
+  'usage.tokens': { one: '{count} token', other: '{count} tokens' },
+  'usage.peopleTitle': 'Usage of language models',
+  'usage.peopleHint':
+    'By month, which begins and ends in UTC. Everybody’s budget is {budget}, where nothing else is said.',
+  'usage.month': 'Month',
+  'usage.everybody': 'Everybody',
+  'usage.nothing': 'nothing',
+  'usage.budgetIs': 'budget: {budget}',
+  'usage.unlimited': 'no limit',
+  'usage.noneAtAll': 'no language model',
+  'usage.either': '{tokens} and {cost}',
+  'usage.setBudget': 'Budget of {name}',
+  'usage.budgetHint':
+    'For a month. What is left empty is as for everybody ({budget}); 0 is for no language model at all.',
+  'usage.tokensField': 'Tokens',
+  'usage.dollarsField': 'US dollars',
+  'usage.dollarsHint': 'Models without a price in MODELS count in tokens only.',
+  'usage.notTokens': 'A whole number up to {limit}, or nothing.',
+  'usage.notDollars': 'An amount up to {limit}, such as 2.50, or nothing.',
+  'usage.saveBudget': 'Save the budget',
+  'usage.saved': 'The budget of {name} is saved.',
+} as const
