@@ -10,6 +10,10 @@ export const LIMITS = {
   goldenAnswers: 50,
   /** A question, in UTF-16 code units. */
   questionLength: 8_000,
+  /** What a page got from a model by itself, in UTF-16 code units: with its escapes it is one tRPC request. */
+  pageAnswerLength: 48_000,
+  /** The model endpoint's receipt, in characters. */
+  receiptLength: 4_096,
   collectionNameLength: 120,
   collectionDescriptionLength: 2_000,
   chatTitleLength: 200,

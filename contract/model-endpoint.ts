@@ -22,6 +22,8 @@ export const ENDPOINT_LIMITS = {
   /** All messages of a prompt together, in UTF-16 code units. */
   promptLength: 200_000,
   messages: 200,
+  /** UTF-16 units of an answer for each token it may have: a model that says more is cut off there. */
+  unitsPerToken: 16,
   /** A token, in characters. */
   tokenLength: 4_096,
 } as const

@@ -30,10 +30,11 @@ test('the web server is given no secret, whatever the shell has; the API has wha
   expect(api.env).toMatchObject({ LLAMA_KEY: 'a secret' })
 })
 
-test('the API finds the key of the model endpoint where the command put it, and nobody else is given it', () => {
+test('the API finds the keys of the model endpoint where the command put it, and nobody else is given it', () => {
   const home = mkdtempSync(path.join(tmpdir(), 'terrace-services-'))
   mkdirSync(path.join(home, 'model-endpoint'))
   writeFileSync(path.join(home, 'model-endpoint/LLAMMA_SIGNING_KEY'), 'its key')
+  writeFileSync(path.join(home, 'model-endpoint/LLAMMA_RECEIPT_KEYS'), 'its public keys')
   vi.stubEnv('TERRACE_HOME', home)
   vi.stubEnv('LLAMMA_SIGNING_KEY', '')
   const keyOf = () => servicePrograms(inputs()).api.env?.LLAMMA_SIGNING_KEY
@@ -42,6 +43,13 @@ test('the API finds the key of the model endpoint where the command put it, and 
   expect(keyOf()).toBe('its key')
   const { ingest, web } = servicePrograms(inputs())
   expect([...Object.values(ingest.env ?? {}), ...Object.values(web.env ?? {})]).not.toContain('its key')
+  vi.stubEnv('LLAMMA_ENDPOINT', '')
+  expect(keyOf()).toBe('')
+  vi.stubEnv('NEXT_PUBLIC_LLAMMA_ENDPOINT', 'https://model.example')
+  expect(servicePrograms(inputs()).api.env).toMatchObject({
+    LLAMMA_SIGNING_KEY: 'its key',
+    LLAMMA_RECEIPT_KEYS: 'its public keys',
+  })
   vi.stubEnv('LLAMMA_SIGNING_KEY', 'another')
   expect(keyOf()).toBe('another')
   rmSync(home, { recursive: true })

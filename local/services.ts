@@ -40,11 +40,18 @@ function refused(tail: string, port: PortUse): Problem | undefined {
   return /EADDRINUSE/.test(tail) ? portTaken(port) : undefined
 }
 
-/** What signs for the model endpoint, where `npm run worker:keys` puts it and the environment has none. */
-function endpointKey(home: string): { LLAMMA_SIGNING_KEY?: string } {
-  const file = path.join(home, ENDPOINT_KEYS, 'LLAMMA_SIGNING_KEY')
-  if (!process.env.LLAMMA_ENDPOINT || process.env.LLAMMA_SIGNING_KEY || !existsSync(file)) return {}
-  return { LLAMMA_SIGNING_KEY: readFileSync(file, 'utf8') }
+/**
+ * What signs for the model endpoint and what checks its receipts, where `npm run worker:keys` puts them and the
+ * environment has none.
+ */
+function endpointKeys(home: string): Readonly<Record<string, string>> {
+  if (!process.env.LLAMMA_ENDPOINT && !process.env.NEXT_PUBLIC_LLAMMA_ENDPOINT) return {}
+  return Object.fromEntries(
+    ['LLAMMA_SIGNING_KEY', 'LLAMMA_RECEIPT_KEYS'].flatMap((name) => {
+      const file = path.join(home, ENDPOINT_KEYS, name)
+      return process.env[name] || !existsSync(file) ? [] : [[name, readFileSync(file, 'utf8')]]
+    }),
+  )
 }
 
 export function servicePrograms(inputs: ServiceInputs): {
@@ -79,7 +86,7 @@ export function servicePrograms(inputs: ServiceInputs): {
     name: 'api',
     command: [process.execPath, path.join(settings.root, 'api/src/main.ts')],
     cwd: settings.root,
-    env: { ...server, ...endpointKey(settings.home), MIGRATE_AT_START: '1' },
+    env: { ...server, ...endpointKeys(settings.home), MIGRATE_AT_START: '1' },
     ready: () => answers(`${apiUrl}/readyz`),
     explain: (tail) => refused(tail, apiPortUse(settings)),
   }

@@ -1,5 +1,5 @@
 // From a logical name to an answer: the provider's models in turn until one says something, then its text to the end.
-import type { FinishReason, Usage } from '../../contract/model-endpoint.ts'
+import { ENDPOINT_LIMITS, type FinishReason, type Usage } from '../../contract/model-endpoint.ts'
 import { asEndpointError, EndpointError } from './errors.ts'
 import type { ModelEvent } from './model-events.ts'
 import {
@@ -28,8 +28,6 @@ export interface Outcome {
   readonly finish: FinishReason
 }
 
-/** UTF-16 units a token, at most: a model that ignores `max_tokens` is cut off there, as one that keeps it would be. */
-const UNITS_PER_TOKEN = 16
 /** For a guess where the provider counts nothing; English has 4.5. */
 const UNITS_PER_GUESSED_TOKEN = 4
 
@@ -87,7 +85,7 @@ async function firstWords(stream: ModelStream): Promise<Pick<BegunAnswer, 'event
  * @throws EndpointError when the model goes wrong: what was yielded before was said */
 export async function* readAnswer(begun: BegunAnswer): AsyncGenerator<string, Outcome> {
   const { input, stream } = begun
-  const limit = input.max_tokens * UNITS_PER_TOKEN
+  const limit = input.max_tokens * ENDPOINT_LIMITS.unitsPerToken
   let text = ''
   let finish: FinishReason | undefined
   let usage: Usage | undefined

@@ -9,6 +9,7 @@ export interface Ids {
   readonly versionId: string
   readonly chatId: string
   readonly answerId: string
+  readonly attemptId: string
   /** Another person, whom the call may act on. */
   readonly userId: string
   readonly invitationId: string
@@ -29,6 +30,10 @@ export const ROWS: Readonly<Record<string, (ids: Ids) => unknown>> = {
   'chats.retry': ({ answerId }) => ({ answerId }),
   'chats.setModel': ({ chatId }) => ({ id: chatId, model: 'passages' }),
   'chats.setScope': ({ chatId }) => ({ id: chatId, collectionIds: [] }),
+  'chats.prepare': ({ attemptId }) => ({ attemptId }),
+  'chats.push': ({ attemptId }) => ({ attemptId, start: 0, text: 'a' }),
+  'chats.finish': ({ attemptId }) => ({ attemptId, text: 'a', receipt: null, ending: 'done' }),
+  'chats.relay': ({ attemptId }) => ({ attemptId }),
   'chats.stop': ({ answerId }) => ({ answerId }),
   'chats.watch': ({ answerId }) => ({ answerId }),
   'collections.addSamples': ({ collectionId }) => ({ id: collectionId }),

@@ -106,7 +106,7 @@ describe('the matrix', () => {
       return {
         ...common,
         ...{ collectionId: missing(), documentId: missing(), versionId: missing() },
-        ...{ chatId: missing(), answerId: missing() },
+        ...{ chatId: missing(), answerId: missing(), attemptId: missing() },
       }
     const collectionId = await one("INSERT INTO collections (name) VALUES ('C')", [])
     const member = (id: string, role: string) =>
@@ -147,11 +147,11 @@ describe('the matrix', () => {
     const answerId = await one("INSERT INTO messages (chat_id, position, role) VALUES ($1, 2, 'answer')", [
       chatId,
     ])
-    await one(
+    const attemptId = await one(
       "INSERT INTO attempts (message_id, number, state, model, ended_at) VALUES ($1, 1, 'stopped', 'passages', now())",
       [answerId],
     )
-    return { ...common, collectionId, documentId, versionId, chatId, answerId }
+    return { ...common, collectionId, documentId, versionId, chatId, answerId, attemptId }
   }
 
   let calls = 0

@@ -11,7 +11,7 @@ import type { Passage } from '../retrieval/passages.ts'
 import type { PassageHit } from '../retrieval/search.ts'
 import type { AttemptEnd, CitedPassage } from './attempts.ts'
 import type { AnswerContext } from './context.ts'
-import { buildPrompt } from './prompt.ts'
+import { buildPrompt, type Prompt } from './prompt.ts'
 import { PASSAGES_QUOTED, type RetrievalDeps, type Rewrite, retrieve, withNeighbours } from './retrieve.ts'
 import type { Rewriter } from './rewrite.ts'
 
@@ -58,15 +58,10 @@ export async function answerQuestion(
   progress: Progress,
 ): Promise<AnswerEnd> {
   sink.searching()
-  const rewriting = { inputTokens: 0, outputTokens: 0 }
-  const { passages: found, behind } = await retrieve(
-    deps,
-    context,
-    sink.signal,
-    rewriteBy(deps, context, sink, rewriting),
+  const { found, behind, rewriting } = await findPassages(deps, context, sink.signal, (query) =>
+    sink.searching(query),
   )
   progress.behind = behind
-  sink.signal.throwIfAborted()
   if (found.length === 0) {
     sink.say(NOTHING_FOUND)
     return withRewriting({ inputTokens: null, outputTokens: null, cut: false }, rewriting)
@@ -90,16 +85,44 @@ export async function answerQuestion(
 }
 
 /** The one that is wanted, or the next in line. @throws AppError MODEL_UNKNOWN */
-async function availableModel(models: Models, id: string): Promise<OfferedModel> {
+export async function availableModel(models: Models, id: string): Promise<OfferedModel> {
   const model = await models.get(id)
   return model.info.available ? model : await models.after(id)
+}
+
+/** Tokens that a question's rewriting took. */
+export interface Rewriting {
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+/**
+ * The passages to answer from, best first; none when nothing relevant was found.
+ * @param onQuery told of the question as a model has written it out, when that is searched for as well
+ * @throws what `retrieve` throws; the signal's reason
+ */
+export async function findPassages(
+  deps: AnswerDeps,
+  context: AnswerContext,
+  signal: AbortSignal,
+  onQuery: (query: string) => void = () => {},
+): Promise<{ found: readonly PassageHit[]; behind: boolean; rewriting: Rewriting }> {
+  const rewriting = { inputTokens: 0, outputTokens: 0 }
+  const { passages: found, behind } = await retrieve(
+    deps,
+    context,
+    signal,
+    rewriteBy(deps, context, onQuery, rewriting),
+  )
+  signal.throwIfAborted()
+  return { found, behind, rewriting }
 }
 
 /** Has the model that will answer write the question out, if it is a language model. */
 function rewriteBy(
   { models, rewriter }: AnswerDeps,
   { model, question, history, asked = history, viewer }: AnswerContext,
-  sink: AnswerSink,
+  onQuery: (query: string) => void,
   spent: { inputTokens: number; outputTokens: number },
 ): Rewrite {
   return async (signal) => {
@@ -108,16 +131,13 @@ function rewriteBy(
     const rewritten = await rewriter.rewrite(chosen.language, question, asked, signal, viewer.userId)
     spent.inputTokens += rewritten.inputTokens ?? 0
     spent.outputTokens += rewritten.outputTokens ?? 0
-    if (rewritten.query !== null) sink.searching(rewritten.query)
+    if (rewritten.query !== null) onQuery(rewritten.query)
     return rewritten.query
   }
 }
 
 /** What rewriting took is part of what the answer took; where a model does not tell, nothing is made up. */
-function withRewriting(
-  usage: AnswerEnd,
-  rewriting: { inputTokens: number; outputTokens: number },
-): AnswerEnd {
+function withRewriting(usage: AnswerEnd, rewriting: Rewriting): AnswerEnd {
   if (rewriting.inputTokens + rewriting.outputTokens === 0) return usage
   return {
     ...usage,
@@ -135,6 +155,22 @@ function quote(found: readonly PassageHit[], model: OfferedModel, sink: AnswerSi
   return { inputTokens: null, outputTokens: null, cut: false }
 }
 
+/** What a language model is asked. */
+export async function promptFor(
+  deps: AnswerDeps,
+  context: AnswerContext,
+  found: readonly PassageHit[],
+  model: OfferedModel,
+): Promise<Prompt> {
+  return buildPrompt({
+    question: context.question,
+    history: context.history,
+    passages: await withNeighbours(deps, context.viewer, found),
+    contextTokens: model.info.contextTokens,
+    maxOutputTokens: model.maxOutputTokens,
+  })
+}
+
 async function stream(
   deps: AnswerDeps,
   context: AnswerContext,
@@ -143,13 +179,7 @@ async function stream(
   sink: AnswerSink,
   progress: Progress,
 ) {
-  const prompt = buildPrompt({
-    question: context.question,
-    history: context.history,
-    passages: await withNeighbours(deps, context.viewer, found),
-    contextTokens: model.info.contextTokens,
-    maxOutputTokens: model.maxOutputTokens,
-  })
+  const prompt = await promptFor(deps, context, found, model)
   const { passages } = prompt
   progress.passages = passages
   sink.reading(passages, model.info.id)
@@ -178,7 +208,7 @@ async function stream(
 }
 
 /** The passages whose numbers an answer uses, by number. */
-export function citedPassages(progress: Progress): CitedPassage[] {
+export function citedPassages(progress: Pick<Progress, 'used' | 'passages'>): CitedPassage[] {
   return progress.used
     .toSorted((a, b) => a - b)
     .flatMap((number) => {

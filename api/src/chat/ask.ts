@@ -1,15 +1,15 @@
 // Taking a question: stored with its answer and that answer's first attempt in one transaction, then begun here at
-// once. What was accepted gets an answer, whatever happens to this server.
+// once, or left to the page that asked, where the page can get it from the model endpoint itself (direct/).
+// What was accepted gets an answer, whatever happens to this server.
 import { LIMITS } from '../../../contract/limits.ts'
 import type { Viewer } from '../access/port.ts'
 import { type Client, type Pool, transaction } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
 import { notifyChat } from '../library/notices.ts'
-import type { Models } from '../models/registry.ts'
+import type { Models, OfferedModel } from '../models/registry.ts'
 import type { Answers } from './answers.ts'
-import { insertAttempt, requestStop } from './attempts.ts'
+import { insertAttempt, PAGE_OWNER, requestStop } from './attempts.ts'
 import { cleanText, storable } from './clean.ts'
-import type { AttemptIdentity } from './live.ts'
 import { titleFrom } from './title.ts'
 
 export interface AskDeps {
@@ -25,12 +25,16 @@ export interface Question {
   readonly model?: string | undefined
   /** Chosen by the client, a uuid: the same request again, after a reply that got lost, asks nothing twice. */
   readonly requestId: string
+  /** The page that asks is able and willing to get the answer itself. Default: false. */
+  readonly direct?: boolean | undefined
 }
 
 export interface Asked {
   readonly questionId: string
   readonly answerId: string
   readonly attemptId: string
+  /** No server writes it: the page goes on with `chats.prepare`. */
+  readonly direct: boolean
 }
 
 interface LockedChat {
@@ -60,8 +64,8 @@ export async function ask(deps: AskDeps, viewer: Viewer, question: Question): Pr
       answerId,
       userId: viewer.userId,
       number: 1,
-      model,
-      owner: deps.answers.serverId,
+      model: model.info.id,
+      owner: ownerOf(deps, model, question.direct),
     })
     await client.query({
       name: 'asked-chat',
@@ -69,10 +73,17 @@ export async function ask(deps: AskDeps, viewer: Viewer, question: Question): Pr
       values: [question.chatId, titleFrom(text)],
     })
     await notifyChat(client, viewer.userId, question.chatId)
-    return { asked: { questionId: question.requestId, answerId, attemptId: attempt.id }, begun: attempt }
+    const direct = attempt.owner === PAGE_OWNER
+    const asked = { questionId: question.requestId, answerId, attemptId: attempt.id, direct }
+    return { asked, begun: direct ? null : attempt }
   })
   if (begun !== null) deps.answers.start(begun)
   return asked
+}
+
+/** A page that can, for a model that pages may ask; else this server. */
+function ownerOf({ answers }: AskDeps, { info, forPages }: OfferedModel, direct = false): string {
+  return direct && forPages !== null && info.available ? PAGE_OWNER : answers.serverId
 }
 
 /** What a person asks for has to exist; what was remembered may have left MODELS since, then the default answers. */
@@ -80,10 +91,10 @@ async function chooseModel(
   models: Models,
   asked: string | undefined,
   remembered: string | null,
-): Promise<string> {
-  if (asked !== undefined) return (await models.get(asked)).info.id
+): Promise<OfferedModel> {
+  if (asked !== undefined) return models.get(asked)
   const { models: offered, defaultId } = await models.list()
-  return offered.find(({ id }) => id === remembered)?.id ?? defaultId
+  return models.get(offered.find(({ id }) => id === remembered)?.id ?? defaultId)
 }
 
 /** Locks the chat, so that its messages get their positions one after another. */
@@ -104,7 +115,8 @@ async function lockChat(client: Client, viewer: Viewer, chatId: string): Promise
 async function findAsked(client: Client, { requestId, chatId }: Question): Promise<Asked | null> {
   const { rows } = await client.query<Asked & { chatId: string }>({
     name: 'find-asked',
-    text: `SELECT q.id AS "questionId", q.chat_id AS "chatId", m.id AS "answerId", a.id AS "attemptId"
+    text: `SELECT q.id AS "questionId", q.chat_id AS "chatId", m.id AS "answerId", a.id AS "attemptId",
+             coalesce(a.owner = '${PAGE_OWNER}' AND a.state = 'waiting', false) AS direct
            FROM messages q LEFT JOIN messages m ON m.chat_id = q.chat_id AND m.position = q.position + 1
            LEFT JOIN attempts a ON a.message_id = m.id
            WHERE q.id = $1 ORDER BY a.number DESC LIMIT 1`,
@@ -114,7 +126,8 @@ async function findAsked(client: Client, { requestId, chatId }: Question): Promi
   if (row === undefined) return null
   if (row.chatId !== chatId)
     throw new AppError('CONFLICT', { reason: 'this request was made before, elsewhere' })
-  return { questionId: row.questionId, answerId: row.answerId, attemptId: row.attemptId }
+  const { chatId: _, ...asked } = row
+  return asked
 }
 
 async function insertMessages(client: Client, question: Question, text: string): Promise<string> {
@@ -136,9 +149,18 @@ async function insertMessages(client: Client, question: Question, text: string):
   return id
 }
 
-/** Another attempt at an answer that has ended. @throws AppError NOT_FOUND, CONFLICT while one is running */
-export async function retry(deps: AskDeps, viewer: Viewer, answerId: string): Promise<{ attemptId: string }> {
-  const attempt = await transaction(deps.pool, async (client): Promise<AttemptIdentity> => {
+/**
+ * Another attempt at an answer that has ended.
+ * @param direct as of `Question`
+ * @throws AppError NOT_FOUND, CONFLICT while one is running
+ */
+export async function retry(
+  deps: AskDeps,
+  viewer: Viewer,
+  answerId: string,
+  direct?: boolean,
+): Promise<{ attemptId: string; direct: boolean }> {
+  const attempt = await transaction(deps.pool, async (client) => {
     const { rows } = await client.query<{ chatId: string; model: string | null }>({
       name: 'lock-answer',
       text: `SELECT c.id AS "chatId", c.model FROM messages m JOIN chats c ON c.id = m.chat_id
@@ -162,14 +184,15 @@ export async function retry(deps: AskDeps, viewer: Viewer, answerId: string): Pr
       answerId,
       userId: viewer.userId,
       number: (last?.number ?? 0) + 1,
-      model,
-      owner: deps.answers.serverId,
+      model: model.info.id,
+      owner: ownerOf(deps, model, direct),
     })
     await notifyChat(client, viewer.userId, chat.chatId)
     return begun
   })
-  deps.answers.start(attempt)
-  return { attemptId: attempt.id }
+  const byPage = attempt.owner === PAGE_OWNER
+  if (!byPage) deps.answers.start(attempt)
+  return { attemptId: attempt.id, direct: byPage }
 }
 
 /** Stops the running attempt at an answer, wherever it is written. One that has ended stays as it is. */

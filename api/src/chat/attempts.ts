@@ -2,6 +2,8 @@
 // A server owns an attempt while its lease holds (5 s, renewed for all its attempts in one statement). When a lease
 // lapses any server ends that attempt as interrupted, keeps its text, and begins the next one, at most three in a row.
 // An owner that was cut off and comes back finds its attempt ended: every statement here asks for owner and open end.
+// A page that gets its answer from the model endpoint itself is an owner too (direct/, docs/decisions/0012). What it has
+// shown when its lease lapses is the answer, interrupted; before that a server begins the next attempt as ever.
 import { randomUUID } from 'node:crypto'
 import type { ErrorDetail } from '../../../contract/errors.ts'
 import type { AttemptState } from '../../../contract/stages.ts'
@@ -11,26 +13,32 @@ import type { Passage } from '../retrieval/passages.ts'
 import type { AttemptIdentity } from './live.ts'
 
 export const LEASE_SECONDS = 5
+/** Owner of an attempt that one of its person's pages writes. */
+export const PAGE_OWNER = 'page'
+/** Pages push every 5 s at the latest; the network between may be slow, and a hidden page's clock slower. */
+export const PAGE_LEASE_SECONDS = 20
 const MAX_IN_A_ROW = 3
 
 /** Stops, and attempts that wait for an owner: `{"stop": id}` or `{"lapsed": true}`. */
 export const ATTEMPTS_CHANNEL = 'terrace_attempts'
 
 const LEASE = `now() + interval '${LEASE_SECONDS} seconds'`
+export const PAGE_LEASE = `now() + interval '${PAGE_LEASE_SECONDS} seconds'`
 
 /** The first attempt of an answer, or one more on request; owned by `owner` from its first moment. */
 export async function insertAttempt(
   client: Queryable,
   attempt: Omit<AttemptIdentity, 'id'> & { model: string; owner: string },
-): Promise<AttemptIdentity> {
+): Promise<AttemptIdentity & { readonly owner: string }> {
   const id = randomUUID()
   await client.query({
     name: 'insert-attempt',
     text: `INSERT INTO attempts (id, message_id, number, model, owner, lease_until, passage_ids, document_ids)
-           VALUES ($1, $2, $3, $4, $5, ${LEASE}, '{}', '{}')`,
+           VALUES ($1, $2, $3, $4, $5, CASE WHEN $5 = '${PAGE_OWNER}' THEN ${PAGE_LEASE} ELSE ${LEASE} END, '{}', '{}')`,
     values: [id, attempt.answerId, attempt.number, attempt.model, attempt.owner],
   })
-  return { id, number: attempt.number, answerId: attempt.answerId, userId: attempt.userId }
+  const { number, answerId, userId, owner } = attempt
+  return { id, number, answerId, userId, owner }
 }
 
 /**
@@ -71,12 +79,14 @@ export async function takeOverLapsed(
       userId: string
       chatId: string
       ends: boolean
+      byPage: boolean
       stopped: boolean
     }>({
       name: 'lapsed-attempts',
       text: `SELECT a.id, a.number, a.model, a.message_id AS "answerId", c.user_id AS "userId", c.id AS "chatId",
                     a.stop_requested_at IS NOT NULL AS stopped,
-                    c.deleted_at IS NOT NULL OR (
+                    a.owner = '${PAGE_OWNER}' AND a.state = 'streaming' AS "byPage",
+                    c.deleted_at IS NOT NULL OR a.owner = '${PAGE_OWNER}' AND a.state = 'streaming' OR (
                       SELECT count(*) >= ${MAX_IN_A_ROW - 1} FROM attempts b
                       WHERE b.message_id = a.message_id AND b.state = 'interrupted' AND b.number > coalesce((
                         SELECT max(d.number) FROM attempts d
@@ -91,9 +101,11 @@ export async function takeOverLapsed(
     const begun: AttemptIdentity[] = []
     for (const row of rows) {
       await client.query(
-        `UPDATE attempts SET state = $2, error_code = $3, owner = NULL, lease_until = NULL, ended_at = now()
+        `UPDATE attempts SET state = $2, error_code = $3, unverified = $4, owner = NULL, lease_until = NULL, ended_at = now()
          WHERE id = $1`,
-        row.stopped ? [row.id, 'stopped', null] : [row.id, 'interrupted', 'ANSWER_INTERRUPTED'],
+        row.stopped
+          ? [row.id, 'stopped', null, row.byPage]
+          : [row.id, 'interrupted', 'ANSWER_INTERRUPTED', row.byPage],
       )
       if (!row.stopped && !row.ends) {
         begun.push(await insertAttempt(client, { ...row, number: row.number + 1, owner }))
@@ -182,6 +194,10 @@ export interface AttemptEnd {
   readonly error: { readonly code: string; readonly detail: ErrorDetail } | null
   readonly inputTokens: number | null
   readonly outputTokens: number | null
+  /** Of an answer that a page brought: what the model endpoint signed of its text. */
+  readonly receipt?: string | null
+  /** It has a text that nobody but a page vouches for. Default: false. */
+  readonly unverified?: boolean
 }
 
 /**
@@ -199,7 +215,7 @@ export async function saveEnd(
       name: 'end-attempt',
       text: `WITH ended AS (
                UPDATE attempts SET state = $3, error_code = $4, error_detail = $5, model = coalesce(nullif($6, ''), model), input_tokens = $7,
-                 output_tokens = $8, behind = $10, owner = NULL, lease_until = NULL, ended_at = now()
+                 output_tokens = $8, behind = $10, receipt = $11, unverified = $12, owner = NULL, lease_until = NULL, ended_at = now()
                WHERE id = $1 AND owner = $2 AND ended_at IS NULL RETURNING message_id),
              answered AS (
                UPDATE messages m SET text = $9 FROM ended WHERE m.id = ended.message_id RETURNING m.chat_id)
@@ -216,6 +232,8 @@ export async function saveEnd(
         end.outputTokens,
         end.text,
         end.behind,
+        end.receipt ?? null,
+        end.unverified ?? false,
       ],
     })
     const chat = rows[0]

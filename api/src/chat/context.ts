@@ -11,7 +11,8 @@ export interface AnswerContext {
   /** The chat's owner, for whom everything is searched and read. */
   readonly viewer: Viewer
   readonly question: string
-  /** The turns before, oldest first, without those that rest on what their reader may no longer read (promise P5). */
+  /** The turns before, oldest first, without those that rest on what their reader may no longer read (promise P5), and
+   * those whose text only a page vouches for. */
   readonly history: readonly Turn[]
   /**
    * Every question before, oldest first, also those that were answered by quotes alone or by what may no longer be read:
@@ -45,7 +46,9 @@ interface Row {
  * what they were at the time: an answer by a version that was replaced, or taken back, since would be repeated as if it still held. Where
  * a build that does not note the documents wrote an answer, they are found by its passages.
  */
-const READABLE_SQL = `NOT EXISTS (
+const READABLE_SQL = `coalesce((
+    SELECT NOT unverified FROM attempts WHERE message_id = said.id AND ended_at IS NOT NULL ORDER BY number DESC LIMIT 1), true)
+  AND NOT EXISTS (
     SELECT 1 FROM (SELECT document_id AS id FROM citations WHERE message_id = said.id
                    UNION SELECT unnest(document_ids) FROM attempts WHERE message_id = said.id) used
     WHERE NOT EXISTS (

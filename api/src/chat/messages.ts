@@ -25,6 +25,8 @@ export interface Message {
     readonly error: AttemptError | null
     /** The newest changes may be missing in the answer. */
     readonly behind: boolean
+    /** Nobody but a page vouches for the text. */
+    readonly unverified: boolean
     /** UTF-16 units of `text`: `number:offset` is the id after which `chats.watch` goes on. */
     readonly offset: number
   } | null
@@ -55,6 +57,7 @@ interface Row {
   code: string | null
   detail: ErrorDetail | null
   behind: boolean
+  unverified: boolean
   chunks: string | null
 }
 
@@ -77,6 +80,7 @@ export async function getChat(
       name: 'chat-messages',
       text: `SELECT m.id, m.position, m.role, m.text, m.created_at AS "createdAt", a.id AS "attemptId", a.number,
                a.state, a.model, a.ended_at IS NOT NULL AS ended, a.error_code AS code, a.error_detail AS detail, a.behind,
+               a.unverified,
                CASE WHEN a.ended_at IS NULL THEN (
                  SELECT string_agg(c.text, '' ORDER BY c.start) FROM attempt_chunks c WHERE c.attempt_id = a.id
                ) END AS chunks
@@ -109,6 +113,7 @@ function message(answers: Answers, row: Row, citations: Citation[]): Message {
     model: row.model,
     error: attemptError(row.code, row.detail),
     behind: row.behind,
+    unverified: row.unverified,
     offset: text.length,
   }
   return { id, position, role, text, createdAt, attempt, citations }

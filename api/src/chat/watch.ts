@@ -33,6 +33,8 @@ export type AnswerEvent =
       text: string
       /** The newest changes may be missing in it (promise P2's exception). */
       behind: boolean
+      /** Nobody but a page vouches for the text. */
+      unverified: boolean
     }
 
 export interface WatchDeps {
@@ -76,8 +78,8 @@ export async function* watchAnswer(
     yield* begin(cursor, saved.number)
     if (saved.ended) {
       const citations = (await citationsOf(deps.pool, viewer, [answerId])).get(answerId) ?? []
-      const { state, error, text, behind } = saved
-      const end: AnswerEvent = { type: 'end', state, error, citations, text, behind }
+      const { state, error, text, behind, unverified } = saved
+      const end: AnswerEvent = { type: 'end', state, error, citations, text, behind, unverified }
       yield tracked(`${cursor.attempt}:${text.length}`, end)
       return
     }
@@ -169,6 +171,7 @@ interface SavedAnswer {
   /** What is saved of a running attempt after the cursor. */
   readonly tail: string
   readonly behind: boolean
+  readonly unverified: boolean
 }
 
 async function readAnswer(pool: Pool, answerId: string, cursor: Cursor): Promise<SavedAnswer | null> {
@@ -181,11 +184,13 @@ async function readAnswer(pool: Pool, answerId: string, cursor: Cursor): Promise
     detail: ErrorDetail | null
     text: string
     behind: boolean
+    unverified: boolean
     chunks: { start: number; text: string }[] | null
   }>({
     name: 'read-answer',
     text: `SELECT a.number, a.state, a.ended_at IS NOT NULL AS ended, cardinality(a.passage_ids) AS passages,
              a.error_code AS code, a.error_detail AS detail, m.text, a.behind,
+             a.unverified,
              CASE WHEN a.ended_at IS NULL THEN (
                SELECT json_agg(json_build_object('start', c.start, 'text', c.text) ORDER BY c.start)
                FROM attempt_chunks c WHERE c.attempt_id = a.id AND c.start >= coalesce((
@@ -210,6 +215,7 @@ async function readAnswer(pool: Pool, answerId: string, cursor: Cursor): Promise
     text: row.text,
     tail: tail.slice(from - first),
     behind: row.behind,
+    unverified: row.unverified,
   }
 }
 

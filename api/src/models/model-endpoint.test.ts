@@ -95,7 +95,8 @@ describe('the models of the endpoint', () => {
     expect([ids, defaultId]).toEqual([['llama-3-8b', 'passages'], 'llama-3-8b'])
     expect(list[0]).toEqual({
       ...{ id: 'llama-3-8b', name: 'Llama 3.1 8B', provider: 'models.example.org' },
-      ...{ contextTokens: 8_192, available: true },
+      ...{ price: { input: 0.045, output: 0.384 } },
+      ...{ contextTokens: 8_192, available: true, direct: false },
     })
   })
 

@@ -6,7 +6,7 @@ import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import { type ConfiguredModel, ENDPOINT_MODEL, parseModels } from './configured.ts'
-import { type ModelEndpoint, readModelEndpoint } from './model-endpoint.ts'
+import { type ModelEndpoint, type PageEndpoint, readModelEndpoint } from './model-endpoint.ts'
 import { createOllama, OLLAMA_CONTEXT_TOKENS, OLLAMA_ORIGIN } from './ollama.ts'
 import { type ApiKey, createOpenAICompatibleModel } from './openai-compatible.ts'
 import { createOutbound } from './outbound.ts'
@@ -20,10 +20,25 @@ export interface OfferedModel {
   /** Null for "Most relevant passages". */
   readonly language: LanguageModel | null
   readonly maxOutputTokens: number
+  /** For answers that a page gets itself; null where only servers may ask. */
+  readonly forPages: PageModel | null
+}
+
+export interface PageModel {
+  readonly endpoint: PageEndpoint
+  /** As the endpoint calls it. */
+  readonly model: string
+  /** @throws Error when the request has no canonical form */
+  sign: ModelEndpoint['sign']
+}
+
+export interface ListedModel extends ModelInfo {
+  /** A page may get its answers from the model endpoint itself. */
+  readonly direct: boolean
 }
 
 export interface Models {
-  list(): Promise<{ models: ModelInfo[]; defaultId: string }>
+  list(): Promise<{ models: ListedModel[]; defaultId: string }>
   /** @throws AppError MODEL_UNKNOWN */
   get(id: string): Promise<OfferedModel>
   /** What answers when `id` can't any more: the next available one after it. */
@@ -63,11 +78,12 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
       available: true,
     }
     const language = createOpenAICompatibleModel(outbound, { ...entry, ...place, info })
-    return [{ info, language, maxOutputTokens: entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS }]
+    const forPages = entry.type === 'worker' ? pageModel(entry.model, endpoint) : null
+    return [{ info, language, maxOutputTokens: entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS, forPages }]
   })
   const ollama = config.ollamaDiscovery ? createOllama(outbound, ollamaOrigin) : null
   const retired = new Map<string, number>()
-  const passages: OfferedModel = { info: PASSAGES, language: null, maxOutputTokens: 0 }
+  const passages: OfferedModel = { info: PASSAGES, language: null, maxOutputTokens: 0, forPages: null }
 
   async function all(): Promise<OfferedModel[]> {
     const found = (await ollama?.models()) ?? []
@@ -90,7 +106,7 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
           firstTokenSeconds: 300,
           stallSeconds: 60,
         })
-        return { info, language, maxOutputTokens: DEFAULT_OUTPUT_TOKENS }
+        return { info, language, maxOutputTokens: DEFAULT_OUTPUT_TOKENS, forPages: null }
       })
     return [...configured, ...local, passages].map((model) => {
       const until = retired.get(model.info.id)
@@ -101,7 +117,7 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
 
   return {
     async list() {
-      const models = (await all()).map(({ info }) => info)
+      const models = (await all()).map(({ info, forPages }) => ({ ...info, direct: forPages !== null }))
       const first = models.find(({ available }) => available)
       return { models, defaultId: first?.id ?? PASSAGES_MODEL }
     },
@@ -130,6 +146,11 @@ function withEndpoint(
 ): readonly ConfiguredModel[] {
   const named = entries.some(({ type, id }) => type === 'worker' || id === ENDPOINT_MODEL.id)
   return endpoint === null || named ? entries : [...entries, ENDPOINT_MODEL]
+}
+
+function pageModel(model: string, endpoint: ModelEndpoint | null): PageModel | null {
+  if (endpoint === null || endpoint.forPages === null) return null
+  return { endpoint: endpoint.forPages, model, sign: endpoint.sign }
 }
 
 /** Where a model is asked, and with what. @throws Error in plain words */

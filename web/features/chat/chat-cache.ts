@@ -27,7 +27,16 @@ export function withQuestion(
     role: 'answer',
     text: '',
     createdAt,
-    attempt: { id: ids.attemptId, number: 1, state: 'waiting', model, error: null, behind: false, offset: 0 },
+    attempt: {
+      id: ids.attemptId,
+      number: 1,
+      state: 'waiting',
+      model,
+      error: null,
+      behind: false,
+      unverified: false,
+      offset: 0,
+    },
     citations: [],
   }
   return { ...chat, messages: [...chat.messages, question, answer] }
@@ -46,6 +55,7 @@ export function withNewAttempt(chat: Chat, answerId: string, attemptId: string):
         model: message.attempt?.model ?? chat.model,
         error: null,
         behind: false,
+        unverified: false,
         offset: 0,
       }
       return { ...message, text: '', citations: [], attempt }

@@ -7,6 +7,7 @@ const passages = {
   provider: 'terrace',
   contextTokens: null,
   price: null,
+  direct: false,
   available: true,
 }
 const llama = {
@@ -15,6 +16,7 @@ const llama = {
   provider: 'ollama',
   contextTokens: 8192,
   price: null,
+  direct: false,
   available: false,
 }
 const both: ModelList = { models: [passages, llama], defaultId: llama.id }

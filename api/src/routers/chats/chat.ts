@@ -6,12 +6,15 @@ import { ATTEMPT_STATES } from '../../../../contract/stages.ts'
 
 export const chatId = z.object({ id: z.uuid() })
 export const answerId = z.object({ answerId: z.uuid() })
+export const attemptId = z.object({ attemptId: z.uuid() })
 export const modelId = z.string().min(1).max(100)
 export const scope = z.object({
   collectionIds: z.array(z.uuid()).max(LIMITS.collectionsPerChat),
   /** Answers come from this document only. */
   documentId: z.uuid().optional(),
 })
+/** This page is able and willing to get the answer from the model endpoint itself. */
+export const direct = z.boolean().default(false)
 export const done = z.object({ ok: z.literal(true) })
 
 const errorCode = z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]])
@@ -55,6 +58,8 @@ export const message = z.object({
       error: attemptError.nullable(),
       /** The newest changes may be missing in the answer. */
       behind: z.boolean(),
+      /** A page's word, without a receipt of the model endpoint: not used in the chat, not to be shared. */
+      unverified: z.boolean(),
       /** UTF-16 code units of `text`; `chats.watch` goes on after the event id `number:offset`. */
       offset: z.int(),
     })

@@ -15,6 +15,8 @@ export const list = signedIn
           contextTokens: z.int().nullable(),
           /** US dollars for a million tokens; null when unknown. */
           price: z.object({ input: z.number(), output: z.number() }).nullable(),
+          /** A page may get its answers from the model endpoint itself. */
+          direct: z.boolean(),
           /** False for one that its provider has retired. */
           available: z.boolean(),
         }),

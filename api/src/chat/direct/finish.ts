@@ -1,0 +1,101 @@
+// A page brings the answer that it got from the model endpoint. The endpoint's receipt says whether that is what the
+// model said; without one it is the page's word, kept as *unverified*: never read to a model again, never shared.
+// Citations are mapped here as in every answer, from the text as the model wrote it.
+import { createCitationMapper } from '../../../../contract/citations.ts'
+import type { EndpointErrorCode } from '../../../../contract/endpoint-errors.ts'
+import type { ReceiptClaims } from '../../../../contract/model-endpoint.ts'
+import { createPieceCleaner } from '../../../../contract/pieces.ts'
+import type { Viewer } from '../../access/port.ts'
+import { AppError } from '../../errors.ts'
+import { asModelError, UpstreamError } from '../../models/model-error.ts'
+import { type AttemptEnd, type CitedPassage, PAGE_OWNER, saveEnd } from '../attempts.ts'
+import { findPageAttempt, type Offer, type PageAttempt } from './page-attempts.ts'
+import type { DirectDeps } from './prepare.ts'
+
+export interface Brought {
+  /** As the model wrote it: the receipt is of this. */
+  readonly text: string
+  readonly receipt: string | null
+  readonly ending: 'done' | 'stopped' | 'failed'
+  /** What the endpoint said when it failed. Default: it broke off. */
+  readonly code?: EndpointErrorCode | undefined
+}
+
+/**
+ * Ends a page's attempt. One that has ended, or that a server writes by now, stays as it is.
+ * @throws AppError NOT_FOUND; CONFLICT for text that was not offered
+ */
+export async function finish(
+  deps: DirectDeps,
+  viewer: Viewer,
+  attemptId: string,
+  brought: Brought,
+): Promise<void> {
+  const attempt = await findPageAttempt(deps.pool, viewer, attemptId)
+  if (!attempt.owned) return
+  const { offer } = attempt
+  if (offer === null) {
+    if (brought.ending !== 'stopped')
+      throw new AppError('CONFLICT', { reason: 'nothing was prepared for it' })
+    await saveEnd(deps.pool, PAGE_OWNER, attempt, { ...NOTHING_SAID, model: attempt.model })
+    return
+  }
+  const claims = await verified(deps, attempt, offer, brought)
+  await saveEnd(deps.pool, PAGE_OWNER, attempt, endOf(attempt, offer, brought, claims))
+  if (claims === null)
+    deps.log.info({ attempt: attempt.id, ending: brought.ending }, "an answer is a page's word only")
+}
+
+const NOTHING_SAID: AttemptEnd = {
+  ...{ state: 'stopped', text: '', citations: [], model: '', behind: false, error: null },
+  ...{ inputTokens: null, outputTokens: null },
+}
+
+/** What the endpoint signed of exactly this text; null when it did not. */
+async function verified(
+  deps: DirectDeps,
+  { id, userId, model }: PageAttempt,
+  offer: Offer,
+  { text, receipt, ending }: Brought,
+): Promise<ReceiptClaims | null> {
+  if (receipt === null || ending !== 'done') return null
+  const offered = await deps.models.get(model).catch(() => null)
+  const claims = await offered?.forPages?.endpoint.verify(receipt, {
+    ...{ id, personId: userId, model: offer.model, prompt: offer.prompt, text },
+  })
+  if (claims == null) deps.log.warn({ attempt: id }, 'a receipt is not of this answer')
+  return claims ?? null
+}
+
+function endOf(
+  attempt: PageAttempt,
+  offer: Offer,
+  { text: said, receipt, ending, code = 'MODEL_INTERRUPTED' }: Brought,
+  claims: ReceiptClaims | null,
+): AttemptEnd {
+  const mapper = createCitationMapper(offer.passages.length)
+  const text = mapper.push(createPieceCleaner().push(said)) + mapper.end()
+  const failure = ending === 'failed' ? asModelError(new UpstreamError({ code }), attempt.model) : null
+  const { inputTokens, outputTokens } = offer.rewriting
+  return {
+    state: ending,
+    text,
+    citations: citationsIn(mapper.used, offer),
+    model: attempt.model,
+    behind: attempt.behind,
+    error: failure === null ? null : { code: failure.code, detail: failure.detail },
+    inputTokens: claims === null ? null : claims.usage.prompt_tokens + inputTokens,
+    outputTokens: claims === null ? null : claims.usage.completion_tokens + outputTokens,
+    receipt: claims === null ? null : receipt,
+    unverified: claims === null && text !== '',
+  }
+}
+
+function citationsIn(used: readonly number[], { passages }: Offer): CitedPassage[] {
+  return used
+    .toSorted((a, b) => a - b)
+    .flatMap((number) => {
+      const place = passages[number - 1]
+      return place === undefined ? [] : [{ number, ...place }]
+    })
+}

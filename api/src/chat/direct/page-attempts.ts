@@ -1,0 +1,157 @@
+// Attempts that a page writes, in the database. The page is their owner as a server is of others (attempts.ts): by a
+// lease, which its pushes renew. Its requests may arrive at any server, so nothing of it is kept in memory.
+import { z } from 'zod'
+import type { AttemptState } from '../../../../contract/stages.ts'
+import type { Viewer } from '../../access/port.ts'
+import { type Pool, type Queryable, transaction } from '../../database/pool.ts'
+import { AppError } from '../../errors.ts'
+import type { Passage } from '../../retrieval/passages.ts'
+import { PAGE_LEASE, PAGE_OWNER } from '../attempts.ts'
+import type { AttemptIdentity } from '../live.ts'
+
+const place = z.object({
+  passageId: z.int(),
+  documentId: z.string(),
+  versionId: z.string(),
+  readingId: z.int(),
+  page: z.int(),
+  charStart: z.int(),
+  charEnd: z.int(),
+})
+
+/** What is remembered of an offer until its answer is here: ids and ranges, never the text of a document (promise P5). */
+const offerSchema = z.object({
+  /** `requestHash` of the request. */
+  prompt: z.string(),
+  /** As the endpoint calls it. */
+  model: z.string(),
+  /** Passage n is element n - 1. */
+  passages: z.array(place),
+  /** What writing the question out took. */
+  rewriting: z.object({ inputTokens: z.int(), outputTokens: z.int() }),
+})
+export type Offer = z.infer<typeof offerSchema>
+
+export interface PageAttempt extends AttemptIdentity {
+  /** Its id in MODELS. */
+  readonly model: string
+  readonly state: AttemptState
+  /** Still the page's. */
+  readonly owned: boolean
+  readonly behind: boolean
+  readonly offer: Offer | null
+}
+
+/** @throws AppError NOT_FOUND when it is not an attempt in a chat of the viewer's */
+export async function findPageAttempt(
+  db: Queryable,
+  viewer: Viewer,
+  attemptId: string,
+): Promise<PageAttempt> {
+  const { rows } = await db.query<Omit<PageAttempt, 'offer'> & { offer: unknown }>({
+    name: 'page-attempt',
+    text: `SELECT a.id, a.number, a.message_id AS "answerId", c.user_id AS "userId", coalesce(a.model, '') AS model, a.state,
+             a.behind, a.offer, coalesce(a.owner = '${PAGE_OWNER}', false) AS owned
+           FROM attempts a JOIN messages m ON m.id = a.message_id JOIN chats c ON c.id = m.chat_id
+           WHERE a.id = $1 AND c.user_id = $2 AND c.deleted_at IS NULL`,
+    values: [attemptId, viewer.userId],
+  })
+  const row = rows[0]
+  if (row === undefined) throw new AppError('NOT_FOUND')
+  return { ...row, offer: row.offer === null ? null : offerSchema.parse(row.offer) }
+}
+
+/** Once for each attempt. @returns false when it is not the page's, or was begun before */
+export async function beginSearch(db: Queryable, attemptId: string): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'page-search',
+    text: `UPDATE attempts SET state = 'searching', lease_until = ${PAGE_LEASE}
+           WHERE id = $1 AND owner = '${PAGE_OWNER}' AND state = 'waiting' AND ended_at IS NULL`,
+    values: [attemptId],
+  })
+  return rowCount === 1
+}
+
+/** @returns false when the attempt is not the page's any more */
+export async function saveOffer(
+  db: Queryable,
+  attemptId: string,
+  given: { readonly model: string; readonly behind: boolean; readonly offer: Offer },
+): Promise<boolean> {
+  const { passages } = given.offer
+  const { rowCount } = await db.query({
+    name: 'page-offer',
+    text: `UPDATE attempts SET state = 'reading', model = $2, behind = $3, offer = $4, passage_ids = $5::bigint[],
+             document_ids = $6::uuid[], lease_until = ${PAGE_LEASE}
+           WHERE id = $1 AND owner = '${PAGE_OWNER}' AND state = 'searching' AND ended_at IS NULL`,
+    values: [
+      ...[attemptId, given.model, given.behind, JSON.stringify(given.offer)],
+      passages.map(({ passageId }) => passageId),
+      [...new Set(passages.map(({ documentId }) => documentId))],
+    ],
+  })
+  return rowCount === 1
+}
+
+export function placesOf(passages: readonly Passage[]): Offer['passages'] {
+  return passages.map(({ passageId, documentId, versionId, readingId, page, charStart, charEnd }) => ({
+    ...{ passageId, documentId, versionId, readingId, page, charStart, charEnd },
+  }))
+}
+
+/**
+ * From the page to a server, which begins it anew: nothing of it was shown.
+ * @returns false when the page has shown text, or it is not the page's any more
+ */
+export async function handToServer(db: Queryable, attemptId: string, server: string): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'page-to-server',
+    text: `UPDATE attempts SET state = 'waiting', owner = $2, offer = NULL, lease_until = now() + interval '5 seconds'
+           WHERE id = $1 AND owner = '${PAGE_OWNER}' AND state <> 'streaming' AND ended_at IS NULL`,
+    values: [attemptId, server],
+  })
+  return rowCount === 1
+}
+
+/**
+ * What a page has shown, for whoever looks from elsewhere; renews the page's lease. What is known already is dropped.
+ * @param start offset of `text` in the answer as it is shown, in UTF-16 units
+ * @throws AppError INVALID_INPUT when text before `start` is missing, or the answer is longer than `longest`
+ */
+export async function pushText(
+  pool: Pool,
+  attemptId: string,
+  { start, text, longest }: { readonly start: number; readonly text: string; readonly longest: number },
+): Promise<{ owned: boolean; stop: boolean }> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<{ stop: boolean }>({
+      name: 'page-lease',
+      // Text without an offer is nobody's answer.
+      text: `UPDATE attempts SET lease_until = ${PAGE_LEASE}, state = CASE WHEN $2 THEN 'streaming' ELSE state END,
+               first_token_at = CASE WHEN $2 THEN coalesce(first_token_at, now()) ELSE first_token_at END
+             WHERE id = $1 AND owner = '${PAGE_OWNER}' AND ended_at IS NULL AND (offer IS NOT NULL OR NOT $2)
+             RETURNING stop_requested_at IS NOT NULL AS stop`,
+      values: [attemptId, text !== ''],
+    })
+    const [row] = rows
+    if (row === undefined) return { owned: false, stop: false }
+    if (text === '') return { owned: true, stop: row.stop }
+    const { rows: last } = await client.query<{ start: number; text: string }>({
+      name: 'page-last-chunk',
+      text: 'SELECT start, text FROM attempt_chunks WHERE attempt_id = $1 ORDER BY start DESC LIMIT 1',
+      values: [attemptId],
+    })
+    const known = last[0] === undefined ? 0 : last[0].start + last[0].text.length
+    if (start > known) throw new AppError('INVALID_INPUT', { reason: `start: text from ${known} is missing` })
+    if (start + text.length > longest)
+      throw new AppError('INVALID_INPUT', { reason: `text: an answer has at most ${longest} characters` })
+    const fresh = text.slice(known - start)
+    if (fresh !== '')
+      await client.query({
+        name: 'page-chunk',
+        text: 'INSERT INTO attempt_chunks (attempt_id, start, text) VALUES ($1, $2, $3)',
+        values: [attemptId, known, fresh],
+      })
+    return { owned: true, stop: row.stop }
+  })
+}
