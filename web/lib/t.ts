@@ -2,6 +2,7 @@
 // `{name}` in a sentence is replaced; an entry with `one` and `other` is chosen by `count`.
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import type { account } from '../locales/en/account.ts'
+import type { direct } from '../locales/en/direct.ts'
 import type { keys } from '../locales/en/keys.ts'
 import type { people } from '../locales/en/people.ts'
 import type { searchModel } from '../locales/en/search-model.ts'
@@ -13,6 +14,7 @@ export const LOCALE = 'en'
 /** With the sentences that come with a page of their own. */
 type Catalogue = typeof en &
   typeof account &
+  typeof direct &
   typeof keys &
   typeof people &
   typeof searchModel &

@@ -5,13 +5,14 @@ import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
 import { toFailure } from '../lib/errors.ts'
 import { addSentences, errorSentence, t } from '../lib/t.ts'
 import { account } from './en/account.ts'
+import { direct } from './en/direct.ts'
 import { keys } from './en/keys.ts'
 import { people } from './en/people.ts'
 import { searchModel } from './en/search-model.ts'
 import { testBench } from './en/test-bench.ts'
 import { en } from './en.ts'
 
-const all = { ...en, ...account, ...keys, ...people, ...searchModel, ...testBench }
+const all = { ...en, ...account, ...direct, ...keys, ...people, ...searchModel, ...testBench }
 addSentences(all)
 
 const web = path.join(import.meta.dirname, '..')

@@ -75,6 +75,7 @@ export function storedAnswer(message: Message): AnswerView {
     citations: message.citations,
     error: attempt?.error ?? null,
     behind: attempt?.behind ?? false,
+    unverified: attempt?.unverified ?? false,
     gap: false,
   }
 }
@@ -97,6 +98,7 @@ export function withAnswer(chat: Chat, messageId: string, view: AnswerView): Cha
               offset: view.text.length,
               error: view.error,
               behind: view.behind,
+              unverified: view.unverified,
             },
           },
     ),

@@ -12,6 +12,7 @@ import type { Citation } from './answer.ts'
 import { AnswerMessage, loadMarkdown } from './answer-message.tsx'
 import { ChatHeader } from './chat-header.tsx'
 import { Composer, type ComposerHandle } from './composer.tsx'
+import { useDirectPrefetch } from './direct-path.ts'
 import { useDraft } from './draft.ts'
 import { DropZone } from './drop-zone.tsx'
 import { FailureLine } from './failure-line.tsx'
@@ -48,6 +49,7 @@ export function Conversation({ chat }: { chat: Chat }) {
   const scroll = useTurnScroll(turns.length + (pending === null ? 0 : 1))
   const { opened, open, close } = useOpenedSource()
   const model = chosenModel(chat.model, models.data)
+  useDirectPrefetch(model, models.data)
   useEffect(() => {
     // Fetched before the first token needs it.
     void loadMarkdown()

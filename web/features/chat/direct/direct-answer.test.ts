@@ -220,30 +220,23 @@ describe('an answer straight from the model endpoint', () => {
     expectEnded()
   })
 
-  test('stopped before there is an offer, nothing is fetched', async () => {
-    const offer = Promise.withResolvers<typeof OFFER | null>()
-    start(() => offer.promise)
-    w.direct.stop()
-    offer.resolve(OFFER)
-    await pass()
-    expect([w.said, w.server.finishes]).toEqual([
-      ['finish'],
-      [{ text: '', receipt: null, ending: 'stopped' }],
-    ])
+  test('stopped while it is prepared it waits for nothing, and tells whoever writes it by now', async () => {
+    for (const failures of [[], [NETWORK]]) {
+      start(() => new Promise(() => undefined))
+      w.server.failures = failures
+      expect(w.direct.stop()).toBe(true)
+      expect(w.direct.view().state).toBe('stopped')
+      await pass()
+      expect(w.said).toEqual(['stop', 'finish'])
+      expect(w.server.finishes).toEqual([{ text: '', receipt: null, ending: 'stopped' }])
+      expectEnded()
+    }
   })
 
-  test('stopped before it turns out that a server writes it, that one is told; or it goes on', async () => {
-    for (const failures of [[], [NETWORK]]) {
-      const offer = Promise.withResolvers<typeof OFFER | null>()
-      start(() => offer.promise)
-      w.server.failures = failures
-      w.direct.stop()
-      const isStopped = failures.length === 0
-      offer.resolve(null)
-      await pass()
-      expect(w.said).toEqual(['stop', 'watch 1:0'])
-      expect(w.direct.view().state === 'stopped').toBe(isStopped)
-    }
+  test('left while it is prepared it says nothing', async () => {
+    start(() => new Promise(() => undefined))
+    await w.leave()
+    expect(w.said).toEqual(['watch 1:0'])
   })
 
   test('stopped from elsewhere it ends as stopped', async () => {

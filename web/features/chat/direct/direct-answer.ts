@@ -118,20 +118,20 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
 
   async function outcome(): Promise<Outcome> {
     apply({ type: 'state', attempt: view.attempt, state: 'searching' })
+    const released = Promise.withResolvers<never>()
+    letGo.signal.addEventListener('abort', () => released.reject(letGo.signal.reason))
     let offer: Offer | null
     try {
-      offer = await deps.prepare()
+      // A search takes seconds: who stops or leaves does not wait for it.
+      offer = await Promise.race([deps.prepare(), released.promise])
     } catch {
-      return reason === 'left' ? 'watch' : 'relay'
+      if (reason === 'left') return 'watch'
+      if (reason !== 'stopped') return 'relay'
+      // It may be a server's by now.
+      await deps.stop().catch(() => undefined)
+      return stoppedHere()
     }
-    if (offer === null) {
-      if (reason !== 'stopped') return 'watch'
-      // Whoever writes it is to hear of it. If nobody did, it is not stopped.
-      await deps.stop().catch(() => {
-        reason = null
-      })
-      return 'watch'
-    }
+    if (offer === null) return 'watch'
     const { attempt, passages } = offer
     if (attempt !== view.attempt) view = freshAnswer(attempt)
     apply({ type: 'state', attempt, state: 'reading', passages })
@@ -186,7 +186,7 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
     } catch {
       if (reason === null) return raw === '' ? 'unreachable' : broken('MODEL_INTERRUPTED')
       if (reason === 'late') return 'unreachable'
-      return reason === 'stopped' ? { text: raw, receipt: null, ending: 'stopped' } : 'watch'
+      return reason === 'stopped' ? stoppedHere() : 'watch'
     } finally {
       clearTimeout(tooLate)
       pushes.close()
@@ -198,6 +198,7 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
     raw === '' ? 'relay' : { text: raw, receipt, ending: 'done' }
   const broken = (code: EndpointErrorCode): Outcome =>
     raw === '' ? 'relay' : { text: raw, receipt: null, ending: 'failed', code }
+  const stoppedHere = (): Outcome => ({ text: raw, receipt: null, ending: 'stopped' })
 
   /** The server is told, or is not there for a while: then the lease ends it, and the watch says how. */
   async function tell(what: () => Promise<unknown>): Promise<void> {
@@ -208,7 +209,7 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
         return
       } catch (error) {
         const over = performance.now() - since + wait > DIRECT.retries
-        if (over || reason === 'left' || deps.isRefusal(error)) return
+        if (over || deps.isRefusal(error)) return
         update(view, 'reconnecting')
         await new Promise((resolve) => setTimeout(resolve, wait))
       }
@@ -230,10 +231,10 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
       await tell(deps.relay)
     } else {
       if (result !== 'watch') await tell(() => deps.finish(result))
+      path = 'relayed'
       const stored = await deps.snapshot().catch(() => undefined)
       if (stored === null) update(view, 'gone')
       else if (stored !== undefined) update(applySnapshot(view, stored))
-      path = 'relayed'
     }
     stopListening()
     if (connection === 'gone') return
