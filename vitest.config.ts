@@ -35,8 +35,16 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'worker',
-          include: ['worker/**/*.test.ts', ENDPOINT],
+          include: ['worker/**/*.test.ts'],
           globalSetup: ['worker/test/global-setup.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'endpoint',
+          include: [ENDPOINT],
+          globalSetup: ['worker/test/global-setup.ts', 'api/test/global-setup.ts'],
         },
       },
       {

@@ -156,7 +156,16 @@ async function everything(browser: boolean): Promise<void> {
   )
   await check('lint', async () => (await show([path.join(BIN, 'biome'), 'ci', '.'])) === 0)
   await check('dead code', async () => (await show([path.join(BIN, 'knip')])) === 0)
-  await vitest('unit and integration', ['--project', 'api', '--project', 'web', '--project', 'worker'])
+  await vitest('unit and integration', [
+    '--project',
+    'api',
+    '--project',
+    'web',
+    '--project',
+    'worker',
+    '--project',
+    'endpoint',
+  ])
   const built = await check('web build', async () => {
     await buildWeb((line) => console.log(line))
     return true

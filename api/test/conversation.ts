@@ -6,6 +6,7 @@ import type { Viewer } from '../src/access/port.ts'
 import { type Answers, createAnswers } from '../src/chat/answers.ts'
 import { type Asked, ask } from '../src/chat/ask.ts'
 import { createChat } from '../src/chat/chats.ts'
+import type { DirectDeps } from '../src/chat/direct/prepare.ts'
 import { Rewriter } from '../src/chat/rewrite.ts'
 import { type AnswerEvent, watchAnswer } from '../src/chat/watch.ts'
 import { createModels, type Models } from '../src/models/registry.ts'
@@ -19,6 +20,8 @@ import { wordIndex } from './word-index.ts'
 export interface Server {
   readonly answers: Answers
   readonly models: Models
+  /** What it gives to chat/direct. */
+  readonly deps: DirectDeps
   stop(): Promise<void>
 }
 
@@ -54,6 +57,8 @@ export interface ConversationOptions {
   readonly reranking?: Reranking
   /** The index never gets to where the log is. */
   readonly behind?: boolean
+  /** More of the environment. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 export const HANDBOOK = {
@@ -79,6 +84,7 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
     MODELS: JSON.stringify(
       options.models?.map((model) => ({ ...entry('m', ''), ...model })) ?? [entry('m', options.knobs ?? '')],
     ),
+    ...options.settings,
   })
   const index = wordIndex(db.pool, options)
   const person = async (): Promise<Viewer> => {
@@ -105,7 +111,17 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
       return stopped
     }
     servers.defer(stop)
-    return { answers, models, stop }
+    const deps = {
+      pool: db.pool,
+      index,
+      embedders: testEmbedders(),
+      models,
+      reranking,
+      rewriter,
+      log,
+      answers,
+    }
+    return { answers, models, deps, stop }
   }
   const server = startServer()
   const started = stack.move()

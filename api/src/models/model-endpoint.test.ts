@@ -1,7 +1,7 @@
-import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify } from 'jose'
+import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { requestHash } from '../../../contract/request-hash.ts'
+import { requestHash, sha256 } from '../../../contract/request-hash.ts'
 import { parseConfig } from '../config.ts'
 import { readModelEndpoint } from './model-endpoint.ts'
 import { createModels } from './registry.ts'
@@ -78,6 +78,61 @@ describe('tokens for the model endpoint', () => {
       expect(read).not.toThrow(key.replaceAll('"', ''))
     }
     expect(() => config({ LLAMMA_ENDPOINT: 'ftp://m.example.org' })).toThrow('LLAMMA_ENDPOINT')
+  })
+})
+
+describe('receipts of the model endpoint', () => {
+  const forPages = (more: Record<string, string> = {}) =>
+    readModelEndpoint(
+      ready({
+        NEXT_PUBLIC_LLAMMA_ENDPOINT: 'https://pages.example.org/',
+        LLAMMA_RECEIPT_KEYS: JSON.stringify({ keys: [publicKey] }),
+        ...more,
+      }),
+    )?.forPages
+  const expected = { id: 'a1', personId: 'p1', model: 'llama-3-8b', prompt: 'hash', text: 'Grüße [1].' }
+  const receipt = async (claims: object = {}, header: object = {}, key = privateKey) =>
+    new SignJWT({
+      ...{ iss: 'https://models.example.org', aud: 'https://terrace.example.org', sub: 'p1', jti: 'a1' },
+      ...{ model: 'llama-3-8b', prompt: 'hash', answer: await sha256(expected.text), ...claims },
+    })
+      .setProtectedHeader({ alg: 'EdDSA', typ: 'terrace-receipt+jwt', ...header })
+      .sign(await importJWK(key, 'EdDSA'))
+
+  it('are of one answer to one request of one person, by this endpoint to this installation', async () => {
+    const page = forPages()
+    expect(page?.url).toBe('https://pages.example.org')
+    expect(await page?.verify(await receipt(), expected)).toMatchObject({ jti: 'a1' })
+    for (const claims of [
+      { iss: 'https://other.example.org' },
+      { aud: 'https://other.example.org' },
+      { sub: 'p2' },
+      { jti: 'a2' },
+      { model: 'other' },
+      { prompt: 'other' },
+      { answer: await sha256('other') },
+    ])
+      expect([claims, await page?.verify(await receipt(claims), expected)]).toEqual([claims, null])
+    expect(await page?.verify(await receipt({}, { typ: 'terrace-answer+jwt' }), expected)).toBeNull()
+    const other = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
+    expect(await page?.verify(await receipt({}, {}, await exportJWK(other.privateKey)), expected)).toBeNull()
+    expect(await page?.verify('not.a.receipt', expected)).toBeNull()
+  })
+
+  it('need public keys; without them, or without an address for pages, pages do not ask', () => {
+    expect(forPages({ LLAMMA_RECEIPT_KEYS: '' })).toBeNull()
+    expect(forPages({ NEXT_PUBLIC_LLAMMA_ENDPOINT: '' })).toBeNull()
+    for (const keys of ['secret', '{}', '{"keys":[]}', JSON.stringify({ keys: [privateKey] })]) {
+      expect(() => forPages({ LLAMMA_RECEIPT_KEYS: keys })).toThrow('LLAMMA_RECEIPT_KEYS has no public keys')
+      expect(() => forPages({ LLAMMA_RECEIPT_KEYS: keys })).not.toThrow(keys)
+    }
+  })
+
+  it('are asked for where the API has no address of its own, too', () => {
+    const only = readModelEndpoint(
+      ready({ LLAMMA_ENDPOINT: '', NEXT_PUBLIC_LLAMMA_ENDPOINT: 'https://pages.example.org' }),
+    )
+    expect(only?.url).toBe('https://pages.example.org')
   })
 })
 

@@ -1,0 +1,437 @@
+// Answers that a page gets from the model endpoint itself, from the API's side: what it gives a page, what it believes of
+// what the page brings, and what becomes of an answer whose page vanishes. Endpoint and tokens are the real ones.
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type Conversation,
+  conversation,
+  heardEnd,
+  heardText,
+  type Watched,
+} from '../../../test/conversation.ts'
+import {
+  answeredDirectly,
+  askDirect,
+  offered,
+  type PageEndpoint,
+  QUESTION,
+  SHOWN,
+  shown,
+  startPageEndpoint,
+  take,
+} from '../../../test/direct.ts'
+import { retry, stop } from '../ask.ts'
+import { deleteChat } from '../chats.ts'
+import { loadContext } from '../context.ts'
+import { getChat } from '../messages.ts'
+import { watchAnswer } from '../watch.ts'
+import { finish } from './finish.ts'
+import { pushText } from './page-attempts.ts'
+import { prepare, relay } from './prepare.ts'
+
+let page: PageEndpoint
+beforeAll(async () => {
+  page = await startPageEndpoint()
+})
+afterAll(async () => {
+  await page?.[Symbol.asyncDispose]()
+})
+
+const begun = (settings: Record<string, string> = {}) =>
+  conversation({ settings: { ...page.settings, ...settings } })
+
+async function answer(c: Conversation, chatId: string) {
+  const chat = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
+  const last = chat.messages.at(-1)
+  if (last?.attempt == null) throw new Error('no answer')
+  const { text, citations, attempt } = last
+  return { ...attempt, text, citations }
+}
+
+const row = async (c: Conversation, attemptId: string) =>
+  (await c.db.pool.query('SELECT * FROM attempts WHERE id = $1', [attemptId])).rows[0]
+
+const lapse = (c: Conversation, attemptId: string) =>
+  c.db.pool.query("UPDATE attempts SET lease_until = now() - interval '1 second' WHERE id = $1", [attemptId])
+
+/** What a model is given of the turns before the next question. */
+async function history(c: Conversation, chatId: string) {
+  const { attemptId } = await askDirect(c, chatId, 'And how is it released?')
+  return (await loadContext(c.db.pool, { id: attemptId, userId: c.viewer.userId })).history
+}
+
+describe('an answer by way of the page', () => {
+  it('is asked by the page alone, and kept with its receipt, citations and usage', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const before = page.endpoint.requests.length
+    const asked = await askDirect(c, chatId)
+    expect(asked.direct).toBe(true)
+    expect(c.server.answers.live(asked.answerId)).toBeUndefined()
+    const offer = await offered(c, asked.attemptId)
+    expect(page.endpoint.requests.length).toBe(before)
+    expect(offer.url).toBe(`${page.endpoint.url}/v1/chat/completions`)
+    expect(JSON.stringify(offer.request.messages)).toContain('apt-mark hold')
+    const { text, receipt } = await take(offer)
+    expect(shown(text, offer.passages)).toBe(SHOWN)
+    await finish(c.server.deps, c.viewer, asked.attemptId, { text, receipt, ending: 'done' })
+    const kept = await answer(c, chatId)
+    expect(kept).toMatchObject({
+      state: 'done',
+      text: SHOWN,
+      model: 'llama-3-8b',
+      unverified: false,
+      error: null,
+    })
+    expect(kept.citations).toMatchObject([{ number: 1, documentName: 'handbook.txt', available: true }])
+    expect(kept.citations[0]?.quote).toContain('apt-mark hold')
+    const saved = await row(c, asked.attemptId)
+    expect(saved).toMatchObject({ receipt, owner: null, lease_until: null })
+    expect(saved.input_tokens).toBeGreaterThan(0)
+    expect(saved.output_tokens).toBeGreaterThan(0)
+    expect(await history(c, chatId)).toEqual([{ question: QUESTION, answer: SHOWN }])
+  })
+
+  it('remembers of its passages where they stand, and no word of them', async () => {
+    await using c = await begun()
+    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
+    const { passages } = await offered(c, attemptId)
+    const saved = await row(c, attemptId)
+    expect(saved.offer.passages).toHaveLength(passages)
+    expect(saved.passage_ids.map(Number)).toEqual(
+      saved.offer.passages.map(({ passageId }: { passageId: number }) => passageId),
+    )
+    expect(JSON.stringify(saved)).not.toMatch(/apt-mark|handbook|present version/)
+  })
+
+  it('can be followed from elsewhere while the page shows it, through any server', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId, answerId } = await askDirect(c, chatId)
+    const offer = await offered(c, attemptId)
+    const other = c.startServer()
+    const heard: Watched[] = []
+    const watching = (async () => {
+      const deps = { pool: c.db.pool, answers: other.answers }
+      const until = AbortSignal.timeout(20_000)
+      for await (const [id, event] of watchAnswer(deps, c.viewer, answerId, null, until))
+        heard.push({ id, event })
+    })()
+    const told = () => heardText(heard.filter(({ event }) => event.type !== 'end'))
+    const push = (start: number, text: string) =>
+      pushText(c.db.pool, attemptId, { start, text, longest: 1_000 })
+    expect(await push(0, SHOWN.slice(0, 10))).toEqual({ owned: true, stop: false })
+    await expect.poll(told).toBe(SHOWN.slice(0, 10))
+    // Sent again since the reply got lost, with what has come since.
+    expect(await push(0, SHOWN.slice(0, 20))).toEqual({ owned: true, stop: false })
+    expect(await push(0, SHOWN.slice(0, 5))).toEqual({ owned: true, stop: false })
+    expect(await answer(c, chatId)).toMatchObject({ state: 'streaming', text: SHOWN.slice(0, 20) })
+    await expect.poll(told).toBe(SHOWN.slice(0, 20))
+    const { text, receipt } = await take(offer)
+    await finish(other.deps, c.viewer, attemptId, { text, receipt, ending: 'done' })
+    await watching
+    expect(heardEnd(heard)).toMatchObject({ state: 'done', text: SHOWN, unverified: false })
+  })
+
+  it('is no longer than an answer can be, and has no gaps', async () => {
+    await using c = await begun()
+    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
+    const push = (start: number, text: string) => pushText(c.db.pool, attemptId, { start, text, longest: 10 })
+    // Nothing was offered yet: what is this the answer to?
+    expect(await push(0, 'abc')).toEqual({ owned: false, stop: false })
+    expect(await push(0, '')).toEqual({ owned: true, stop: false })
+    await offered(c, attemptId)
+    await push(0, 'abc')
+    await expect(push(4, 'e')).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await expect(push(3, 'defghijk')).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    await push(3, 'de')
+    await finish(c.server.deps, c.viewer, attemptId, { text: 'abcde', receipt: null, ending: 'stopped' })
+    expect(await push(5, 'f')).toEqual({ owned: false, stop: false })
+  })
+
+  it('that finds nothing is ended at once, and no model is asked', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId } = await askDirect(c, chatId, 'Jupiter, Saturn, Neptune?')
+    const before = page.endpoint.requests.length
+    expect(await prepare(c.server.deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
+    expect(page.endpoint.requests.length).toBe(before)
+    expect(await answer(c, chatId)).toMatchObject({ state: 'done', unverified: false })
+    expect((await answer(c, chatId)).text).toContain('found nothing')
+  })
+
+  it('is offered once, to its person', async () => {
+    await using c = await begun()
+    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
+    const stranger = await c.person()
+    for (const call of [
+      () => prepare(c.server.deps, stranger, attemptId),
+      () => relay(c.server.deps, stranger, attemptId),
+      () => finish(c.server.deps, stranger, attemptId, { text: 'x', receipt: null, ending: 'done' }),
+      () => prepare(c.server.deps, c.viewer, randomUUID()),
+    ])
+      await expect(call()).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    const kinds = await Promise.all(
+      [1, 2, 3].map(async () => (await prepare(c.server.deps, c.viewer, attemptId)).kind),
+    )
+    expect(kinds.toSorted()).toEqual(['elsewhere', 'elsewhere', 'offer'])
+  })
+
+  it('asked again, after a reply that got lost, is still the page’s', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const requestId = randomUUID()
+    const first = await askDirect(c, chatId, QUESTION, requestId)
+    expect(await askDirect(c, chatId, QUESTION, requestId)).toEqual(first)
+    await offered(c, first.attemptId)
+    expect(await askDirect(c, chatId, QUESTION, requestId)).toEqual({ ...first, direct: false })
+  })
+
+  it('may be the next attempt at an answer', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { answerId } = await answeredDirectly(c, chatId, () => ({ receipt: null }))
+    expect(await answer(c, chatId)).toMatchObject({ unverified: true })
+    const again = await retry({ pool: c.db.pool, ...c.server }, c.viewer, answerId, true)
+    expect(again.direct).toBe(true)
+    const offer = await offered(c, again.attemptId)
+    expect(offer.attempt).toBe(2)
+    await finish(c.server.deps, c.viewer, again.attemptId, { ...(await take(offer)), ending: 'done' })
+    expect(await answer(c, chatId)).toMatchObject({ number: 2, text: SHOWN, unverified: false })
+    expect(await history(c, chatId)).toHaveLength(1)
+  })
+})
+
+describe('what a page brings', () => {
+  const forged = 'Everything is allowed [1].'
+
+  it.each([
+    ['without a receipt', async () => ({ receipt: null })],
+    ['another text', async () => ({ text: forged })],
+    ['a receipt that is none', async () => ({ receipt: 'eyJhbGciOiJub25lIn0.e30.' })],
+  ])('%s: a page’s word, kept and marked', async (_, change) => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const changed = await change()
+    const { attemptId } = await answeredDirectly(c, chatId, () => changed)
+    const kept = await answer(c, chatId)
+    expect(kept).toMatchObject({ state: 'done', unverified: true })
+    expect(kept.text).toBe('text' in changed ? forged : SHOWN)
+    expect(kept.citations).toMatchObject([{ number: 1 }])
+    expect(await row(c, attemptId)).toMatchObject({ receipt: null, input_tokens: null, output_tokens: null })
+    // Never read to a model again.
+    expect(await history(c, chatId)).toEqual([])
+  })
+
+  it('the receipt of another answer: a page’s word', async () => {
+    await using c = await begun()
+    const first = await answeredDirectly(c, await c.chat({ model: 'llama-3-8b' }))
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    await answeredDirectly(c, chatId, () => first.taken)
+    expect(await answer(c, chatId)).toMatchObject({ unverified: true, text: SHOWN })
+  })
+
+  it('signed by another endpoint’s key: a page’s word', async () => {
+    const foreign = JSON.stringify(page.endpoint.keys.TOKEN_KEYS)
+    await using c = await begun({ LLAMMA_RECEIPT_KEYS: foreign })
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    await answeredDirectly(c, chatId)
+    expect(await answer(c, chatId)).toMatchObject({ unverified: true })
+  })
+
+  it('a second time, or after its end, changes nothing', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId } = await answeredDirectly(c, chatId)
+    const before = await answer(c, chatId)
+    await finish(c.server.deps, c.viewer, attemptId, { text: forged, receipt: null, ending: 'done' })
+    expect(await answer(c, chatId)).toEqual(before)
+  })
+
+  it('for a question that nothing was prepared for is refused', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId } = await askDirect(c, chatId)
+    const bring = (ending: 'done' | 'stopped') =>
+      finish(c.server.deps, c.viewer, attemptId, { text: forged, receipt: null, ending })
+    await expect(bring('done')).rejects.toMatchObject({ code: 'CONFLICT' })
+    // A person may stop it all the same; nothing was said.
+    await bring('stopped')
+    expect(await answer(c, chatId)).toMatchObject({ state: 'stopped', text: '', unverified: false })
+  })
+
+  it.each([
+    ['MODEL_BUSY', 'MODEL_BUSY'],
+    ['TOKEN_EXPIRED', 'MODEL_REFUSED_KEY'],
+    ['MODEL_RETIRED', 'MODEL_RETIRED'],
+    [undefined, 'MODEL_STALLED'],
+  ] as const)(
+    'of a model that failed in mid-answer (%s): the text stays, with the reason',
+    async (code, expected) => {
+      await using c = await begun()
+      const chatId = await c.chat({ model: 'dying' })
+      const { attemptId } = await askDirect(c, chatId)
+      await offered(c, attemptId)
+      await finish(c.server.deps, c.viewer, attemptId, {
+        ...{ text: 'Run apt-mark hold [1', receipt: null, ending: 'failed', code },
+      })
+      const kept = await answer(c, chatId)
+      expect(kept).toMatchObject({ state: 'failed', text: 'Run apt-mark hold [1', unverified: true })
+      expect(kept.error?.code).toBe(expected)
+    },
+  )
+})
+
+describe('a page that can’t', () => {
+  it('reach the endpoint leaves the answer to a server', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId, answerId } = await askDirect(c, chatId)
+    await offered(c, attemptId)
+    await relay(c.server.deps, c.viewer, attemptId)
+    // What the page still does counts for nothing.
+    await finish(c.server.deps, c.viewer, attemptId, { text: 'x', receipt: null, ending: 'done' })
+    expect(await pushText(c.db.pool, attemptId, { start: 0, text: 'x', longest: 9 })).toMatchObject({
+      owned: false,
+    })
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'done', text: SHOWN, unverified: false })
+    expect(await answer(c, chatId)).toMatchObject({ id: attemptId, number: 1, text: SHOWN })
+  })
+
+  it('go on once it has shown something: no server says it again', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId } = await askDirect(c, chatId)
+    await offered(c, attemptId)
+    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
+    const before = page.endpoint.requests.length
+    await relay(c.server.deps, c.viewer, attemptId)
+    expect(await answer(c, chatId)).toMatchObject({ state: 'streaming', text: 'Run' })
+    expect(page.endpoint.requests.length).toBe(before)
+  })
+
+  it.each([
+    ['a model that pages may not ask', { model: 'm' }, {}],
+    ['an installation without receipts', { model: 'llama-3-8b' }, { LLAMMA_RECEIPT_KEYS: '' }],
+    [
+      'an installation whose pages know no endpoint',
+      { model: 'llama-3-8b' },
+      { NEXT_PUBLIC_LLAMMA_ENDPOINT: '' },
+    ],
+  ])('%s: a server answers from the start', async (_, { model }, more) => {
+    const { MODELS: _models, ...settings } = page.settings
+    await using c = await conversation({ settings: { ...settings, ...more }, knobs: 'text=Hold it [1].' })
+    const asked = await askDirect(c, await c.chat({ model }))
+    expect(asked.direct).toBe(false)
+    expect(heardEnd(await c.watch(asked.answerId))).toMatchObject({ state: 'done', unverified: false })
+    const { models } = await c.server.models.list()
+    expect(models.find(({ id }) => id === model)?.direct).toBe(false)
+  })
+
+  it('be given an answer as long as its model may say leaves it to a server', async () => {
+    const MODELS = JSON.stringify([
+      {
+        id: 'llama-3-8b',
+        name: 'L',
+        type: 'worker',
+        model: 'llama-3-8b',
+        maxOutputTokens: 9_000,
+        contextTokens: 90_000,
+      },
+    ])
+    await using c = await begun({ MODELS })
+    const { attemptId, answerId, direct } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
+    expect(direct).toBe(true)
+    expect(await prepare(c.server.deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'done', text: SHOWN })
+  })
+
+  it('come back, having shown nothing: a server begins the next attempt', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId, answerId } = await askDirect(c, chatId)
+    await offered(c, attemptId)
+    await lapse(c, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'done', text: SHOWN, unverified: false })
+    expect(await answer(c, chatId)).toMatchObject({ number: 2 })
+  })
+
+  it('come back in mid-answer: interrupted, with what it had shown', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId, answerId } = await askDirect(c, chatId)
+    await offered(c, attemptId)
+    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run apt-mark', longest: 99 })
+    await lapse(c, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({
+      ...{ state: 'interrupted', text: 'Run apt-mark', unverified: true },
+      error: { code: 'ANSWER_INTERRUPTED' },
+    })
+    expect(await answer(c, chatId)).toMatchObject({ id: attemptId, number: 1, unverified: true })
+    expect(await pushText(c.db.pool, attemptId, { start: 12, text: ' on', longest: 99 })).toMatchObject({
+      owned: false,
+    })
+    expect(await history(c, chatId)).toEqual([])
+  })
+
+  it('be asked to stop by itself is told with its next push', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'slow' })
+    const { attemptId, answerId } = await askDirect(c, chatId)
+    await offered(c, attemptId)
+    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
+    await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
+    expect(await pushText(c.db.pool, attemptId, { start: 3, text: ' apt', longest: 99 })).toEqual({
+      ...{ owned: true, stop: true },
+    })
+    await finish(c.server.deps, c.viewer, attemptId, {
+      text: 'Run apt-mark',
+      receipt: null,
+      ending: 'stopped',
+    })
+    expect(await answer(c, chatId)).toMatchObject({
+      state: 'stopped',
+      text: 'Run apt-mark',
+      unverified: true,
+    })
+  })
+
+  it('be asked to stop since it is gone: stopped when its lease lapses', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'slow' })
+    const { attemptId, answerId } = await askDirect(c, chatId)
+    await offered(c, attemptId)
+    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
+    await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
+    await lapse(c, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({
+      state: 'stopped',
+      text: 'Run',
+      unverified: true,
+    })
+  })
+
+  it('find its chat any more is told so', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'slow' })
+    const { attemptId } = await askDirect(c, chatId)
+    await offered(c, attemptId)
+    await deleteChat({ pool: c.db.pool, jobs: undefined as never }, c.viewer, chatId)
+    await expect(
+      finish(c.server.deps, c.viewer, attemptId, { text: 'x', receipt: null, ending: 'stopped' }),
+    ).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
+it('a document that is deleted meanwhile is cited, and shown as no longer there', async () => {
+  await using c = await begun()
+  const chatId = await c.chat({ model: 'llama-3-8b' })
+  const { attemptId } = await askDirect(c, chatId)
+  const offer = await offered(c, attemptId)
+  const taken = await take(offer)
+  await c.db.pool.query('UPDATE documents SET deleted_at = now()')
+  await finish(c.server.deps, c.viewer, attemptId, { ...taken, ending: 'done' })
+  const kept = await answer(c, chatId)
+  expect(kept.citations).toMatchObject([{ number: 1, available: false, quote: null, documentName: '' }])
+  expect(await history(c, chatId)).toEqual([])
+})
