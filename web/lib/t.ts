@@ -3,9 +3,12 @@
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import type { account } from '../locales/en/account.ts'
 import type { direct } from '../locales/en/direct.ts'
+import type { entry } from '../locales/en/entry.ts'
 import type { keys } from '../locales/en/keys.ts'
 import type { people } from '../locales/en/people.ts'
+import type { search } from '../locales/en/search.ts'
 import type { searchModel } from '../locales/en/search-model.ts'
+import type { start } from '../locales/en/start.ts'
 import type { testBench } from '../locales/en/test-bench.ts'
 import { en } from '../locales/en.ts'
 
@@ -15,9 +18,12 @@ export const LOCALE = 'en'
 type Catalogue = typeof en &
   typeof account &
   typeof direct &
+  typeof entry &
   typeof keys &
   typeof people &
+  typeof search &
   typeof searchModel &
+  typeof start &
   typeof testBench
 export type Key = keyof Catalogue
 type Sentence<K extends Key> = Catalogue[K] extends { other: infer S } ? S : Catalogue[K]

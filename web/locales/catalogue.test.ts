@@ -6,13 +6,27 @@ import { toFailure } from '../lib/errors.ts'
 import { addSentences, errorSentence, t } from '../lib/t.ts'
 import { account } from './en/account.ts'
 import { direct } from './en/direct.ts'
+import { entry } from './en/entry.ts'
 import { keys } from './en/keys.ts'
 import { people } from './en/people.ts'
+import { search } from './en/search.ts'
 import { searchModel } from './en/search-model.ts'
+import { start } from './en/start.ts'
 import { testBench } from './en/test-bench.ts'
 import { en } from './en.ts'
 
-const all = { ...en, ...account, ...direct, ...keys, ...people, ...searchModel, ...testBench }
+const all = {
+  ...en,
+  ...account,
+  ...direct,
+  ...entry,
+  ...keys,
+  ...people,
+  ...search,
+  ...searchModel,
+  ...start,
+  ...testBench,
+}
 addSentences(all)
 
 const web = path.join(import.meta.dirname, '..')
