@@ -12,12 +12,12 @@ function sqlite(): Sql & { count(table: string): number } {
   }
 }
 
-const once = (id: string, until = 100_000, requestsPerMinute = 300) => ({
-  ...{ id, until, requestsPerMinute },
+const once = (id: string, until = 100_000, requestsPerMinute = 300, holder = 'p') => ({
+  ...{ id, until, requestsPerMinute, requestsPerHolder: 100, holder },
   once: true,
 })
 const script = (requestsPerMinute: number) => ({
-  ...{ id: 'script', until: 1e9, requestsPerMinute },
+  ...{ id: 'script', until: 1e9, requestsPerMinute, requestsPerHolder: 100, holder: 's' },
   once: false,
 })
 
@@ -48,6 +48,31 @@ describe('admissions', () => {
     expect(at(60)).toEqual({ admitted: true })
     expect(at(61)).toEqual({ admitted: false, reason: 'rate', seconds: 19 })
     expect(at(80)).toEqual({ admitted: true })
+  })
+
+  test('nobody takes the whole minute: each has a part of it, and waits for a place in both', () => {
+    const sql = sqlite()
+    const admissions = new Admissions(sql)
+    const ask = (holder: string, seconds: number, from = admissions, requestsPerMinute = 3) =>
+      from.admit(
+        {
+          ...{ id: `${holder}${seconds}`, until: 1e9, once: true, holder },
+          ...{ requestsPerMinute, requestsPerHolder: 2 },
+        },
+        seconds * 1_000,
+      )
+    expect(ask('p', 0)).toEqual({ admitted: true })
+    expect(ask('p', 10)).toEqual({ admitted: true })
+    expect(ask('p', 11)).toEqual({ admitted: false, reason: 'rate', seconds: 49 })
+    expect(ask('q', 20)).toEqual({ admitted: true })
+    // Of the account's places one is free in 38 s, of p's own too; of q's there is one.
+    expect(ask('q', 22)).toEqual({ admitted: false, reason: 'rate', seconds: 38 })
+    admissions.save()
+    expect(ask('p', 61)).toEqual({ admitted: true })
+    const after = new Admissions(sql)
+    expect(ask('p', 62, after, 9)).toEqual({ admitted: true })
+    expect(ask('p', 63, after, 9)).toMatchObject({ reason: 'rate' })
+    expect(ask('p', 62.5)).toEqual({ admitted: false, reason: 'rate', seconds: 8 })
   })
 
   test('what is refused uses up nothing', () => {
@@ -94,12 +119,12 @@ describe('admissions', () => {
     admissions.save()
     expect(admissions.forget(29_999)).toBe(30_000)
     expect(admissions.forget(30_000)).toBe(61_000)
-    expect([sql.count('used'), sql.count('calls'), sql.count('revoked')]).toEqual([1, 2, 1])
+    expect([sql.count('used'), sql.count('asked'), sql.count('revoked')]).toEqual([1, 2, 1])
     expect(admissions.forget(61_000)).toBe(90_000)
     expect(admissions.forget(90_000)).toBe(200_000)
     expect(admissions.isRevoked('script')).toBe(true)
     expect(admissions.forget(200_000)).toBeNull()
     expect(admissions.isRevoked('script')).toBe(false)
-    expect([sql.count('used'), sql.count('calls'), sql.count('revoked')]).toEqual([0, 0, 0])
+    expect([sql.count('used'), sql.count('asked'), sql.count('revoked')]).toEqual([0, 0, 0])
   })
 })

@@ -1,5 +1,5 @@
 // What must be counted in one place: ids of answer tokens that were used, script tokens that were taken back, and the
-// account's requests of the last minute. Memory answers; the tables are for whoever comes after an eviction.
+// requests of the last minute, of the account and of everyone in it. Memory answers; the tables are for whoever comes after an eviction.
 // Times are milliseconds since 1970.
 
 /** The part of a Durable Object's SQLite that is used. */
@@ -14,7 +14,11 @@ export interface Admission {
   readonly until: number
   /** May be used once: a second use has to be known until its end. */
   readonly once: boolean
+  /** The token's holder: a person, or a script. */
+  readonly holder: string
   readonly requestsPerMinute: number
+  /** Of one holder: nobody may use up everybody's minute. */
+  readonly requestsPerHolder: number
 }
 
 export type Verdict =
@@ -28,35 +32,42 @@ export class Admissions {
   readonly #sql: Sql
   readonly #used = new Map<string, number>()
   readonly #revoked = new Map<string, number>()
-  /** Times of the last minute's requests, oldest first. */
-  readonly #calls: number[] = []
-  #unsaved: { at: number; id: string; until: number | null }[] = []
+  /** The last minute's requests, oldest first. */
+  readonly #calls: { at: number; holder: string }[] = []
+  #unsaved: { at: number; holder: string; id: string; until: number | null }[] = []
 
   constructor(sql: Sql) {
     this.#sql = sql
     sql.exec('CREATE TABLE IF NOT EXISTS used (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID')
     sql.exec('CREATE TABLE IF NOT EXISTS revoked (id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID')
-    sql.exec('CREATE TABLE IF NOT EXISTS calls (at INTEGER NOT NULL)')
+    sql.exec('CREATE TABLE IF NOT EXISTS asked (at INTEGER NOT NULL, holder TEXT NOT NULL)')
     for (const { id, until } of sql.exec('SELECT id, until FROM used'))
       this.#used.set(String(id), Number(until))
     for (const { id, until } of sql.exec('SELECT id, until FROM revoked'))
       this.#revoked.set(String(id), Number(until))
-    for (const { at } of sql.exec('SELECT at FROM calls ORDER BY at')) this.#calls.push(Number(at))
+    for (const { at, holder } of sql.exec('SELECT at, holder FROM asked ORDER BY at'))
+      this.#calls.push({ at: Number(at), holder: String(holder) })
   }
 
   /** Decides, and counts what is admitted. A request that is refused uses up nothing. */
-  admit({ id, until, once, requestsPerMinute }: Admission, now: number): Verdict {
+  admit(admission: Admission, now: number): Verdict {
+    const { id, until, once, holder, requestsPerMinute, requestsPerHolder } = admission
     // After it the ledger may have forgotten the id.
     if (until <= now) return { admitted: false, reason: 'expired' }
     if (this.isRevoked(id)) return { admitted: false, reason: 'revoked' }
     if (once && this.#used.has(id)) return { admitted: false, reason: 'replayed' }
-    while ((this.#calls[0] ?? now) <= now - MINUTE) this.#calls.shift()
-    const oldest = this.#calls[this.#calls.length - requestsPerMinute]
-    if (oldest !== undefined)
-      return { admitted: false, reason: 'rate', seconds: Math.ceil((oldest + MINUTE - now) / 1_000) }
-    this.#calls.push(now)
+    while ((this.#calls[0]?.at ?? now) <= now - MINUTE) this.#calls.shift()
+    const own = this.#calls.filter((call) => call.holder === holder)
+    const oldest = [this.#calls.at(-requestsPerMinute), own.at(-requestsPerHolder)].flatMap(
+      (call) => call?.at ?? [],
+    )
+    if (oldest.length > 0) {
+      const free = Math.max(...oldest) + MINUTE
+      return { admitted: false, reason: 'rate', seconds: Math.ceil((free - now) / 1_000) }
+    }
+    this.#calls.push({ at: now, holder })
     if (once) this.#used.set(id, until)
-    this.#unsaved.push({ at: now, id, until: once ? until : null })
+    this.#unsaved.push({ at: now, holder, id, until: once ? until : null })
     return { admitted: true }
   }
 
@@ -80,8 +91,8 @@ export class Admissions {
 
   /** Writes what was admitted since the last time; belongs into one transaction. */
   save(): void {
-    for (const { at, id, until } of this.#unsaved) {
-      this.#sql.exec('INSERT INTO calls VALUES (?)', at)
+    for (const { at, holder, id, until } of this.#unsaved) {
+      this.#sql.exec('INSERT INTO asked VALUES (?, ?)', at, holder)
       if (until !== null) this.#sql.exec('INSERT INTO used VALUES (?, ?) ON CONFLICT DO NOTHING', id, until)
     }
     this.#unsaved = []
@@ -91,12 +102,12 @@ export class Admissions {
   forget(now: number): number | null {
     this.#sql.exec('DELETE FROM used WHERE until <= ?', now)
     this.#sql.exec('DELETE FROM revoked WHERE until <= ?', now)
-    this.#sql.exec('DELETE FROM calls WHERE at <= ?', now - MINUTE)
+    this.#sql.exec('DELETE FROM asked WHERE at <= ?', now - MINUTE)
     for (const known of [this.#used, this.#revoked])
       for (const [id, until] of known) if (until <= now) known.delete(id)
     const [next] = this.#sql.exec(
       `SELECT min(due) AS due FROM (SELECT min(until) AS due FROM used
-       UNION ALL SELECT min(until) FROM revoked UNION ALL SELECT min(at) + ${MINUTE} FROM calls)`,
+       UNION ALL SELECT min(until) FROM revoked UNION ALL SELECT min(at) + ${MINUTE} FROM asked)`,
     )
     return next?.due === null || next === undefined ? null : Number(next.due)
   }

@@ -82,7 +82,10 @@ async function admit({ kind, claims }: AskingToken, { env, configuration, header
     id: claims.jti,
     until: (claims.exp + TOKEN_SECONDS.clockTolerance) * 1_000,
     once: kind === 'answer',
+    // A script may be named as a person's id is.
+    holder: `${kind} ${claims.sub}`,
     requestsPerMinute: configuration.requestsPerMinute,
+    requestsPerHolder: configuration.requestsPerHolder,
   })
   if (!verdict.admitted) {
     if (verdict.reason === 'rate') throw new EndpointError('RATE_LIMITED', { seconds: verdict.seconds })

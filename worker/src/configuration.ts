@@ -16,6 +16,7 @@ export interface Env {
   readonly MODELS?: unknown
   readonly MAX_TOKENS?: unknown
   readonly REQUESTS_PER_MINUTE?: unknown
+  readonly REQUESTS_PER_MINUTE_EACH?: unknown
   readonly FIRST_TOKEN_SECONDS?: unknown
   readonly STALL_SECONDS?: unknown
 }
@@ -36,6 +37,8 @@ export interface Configuration {
   readonly models: ReadonlyMap<string, readonly string[]>
   readonly maxTokens: number
   readonly requestsPerMinute: number
+  /** Of one person or script. */
+  readonly requestsPerHolder: number
   readonly firstTokenMs: number
   readonly stallMs: number
 }
@@ -70,6 +73,7 @@ async function parse(env: Env): Promise<Configuration> {
     models: await read('MODELS', models, new Map<string, string[]>()),
     maxTokens: await read('MAX_TOKENS', whole, 0),
     requestsPerMinute: await read('REQUESTS_PER_MINUTE', whole, 0),
+    requestsPerHolder: await read('REQUESTS_PER_MINUTE_EACH', whole, 0),
     firstTokenMs: (await read('FIRST_TOKEN_SECONDS', positive, 0)) * 1_000,
     stallMs: (await read('STALL_SECONDS', positive, 0)) * 1_000,
   }

@@ -65,6 +65,14 @@ test('the account’s minute has its number for all tokens together, and says wh
   expect(endpoint.requests.length).toBe(asked)
 })
 
+test('one person’s part of the minute is counted by person, whatever tokens', async () => {
+  await using endpoint = await startEndpoint({ bindings: { REQUESTS_PER_MINUTE_EACH: 2 }, storage })
+  const key = endpoint.keys.LLAMMA_SIGNING_KEY
+  const by = async (sub: string) =>
+    (await endpoint.post(REQUEST, { token: await signAnswer(key, REQUEST, { sub }) })).status
+  expect([await by('p1'), await by('p1'), await by('p1'), await by('p2')]).toEqual([200, 200, 429, 200])
+})
+
 test('what is over is forgotten by itself', async () => {
   await using endpoint = await startEndpoint({ storage })
   const now = Math.floor(Date.now() / 1_000)
@@ -74,5 +82,5 @@ test('what is over is forgotten by itself', async () => {
   await expect.poll(() => rows('used')).toBe(1)
   await expect.poll(() => rows('used'), { timeout: 60_000 }).toBe(0)
   // Those of the last minute are still counted.
-  expect(rows('calls')).toBe(1)
+  expect(rows('asked')).toBe(1)
 })

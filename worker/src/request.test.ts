@@ -242,6 +242,7 @@ describe('an endpoint that is not set up', () => {
         MAX_TOKENS: 'many',
         // It would let everything through.
         REQUESTS_PER_MINUTE: 299.5,
+        REQUESTS_PER_MINUTE_EACH: 0,
       },
     })
     const reply = await fetch(bare.url + ENDPOINT_PATHS.health)
@@ -249,7 +250,8 @@ describe('an endpoint that is not set up', () => {
     expect([reply.status, error.code]).toEqual([503, 'MISCONFIGURED'])
     for (const name of ['AUDIENCE', 'ALLOWED_ORIGINS', 'TOKEN_KEYS', 'RECEIPT_KEY', 'MODELS'])
       expect(error.message).toContain(name)
-    for (const name of ['MAX_TOKENS', 'REQUESTS_PER_MINUTE']) expect(error.message).toContain(name)
+    for (const name of ['MAX_TOKENS', 'REQUESTS_PER_MINUTE', 'REQUESTS_PER_MINUTE_EACH'])
+      expect(error.message).toContain(name)
     expect(error.message).not.toContain('FIRST_TOKEN_SECONDS')
     expect(error.message + bare.log()).not.toContain(String(endpoint.keys.LLAMMA_SIGNING_KEY.d))
     expect(await refusal(await bare.post(REQUEST))).toEqual([503, 'MISCONFIGURED'])

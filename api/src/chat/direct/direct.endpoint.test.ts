@@ -175,6 +175,7 @@ describe('an answer by way of the page', () => {
       [1, 2, 3].map(async () => (await prepare(c.server.deps, c.viewer, attemptId)).kind),
     )
     expect(kinds.toSorted()).toEqual(['elsewhere', 'elsewhere', 'offer'])
+    expect(await prepare(c.server.deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
   })
 
   it('asked again, after a reply that got lost, is still the page’s', async () => {
@@ -257,6 +258,15 @@ describe('what a page brings', () => {
     await expect(bring('done')).rejects.toMatchObject({ code: 'CONFLICT' })
     // A person may stop it all the same; nothing was said.
     await bring('stopped')
+    expect(await answer(c, chatId)).toMatchObject({ state: 'stopped', text: '', unverified: false })
+  })
+
+  it('nothing, of an answer that was stopped before its first word: there is nothing to doubt', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'slow' })
+    const { attemptId } = await askDirect(c, chatId)
+    await offered(c, attemptId)
+    await finish(c.server.deps, c.viewer, attemptId, { text: '', receipt: null, ending: 'stopped' })
     expect(await answer(c, chatId)).toMatchObject({ state: 'stopped', text: '', unverified: false })
   })
 
