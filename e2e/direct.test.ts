@@ -133,7 +133,9 @@ describe.skipIf(!hasChromium)('answers straight from the model endpoint', () => 
     const before = await textOf(answer)
     await page.getByRole('link', { name: 'Collections' }).first().click()
     await page.getByRole('heading', { name: 'Collections', level: 1 }).waitFor()
-    expect((await stored(chatId)).attempt.state).toBe('streaming')
+    const saved = async () => (await stored(chatId)).text.length
+    const atFirst = await saved()
+    await expect.poll(saved).toBeGreaterThan(atFirst)
     await page.goBack()
     await untilState(answer, 'streaming')
     await expect.poll(async () => (await textOf(answer)).length).toBeGreaterThan(before.length)

@@ -25,7 +25,7 @@ export default function UnverifiedMark() {
 function Mark(props: ComponentProps<'button'>) {
   return (
     <Tooltip text={t('direct.unverifiedText')}>
-      <button type="button" {...props} data-answer-unverified className="rounded-full">
+      <button type="button" {...props} data-answer-unverified className="inline-flex rounded-full">
         <Badge tone="warn" icon={<ShieldQuestionMark aria-hidden className="size-3.5" />}>
           {t('direct.unverified')}
         </Badge>
