@@ -151,6 +151,14 @@ describe('an answer straight from the model endpoint', () => {
     })
   })
 
+  test('once it has begun it may take its time', async () => {
+    await w.say('Use ')
+    await pass(DIRECT.firstToken * 2)
+    await w.say('apt.')
+    await w.end('a.b.c')
+    expect(w.server.finishes).toEqual([{ text: 'Use apt.', receipt: 'a.b.c', ending: 'done' }])
+  })
+
   test('an offer of a later attempt begins with nothing', async () => {
     start(async () => ({ ...OFFER, attempt: 3 }))
     await w.say('Use')

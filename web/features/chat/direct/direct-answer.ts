@@ -6,15 +6,7 @@
 import { createCitationMapper } from '../../../../contract/citations.ts'
 import type { EndpointErrorCode } from '../../../../contract/endpoint-errors.ts'
 import { createPieceCleaner } from '../../../../contract/pieces.ts'
-import {
-  type AnswerEvent,
-  type AnswerView,
-  applyEvent,
-  applySnapshot,
-  eventId,
-  freshAnswer,
-  hasEnded,
-} from '../answer.ts'
+import { type AnswerEvent, type AnswerView, applyEvent, applySnapshot, eventId, hasEnded } from '../answer.ts'
 import type { AnswerPath, AnswerWatch, Connection } from '../watch-answer.ts'
 import { createEndpointReader, errorCode } from './endpoint-events.ts'
 import { startPushes } from './pushes.ts'
@@ -133,7 +125,6 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
     }
     if (offer === null) return 'watch'
     const { attempt, passages } = offer
-    if (attempt !== view.attempt) view = freshAnswer(attempt)
     apply({ type: 'state', attempt, state: 'reading', passages })
     return stream(offer)
   }
