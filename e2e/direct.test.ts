@@ -172,9 +172,11 @@ describe.skipIf(!hasChromium)('answers straight from the model endpoint', () => 
     await answer.getByText('Stopped. What had arrived is kept.').first().waitFor()
     await expect.poll(() => endpoint.requests.at(-1)?.abortedAt).not.toBeNull()
     expect(endpoint.requests.at(-1)?.sent).toBeLessThan(150)
+    await expect
+      .poll(async () => (await stored(chatId)).attempt)
+      .toMatchObject({ state: 'stopped', unverified: true })
     await mark(answer).waitFor()
     const kept = await stored(chatId)
-    expect(kept.attempt).toMatchObject({ state: 'stopped', unverified: true })
     await expect.poll(async () => words(await textOf(answer))).toBe(words(kept.text))
     await page.getByRole('button', { name: 'Send the question' }).waitFor()
   })
