@@ -3,10 +3,14 @@
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import type { account } from '../locales/en/account.ts'
 import type { connectModel } from '../locales/en/connect-model.ts'
+import type { direct } from '../locales/en/direct.ts'
+import type { entry } from '../locales/en/entry.ts'
 import type { keys } from '../locales/en/keys.ts'
 import type { models } from '../locales/en/models.ts'
 import type { people } from '../locales/en/people.ts'
+import type { search } from '../locales/en/search.ts'
 import type { searchModel } from '../locales/en/search-model.ts'
+import type { start } from '../locales/en/start.ts'
 import type { testBench } from '../locales/en/test-bench.ts'
 import type { usage } from '../locales/en/usage.ts'
 import { en } from '../locales/en.ts'
@@ -17,10 +21,14 @@ export const LOCALE = 'en'
 type Catalogue = typeof en &
   typeof account &
   typeof connectModel &
+  typeof direct &
+  typeof entry &
   typeof keys &
   typeof models &
   typeof people &
+  typeof search &
   typeof searchModel &
+  typeof start &
   typeof testBench &
   typeof usage
 export type Key = keyof Catalogue

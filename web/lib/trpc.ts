@@ -33,6 +33,8 @@ export function links(): TRPCLink<AppRouter>[] {
   ]
 }
 
+export type Client = ReturnType<typeof trpc.useUtils>['client']
+
 export const trpc = createTRPCNext<AppRouter>({
   config: () => ({ links: links(), queryClientConfig: createQueryClientConfig() }),
   transformer: wire,

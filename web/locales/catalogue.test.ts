@@ -6,10 +6,14 @@ import { toFailure } from '../lib/errors.ts'
 import { addSentences, errorSentence, t } from '../lib/t.ts'
 import { account } from './en/account.ts'
 import { connectModel } from './en/connect-model.ts'
+import { direct } from './en/direct.ts'
+import { entry } from './en/entry.ts'
 import { keys } from './en/keys.ts'
 import { models } from './en/models.ts'
 import { people } from './en/people.ts'
+import { search } from './en/search.ts'
 import { searchModel } from './en/search-model.ts'
+import { start } from './en/start.ts'
 import { testBench } from './en/test-bench.ts'
 import { usage } from './en/usage.ts'
 import { en } from './en.ts'
@@ -18,10 +22,14 @@ const all = {
   ...en,
   ...account,
   ...connectModel,
+  ...direct,
+  ...entry,
   ...keys,
   ...models,
   ...people,
+  ...search,
   ...searchModel,
+  ...start,
   ...testBench,
   ...usage,
 }

@@ -17,6 +17,8 @@ import { useAnswer } from './use-answer.ts'
 export const loadMarkdown = () => import('./markdown/answer-markdown.tsx')
 const AnswerMarkdown = lazy(loadMarkdown)
 const QuoteCards = lazy(() => import('./quote-cards.tsx'))
+const PathNote = lazy(() => import('./direct/path-note.tsx'))
+const UnverifiedMark = lazy(() => import('./direct/unverified-mark.tsx'))
 
 interface Props {
   chatId: string
@@ -36,7 +38,7 @@ interface Props {
 
 export const AnswerMessage = memo(function AnswerMessage(props: Props) {
   const { chatId, question, message, isLast, openNumber, onOpen } = props
-  const { view, connection } = useAnswer(chatId, message)
+  const { view, connection, path } = useAnswer(chatId, message)
   const running = !hasEnded(view.state)
   const heard = useHeard(view, running)
   const { citations } = view
@@ -87,6 +89,11 @@ export const AnswerMessage = memo(function AnswerMessage(props: Props) {
       )}
       {!running && !quotesOnly && (
         <SourceList citations={citations} openNumber={openNumber} onOpen={sources.open} />
+      )}
+      {running && path !== 'relayed' && (
+        <Suspense fallback={null}>
+          <PathNote path={path} />
+        </Suspense>
       )}
       {connection === 'gone' && <Notice tone="warn">{t('answer.gone')}</Notice>}
       {!running && <Ending view={view} />}
@@ -208,11 +215,16 @@ function Actions({
           </Button>
         ))}
       {modelName !== null && (
-        <span data-answered-by className="ml-1.5 min-w-0 text-xs text-pretty text-ink-soft">
+        <span data-answered-by className="mx-1.5 min-w-0 text-xs text-pretty text-ink-soft">
           {succeeded && askedName !== null && askedName !== modelName
             ? t('answer.instead', { model: modelName, asked: askedName })
             : modelName}
         </span>
+      )}
+      {view.unverified && (
+        <Suspense fallback={null}>
+          <UnverifiedMark />
+        </Suspense>
       )}
     </div>
   )

@@ -20,7 +20,7 @@ const text = (attempt: number, start: number, piece: string) =>
 const end = (attempt: number, whole: string, state: 'done' | 'stopped' | 'failed' = 'done') =>
   [
     `${attempt}:${whole.length}`,
-    { type: 'end', state, error: null, citations: [], text: whole, behind: false },
+    { type: 'end', state, error: null, citations: [], text: whole, behind: false, unverified: false },
   ] as const
 
 describe('an answer’s stream', () => {

@@ -47,6 +47,7 @@ export type AnswerEvent =
       readonly citations: readonly Citation[]
       readonly text: string
       readonly behind: boolean
+      readonly unverified: boolean
     }
 
 export interface AnswerView {
@@ -61,6 +62,8 @@ export interface AnswerView {
   readonly error: AnswerError | null
   /** The newest changes may be missing in it. */
   readonly behind: boolean
+  /** Nobody but a page vouches for the text: no receipt came with it. */
+  readonly unverified: boolean
   /** Text is missing between what is here and what came: the stream has to be asked again from `eventId`. */
   readonly gap: boolean
 }
@@ -72,7 +75,15 @@ export function hasEnded(state: AttemptState): boolean {
 }
 
 export function freshAnswer(attempt: number): AnswerView {
-  const nothing = { text: '', passages: null, query: null, error: null, behind: false, gap: false }
+  const nothing = {
+    text: '',
+    passages: null,
+    query: null,
+    error: null,
+    behind: false,
+    unverified: false,
+    gap: false,
+  }
   return { attempt, state: 'waiting', citations: [], ...nothing }
 }
 
@@ -114,6 +125,7 @@ export function applyEvent(view: AnswerView, event: AnswerEvent, id: string): An
         citations: event.citations,
         text: event.text,
         behind: event.behind,
+        unverified: event.unverified,
         gap: false,
       }
   }

@@ -1,5 +1,5 @@
 // What is known of a chat before the server is asked again: the page shows a question the moment it was taken.
-import type { AnswerView } from './answer.ts'
+import { type AnswerView, hasEnded } from './answer.ts'
 import type { Chat, Message } from './types.ts'
 
 export function withQuestion(
@@ -70,16 +70,20 @@ export function storedAnswer(message: Message): AnswerView {
     citations: message.citations,
     error: attempt?.error ?? null,
     behind: attempt?.behind ?? false,
+    unverified: attempt?.unverified ?? false,
     gap: false,
   }
 }
 
-/** The reverse, for the cache: what the stream said becomes what is stored. */
+/**
+ * The reverse, for the cache: what the stream said becomes what is stored. Where the end of that attempt is known already it
+ * stays: a page that has stopped its answer shows that before it has heard of sources.
+ */
 export function withAnswer(chat: Chat, messageId: string, view: AnswerView): Chat {
   return {
     ...chat,
     messages: chat.messages.map((message) =>
-      message.id !== messageId || message.attempt === null
+      message.id !== messageId || message.attempt === null || isBehind(view, message.attempt)
         ? message
         : {
             ...message,
@@ -92,8 +96,12 @@ export function withAnswer(chat: Chat, messageId: string, view: AnswerView): Cha
               offset: view.text.length,
               error: view.error,
               behind: view.behind,
+              unverified: view.unverified,
             },
           },
     ),
   }
 }
+
+const isBehind = (view: AnswerView, { number, state }: NonNullable<Message['attempt']>): boolean =>
+  view.attempt < number || (view.attempt === number && hasEnded(state))

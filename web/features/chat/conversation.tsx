@@ -12,6 +12,7 @@ import type { Citation } from './answer.ts'
 import { AnswerMessage, loadMarkdown } from './answer-message.tsx'
 import { ChatHeader } from './chat-header.tsx'
 import { Composer, type ComposerHandle } from './composer.tsx'
+import { useDirectPrefetch } from './direct-path.ts'
 import { useDraft } from './draft.ts'
 import { DropZone } from './drop-zone.tsx'
 import { FailureLine } from './failure-line.tsx'
@@ -49,6 +50,7 @@ export function Conversation({ chat }: { chat: Chat }) {
   const { opened, open, close } = useOpenedSource()
   const model = chosenModel(chat.model, models.data)
   const nameOf = (id: string | null | undefined) => (id ? modelName(id, models.data) : null)
+  useDirectPrefetch(model, models.data)
   useEffect(() => {
     // Fetched before the first token needs it.
     void loadMarkdown()

@@ -14,6 +14,7 @@ import { useSlash } from '../search/use-slash.ts'
 import { addFilesToChat } from './add-files.ts'
 import { withQuestion } from './chat-cache.ts'
 import { Composer, type ComposerHandle } from './composer.tsx'
+import { directPath, useDirectPrefetch } from './direct-path.ts'
 import { useDraft } from './draft.ts'
 import { DropZone } from './drop-zone.tsx'
 import { FailureLine } from './failure-line.tsx'
@@ -44,6 +45,7 @@ export function NewChat({ asked }: { asked: { documentId?: string; collectionId?
 
   const scope = chosen ?? defaultScope(asked, collections.data ?? [])
   const model = chosenModel(wantedModel, models.data)
+  useDirectPrefetch(model, models.data)
   const documentName = trpc.documents.get.useQuery(
     { id: scope.documentId ?? '' },
     { enabled: scope.documentId !== null },
@@ -77,7 +79,9 @@ export function NewChat({ asked }: { asked: { documentId?: string; collectionId?
         begun.current = { chatId: await createChat(scope), scope, text, requestId: newRequestId() }
       }
       const { chatId, requestId } = begun.current
-      const ids = await ask.mutateAsync({ chatId, text, model, requestId })
+      const direct = await directPath(model, models.data)
+      const ids = await ask.mutateAsync({ chatId, text, model, requestId, direct: direct !== undefined })
+      if (ids.direct) direct?.beginDirect(utils.client, { chatId, ...ids, number: 1 })
       setDraft('')
       utils.chats.get.setData(
         { id: chatId },

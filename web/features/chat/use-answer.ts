@@ -2,16 +2,21 @@
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import { trpc } from '../../lib/trpc.ts'
 import { type AnswerView, hasEnded } from './answer.ts'
+import { answerSource } from './answer-source.ts'
 import { storedAnswer, withAnswer } from './chat-cache.ts'
-import { browserAttention } from './page-attention.ts'
-import { streamSlots } from './stream-slots.ts'
+import { directAnswer } from './direct-path.ts'
 import type { Message } from './types.ts'
-import { type AnswerWatch, type Connection, watchAnswer } from './watch-answer.ts'
+import { type AnswerPath, type AnswerWatch, type Connection, watchAnswer } from './watch-answer.ts'
 
-const slots = streamSlots(globalThis.navigator?.locks)
 const NO_WATCH = () => () => undefined
 
-export function useAnswer(chatId: string, message: Message): { view: AnswerView; connection: Connection } {
+interface Answer {
+  readonly view: AnswerView
+  readonly connection: Connection
+  readonly path: AnswerPath
+}
+
+export function useAnswer(chatId: string, message: Message): Answer {
   const utils = trpc.useUtils()
   const stored = useMemo(() => storedAnswer(message), [message])
   const running = !hasEnded(stored.state)
@@ -21,28 +26,8 @@ export function useAnswer(chatId: string, message: Message): { view: AnswerView;
   useEffect(() => {
     if (!running) return
     const answerId = message.id
-    const client = utils.client
-    const begun = watchAnswer(stored, {
-      stream(lastEventId, handlers) {
-        const subscription = client.chats.watch.subscribe(
-          { answerId, lastEventId },
-          {
-            onData: ({ id, data }) => handlers.onEvent(data, id),
-            onComplete: handlers.onClose,
-            onStopped: handlers.onClose,
-            onError: handlers.onError,
-          },
-        )
-        return () => subscription.unsubscribe()
-      },
-      async snapshot() {
-        const chat = await client.chats.get.query({ id: chatId })
-        const found = chat.messages.find((candidate) => candidate.id === answerId)
-        return found === undefined ? null : storedAnswer(found)
-      },
-      slots,
-      page: browserAttention(),
-    })
+    // What this page gets itself goes on whether it is shown or not.
+    const begun = directAnswer(answerId) ?? watchAnswer(stored, answerSource(utils.client, chatId, answerId))
     setWatch(begun)
     // What was streamed outlives this component: coming back shows at least as much.
     const keep = () =>
@@ -74,5 +59,10 @@ export function useAnswer(chatId: string, message: Message): { view: AnswerView;
     () => watch?.connection() ?? (running ? 'connecting' : 'ended'),
     () => 'connecting',
   )
-  return { view, connection }
+  const path = useSyncExternalStore<AnswerPath>(
+    watch?.subscribe ?? NO_WATCH,
+    () => watch?.path() ?? 'relayed',
+    () => 'relayed',
+  )
+  return { view, connection, path }
 }

@@ -5,12 +5,14 @@ import { type Failure, toFailure } from '../../lib/errors.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { hasEnded } from './answer.ts'
 import { withNewAttempt, withQuestion } from './chat-cache.ts'
+import { directAnswer, directPath } from './direct-path.ts'
+import { chosenModel } from './models.ts'
 import { newRequestId } from './request-id.ts'
 import type { Scope } from './scope.ts'
 import type { Chat } from './types.ts'
 
 export function useConversation(chat: Chat) {
-  const { id: chatId } = chat
+  const { id: chatId, model: chatModel } = chat
   const utils = trpc.useUtils()
   const [pending, setPending] = useState<string | null>(null)
   const [failure, setFailure] = useState<Failure | null>(null)
@@ -34,8 +36,11 @@ export function useConversation(chat: Chat) {
       setPending(text)
       setFailure(null)
       try {
-        const ids = await askAsync({ chatId, text, model, requestId: request.current.id })
+        const direct = await directPath(model, utils.models.list.getData())
+        const requestId = request.current.id
+        const ids = await askAsync({ chatId, text, model, requestId, direct: direct !== undefined })
         request.current = null
+        if (ids.direct) direct?.beginDirect(utils.client, { chatId, ...ids, number: 1 })
         utils.chats.get.setData({ id: chatId }, (known) => known && withQuestion(known, text, model, ids))
         void utils.chats.list.invalidate()
         return true
@@ -54,7 +59,15 @@ export function useConversation(chat: Chat) {
     async (answerId: string) => {
       setRetryingId(answerId)
       try {
-        const { attemptId } = await retryAsync({ answerId })
+        const messages = utils.chats.get.getData({ id: chatId })?.messages
+        const last = messages?.find(({ id }) => id === answerId)?.attempt
+        const models = utils.models.list.getData()
+        // Whose receipt got lost is given an answer that needs none.
+        const lostReceipt = last?.state === 'done' && last.unverified
+        const direct = lostReceipt ? undefined : await directPath(chosenModel(chatModel, models), models)
+        const { attemptId, ...by } = await retryAsync({ answerId, direct: direct !== undefined })
+        const number = (last?.number ?? 0) + 1
+        if (by.direct) direct?.beginDirect(utils.client, { chatId, answerId, attemptId, number })
         utils.chats.get.setData(
           { id: chatId },
           (known) => known && withNewAttempt(known, answerId, attemptId),
@@ -67,13 +80,14 @@ export function useConversation(chat: Chat) {
         setRetryingId(null)
       }
     },
-    [retryAsync, chatId, utils],
+    [retryAsync, chatId, chatModel, utils],
   )
 
   const { mutateAsync: stopAsync } = trpc.chats.stop.useMutation()
   const stop = useCallback(async () => {
     if (runningId === null) return
     setStoppingId(runningId)
+    if (directAnswer(runningId)?.stop()) return
     try {
       await stopAsync({ answerId: runningId })
     } catch (error) {

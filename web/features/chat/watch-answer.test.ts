@@ -82,7 +82,7 @@ const text = (start: number, piece: string, attempt = 1): [AnswerEvent, string] 
   `${attempt}:${start + piece.length}`,
 ]
 const end = (whole: string): [AnswerEvent, string] => [
-  { type: 'end', state: 'done', error: null, citations: [], text: whole, behind: false },
+  { type: 'end', state: 'done', error: null, citations: [], text: whole, behind: false, unverified: false },
   `1:${whole.length}`,
 ]
 const streaming = (words: string, attempt = 1): AnswerView => ({

@@ -38,9 +38,13 @@ export interface WatchDeps {
 
 export type Connection = 'connecting' | 'live' | 'polling' | 'hidden' | 'reconnecting' | 'gone' | 'ended'
 
+/** How the text comes: from the model endpoint, from a server, or from a server because the endpoint could not be reached. */
+export type AnswerPath = 'direct' | 'relayed' | 'fallback'
+
 export interface AnswerWatch {
   view(): AnswerView
   connection(): Connection
+  path(): AnswerPath
   subscribe(listener: () => void): () => void
   close(): void
 }
@@ -164,6 +168,7 @@ export function watchAnswer(initial: AnswerView, deps: WatchDeps): AnswerWatch {
   return {
     view: () => view,
     connection: () => connection,
+    path: () => 'relayed',
     subscribe(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

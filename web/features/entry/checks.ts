@@ -1,6 +1,10 @@
 // What can be said about a form before anybody is asked. The server checks again, and knows more.
 import { LIMITS } from '../../../contract/limits.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
+import { entry } from '../../locales/en/entry.ts'
+
+// For all pages with such forms.
+addSentences(entry)
 
 /** What is wrong, or null. */
 export type Check = (value: string) => string | null

@@ -5,8 +5,12 @@ import { Button } from '../../components/ui/button.tsx'
 import { IconButton } from '../../components/ui/icon-button.tsx'
 import { CONTROL_LOOK } from '../../components/ui/input.tsx'
 import { cx } from '../../lib/cx.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
+import { search } from '../../locales/en/search.ts'
 import { useSlash } from './use-slash.ts'
+
+// For both pages that it stands on.
+addSentences(search)
 
 export function SearchForm({
   query,

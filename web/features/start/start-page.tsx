@@ -10,9 +10,12 @@ import { SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { useViewer } from '../../lib/session.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
+import { start } from '../../locales/en/start.ts'
 import { CreateCollectionDialog } from '../collections/collection-form.tsx'
+
+addSentences(start)
 
 export function StartPage() {
   const router = useRouter()

@@ -1,4 +1,5 @@
 // Set-up, sign-in and invitation: what people meet before they are in.
+// Comes with the forms' checks (lib/t.ts: addSentences).
 export const entry = {
   'entry.name': 'Your name',
   'entry.email': 'E-mail address',

@@ -1,3 +1,4 @@
+// Comes with the search form (lib/t.ts: addSentences).
 export const search = {
   'search.title': 'Search',
   'search.hint':

@@ -1,3 +1,4 @@
+// Comes with its own page (lib/t.ts: addSentences).
 export const start = {
   'start.title': 'Welcome to Terrace',
   'start.hint':
