@@ -1,17 +1,8 @@
 // Rules for the load balancers: who comes in, how, and to which servers.
 import { PORTS, SECONDS } from '../../contract/ports.ts'
+import { list, ofType, property, refersTo } from '../reading.ts'
 import { isLocked } from '../stages.ts'
-import {
-  attributes,
-  change,
-  each,
-  list,
-  ofType,
-  property,
-  type Rule,
-  refersTo,
-  setAttribute,
-} from './rule.ts'
+import { attributes, change, each, type Rule, setAttribute } from './rule.ts'
 
 const BALANCER = 'AWS::ElasticLoadBalancingV2::LoadBalancer'
 const TARGETS = 'AWS::ElasticLoadBalancingV2::TargetGroup'

@@ -1,7 +1,8 @@
 // Rules for what must not get lost or out: database and buckets.
 import { POSTGRES_MAJOR } from '../../contract/postgres.ts'
+import { at, list, ofType, property, refersTo } from '../reading.ts'
 import { isLocked } from '../stages.ts'
-import { at, change, each, list, ofType, property, type Rule, refersTo } from './rule.ts'
+import { change, each, type Rule } from './rule.ts'
 
 const INSTANCE = 'AWS::RDS::DBInstance'
 const BUCKET = 'AWS::S3::Bucket'

@@ -1,5 +1,6 @@
 // Rules for the network: who may talk to whom, and that no zone is alone.
-import { change, each, list, property, type Rule, refersTo } from './rule.ts'
+import { list, property, refersTo } from '../reading.ts'
+import { change, each, type Rule } from './rule.ts'
 
 const BALANCER = 'AWS::ElasticLoadBalancingV2::LoadBalancer'
 const GROUP = 'AWS::EC2::SecurityGroup'

@@ -1,6 +1,7 @@
 // Project policy: what must hold of every stage's template, beyond what AWS itself refuses. Each rule comes with ways to
 // break it, so that the tests show that it can fail.
 import type { Template, TemplateResource } from '../cfn.ts'
+import { at, list, ofType } from '../reading.ts'
 import type { Stage } from '../stage-schema.ts'
 
 export interface Rule {
@@ -25,25 +26,6 @@ export interface DraftResource {
   Properties: Record<string, unknown>
 }
 
-export const ofType = (template: Template, type: string): [string, TemplateResource][] =>
-  Object.entries(template.Resources).filter(([, { Type }]) => Type === type)
-
-/** What stands at `A.0.B` below a value; undefined where there is nothing. */
-export function at(value: unknown, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>(
-      (found, key) =>
-        typeof found === 'object' && found !== null ? (found as Record<string, unknown>)[key] : undefined,
-      value,
-    )
-}
-/** The same in a resource's properties. */
-export const property = (resource: TemplateResource | undefined, path: string): unknown =>
-  at(resource?.Properties, path)
-export const list = (value: unknown): readonly unknown[] =>
-  Array.isArray(value) ? value : value === undefined ? [] : [value]
-
 /** Changes one property of a resource, at `A.0.B`. */
 export function change(draft: Draft, id: string, path: string, value: unknown): void {
   const keys = path.split('.')
@@ -65,12 +47,6 @@ export function attributes(resource: TemplateResource, name: string): Readonly<R
 export function setAttribute(draft: Draft, id: string, name: string, key: string, value: string): void {
   const entries = list(draft.Resources[id]?.Properties[name]).filter((entry) => at(entry, 'Key') !== key)
   change(draft, id, name, [...entries, { Key: key, Value: value }])
-}
-
-/** The logical id that a value refers to: `Ref`, `Fn::GetAtt`. */
-export function refersTo(value: unknown): string | undefined {
-  const found = at(value, 'Ref') ?? at(value, 'Fn::GetAtt.0')
-  return typeof found === 'string' ? found : undefined
 }
 
 /** One line for each resource of which something does not hold. */

@@ -1,5 +1,6 @@
 // Rules for servers: what they start from, how they come and go, and what they may do.
-import { at, change, type Draft, each, list, ofType, property, type Rule, refersTo } from './rule.ts'
+import { at, list, ofType, property, refersTo } from '../reading.ts'
+import { change, type Draft, each, type Rule } from './rule.ts'
 
 const TEMPLATE = 'AWS::EC2::LaunchTemplate'
 const GROUP = 'AWS::AutoScaling::AutoScalingGroup'

@@ -1,7 +1,8 @@
 // Rules for what watches: alarms, and who is told.
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { at, change, each, list, property, type Rule, refersTo } from './rule.ts'
+import { at, list, property, refersTo } from '../reading.ts'
+import { change, each, type Rule } from './rule.ts'
 
 const RUNBOOKS = path.join(import.meta.dirname, '../../docs/runbooks')
 const ALARM = 'AWS::CloudWatch::Alarm'
