@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { join, type Resource, Stack, secretField, sub } from './cfn.ts'
+import { join, json, type Resource, Stack, secretField, sub } from './cfn.ts'
 
 /** Never called: `npm run types` fails as soon as one of these mistakes is not one any more. */
 function mistakes(stack: Stack, bucket: Resource<'AWS::S3::Bucket'>, ids: string[]): void {
@@ -76,4 +76,15 @@ test('references, substitutions and options come out as CloudFormation spells th
     },
   })
   expect(() => stack.add('Bucket', 'AWS::S3::Bucket', {})).toThrow('two resources are called Bucket')
+})
+
+test('a JSON document keeps its tokens, and what only looks like one', () => {
+  const stack = new Stack('x')
+  const topic = stack.add('Topic', 'AWS::SNS::Topic', {})
+  expect(json({ a: [topic.ref, { b: topic.att('TopicArn') }], c: '${not}', d: { Ref: 'x', e: 1 } })).toEqual({
+    'Fn::Sub': [
+      '{"a":["${V0}",{"b":"${V1}"}],"c":"${!not}","d":{"Ref":"x","e":1}}',
+      { V0: { Ref: 'Topic' }, V1: { 'Fn::GetAtt': ['Topic', 'TopicArn'] } },
+    ],
+  })
 })

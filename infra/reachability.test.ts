@@ -97,6 +97,27 @@ describe('what a change of the template opens or closes is seen', () => {
     expect(opened).toEqual([])
   })
 
+  test('a server without an address gets nowhere from a public subnet', () => {
+    const { closed } = changed((draft) =>
+      change(draft, 'WebTemplate', 'LaunchTemplateData.NetworkInterfaces.0.AssociatePublicIpAddress', false),
+    )
+    expect(closed).toEqual(['WebGroup → world :443'])
+  })
+
+  test('the narrowest route decides', () => {
+    const { closed } = changed((draft) => {
+      draft.Resources.Narrow = {
+        Type: 'AWS::EC2::Route',
+        Properties: {
+          RouteTableId: { Ref: 'AppARoutes' },
+          DestinationCidrBlock: '203.0.113.0/24',
+          GatewayId: { Ref: 'InternetGateway' },
+        },
+      }
+    })
+    expect(closed).toEqual(['ApiGroup → world :443'])
+  })
+
   test('and the whole world as soon as its group lets it', () => {
     const { opened } = changed((draft) => {
       change(draft, 'WebSecurityGroup', 'SecurityGroupIngress', [
