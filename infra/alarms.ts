@@ -1,54 +1,12 @@
-// Alarms: each is something that a person would act on, says what it means for the people who use Terrace, and names
-// the page that says what to do.
+// The alarms of a stage, by what they watch: ways in and out, servers, database.
+import { type Alarm, alarm } from './alarm.ts'
 import type { Balanced, Balancing } from './balancing.ts'
-import type { Resource, Stack, Text } from './cfn.ts'
+import type { Resource, Stack } from './cfn.ts'
 import type { Database } from './database.ts'
 import { capital, TIERS, type Tier } from './environment.ts'
+import { DATABASE_CLASSES } from './instance-types.ts'
 import { type Network, ZONES } from './network.ts'
 import type { Stage } from './stage-schema.ts'
-
-export type Alarm = Resource<'AWS::CloudWatch::Alarm'>
-
-interface Watch {
-  readonly namespace: string
-  readonly metric: string
-  readonly dimensions: Readonly<Record<string, Text>>
-  /** `Sum`, `Minimum`, … or a percentile, `p99`. */
-  readonly statistic: string
-  readonly comparison: 'GreaterThanThreshold' | 'LessThanThreshold'
-  readonly threshold: number
-  /** Of so many periods of `seconds`, so many have to be bad. */
-  readonly periods: readonly [bad: number, of: number]
-  readonly seconds?: number
-  /** What no data means. */
-  readonly missing: 'breaching' | 'notBreaching'
-}
-
-export function alarm(
-  stack: Stack,
-  id: string,
-  actions: readonly Text[],
-  /** What it means for people, in a sentence. */
-  consequence: string,
-  runbook: string,
-  watch: Watch,
-): Alarm {
-  const percentile = /^p\d/.test(watch.statistic)
-  return stack.add(id, 'AWS::CloudWatch::Alarm', {
-    AlarmDescription: `${consequence} What to do: docs/runbooks/${runbook}.md`,
-    Namespace: watch.namespace,
-    MetricName: watch.metric,
-    Dimensions: Object.entries(watch.dimensions).map(([Name, Value]) => ({ Name, Value })),
-    ...(percentile ? { ExtendedStatistic: watch.statistic } : { Statistic: watch.statistic }),
-    Period: watch.seconds ?? 60,
-    DatapointsToAlarm: watch.periods[0],
-    EvaluationPeriods: watch.periods[1],
-    ComparisonOperator: watch.comparison,
-    Threshold: watch.threshold,
-    TreatMissingData: watch.missing,
-    AlarmActions: actions,
-  })
-}
 
 const targetsOf = ({ balancer, targets }: Balanced) => ({
   LoadBalancer: balancer.att('LoadBalancerFullName'),
@@ -118,6 +76,9 @@ export function rollAlarms(
 }
 
 const GIB = 1024 ** 3
+/** RDS's own default: a connection for every 9,531,392 bytes, 5,000 at most. */
+const maxConnections = (stage: Stage): number =>
+  Math.min(5_000, (DATABASE_CLASSES[stage.database.instanceClass].memoryGiB * GIB) / 9_531_392)
 
 /** Those of the database, which is there before any server. */
 export function databaseAlarms(
@@ -176,6 +137,23 @@ export function databaseAlarms(
       },
     ),
   ]
+  common.push(
+    alarm(
+      stack,
+      'DatabaseConnections',
+      actions,
+      'The next server finds no connection, and stays unready.',
+      'database-load',
+      {
+        ...primary,
+        metric: 'DatabaseConnections',
+        statistic: 'Maximum',
+        comparison: 'GreaterThanThreshold',
+        threshold: Math.floor(0.8 * maxConnections(stage)),
+        periods: [5, 5],
+      },
+    ),
+  )
   if (!database.replica) return common
   return [
     ...common,
@@ -195,6 +173,99 @@ export function databaseAlarms(
       },
     ),
   ]
+}
+
+/** Those of the ways in and out, which are there before any server. */
+export function networkAlarms(
+  stack: Stack,
+  network: Network,
+  balancing: Balancing,
+  alerts: Resource<'AWS::SNS::Topic'>,
+): void {
+  const actions = [alerts.ref]
+  alarm(stack, 'BalancerErrors', actions, 'People get errors that no server has made.', 'errors', {
+    namespace: 'AWS/ApplicationELB',
+    metric: 'HTTPCode_ELB_5XX_Count',
+    dimensions: { LoadBalancer: balancing.web.balancer.att('LoadBalancerFullName') },
+    statistic: 'Sum',
+    comparison: 'GreaterThanThreshold',
+    threshold: 5,
+    periods: [2, 3],
+    missing: 'notBreaching',
+  })
+  for (const nat of network.nats)
+    alarm(stack, `${nat.id}Ports`, actions, 'Calls to model endpoints and to AWS fail now and then.', 'nat', {
+      namespace: 'AWS/NATGateway',
+      metric: 'ErrorPortAllocation',
+      dimensions: { NatGatewayId: nat.ref },
+      statistic: 'Sum',
+      comparison: 'GreaterThanThreshold',
+      threshold: 0,
+      periods: [3, 5],
+      missing: 'notBreaching',
+    })
+  if (balancing.certificate === undefined) return
+  alarm(stack, 'CertificateExpiry', actions, 'In three weeks browsers refuse the address.', 'certificate', {
+    namespace: 'AWS/CertificateManager',
+    metric: 'DaysToExpiry',
+    dimensions: { CertificateArn: balancing.certificate },
+    statistic: 'Minimum',
+    comparison: 'LessThanThreshold',
+    threshold: 21,
+    periods: [1, 1],
+    seconds: 86_400,
+    // Reported twice a day, and not at all for a certificate of today.
+    missing: 'notBreaching',
+  })
+}
+
+/** Those of a tier that has servers, beside what ends a roll. */
+export function tierAlarms(
+  stack: Stack,
+  stage: Stage,
+  tier: Tier,
+  group: Resource<'AWS::AutoScaling::AutoScalingGroup'>,
+  balanced: Balanced,
+  alerts: Resource<'AWS::SNS::Topic'>,
+): void {
+  const name = capital(tier)
+  const actions = [alerts.ref]
+  alarm(
+    stack,
+    `${name}Latency`,
+    actions,
+    'One request in a hundred waits five seconds for its first byte.',
+    'slow',
+    {
+      namespace: 'AWS/ApplicationELB',
+      metric: 'TargetResponseTime',
+      dimensions: targetsOf(balanced),
+      statistic: 'p99',
+      comparison: 'GreaterThanThreshold',
+      threshold: 5,
+      periods: [10, 15],
+      missing: 'notBreaching',
+    },
+  )
+  // A group that can't grow has no maximum to be at.
+  if (stage[tier].max === stage[tier].min) return
+  alarm(
+    stack,
+    `${name}AtMaximum`,
+    actions,
+    'More people than these servers are for: it gets slow.',
+    'at-maximum',
+    {
+      namespace: 'AWS/AutoScaling',
+      metric: 'GroupInServiceInstances',
+      dimensions: { AutoScalingGroupName: group.ref },
+      statistic: 'Minimum',
+      comparison: 'GreaterThanThreshold',
+      threshold: stage[tier].max - 1,
+      periods: [15, 15],
+      missing: 'breaching',
+    },
+  )
 }
 
 /** Roll alarms of both tiers. */

@@ -18,6 +18,8 @@ export interface Balancing {
   readonly api: Balanced
   /** Where people find the stage. */
   readonly publicUrl: Text
+  /** Its ARN; undefined where people come without encryption. */
+  readonly certificate: Text | undefined
 }
 
 /** Seconds and checks until a server gets requests, or no longer gets them. */
@@ -64,7 +66,7 @@ export function balancing(stack: Stack, stage: Stage, network: Network, logs: Lo
     'stickiness.type': 'lb_cookie',
     'stickiness.lb_cookie.duration_seconds': '3600',
   })
-  const { listener, publicUrl } = entrance(stack, stage, external, webTargets)
+  const { listener, ...entry } = entrance(stack, stage, external, webTargets)
   return {
     web: { balancer: external, targets: webTargets, listener },
     api: {
@@ -77,7 +79,7 @@ export function balancing(stack: Stack, stage: Stage, network: Network, logs: Lo
         DefaultActions: [{ Type: 'forward', TargetGroupArn: apiTargets.ref }],
       }),
     },
-    publicUrl,
+    ...entry,
   }
 }
 
@@ -115,7 +117,7 @@ function entrance(
   stage: Stage,
   external: Balanced['balancer'],
   web: Balanced['targets'],
-): { listener: Listener; publicUrl: Text } {
+): { listener: Listener } & Pick<Balancing, 'publicUrl' | 'certificate'> {
   const forward = [{ Type: 'forward', TargetGroupArn: web.ref }]
   const http = (
     actions:
@@ -128,16 +130,19 @@ function entrance(
       Protocol: 'HTTP',
       DefaultActions: actions,
     })
-  if (stage.entrance.kind === 'plain-http')
-    return { listener: http(forward), publicUrl: sub('http://${host}', { host: external.att('DNSName') }) }
+  if (stage.entrance.kind === 'plain-http') {
+    const publicUrl = sub('http://${host}', { host: external.att('DNSName') })
+    return { listener: http(forward), publicUrl, certificate: undefined }
+  }
 
   http([{ Type: 'redirect', RedirectConfig: { Protocol: 'HTTPS', Port: '443', StatusCode: 'HTTP_301' } }])
+  const arn = certificate(stack, stage.entrance)
   const listener = stack.add('HttpsListener', 'AWS::ElasticLoadBalancingV2::Listener', {
     LoadBalancerArn: external.ref,
     Port: 443,
     Protocol: 'HTTPS',
     SslPolicy: TLS_POLICY,
-    Certificates: [{ CertificateArn: certificate(stack, stage.entrance) }],
+    Certificates: [{ CertificateArn: arn }],
     ListenerAttributes: attributes({
       'routing.http.response.strict_transport_security.header_value': 'max-age=31536000',
       'routing.http.response.server.enabled': 'false',
@@ -155,7 +160,7 @@ function entrance(
         EvaluateTargetHealth: false,
       },
     })
-  return { listener, publicUrl: `https://${stage.entrance.domain}` }
+  return { listener, publicUrl: `https://${stage.entrance.domain}`, certificate: arn }
 }
 
 function certificate(stack: Stack, entrance: Exclude<Stage['entrance'], { kind: 'plain-http' }>): Text {

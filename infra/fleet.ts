@@ -1,9 +1,11 @@
 // The servers: a launch template and an Auto Scaling group per tier, over both zones. CloudFormation replaces servers
 // when an image or a setting changes: a new one first, then an old one goes; an alarm meanwhile takes everything back.
 import { createHash } from 'node:crypto'
-import { type Alarm, alarm, allRollAlarms } from './alarms.ts'
+import { type Alarm, alarm } from './alarm.ts'
+import { allRollAlarms, tierAlarms } from './alarms.ts'
 import { type Balanced, type Balancing, HEALTH } from './balancing.ts'
 import { base64, join, json, type Resource, type Stack, sub } from './cfn.ts'
+import type { Groups } from './dashboard.ts'
 import { capital, type Environment, type Tier } from './environment.ts'
 import { groupId } from './identity.ts'
 import type { StageImages, TierImage } from './images.ts'
@@ -38,7 +40,7 @@ export function fleet(
     readonly alerts: Resource<'AWS::SNS::Topic'>
     readonly images: StageImages
   },
-): void {
+): Groups {
   const { network, balancing, environments, profiles, alerts, images } = parts
   const alarms = allRollAlarms(stack, stage, network, balancing, alerts)
   const tierOf = (tier: Tier, before: readonly Group[]) => {
@@ -55,11 +57,12 @@ export function fleet(
     )
     const made = group(stack, stage, tier, image, template, network, balancing[tier], alarms[tier], before)
     scaling(stack, stage, tier, made, balancing[tier])
+    tierAlarms(stack, stage, tier, made, balancing[tier], alerts)
     return made
   }
   // The API first: a new page may need it, a new API serves old pages.
   const api = tierOf('api', [])
-  tierOf('web', [api])
+  return { api, web: tierOf('web', [api]) }
 }
 
 function launchTemplate(

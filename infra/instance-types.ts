@@ -43,13 +43,13 @@ export type InstanceTypeName = keyof typeof INSTANCE_TYPES
 
 /** Database instances (PostgreSQL): USD per hour in one zone; Multi-AZ costs twice that. */
 export const DATABASE_CLASSES = {
-  'db.t4g.micro': { usdPerHour: 0.016 },
-  'db.t4g.small': { usdPerHour: 0.032 },
-  'db.t4g.medium': { usdPerHour: 0.065 },
-  'db.t4g.large': { usdPerHour: 0.129 },
-  'db.m7g.large': { usdPerHour: 0.168 },
-  'db.r7g.large': { usdPerHour: 0.239 },
-} as const satisfies Readonly<Record<string, { readonly usdPerHour: number }>>
+  'db.t4g.micro': { memoryGiB: 1, usdPerHour: 0.016 },
+  'db.t4g.small': { memoryGiB: 2, usdPerHour: 0.032 },
+  'db.t4g.medium': { memoryGiB: 4, usdPerHour: 0.065 },
+  'db.t4g.large': { memoryGiB: 8, usdPerHour: 0.129 },
+  'db.m7g.large': { memoryGiB: 8, usdPerHour: 0.168 },
+  'db.r7g.large': { memoryGiB: 16, usdPerHour: 0.239 },
+} as const satisfies Readonly<Record<string, { readonly memoryGiB: number; readonly usdPerHour: number }>>
 export type DatabaseClass = keyof typeof DATABASE_CLASSES
 
 const keys = <T extends object>(table: T) => Object.keys(table) as [keyof T & string, ...(keyof T & string)[]]

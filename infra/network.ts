@@ -17,6 +17,8 @@ export interface Network {
   readonly groups: Readonly<Record<'external' | 'web' | 'internal' | 'api' | 'database', SecurityGroup>>
   /** What has to be there before a server can reach AWS and the world. */
   readonly waysOut: readonly Resource<'AWS::EC2::Route'>[]
+  /** One, or one in each zone. */
+  readonly nats: readonly Resource<'AWS::EC2::NatGateway'>[]
 }
 
 export const ZONES = ['A', 'B'] as const
@@ -48,7 +50,7 @@ export function network(stack: Stack, stage: Stage, logs: LogBucket): Network {
       }),
     )
   const subnets = { public: subnetsOf('public'), app: subnetsOf('app'), database: subnetsOf('database') }
-  const waysOut = routes(stack, stage, vpc, subnets)
+  const { waysOut, nats } = routes(stack, stage, vpc, subnets)
   stack.add(
     'FlowLog',
     'AWS::EC2::FlowLog',
@@ -63,7 +65,7 @@ export function network(stack: Stack, stage: Stage, logs: LogBucket): Network {
     },
     { DependsOn: [logs.policy] },
   )
-  return { vpc, subnets, groups: securityGroups(stack, stage, vpc), waysOut }
+  return { vpc, subnets, groups: securityGroups(stack, stage, vpc), waysOut, nats }
 }
 
 function routes(
@@ -71,7 +73,7 @@ function routes(
   stage: Stage,
   vpc: Resource<'AWS::EC2::VPC'>,
   subnets: Network['subnets'],
-): Resource<'AWS::EC2::Route'>[] {
+): Pick<Network, 'waysOut' | 'nats'> {
   const gateway = stack.add('InternetGateway', 'AWS::EC2::InternetGateway', { Tags: named('internet') })
   const attached = stack.add('InternetGatewayAttachment', 'AWS::EC2::VPCGatewayAttachment', {
     VpcId: vpc.ref,
@@ -147,7 +149,7 @@ function routes(
       ],
     },
   })
-  return [publicRoute, ...app.map((one) => one.route)]
+  return { waysOut: [publicRoute, ...app.map((one) => one.route)], nats: [...new Set(nats)] }
 }
 
 /** Port of the internal load balancer: what travels there stays in the VPC. */

@@ -16,6 +16,7 @@ import type {
   CloudWatchAlarmAttributes,
   CloudWatchAlarmProperties,
 } from '@awboost/cfn-resource-types/AWS-CloudWatch-Alarm'
+import type { CloudWatchDashboardProperties } from '@awboost/cfn-resource-types/AWS-CloudWatch-Dashboard'
 import type { EC2EIPAttributes, EC2EIPProperties } from '@awboost/cfn-resource-types/AWS-EC2-EIP'
 import type { EC2FlowLogAttributes, EC2FlowLogProperties } from '@awboost/cfn-resource-types/AWS-EC2-FlowLog'
 import type {
@@ -134,6 +135,7 @@ export interface ResourceTypes {
     CertificateManagerCertificateAttributes
   >
   'AWS::CloudWatch::Alarm': Kind<CloudWatchAlarmProperties, CloudWatchAlarmAttributes>
+  'AWS::CloudWatch::Dashboard': Kind<CloudWatchDashboardProperties>
   'AWS::EC2::EIP': Kind<EC2EIPProperties, EC2EIPAttributes>
   'AWS::EC2::FlowLog': Kind<EC2FlowLogProperties, EC2FlowLogAttributes>
   'AWS::EC2::InternetGateway': Kind<EC2InternetGatewayProperties, EC2InternetGatewayAttributes>

@@ -1,9 +1,10 @@
 // The stack of one stage: everything, put together in the order in which it stands on each other.
 
-import { databaseAlarms } from './alarms.ts'
+import { databaseAlarms, networkAlarms } from './alarms.ts'
 import { alertTopic } from './alerts.ts'
 import { balancing } from './balancing.ts'
 import { Stack, type Template } from './cfn.ts'
+import { dashboard } from './dashboard.ts'
 import { database } from './database.ts'
 import { environments } from './environment.ts'
 import { fleet } from './fleet.ts'
@@ -30,17 +31,19 @@ export function terrace(name: StageName, stage: Stage, images: StageImages | und
   const balanced = balancing(stack, stage, net, logs)
   const told = environments(stack, name, stage, db, documents, balanced)
   const profiles = identities(stack, stage, told, db, documents)
-  if (stage.fleet === 'serving') {
-    if (images === undefined) throw new Error(`stage ${name} has servers, and no images for them`)
-    fleet(stack, name, stage, {
-      network: net,
-      balancing: balanced,
-      environments: told,
-      profiles,
-      alerts,
-      images,
-    })
-  }
+  networkAlarms(stack, net, balanced, alerts)
+  const groups =
+    stage.fleet === 'serving'
+      ? fleet(stack, name, stage, {
+          network: net,
+          balancing: balanced,
+          environments: told,
+          profiles,
+          alerts,
+          images: imagesOr(name, images),
+        })
+      : undefined
+  dashboard(stack, stage, { network: net, balancing: balanced, database: db, groups })
   stack.output('PublicUrl', 'Where people find it', balanced.publicUrl)
   stack.output('ExternalBalancer', 'What the domain has to point at', balanced.web.balancer.att('DNSName'))
   stack.output('DocumentsBucket', 'Originals and index snapshots', documents.ref)
@@ -49,4 +52,9 @@ export function terrace(name: StageName, stage: Stage, images: StageImages | und
   stack.output('ApiSecurityGroup', 'For what has to reach the database', net.groups.api.att('GroupId'))
   stack.output('AppSubnet', 'Where such a thing stands', net.subnets.app[0].ref)
   return stack.template()
+}
+
+function imagesOr(name: StageName, images: StageImages | undefined): StageImages {
+  if (images === undefined) throw new Error(`stage ${name} has servers, and no images for them`)
+  return images
 }

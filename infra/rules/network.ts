@@ -1,5 +1,5 @@
 // Rules for the network: who may talk to whom, and that no zone is alone.
-import { list, property, refersTo } from '../reading.ts'
+import { list, ofType, property, refersTo } from '../reading.ts'
 import { change, each, type Rule } from './rule.ts'
 
 const BALANCER = 'AWS::ElasticLoadBalancingV2::LoadBalancer'
@@ -62,6 +62,23 @@ export const NETWORK_RULES: readonly Rule[] = [
         change(draft, 'ApiToDatabaseIn', 'SourceSecurityGroupId', undefined)
         change(draft, 'ApiToDatabaseIn', 'CidrIp', '10.0.0.0/8')
       },
+    },
+  },
+  {
+    holds: 'a database’s subnets have no route out of the network',
+    violations: (template) =>
+      each(template, 'AWS::EC2::SubnetRouteTableAssociation', (association) => {
+        const isDatabases = /^Database/.test(refersTo(property(association, 'SubnetId')) ?? '')
+        const table = refersTo(property(association, 'RouteTableId'))
+        const routes = ofType(template, 'AWS::EC2::Route').filter(
+          ([, route]) => refersTo(route.Properties.RouteTableId) === table,
+        )
+        return isDatabases && routes.length > 0 && `leads out by ${routes.map(([id]) => id).join(', ')}`
+      }),
+    breaks: {
+      'the public table': (draft) =>
+        change(draft, 'DatabaseSubnetBRoutes', 'RouteTableId', { Ref: 'PublicRoutes' }),
+      'a route': (draft) => change(draft, 'AppADefaultRoute', 'RouteTableId', { Ref: 'DatabaseRoutes' }),
     },
   },
   {

@@ -7,6 +7,15 @@ import { change, each, type Rule } from './rule.ts'
 const RUNBOOKS = path.join(import.meta.dirname, '../../docs/runbooks')
 const ALARM = 'AWS::CloudWatch::Alarm'
 
+/** Metrics that there are none of while there is nothing to count, or on a certificate's first day. */
+const QUIET = [
+  'DaysToExpiry',
+  'ErrorPortAllocation',
+  'HTTPCode_ELB_5XX_Count',
+  'HTTPCode_Target_5XX_Count',
+  'TargetResponseTime',
+]
+
 /** The page that an alarm names, when it is there and has a heading. */
 function runbookOf(description: unknown): string | undefined {
   const [, name] = /docs\/runbooks\/([a-z-]+)\.md$/.exec(String(description)) ?? []
@@ -51,15 +60,9 @@ export const WATCH_RULES: readonly Rule[] = [
     violations: (template) =>
       each(template, ALARM, (alarm) => {
         const missing = property(alarm, 'TreatMissingData')
-        const quiet = [
-          'HTTPCode_Target_5XX_Count',
-          'HTTPCode_ELB_5XX_Count',
-          'TargetResponseTime',
-          'RejectedConnectionCount',
-        ]
         return (
           missing !==
-            (quiet.includes(String(property(alarm, 'MetricName'))) ? 'notBreaching' : 'breaching') &&
+            (QUIET.includes(String(property(alarm, 'MetricName'))) ? 'notBreaching' : 'breaching') &&
           `takes silence as ${String(missing)}`
         )
       }),
@@ -96,4 +99,61 @@ export const WATCH_RULES: readonly Rule[] = [
       'the key': (draft) => change(draft, 'AlertsKey', 'KeyPolicy.Statement', []),
     },
   },
+  {
+    holds: 'the dashboard is JSON, fits its grid, and shows resources that are there',
+    violations: (template) =>
+      each(template, 'AWS::CloudWatch::Dashboard', (dashboard) => {
+        const body = property(dashboard, 'DashboardBody')
+        const [text, values] = list(at(body, 'Fn::Sub'))
+        const missing = Object.values(values ?? {}).filter(
+          (value) => template.Resources[refersTo(value) ?? ''] === undefined,
+        )
+        if (missing.length > 0) return `shows ${JSON.stringify(missing[0])}, which is not there`
+        const widgets = widgetsOf(text ?? body)
+        if (widgets === undefined) return 'is no JSON'
+        if (widgets.some(({ x, width }) => x + width > 24 || !Number.isInteger(x)))
+          return 'is wider than its grid'
+        const covers = (a: Widget, b: Widget) =>
+          a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
+        return (
+          widgets.some((a, index) => widgets.some((b, other) => other > index && covers(a, b))) &&
+          'covers itself'
+        )
+      }),
+    breaks: {
+      'no JSON': (draft) => change(draft, 'Dashboard', 'DashboardBody', '{ "widgets": [ }'),
+      'nothing in it': (draft) => change(draft, 'Dashboard', 'DashboardBody', '{}'),
+      'what is not there': (draft) => {
+        delete draft.Resources.DatabaseReplica
+      },
+      width: (draft) => change(draft, 'Dashboard', 'DashboardBody', widgetsText([{ x: 20, width: 6 }])),
+      'one over another': (draft) =>
+        change(
+          draft,
+          'Dashboard',
+          'DashboardBody',
+          widgetsText([
+            { x: 0, width: 6 },
+            { x: 5, width: 6 },
+          ]),
+        ),
+    },
+  },
 ]
+
+interface Widget {
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+}
+function widgetsOf(text: unknown): readonly Widget[] | undefined {
+  try {
+    const { widgets } = JSON.parse(String(text)) as { widgets?: Widget[] }
+    return Array.isArray(widgets) && widgets.length > 0 ? widgets : undefined
+  } catch {
+    return undefined
+  }
+}
+const widgetsText = (widgets: readonly { x: number; width: number }[]) =>
+  JSON.stringify({ widgets: widgets.map((one) => ({ ...one, y: 0, height: 6 })) })
