@@ -3,7 +3,7 @@ import { type Alarm, alarm } from './alarm.ts'
 import type { Balanced, Balancing } from './balancing.ts'
 import type { Resource, Stack } from './cfn.ts'
 import type { Database } from './database.ts'
-import { capital, TIERS, type Tier } from './environment.ts'
+import { capital, type Tier } from './environment.ts'
 import { DATABASE_CLASSES } from './instance-types.ts'
 import { type Network, ZONES } from './network.ts'
 import type { Stage } from './stage-schema.ts'
@@ -14,65 +14,94 @@ const targetsOf = ({ balancer, targets }: Balanced) => ({
 })
 
 /** Those that end a roll: while new servers come up, each sends everything back to the ones before. */
-export function rollAlarms(
+function rollAlarms(
+  stack: Stack,
+  tier: Tier,
+  balanced: Balanced,
+  alerts: Resource<'AWS::SNS::Topic'>,
+): Alarm[] {
+  const name = capital(tier)
+  const actions = [alerts.ref]
+  const shared = {
+    namespace: 'AWS/ApplicationELB',
+    dimensions: targetsOf(balanced),
+    comparison: 'GreaterThanThreshold',
+    // Neither is counted where there is nothing to count; a zone without servers has alarms of its own.
+    missing: 'notBreaching',
+  } as const
+  const meaning = tier === 'web' ? 'People get error pages.' : 'Questions, uploads and lists fail.'
+  return [
+    alarm(stack, `${name}Errors`, actions, meaning, 'errors', {
+      ...shared,
+      metric: 'HTTPCode_Target_5XX_Count',
+      statistic: 'Sum',
+      threshold: 5,
+      periods: [2, 3],
+    }),
+    alarm(
+      stack,
+      `${name}Unready`,
+      actions,
+      'A server gets no requests: others do its part.',
+      'unready-servers',
+      {
+        ...shared,
+        metric: 'UnHealthyHostCount',
+        statistic: 'Maximum',
+        threshold: 0,
+        periods: [3, 3],
+      },
+    ),
+  ]
+}
+
+/** Roll alarms of both tiers. */
+export function allRollAlarms(
+  stack: Stack,
+  balancing: Balancing,
+  alerts: Resource<'AWS::SNS::Topic'>,
+): Readonly<Record<Tier, readonly Alarm[]>> {
+  return {
+    api: rollAlarms(stack, 'api', balancing.api, alerts),
+    web: rollAlarms(stack, 'web', balancing.web, alerts),
+  }
+}
+
+/** A zone without a server. It ends no roll, during which a zone may be empty for a moment. */
+function emptyZoneAlarms(
   stack: Stack,
   stage: Stage,
   tier: Tier,
   network: Network,
   balanced: Balanced,
   alerts: Resource<'AWS::SNS::Topic'>,
-): Alarm[] {
-  const name = capital(tier)
-  const actions = [alerts.ref]
+): void {
+  const watch = {
+    namespace: 'AWS/ApplicationELB',
+    metric: 'HealthyHostCount',
+    statistic: 'Minimum',
+    comparison: 'LessThanThreshold',
+    threshold: 1,
+    periods: [5, 5],
+    // Not counted where no server is registered.
+    missing: 'breaching',
+  } as const
+  const id = `${capital(tier)}NoHealthyHost`
   const dimensions = targetsOf(balanced)
-  const errors = alarm(
-    stack,
-    `${name}Errors`,
-    actions,
-    tier === 'web' ? 'People get error pages.' : 'Questions, uploads and lists fail.',
-    'errors',
-    {
-      namespace: 'AWS/ApplicationELB',
-      metric: 'HTTPCode_Target_5XX_Count',
-      dimensions,
-      statistic: 'Sum',
-      comparison: 'GreaterThanThreshold',
-      threshold: 5,
-      periods: [2, 3],
-      // Only counted while there are requests.
-      missing: 'notBreaching',
-    },
-  )
   // With one server, one of the zones has none, and that is as it should be.
-  const zones = stage[tier].min > 1 ? ([0, 1] as const) : ([undefined] as const)
-  const empty = zones.map((zone) =>
-    alarm(
-      stack,
-      `${name}NoHealthyHost${zone === undefined ? '' : ZONES[zone]}`,
-      actions,
-      zone === undefined
-        ? 'There is no server: nothing can be used.'
-        : 'A zone has no server: the other one carries everything, and nothing is behind it.',
-      'no-healthy-host',
-      {
-        namespace: 'AWS/ApplicationELB',
-        metric: 'HealthyHostCount',
-        dimensions: {
-          ...dimensions,
-          ...(zone !== undefined && {
-            AvailabilityZone: network.subnets.public[zone].att('AvailabilityZone'),
-          }),
-        },
-        statistic: 'Minimum',
-        comparison: 'LessThanThreshold',
-        threshold: 1,
-        periods: [3, 3],
-        // Not counted where no server is registered.
-        missing: 'breaching',
-      },
-    ),
-  )
-  return [errors, ...empty]
+  if (stage[tier].min === 1) {
+    const meaning = 'There is no server: nothing can be used.'
+    alarm(stack, id, [alerts.ref], meaning, 'unready-servers', { ...watch, dimensions })
+    return
+  }
+  for (const index of [0, 1] as const) {
+    const AvailabilityZone = network.subnets.public[index].att('AvailabilityZone')
+    const meaning = 'A zone has no server: the other one carries everything, and nothing is behind it.'
+    alarm(stack, `${id}${ZONES[index]}`, [alerts.ref], meaning, 'unready-servers', {
+      ...watch,
+      dimensions: { ...dimensions, AvailabilityZone },
+    })
+  }
 }
 
 const GIB = 1024 ** 3
@@ -225,9 +254,11 @@ export function tierAlarms(
   stage: Stage,
   tier: Tier,
   group: Resource<'AWS::AutoScaling::AutoScalingGroup'>,
+  network: Network,
   balanced: Balanced,
   alerts: Resource<'AWS::SNS::Topic'>,
 ): void {
+  emptyZoneAlarms(stack, stage, tier, network, balanced, alerts)
   const name = capital(tier)
   const actions = [alerts.ref]
   alarm(
@@ -266,16 +297,4 @@ export function tierAlarms(
       missing: 'breaching',
     },
   )
-}
-
-/** Roll alarms of both tiers. */
-export function allRollAlarms(
-  stack: Stack,
-  stage: Stage,
-  network: Network,
-  balancing: Balancing,
-  alerts: Resource<'AWS::SNS::Topic'>,
-): Readonly<Record<Tier, readonly Alarm[]>> {
-  const [api, web] = TIERS.map((tier) => rollAlarms(stack, stage, tier, network, balancing[tier], alerts))
-  return { api: api ?? [], web: web ?? [] }
 }

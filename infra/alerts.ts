@@ -20,8 +20,9 @@ export function alertTopic(stack: Stack, stage: Stage): Resource<'AWS::SNS::Topi
         Action: 'kms:*',
         Resource: '*',
       },
-      allowService('cloudwatch.amazonaws.com', use, '*', fromHere),
-      allowService('events.rds.amazonaws.com', use, '*', fromHere),
+      // Without a condition: not every call of theirs says for which account it is, and an alert must get through.
+      allowService('cloudwatch.amazonaws.com', use, '*'),
+      allowService('events.rds.amazonaws.com', use, '*'),
     ),
   })
   const topic = stack.add('Alerts', 'AWS::SNS::Topic', {

@@ -42,7 +42,7 @@ export function fleet(
   },
 ): Groups {
   const { network, balancing, environments, profiles, alerts, images } = parts
-  const alarms = allRollAlarms(stack, stage, network, balancing, alerts)
+  const alarms = allRollAlarms(stack, balancing, alerts)
   const tierOf = (tier: Tier, before: readonly Group[]) => {
     const image = images[tier]
     const template = launchTemplate(
@@ -57,7 +57,7 @@ export function fleet(
     )
     const made = group(stack, stage, tier, image, template, network, balancing[tier], alarms[tier], before)
     scaling(stack, stage, tier, made, balancing[tier])
-    tierAlarms(stack, stage, tier, made, balancing[tier], alerts)
+    tierAlarms(stack, stage, tier, made, network, balancing[tier], alerts)
     return made
   }
   // The API first: a new page may need it, a new API serves old pages.
@@ -162,6 +162,8 @@ function group(
   before: readonly Group[],
 ): Group {
   const { min, max } = stage[tier]
+  // A new one before an old one goes; of one server, half as many more would be none.
+  const healthy = { MinHealthyPercentage: 100, MaxHealthyPercentage: min > 1 ? 150 : 200 }
   const warmup = HEALTH.interval * HEALTH.healthy + 10
   return stack.add(
     groupId(tier),
@@ -179,7 +181,7 @@ function group(
       HealthCheckType: 'EC2',
       HealthCheckGracePeriod: 60,
       DefaultInstanceWarmup: warmup,
-      InstanceMaintenancePolicy: { MinHealthyPercentage: 100, MaxHealthyPercentage: 150 },
+      InstanceMaintenancePolicy: healthy,
       // In the group itself: hooks of their own would come after the first servers.
       LifecycleHookSpecificationList: [
         {
@@ -203,8 +205,7 @@ function group(
         AutoScalingInstanceRefresh: {
           Strategy: 'Rolling',
           Preferences: {
-            MinHealthyPercentage: 100,
-            MaxHealthyPercentage: 150,
+            ...healthy,
             InstanceWarmup: warmup,
             SkipMatching: true,
             BakeTime: BAKE_SECONDS,

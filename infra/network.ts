@@ -60,7 +60,8 @@ export function network(stack: Stack, stage: Stage, logs: LogBucket): Network {
       TrafficType: 'ALL',
       LogDestinationType: 's3',
       LogDestination: sub('${bucket}/flow', { bucket: logs.bucket.att('Arn') }),
-      DestinationOptions: { FileFormat: 'parquet', HiveCompatiblePartitions: true, PerHourPartition: false },
+      // Hive's own prefixes would not be those that the bucket's policy lets in.
+      DestinationOptions: { FileFormat: 'parquet', HiveCompatiblePartitions: false, PerHourPartition: false },
       MaxAggregationInterval: 600,
     },
     { DependsOn: [logs.policy] },

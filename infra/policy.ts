@@ -34,13 +34,13 @@ export const allowService = (
   service: string,
   actions: readonly string[],
   resources: Text | readonly Text[],
-  when: Conditions,
+  when?: Conditions,
 ): Statement => ({
   Effect: 'Allow',
   Principal: { Service: service },
   Action: actions,
   Resource: resources,
-  Condition: when,
+  ...(when && { Condition: when }),
 })
 
 /** Who may become a role: servers. */

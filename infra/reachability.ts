@@ -7,7 +7,7 @@ import { contains, parseCidr } from './cidr.ts'
 import { DEFAULT_GROUP, type Place, readPlaces } from './places.ts'
 import { list, ofType, property, refersTo } from './reading.ts'
 
-interface Flow {
+export interface Flow {
   /** `world`, or the logical id of a load balancer, group of servers or database instance. */
   readonly from: string
   readonly to: string

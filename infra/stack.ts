@@ -44,6 +44,7 @@ export function terrace(name: StageName, stage: Stage, images: StageImages | und
         })
       : undefined
   dashboard(stack, stage, { network: net, balancing: balanced, database: db, groups })
+  stack.output('Zones', 'Where it stands', stage.zones.join(', '))
   stack.output('PublicUrl', 'Where people find it', balanced.publicUrl)
   stack.output('ExternalBalancer', 'What the domain has to point at', balanced.web.balancer.att('DNSName'))
   stack.output('DocumentsBucket', 'Originals and index snapshots', documents.ref)

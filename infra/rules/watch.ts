@@ -14,6 +14,7 @@ const QUIET = [
   'HTTPCode_ELB_5XX_Count',
   'HTTPCode_Target_5XX_Count',
   'TargetResponseTime',
+  'UnHealthyHostCount',
 ]
 
 /** The page that an alarm names, when it is there and has a heading. */
