@@ -1,10 +1,11 @@
 // The servers: a launch template and an Auto Scaling group per tier, over both zones. CloudFormation replaces servers
 // when an image or a setting changes: a new one first, then an old one goes; an alarm meanwhile takes everything back.
 import { createHash } from 'node:crypto'
+import { type LaunchData, LIFECYCLE_HOOKS } from '../contract/launch.ts'
 import { type Alarm, alarm } from './alarm.ts'
 import { allRollAlarms, tierAlarms } from './alarms.ts'
 import { type Balanced, type Balancing, HEALTH } from './balancing.ts'
-import { base64, join, json, type Resource, type Stack, sub } from './cfn.ts'
+import { base64, join, json, type Resource, type Stack, sub, type Text } from './cfn.ts'
 import type { Groups } from './dashboard.ts'
 import { capital, type Environment, type Tier } from './environment.ts'
 import { groupId } from './identity.ts'
@@ -16,7 +17,6 @@ import type { StageName } from './stages.ts'
 
 type Group = Resource<'AWS::AutoScaling::AutoScalingGroup'>
 
-export const HOOKS = { launch: 'ready', terminate: 'handed-back' } as const
 /** Seconds a server has to become ready; never less than three times what its boot test took. */
 const LAUNCH_SECONDS = 600
 /** Seconds for the last hand-back of jobs and the last lines of the log: streams have been handed over before. */
@@ -76,7 +76,7 @@ function launchTemplate(
   network: Network,
 ): Resource<'AWS::EC2::LaunchTemplate'> {
   const { instanceType, diskGiB } = stage[tier]
-  const userData = json({
+  const launch: LaunchData<Text> = {
     stage: name,
     tier,
     region: stage.region,
@@ -86,7 +86,7 @@ function launchTemplate(
     ),
     logGroup: environment.logGroup.ref,
     environment: { TERRACE_RELEASE: image.release },
-    hooks: HOOKS,
+    hooks: LIFECYCLE_HOOKS,
     // Seconds after the first 200 of /readyz, until the load balancer has seen it as often as it wants to.
     inServiceAfter: HEALTH.interval * HEALTH.healthy + 10,
     // Servers read their environment once: another one is another launch template, and so another server.
@@ -94,7 +94,7 @@ function launchTemplate(
       .update(JSON.stringify(environment.fingerprint))
       .digest('hex')
       .slice(0, 16),
-  })
+  }
   return stack.add(
     `${capital(tier)}Template`,
     'AWS::EC2::LaunchTemplate',
@@ -140,7 +140,7 @@ function launchTemplate(
             { Key: 'stage', Value: name },
           ],
         })),
-        UserData: base64(userData),
+        UserData: base64(json(launch)),
       },
     },
     { DependsOn: [environment.parameter] },
@@ -185,13 +185,13 @@ function group(
       // In the group itself: hooks of their own would come after the first servers.
       LifecycleHookSpecificationList: [
         {
-          LifecycleHookName: HOOKS.launch,
+          LifecycleHookName: LIFECYCLE_HOOKS.launch,
           LifecycleTransition: 'autoscaling:EC2_INSTANCE_LAUNCHING',
           HeartbeatTimeout: Math.max(LAUNCH_SECONDS, Math.ceil(image.bootSeconds * 3)),
           DefaultResult: 'ABANDON',
         },
         {
-          LifecycleHookName: HOOKS.terminate,
+          LifecycleHookName: LIFECYCLE_HOOKS.terminate,
           LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
           HeartbeatTimeout: TERMINATE_SECONDS,
           DefaultResult: 'CONTINUE',

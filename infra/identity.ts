@@ -35,6 +35,17 @@ export function identities(
   return { api, web }
 }
 
+/** For the one server of a release that changes tables: the only one that may sign in as the database's owner. */
+export function migrationIdentity(stack: Stack, stage: Stage, api: Environment, database: Database): Profile {
+  const settings = { ...api, secrets: { DATABASE_URL: database.ownerSecret } }
+  const role = stack.add('MigrationRole', 'AWS::IAM::Role', {
+    Description: 'What the server that migrates the database may do',
+    AssumeRolePolicyDocument: TRUST_SERVERS,
+    Policies: [{ PolicyName: 'migration', PolicyDocument: document(...ownSettings(stage, settings)) }],
+  })
+  return stack.add('MigrationProfile', 'AWS::IAM::InstanceProfile', { Roles: [role.ref] })
+}
+
 /** An ARN of this account and region. */
 const here = (stage: Stage, service: string, resource: Text): Token<string> =>
   sub('arn:${AWS::Partition}:${service}:${AWS::Region}:${account}:${resource}', {
@@ -50,9 +61,8 @@ function ownSettings(stage: Stage, { path, secrets, logGroup }: Environment): St
     allow(['ssm:GetParametersByPath'], [parameters, sub('${parameters}/*', { parameters })]),
     ...(arns.length > 0 ? [allow(['secretsmanager:GetSecretValue'], arns)] : []),
     allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.att('Arn')),
-    // These two know no resources: what they can be held to is the namespace, and that the first only reads.
+    // Knows no resources: what it can be held to is the namespace.
     allow(['cloudwatch:PutMetricData'], '*', { StringEquals: { 'cloudwatch:namespace': METRICS } }),
-    allow(['autoscaling:DescribeAutoScalingInstances'], '*'),
   ]
 }
 
@@ -62,6 +72,8 @@ function ownLife(stage: Stage, tier: Tier): Statement[] {
     group: groupId(tier),
   })
   return [
+    // Which group that is; it knows no resources, and only reads.
+    allow(['autoscaling:DescribeAutoScalingInstances'], '*'),
     allow(
       ['autoscaling:CompleteLifecycleAction', 'autoscaling:RecordLifecycleActionHeartbeat'],
       here(stage, 'autoscaling', group),

@@ -61,6 +61,7 @@ test('where servers migrate, they sign in as the database’s owner; elsewhere n
   expect(environment(dev, 'Api')).toMatchObject({ DATABASE_AUTH: 'password', MIGRATE_AT_START: '1' })
   expect(JSON.stringify(environment(dev, 'Api'))).not.toContain('terrace_app')
   expect(userData(dev, 'Api').secrets).toMatchObject({ DATABASE_URL: { Ref: 'DatabaseOwner' } })
+  expect(dev.Resources.MigrationRole).toBeUndefined()
   const prod = JSON.stringify(sample('prod').template.Resources.ApiRole)
   expect(prod).toContain('rds-db:connect')
   expect(prod).not.toContain('DatabaseOwner')

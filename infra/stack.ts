@@ -8,7 +8,7 @@ import { dashboard } from './dashboard.ts'
 import { database } from './database.ts'
 import { environments } from './environment.ts'
 import { fleet } from './fleet.ts'
-import { identities } from './identity.ts'
+import { identities, migrationIdentity } from './identity.ts'
 import type { StageImages } from './images.ts'
 import { network } from './network.ts'
 import type { Stage } from './stage-schema.ts'
@@ -51,6 +51,8 @@ export function terrace(name: StageName, stage: Stage, images: StageImages | und
   stack.output('DatabaseHost', 'The primary', db.primary.att('Endpoint.Address'))
   stack.output('DatabaseOwnerSecret', 'For migrations', db.ownerSecret.ref)
   stack.output('ApiSecurityGroup', 'For what has to reach the database', net.groups.api.att('GroupId'))
+  if (stage.migrations === 'release')
+    stack.output('MigrationProfile', 'Who that is to AWS', migrationIdentity(stack, stage, told.api, db).ref)
   stack.output('AppSubnet', 'Where such a thing stands', net.subnets.app[0].ref)
   return stack.template()
 }

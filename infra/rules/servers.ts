@@ -42,6 +42,7 @@ const hookOf = (group: Parameters<typeof property>[0], transition: string) =>
 const refreshOf = (group: { readonly UpdatePolicy?: unknown }) =>
   at(group.UpdatePolicy, 'AutoScalingInstanceRefresh.Preferences')
 
+const isOwner = (resource: unknown): boolean => refersTo(resource) === 'DatabaseOwner'
 /** Adds a statement to what API servers may do. */
 const grant = (draft: Draft, statement: object): void => {
   const document = at(draft.Resources.ApiRole?.Properties, 'Policies.0.PolicyDocument')
@@ -245,6 +246,24 @@ export const serverRules = (bootSeconds: Readonly<Record<string, number>>): read
         if (role)
           draft.Resources.WebRole = JSON.parse(JSON.stringify(role).replaceAll('ApiGroup', 'WebGroup'))
       },
+    },
+  },
+  {
+    holds: 'where servers don’t migrate, only the server of a release can sign in as the database’s owner',
+    violations: (template, stage) =>
+      stage.migrations === 'at-start'
+        ? []
+        : each(
+            template,
+            ROLE,
+            (role, id) =>
+              statementsOf(role).some((statement) => list(at(statement, 'Resource')).some(isOwner)) !==
+                (id === 'MigrationRole') && 'should not, or can’t',
+          ),
+    breaks: {
+      'API servers': (draft) =>
+        grant(draft, { Action: ['secretsmanager:GetSecretValue'], Resource: { Ref: 'DatabaseOwner' } }),
+      nobody: (draft) => change(draft, 'MigrationRole', 'Policies', []),
     },
   },
   {
