@@ -22,7 +22,7 @@ export function identities(
     const statements = [
       ...ownSettings(stage, environments[tier]),
       ...ownLife(stage, tier),
-      ...(tier === 'api' ? data(stage, database, documents) : []),
+      ...(tier === 'api' ? [...data(stage, database, documents), ...models(stage)] : []),
     ]
     const role = stack.add(`${capital(tier)}Role`, 'AWS::IAM::Role', {
       Description: `What ${tier} servers may do`,
@@ -107,4 +107,22 @@ function data(stage: Stage, database: Database, documents: Resource<'AWS::S3::Bu
           ),
         ]),
   ]
+}
+
+/** Places that an inference profile sends its requests to; the first part of its id. */
+const PROFILE = /^(us|us-gov|eu|apac|jp|au|global)\.(.+)$/
+
+function models(stage: Stage): Statement[] {
+  if (stage.bedrockModels.length === 0) return []
+  const arns = stage.bedrockModels.flatMap((id) => {
+    const [, , model] = PROFILE.exec(id) ?? []
+    if (model === undefined)
+      return [sub('arn:${AWS::Partition}:bedrock:${AWS::Region}::foundation-model/${id}', { id })]
+    // A profile asks its model in whichever region has room: the caller needs the right to both.
+    return [
+      here(stage, 'bedrock', `inference-profile/${id}`),
+      sub('arn:${AWS::Partition}:bedrock:*::foundation-model/${model}', { model }),
+    ]
+  })
+  return [allow(['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'], arns)]
 }

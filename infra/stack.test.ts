@@ -101,3 +101,27 @@ test('an image that boots slowly is waited for', () => {
 test('servers are not made without images', () => {
   expect(() => terrace('prod', STAGES.prod, undefined)).toThrow('has servers, and no images')
 })
+
+test('API servers may ask the models of Bedrock that the stage names, and no others; web servers none', () => {
+  const rights = (tier: 'Api' | 'Web', bedrockModels: string[]) =>
+    JSON.stringify(sample('prod', { bedrockModels }).template.Resources[`${tier}Role`]).match(
+      /"[^"]*bedrock[^"]*"/g,
+    )
+  expect(rights('Api', [])).toBeNull()
+  const both = ['meta.llama3-1-8b-instruct-v1:0', 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0']
+  expect(rights('Web', both)).toBeNull()
+  const { template } = sample('prod', { bedrockModels: both })
+  const statements = property(template.Resources.ApiRole, 'Policies.0.PolicyDocument.Statement') as object[]
+  const resources = at(statements.at(-1), 'Resource') as unknown[]
+  expect(resources.map((one) => at(one, 'Fn::Sub'))).toEqual([
+    ['arn:${AWS::Partition}:bedrock:${AWS::Region}::foundation-model/${id}', { id: both[0] }],
+    [
+      'arn:${AWS::Partition}:${service}:${AWS::Region}:${account}:${resource}',
+      { service: 'bedrock', account: '111122223333', resource: `inference-profile/${both[1]}` },
+    ],
+    [
+      'arn:${AWS::Partition}:bedrock:*::foundation-model/${model}',
+      { model: 'anthropic.claude-sonnet-4-5-20250929-v1:0' },
+    ],
+  ])
+})

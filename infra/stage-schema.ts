@@ -87,6 +87,10 @@ export const stageSchema = z
       /** Days that the database can be restored to any second of. */
       backupDays: z.int().min(1).max(35),
     }),
+    /** Models of Amazon Bedrock that API servers may ask: ids, or inference profiles (`eu.…`), as `MODELS` names them. */
+    bedrockModels: z.array(
+      z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)*$/, 'is not the id of a model (provider.model)'),
+    ),
     /** `at-start`: the API migrates when it starts, with the database's owner's rights. `release`: a step before it. */
     migrations: z.enum(['at-start', 'release']),
     /** Data, load balancers and the stack itself can't be removed by mistake, once servers run. */

@@ -168,6 +168,12 @@ describe('a stage that can’t be built is refused, and the field is named', () 
       },
       'region: is not a region',
     ],
+    'a model that is none': [
+      (s) => {
+        s.bedrockModels = ['arn:aws:bedrock:*']
+      },
+      'bedrockModels.0: is not the id of a model',
+    ],
     'an address of mail that is none': [
       (s) => {
         s.alerts = ['operators']

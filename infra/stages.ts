@@ -26,6 +26,7 @@ const shared = {
   zones: ['euw1-az1', 'euw1-az2'],
   webPlacement: 'public',
   fleet: 'serving',
+  bedrockModels: [],
 } satisfies Partial<Stage>
 
 export const STAGES: Readonly<Record<StageName, Stage>> = {

@@ -23,6 +23,7 @@ const VARIANTS = {
   ...Object.fromEntries(STAGE_NAMES.map((name) => [name, sample(name)])),
   'prod before its servers': sample('prod', { fleet: 'none' }),
   'prod with its web servers in private subnets': sample('prod', { webPlacement: 'private' }),
+  'prod with a model of Bedrock': sample('prod', { bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0'] }),
   'prod with one NAT gateway': sample('prod', { nat: 'one' }),
 }
 
