@@ -1,4 +1,4 @@
-// What `serverless` was called with, as far as the stack depends on it. The framework reads the same words itself, but
+// What `serverless` (or `npm run plan`) was called with, as far as the stack depends on it. The framework reads the same words itself, but
 // hands them to a configuration only as text to be put in later, and a template is made of more than text.
 import { parseArgs } from 'node:util'
 import { IMAGE_CHOICES, type ImageChoice } from './images.ts'
@@ -13,6 +13,8 @@ export interface CommandLine {
   readonly imagesFolder: string
   /** Instead of the stage table's word: `none` for a first deploy. */
   readonly fleet: 'none' | 'serving' | undefined
+  /** A template that is there already, for `npm run plan`. */
+  readonly against: string | undefined
 }
 
 /**
@@ -22,7 +24,11 @@ export interface CommandLine {
 export function readCommandLine(args: readonly string[]): CommandLine {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { stage: { type: 'string', short: 's' }, param: { type: 'string', multiple: true } },
+    options: {
+      stage: { type: 'string', short: 's' },
+      param: { type: 'string', multiple: true },
+      against: { type: 'string' },
+    },
     allowPositionals: true,
     strict: false,
   })
@@ -40,6 +46,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
     fleet: params.has('fleet')
       ? oneOf(params.get('fleet') ?? '', ['none', 'serving'] as const, '--param fleet=')
       : undefined,
+    against: typeof values.against === 'string' ? values.against : undefined,
   }
 }
 

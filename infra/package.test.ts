@@ -75,6 +75,7 @@ test('the command line', () => {
     images: 'live',
     imagesFolder: '.images',
     fleet: undefined,
+    against: undefined,
   })
   expect(
     readCommandLine([
@@ -92,6 +93,7 @@ test('the command line', () => {
     images: 'candidate',
     imagesFolder: '.images',
     fleet: 'none',
+    against: undefined,
   })
   expect(() => readCommandLine(['package', '--param', 'images=newest'])).toThrow(
     '--param images=newest: there is live, candidate.',

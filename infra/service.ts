@@ -1,5 +1,6 @@
 // The service as `serverless` wants it described, for one call of it.
 import type { AWS } from 'serverless'
+import type { Template } from './cfn.ts'
 import { type CommandLine, readCommandLine } from './command-line.ts'
 import { readImages } from './images.ts'
 import { terrace } from './stack.ts'
@@ -11,12 +12,8 @@ import { InvalidStage, readStage, STAGES } from './stages.ts'
  * @throws InvalidStage, UnusableImages; nothing has been sent then
  */
 export function service(args: readonly string[], table: Readonly<Record<string, unknown>> = STAGES): AWS {
-  const line = readCommandLine(args)
-  const inTable = readStage(line.stage, table)
-  const stage = line.fleet === undefined ? inTable : { ...inTable, fleet: line.fleet }
+  const { line, stage, template } = asked(args, table)
   refuseWhatIsUnsafe(line, stage)
-  const images =
-    stage.fleet === 'serving' ? readImages(line.stage, stage, line.images, line.imagesFolder) : undefined
   return {
     service: 'terrace',
     frameworkVersion: '4',
@@ -31,8 +28,24 @@ export function service(args: readonly string[], table: Readonly<Record<string, 
       stackTags: { service: 'terrace', stage: line.stage },
       ...(stage.isProtected && { stackPolicy: PROTECTED }),
     },
-    resources: terrace(line.stage, stage, images) as NonNullable<AWS['resources']>,
+    resources: template as NonNullable<AWS['resources']>,
   }
+}
+
+/**
+ * The stage that a command line asks for, and its template.
+ * @throws InvalidStage, UnusableImages
+ */
+export function asked(
+  args: readonly string[],
+  table: Readonly<Record<string, unknown>> = STAGES,
+): { line: CommandLine; stage: Stage; template: Template } {
+  const line = readCommandLine(args)
+  const inTable = readStage(line.stage, table)
+  const stage = line.fleet === undefined ? inTable : { ...inTable, fleet: line.fleet }
+  const images =
+    stage.fleet === 'serving' ? readImages(line.stage, stage, line.images, line.imagesFolder) : undefined
+  return { line, stage, template: terrace(line.stage, stage, images) }
 }
 
 /** What holds data or addresses is changed by a release, which opens this for as long as it needs. */
