@@ -201,3 +201,52 @@ describe('what else is not done to data without being asked for by name', () => 
     expect(planned(() => {})).toEqual([])
   })
 })
+
+describe('how two values are compared', () => {
+  const of = (Resources: Template['Resources']): Template => ({ Description: '', Outputs: {}, Resources })
+  const vpc = (CidrBlock: string) => ({ Type: 'AWS::EC2::VPC', Properties: { CidrBlock } })
+
+  test('a number and its text are the same, and so are two orders of keys; of a list they are not', () => {
+    const listener = (Properties: Record<string, unknown>) =>
+      of({ One: { Type: 'AWS::ElasticLoadBalancingV2::Listener', Properties } })
+    const before = listener({ Port: 80, Certificates: [{ CertificateArn: 'a' }, { CertificateArn: 'b' }] })
+    expect(
+      compare(
+        before,
+        listener({ Certificates: [{ CertificateArn: 'a' }, { CertificateArn: 'b' }], Port: '80' }),
+      ),
+    ).toEqual([])
+    expect(
+      compare(
+        before,
+        listener({ Port: 80, Certificates: [{ CertificateArn: 'b' }, { CertificateArn: 'a' }] }),
+      ),
+    ).toMatchObject([{ effect: 'update', differing: ['Certificates'] }])
+  })
+
+  test.for(['${Net}', 'arn:${Net.VpcId}/x'])('a reference inside a text is one: %s', (text) => {
+    const subnet = { Type: 'AWS::EC2::Subnet', Properties: { VpcId: { 'Fn::Sub': text } } }
+    const changes = compare(
+      of({ Net: vpc('10.0.0.0/16'), Sub: subnet }),
+      of({ Net: vpc('10.1.0.0/16'), Sub: subnet }),
+    )
+    expect(changes.map(({ id, effect }) => [id, effect])).toEqual([
+      ['Net', 'replace'],
+      ['Sub', 'replace'],
+    ])
+  })
+
+  test('another type under the same name is another resource; an unknown property may do anything', () => {
+    const changes = compare(
+      of({ A: vpc('10.0.0.0/16'), B: { Type: 'AWS::New::Thing', Properties: { Size: 1 } } }),
+      of({
+        A: { Type: 'AWS::SNS::Topic', Properties: {} },
+        B: { Type: 'AWS::New::Thing', Properties: { Size: 2 } },
+      }),
+    )
+    expect(changes.map(({ id, effect }) => [id, effect])).toEqual([
+      ['A', 'replace'],
+      ['B', 'may-replace'],
+    ])
+  })
+})
