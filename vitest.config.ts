@@ -25,7 +25,13 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'api',
-          include: ['api/**/*.test.ts', 'contract/**/*.test.ts', 'local/**/*.test.ts', 'prisma/**/*.test.ts'],
+          include: [
+            'api/**/*.test.ts',
+            'contract/**/*.test.ts',
+            'local/**/*.test.ts',
+            'infra/**/*.test.ts',
+            'prisma/**/*.test.ts',
+          ],
           exclude: [...configDefaults.exclude, PRODUCT, S3, ENDPOINT],
           globalSetup: ['api/test/global-setup.ts'],
         },

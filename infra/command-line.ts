@@ -1,0 +1,60 @@
+// What `serverless` (or `npm run plan`) was called with, as far as the stack depends on it. The framework reads the same words itself, but
+// hands them to a configuration only as text to be put in later, and a template is made of more than text.
+import { parseArgs } from 'node:util'
+import { IMAGE_CHOICES, type ImageChoice } from './images.ts'
+import { InvalidStage, STAGE_NAMES, type StageName } from './stages.ts'
+
+export interface CommandLine {
+  readonly command: string | undefined
+  readonly stage: StageName
+  /** Which image set: what runs there, or what is to run next. */
+  readonly images: ImageChoice
+  /** Where the records of image sets lie. */
+  readonly imagesFolder: string
+  /** Instead of the stage table's word: `none` for a first deploy. */
+  readonly fleet: 'none' | 'serving' | undefined
+  /** A template that is there already, for `npm run plan`. */
+  readonly against: string | undefined
+}
+
+/**
+ * @param args without the program's name
+ * @throws InvalidStage for a stage or a value of --param that there is not
+ */
+export function readCommandLine(args: readonly string[]): CommandLine {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: {
+      stage: { type: 'string', short: 's' },
+      param: { type: 'string', multiple: true },
+      against: { type: 'string' },
+    },
+    allowPositionals: true,
+    strict: false,
+  })
+  const params = new Map<string, string>()
+  for (const param of values.param ?? []) {
+    const [, key, value] = /^([^=]+)=(.*)$/.exec(String(param)) ?? []
+    if (key !== undefined && value !== undefined) params.set(key, value)
+  }
+  const stage = typeof values.stage === 'string' ? values.stage : 'dev'
+  return {
+    command: positionals[0],
+    stage: oneOf(stage, STAGE_NAMES, '--stage'),
+    images: oneOf(params.get('images') ?? 'live', IMAGE_CHOICES, '--param images='),
+    imagesFolder: params.get('images-folder') ?? '.images',
+    fleet: params.has('fleet')
+      ? oneOf(params.get('fleet') ?? '', ['none', 'serving'] as const, '--param fleet=')
+      : undefined,
+    against: typeof values.against === 'string' ? values.against : undefined,
+  }
+}
+
+function oneOf<T extends string>(value: string, known: readonly T[], option: string): T {
+  const found = known.find((one) => one === value)
+  if (found === undefined)
+    throw new InvalidStage(
+      `${option}${option.endsWith('=') ? '' : ' '}${value}: there is ${known.join(', ')}.`,
+    )
+  return found
+}

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { monthlyCost, promisedAvailability } from './cost.ts'
+import { drawStack } from './diagram.ts'
+import { documents } from './documents.ts'
+import { change, type Draft } from './rules/rule.ts'
+import { sample } from './samples.ts'
+import { STAGES } from './stages.ts'
+
+const ROOT = path.dirname(import.meta.dirname)
+const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8')
+
+test('what docs/ shows is what the table says: else `npm run diagram`', () => {
+  for (const [file, text] of documents(read)) expect(read(file)).toBe(text)
+})
+
+test('a page without a place for a table is not overwritten', () => {
+  expect(() => documents(() => '# On AWS')).toThrow('docs/aws.md has no place for costs')
+})
+
+describe('costs', () => {
+  const cost = (...[name, changes]: Parameters<typeof sample>) => {
+    const { stage, template } = sample(name, changes)
+    return Object.fromEntries(
+      monthlyCost(stage, template).map(({ what, usd }) => [what, Number(usd.toFixed(2))]),
+    )
+  }
+
+  test('of prod, reckoned by hand', () => {
+    expect(cost('prod')).toMatchObject({
+      // 2 × (0.045 + 0.005) × 730
+      'NAT gateways: 2': 73,
+      // (2 × (0.0225 + 0.008) + 2 × 0.005) × 730
+      'Load balancers: 2': 51.83,
+      // 2 × ((0.0336 + 0.005) × 730 + 16 × 0.08)
+      'Web servers: 2 × t4g.medium': 58.92,
+      // 2 × (0.0816 × 730 + 60 × 0.08)
+      'API servers: 2 × m7g.large': 128.74,
+      // 2 × (0.168 × 730 + 100 × 0.115)
+      'Database: db.m7g.large and its standby': 268.28,
+      'Read replica: db.m7g.large': 134.14,
+    })
+  })
+
+  test('follow from the stage', () => {
+    expect(Object.keys(cost('prod', { fleet: 'none' })).join()).not.toContain('servers')
+    expect(cost('prod', { nat: 'one' })['NAT gateways: 1']).toBe(36.5)
+    // Without 2 × 0.005 × 730.
+    expect(cost('prod', { webPlacement: 'private' })['Web servers: 2 × t4g.medium']).toBe(51.62)
+  })
+})
+
+test('what AWS promises is the product of what a question passes', () => {
+  expect(promisedAvailability(STAGES.prod)).toBeCloseTo(0.9999 ** 4 * 0.9995, 12)
+  expect(promisedAvailability(STAGES.dev)).toBeCloseTo(0.9999 ** 2 * 0.995 ** 3, 12)
+})
+
+describe('the picture', () => {
+  const { template } = sample('prod')
+
+  test('has a box for what stands in each zone, and the ways out', () => {
+    const svg = drawStack(template)
+    const count = (words: string) => svg.split(`>${words}</text>`).length - 1
+    expect(
+      ['Web servers', 'API servers', 'PostgreSQL*', 'Read replica', 'Internal load balancer'].map(count),
+    ).toEqual([2, 2, 2, 1, 1])
+    expect(svg).toContain('API servers → internet :443 by 2 NAT gateways, one in each zone')
+    expect(svg).toContain('Web servers → internet :443 by their own addresses')
+    expect(drawStack(sample('prod', { webPlacement: 'private', nat: 'one' }).template)).toContain(
+      'Web servers → internet :443 by one NAT gateway',
+    )
+  })
+
+  test('hides nothing that is open', () => {
+    const draft: Draft = JSON.parse(JSON.stringify(template))
+    change(draft, 'DatabaseSecurityGroup', 'SecurityGroupEgress', undefined)
+    change(draft, 'ApiSecurityGroup', 'SecurityGroupIngress', [
+      { IpProtocol: 'tcp', FromPort: 22, ToPort: 22, CidrIp: '10.0.0.0/8' },
+    ])
+    const svg = drawStack(JSON.parse(JSON.stringify(draft)))
+    expect(svg).toContain('also open: PostgreSQL → External load balancer :443')
+    expect(svg).toContain('also open: PostgreSQL → API servers :22')
+  })
+})

@@ -1,0 +1,98 @@
+// Which machine images a stage starts its servers from: the record of an image set, read from a local copy that git
+// ignores. Ids stand in the template as they are: a rollback needs them there, and a difference shows them.
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { z } from 'zod'
+import type { Stage } from './stage-schema.ts'
+import { architectureOf, type StageName } from './stages.ts'
+
+const image = z.string().regex(/^ami-[0-9a-f]{8,17}$/, 'is not an image id (ami-…)')
+
+const imageSetSchema = z.object({
+  /** SHA-256 over everything that the images were made from. */
+  inputs: z.string().regex(/^[0-9a-f]{64}$/),
+  /** What `TERRACE_RELEASE` says on these servers. */
+  release: z.string().min(1).max(64),
+  madeAt: z.iso.datetime(),
+  account: z.string().regex(/^\d{12}$/),
+  architecture: z.enum(['arm64', 'x86_64']),
+  regions: z.record(z.string(), z.object({ api: image, web: image })),
+  /** Seconds from power-on to the first 200 of `/readyz`, the slowest of the boot tests. */
+  bootSeconds: z.object({ api: z.number().positive(), web: z.number().positive() }),
+})
+export type ImageSet = Readonly<z.infer<typeof imageSetSchema>>
+
+/** What a server of one tier starts from. */
+export interface TierImage {
+  readonly id: string
+  readonly release: string
+  readonly bootSeconds: number
+}
+export type StageImages = Readonly<Record<'api' | 'web', TierImage>>
+
+export const IMAGE_CHOICES = ['live', 'candidate'] as const
+export type ImageChoice = (typeof IMAGE_CHOICES)[number]
+
+/** No image set, or one that this stage can't use. Nothing has been sent. */
+export class UnusableImages extends Error {
+  override readonly name = 'UnusableImages'
+}
+
+/**
+ * The images of a stage: those that it runs (`live`), or those that it is to run next (`candidate`).
+ * @param folder where `STAGE-CHOICE.json` lies
+ * @throws UnusableImages when there is no record, or it is of another region, account or architecture
+ */
+export function readImages(name: StageName, stage: Stage, choice: ImageChoice, folder: string): StageImages {
+  const file = path.join(folder, `${name}-${choice}.json`)
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch {
+    throw new UnusableImages(
+      `There is no image set here that is ${choice} in ${name}: ${file} is missing.\n` +
+        `It is the copy of a record that a bake of api and web for ${architectureOf(stage)} in ${stage.region}, ` +
+        `account ${stage.account}, makes. For everything but the servers: --param fleet=none`,
+    )
+  }
+  const parsed = imageSetSchema.safeParse(parseJson(text))
+  if (!parsed.success)
+    throw new UnusableImages(
+      [
+        `${file} is not the record of an image set:`,
+        ...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+      ].join('\n  '),
+    )
+  return imagesFor(name, stage, parsed.data)
+}
+
+/** @throws UnusableImages like readImages */
+export function imagesFor(name: string, stage: Stage, set: ImageSet): StageImages {
+  const refuse = (what: string) =>
+    new UnusableImages(`Image set ${set.inputs.slice(0, 12)} can’t be used by stage ${name}: ${what}.`)
+  if (set.account !== stage.account)
+    throw refuse(`it belongs to account ${set.account}, the stage to ${stage.account}`)
+  if (set.architecture !== architectureOf(stage))
+    throw refuse(
+      `it is ${set.architecture}, ${stage.api.instanceType} and ${stage.web.instanceType} are ${architectureOf(stage)}`,
+    )
+  const ids = set.regions[stage.region]
+  if (ids === undefined)
+    throw refuse(
+      `it is in ${Object.keys(set.regions).join(', ') || 'no region'}, the stage in ${stage.region}`,
+    )
+  const of = (tier: 'api' | 'web') => ({
+    id: ids[tier],
+    release: set.release,
+    bootSeconds: set.bootSeconds[tier],
+  })
+  return { api: of('api'), web: of('web') }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

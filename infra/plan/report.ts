@@ -1,0 +1,65 @@
+// A plan in words: what there will be, what it costs, and what changes.
+import type { Template } from '../cfn.ts'
+import { monthlyCost } from '../cost.ts'
+import type { Stage } from '../stage-schema.ts'
+import type { Change, Effect } from './changes.ts'
+
+/** Where people look for a resource, by its type; the first that fits. */
+const ROOMS: readonly [room: string, types: RegExp][] = [
+  ['servers', /^AWS::(AutoScaling|EC2::LaunchTemplate)/],
+  ['network', /^AWS::EC2::/],
+  ['load balancers', /^AWS::(ElasticLoadBalancingV2|CertificateManager|Route53)/],
+  ['database', /^AWS::RDS::/],
+  ['storage', /^AWS::S3::/],
+  ['identities', /^AWS::IAM::/],
+  ['settings and secrets', /^AWS::(SSM|SecretsManager)::/],
+  ['watching', /^AWS::(CloudWatch|Logs|SNS|KMS)::/],
+]
+const roomOf = (type: string) => ROOMS.find(([, types]) => types.test(type))?.[0] ?? 'other'
+
+const SIGNS: Readonly<Record<Effect, string>> = {
+  add: '+         ',
+  update: '~         ',
+  'may-replace': '? replaces',
+  replace: '! replaces',
+  remove: '-         ',
+}
+
+/** @param changes undefined when there is nothing to compare with */
+export function report(
+  name: string,
+  stage: Stage,
+  template: Template,
+  changes: readonly Change[] | undefined,
+): string {
+  const rooms = new Map<string, number>()
+  for (const { Type } of Object.values(template.Resources))
+    rooms.set(roomOf(Type), (rooms.get(roomOf(Type)) ?? 0) + 1)
+  const costs = monthlyCost(stage, template)
+  const total = costs.reduce((sum, { usd }) => sum + usd, 0)
+  const lines = [
+    `Stage ${name}: account ${stage.account}, ${stage.region}, zones ${stage.zones.join(' and ')}`,
+    '',
+    `${Object.keys(template.Resources).length} resources`,
+    ...[...rooms]
+      .sort(([, a], [, b]) => b - a)
+      .map(([room, count]) => `${String(count).padStart(8)}  ${room}`),
+    '',
+    'USD a month before anyone uses it (us-east-1, November 2026; without traffic, logs, backups and documents)',
+    ...costs.map(({ what, usd }) => `${usd.toFixed(0).padStart(8)}  ${what}`),
+    `${total.toFixed(0).padStart(8)}  together`,
+  ]
+  if (changes === undefined) return `${lines.join('\n')}\n`
+  const blocked = changes.filter((change) => change.blocked !== undefined)
+  return `${[
+    ...lines,
+    '',
+    changes.length === 0 ? 'Nothing changes.' : `${changes.length} changes`,
+    ...changes.map(
+      ({ id, type, effect, differing }) =>
+        `  ${SIGNS[effect]}  ${id} (${type})${differing.length > 0 ? `: ${differing.join(', ')}` : ''}`,
+    ),
+    ...(blocked.length > 0 ? ['', 'Not to be deployed as it is:'] : []),
+    ...blocked.map((change) => `  ${change.id} ${change.blocked}`),
+  ].join('\n')}\n`
+}

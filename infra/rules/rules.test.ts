@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest'
+import { SAMPLE_IMAGES } from '../sample-images.ts'
+import { sample } from '../samples.ts'
+import { STAGE_NAMES } from '../stages.ts'
+import { BALANCING_RULES } from './balancing.ts'
+import { DATA_RULES } from './data.ts'
+import { NETWORK_RULES } from './network.ts'
+import type { Draft } from './rule.ts'
+import { serverRules } from './servers.ts'
+import { WATCH_RULES } from './watch.ts'
+
+const { bootSeconds } = SAMPLE_IMAGES
+const RULES = [
+  ...DATA_RULES,
+  ...NETWORK_RULES,
+  ...BALANCING_RULES,
+  ...serverRules({ ApiGroup: bootSeconds.api, WebGroup: bootSeconds.web }),
+  ...WATCH_RULES,
+]
+
+/** The stages of the table, and what else a stage can be. */
+const VARIANTS = {
+  ...Object.fromEntries(STAGE_NAMES.map((name) => [name, sample(name)])),
+  'prod before its servers': sample('prod', { fleet: 'none' }),
+  'prod with its web servers in private subnets': sample('prod', { webPlacement: 'private' }),
+  'prod with a model of Bedrock': sample('prod', { bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0'] }),
+  'prod with one NAT gateway': sample('prod', { nat: 'one' }),
+}
+
+describe.each(RULES)('$holds', ({ violations, breaks }) => {
+  test.each(Object.entries(VARIANTS))('in %s', (_name, { template, stage }) => {
+    expect(violations(template, stage)).toEqual([])
+  })
+
+  test.each(Object.entries(breaks))('and not with: %s', (_name, breakIt) => {
+    const { template, stage } = sample('prod')
+    const draft: Draft = JSON.parse(JSON.stringify(template))
+    breakIt(draft)
+    expect(violations(JSON.parse(JSON.stringify(draft)), stage)).not.toEqual([])
+  })
+})

@@ -1,0 +1,299 @@
+// Rules for servers: what they start from, how they come and go, and what they may do.
+import { at, list, ofType, property, refersTo } from '../reading.ts'
+import { change, type Draft, each, type Rule } from './rule.ts'
+
+const TEMPLATE = 'AWS::EC2::LaunchTemplate'
+const GROUP = 'AWS::AutoScaling::AutoScalingGroup'
+const ROLE = 'AWS::IAM::Role'
+
+/** Actions that know no resources, and what they are held to instead. */
+const WITHOUT_RESOURCES: Readonly<Record<string, string | undefined>> = {
+  'cloudwatch:PutMetricData': 'cloudwatch:namespace',
+  'autoscaling:DescribeAutoScalingInstances': undefined,
+}
+
+/** A name of our own keeps AWS from making the new one before the old one goes: replacing it fails. */
+const NAMES: Readonly<Record<string, string>> = {
+  'AWS::AutoScaling::AutoScalingGroup': 'AutoScalingGroupName',
+  'AWS::CloudWatch::Alarm': 'AlarmName',
+  'AWS::EC2::LaunchTemplate': 'LaunchTemplateName',
+  'AWS::EC2::SecurityGroup': 'GroupName',
+  'AWS::ElasticLoadBalancingV2::LoadBalancer': 'Name',
+  'AWS::ElasticLoadBalancingV2::TargetGroup': 'Name',
+  'AWS::IAM::InstanceProfile': 'InstanceProfileName',
+  'AWS::IAM::Role': 'RoleName',
+  'AWS::Logs::LogGroup': 'LogGroupName',
+  'AWS::RDS::DBInstance': 'DBInstanceIdentifier',
+  'AWS::RDS::DBParameterGroup': 'DBParameterGroupName',
+  'AWS::RDS::DBSubnetGroup': 'DBSubnetGroupName',
+  'AWS::S3::Bucket': 'BucketName',
+  'AWS::SNS::Topic': 'TopicName',
+  'AWS::SecretsManager::Secret': 'Name',
+}
+
+const statementsOf = (role: Parameters<typeof property>[0]) =>
+  list(property(role, 'Policies')).flatMap((policy) => list(at(policy, 'PolicyDocument.Statement')))
+const data = (template: Parameters<typeof property>[0], path: string) =>
+  property(template, `LaunchTemplateData.${path}`)
+const hookOf = (group: Parameters<typeof property>[0], transition: string) =>
+  list(property(group, 'LifecycleHookSpecificationList')).find(
+    (hook) => at(hook, 'LifecycleTransition') === `autoscaling:EC2_INSTANCE_${transition}`,
+  )
+const refreshOf = (group: { readonly UpdatePolicy?: unknown }) =>
+  at(group.UpdatePolicy, 'AutoScalingInstanceRefresh.Preferences')
+
+const isOwner = (resource: unknown): boolean => refersTo(resource) === 'DatabaseOwner'
+/** Adds a statement to what API servers may do. */
+const grant = (draft: Draft, statement: object): void => {
+  const document = at(draft.Resources.ApiRole?.Properties, 'Policies.0.PolicyDocument')
+  if (typeof document === 'object' && document !== null)
+    Object.assign(document, {
+      Statement: [...list(at(document, 'Statement')), { Effect: 'Allow', ...statement }],
+    })
+}
+
+/** @param bootSeconds of the slowest boot test of each tier, by logical id of its group */
+export const serverRules = (bootSeconds: Readonly<Record<string, number>>): readonly Rule[] => [
+  {
+    holds:
+      'a server starts from a literal image, without a key, with IMDSv2 and an encrypted disk that fills at a known rate',
+    violations: (template) =>
+      each(template, TEMPLATE, (launch) => {
+        if (!/^ami-[0-9a-f]+$/.test(String(data(launch, 'ImageId')))) return 'has no literal image'
+        if (data(launch, 'KeyName') !== undefined) return 'lets a key in'
+        if (data(launch, 'MetadataOptions.HttpTokens') !== 'required') return 'takes IMDSv1'
+        if (data(launch, 'MetadataOptions.HttpPutResponseHopLimit') !== 1)
+          return 'answers IMDS farther than itself'
+        const disks = list(data(launch, 'BlockDeviceMappings'))
+        if (disks.length === 0) return 'has the image’s disk'
+        return disks.some(
+          (disk) =>
+            at(disk, 'Ebs.Encrypted') !== true ||
+            at(disk, 'Ebs.VolumeType') !== 'gp3' ||
+            at(disk, 'Ebs.VolumeInitializationRate') === undefined,
+        )
+          ? 'has another disk'
+          : undefined
+      }),
+    breaks: {
+      image: (draft) =>
+        change(draft, 'ApiTemplate', 'LaunchTemplateData.ImageId', 'resolve:ssm:/terrace/api'),
+      key: (draft) => change(draft, 'WebTemplate', 'LaunchTemplateData.KeyName', 'admin'),
+      IMDSv1: (draft) =>
+        change(draft, 'WebTemplate', 'LaunchTemplateData.MetadataOptions.HttpTokens', 'optional'),
+      hops: (draft) =>
+        change(draft, 'ApiTemplate', 'LaunchTemplateData.MetadataOptions.HttpPutResponseHopLimit', 2),
+      encryption: (draft) =>
+        change(draft, 'ApiTemplate', 'LaunchTemplateData.BlockDeviceMappings.0.Ebs.Encrypted', false),
+      rate: (draft) =>
+        change(
+          draft,
+          'ApiTemplate',
+          'LaunchTemplateData.BlockDeviceMappings.0.Ebs.VolumeInitializationRate',
+          undefined,
+        ),
+      'no disk': (draft) => change(draft, 'ApiTemplate', 'LaunchTemplateData.BlockDeviceMappings', undefined),
+    },
+  },
+  {
+    holds:
+      'the group, not a template, says how many servers there are, and ends none for what is not its machine’s fault',
+    violations: (template) =>
+      each(template, GROUP, (group) => {
+        if (property(group, 'DesiredCapacity') !== undefined) return 'takes back what scaling has decided'
+        if (property(group, 'HealthCheckType') !== 'EC2')
+          return 'ends servers for what the load balancer says'
+        if (property(group, 'DefaultInstanceWarmup') === undefined) return 'warms up as long as its grace'
+        return list(property(group, 'MetricsCollection')).length === 0 && 'is not measured'
+      }),
+    breaks: {
+      capacity: (draft) => change(draft, 'ApiGroup', 'DesiredCapacity', '2'),
+      health: (draft) => change(draft, 'ApiGroup', 'HealthCheckType', 'ELB'),
+      warmup: (draft) => change(draft, 'WebGroup', 'DefaultInstanceWarmup', undefined),
+      metrics: (draft) => change(draft, 'WebGroup', 'MetricsCollection', undefined),
+    },
+  },
+  {
+    holds:
+      'the first server waits for its hooks too, and for three times as long as a boot test took; who is not ready goes',
+    violations: (template) => [
+      ...ofType(template, 'AWS::AutoScaling::LifecycleHook').map(
+        ([id]) => `${id}: comes after the first servers`,
+      ),
+      ...each(template, GROUP, (group, id) => {
+        const [launch, terminate] = [hookOf(group, 'LAUNCHING'), hookOf(group, 'TERMINATING')]
+        if (launch === undefined || terminate === undefined) return 'has not both hooks'
+        if (at(launch, 'DefaultResult') !== 'ABANDON') return 'takes servers that never got ready'
+        if (at(terminate, 'DefaultResult') !== 'CONTINUE') return 'keeps servers that are gone'
+        return (
+          !(Number(at(launch, 'HeartbeatTimeout')) >= 3 * (bootSeconds[id] ?? Infinity)) && 'is impatient'
+        )
+      }),
+    ],
+    breaks: {
+      'a hook of its own': (draft) => {
+        draft.Resources.Hook = { Type: 'AWS::AutoScaling::LifecycleHook', Properties: {} }
+      },
+      'no hooks': (draft) => change(draft, 'ApiGroup', 'LifecycleHookSpecificationList', []),
+      'not ready': (draft) =>
+        change(draft, 'ApiGroup', 'LifecycleHookSpecificationList.0.DefaultResult', 'CONTINUE'),
+      gone: (draft) => change(draft, 'ApiGroup', 'LifecycleHookSpecificationList.1.DefaultResult', 'ABANDON'),
+      impatient: (draft) =>
+        change(draft, 'ApiGroup', 'LifecycleHookSpecificationList.0.HeartbeatTimeout', 100),
+    },
+  },
+  {
+    holds:
+      'a roll launches before it ends, is watched by alarms that exist, and reaches the web after the API',
+    violations: (template) => [
+      ...each(template, GROUP, (group) => {
+        const refresh = refreshOf(group)
+        const alarms = list(at(refresh, 'AlarmSpecification.Alarms'))
+        const version = property(group, 'LaunchTemplate.Version.Fn::GetAtt.1')
+        if (at(refresh, 'MinHealthyPercentage') !== 100) return 'rolls with fewer servers'
+        if (!(Number(at(refresh, 'MaxHealthyPercentage')) > 100)) return 'can launch none before'
+        if (!(Number(at(refresh, 'BakeTime')) > 0)) return 'is not watched afterwards'
+        if (alarms.length === 0 || alarms.length > 10) return `is watched by ${alarms.length} alarms`
+        if (alarms.some((one) => template.Resources[refersTo(one) ?? '']?.Type !== 'AWS::CloudWatch::Alarm'))
+          return 'is watched by what is no alarm'
+        // A moving version can’t be rolled back.
+        return version !== 'LatestVersionNumber' && 'has no numbered launch template'
+      }),
+      ...((template.Resources.WebGroup?.DependsOn?.includes('ApiGroup') ??
+      template.Resources.WebGroup === undefined)
+        ? []
+        : ['WebGroup: does not wait for the API']),
+    ],
+    breaks: {
+      fewer: (draft) =>
+        Object.assign(refreshOf(draft.Resources.ApiGroup ?? {}) ?? {}, { MinHealthyPercentage: 50 }),
+      before: (draft) =>
+        Object.assign(refreshOf(draft.Resources.ApiGroup ?? {}) ?? {}, { MaxHealthyPercentage: 100 }),
+      afterwards: (draft) => Object.assign(refreshOf(draft.Resources.WebGroup ?? {}) ?? {}, { BakeTime: 0 }),
+      'no alarms': (draft) =>
+        Object.assign(refreshOf(draft.Resources.ApiGroup ?? {}) ?? {}, {
+          AlarmSpecification: { Alarms: [] },
+        }),
+      'no alarm': (draft) =>
+        Object.assign(refreshOf(draft.Resources.ApiGroup ?? {}) ?? {}, {
+          AlarmSpecification: { Alarms: [{ Ref: 'Alerts' }] },
+        }),
+      'no policy': (draft) => {
+        delete draft.Resources.ApiGroup?.UpdatePolicy
+      },
+      'the newest version': (draft) => change(draft, 'ApiGroup', 'LaunchTemplate.Version', '$Latest'),
+      order: (draft) => {
+        const web = draft.Resources.WebGroup
+        if (web) web.DependsOn = ['HttpsListener']
+      },
+    },
+  },
+  {
+    holds: 'a role allows single actions, on the stage’s own resources',
+    violations: (template) =>
+      each(template, ROLE, (role) => {
+        for (const statement of statementsOf(role)) {
+          if (at(statement, 'Effect') !== 'Allow') continue
+          const actions = list(at(statement, 'Action')).map(String)
+          const wide = actions.filter((action) => action.includes('*'))
+          if (wide.length > 0) return `may ${wide.join(', ')}`
+          if (at(statement, 'NotAction') !== undefined || at(statement, 'NotResource') !== undefined)
+            return 'may all but'
+          if (!list(at(statement, 'Resource')).includes('*')) continue
+          const held = Object.values(at(statement, 'Condition') ?? {}).flatMap((one) =>
+            Object.keys(one ?? {}),
+          )
+          for (const action of actions) {
+            if (!Object.hasOwn(WITHOUT_RESOURCES, action)) return `may ${action} on everything`
+            const condition = WITHOUT_RESOURCES[action]
+            if (condition !== undefined && !held.includes(condition))
+              return `may ${action} without ${condition}`
+          }
+        }
+        return list(property(role, 'ManagedPolicyArns')).length > 0 && 'has AWS’s own policies'
+      }),
+    breaks: {
+      'all of a service': (draft) => grant(draft, { Action: ['s3:*'], Resource: 'arn:aws:s3:::b' }),
+      'some of a service': (draft) => grant(draft, { Action: 's3:Get*', Resource: 'arn:aws:s3:::b' }),
+      everything: (draft) => grant(draft, { Action: ['secretsmanager:GetSecretValue'], Resource: '*' }),
+      'any metric': (draft) => grant(draft, { Action: ['cloudwatch:PutMetricData'], Resource: '*' }),
+      'all but': (draft) => grant(draft, { NotAction: ['iam:CreateUser'], Resource: 'arn:aws:s3:::b' }),
+      managed: (draft) =>
+        change(draft, 'WebRole', 'ManagedPolicyArns', ['arn:aws:iam::aws:policy/ReadOnlyAccess']),
+    },
+  },
+  {
+    holds: 'a server ends the waits of its own group, and no other’s; web servers reach no data',
+    violations: (template) =>
+      each(template, ROLE, (role, id) => {
+        const text = statementsOf(role).map((statement) => JSON.stringify(statement))
+        const own = id.replace('Role', 'Group')
+        const waits = text.filter((one) => one.includes('CompleteLifecycleAction'))
+        if (!waits.every((one) => one.includes(`"group":"${own}"`))) return 'ends waits of others'
+        return (
+          id === 'WebRole' &&
+          text.some((one) => /"(s3|rds-db|secretsmanager):/.test(one)) &&
+          'reaches data from where the world comes in'
+        )
+      }),
+    breaks: {
+      'another group': (draft) => {
+        const text = JSON.stringify(draft.Resources.WebRole).replaceAll('"WebGroup"', '"ApiGroup"')
+        draft.Resources.WebRole = JSON.parse(text)
+      },
+      data: (draft) => {
+        const role = draft.Resources.ApiRole
+        if (role)
+          draft.Resources.WebRole = JSON.parse(JSON.stringify(role).replaceAll('ApiGroup', 'WebGroup'))
+      },
+    },
+  },
+  {
+    holds: 'where servers don’t migrate, only the server of a release can sign in as the database’s owner',
+    violations: (template, stage) =>
+      stage.migrations === 'at-start'
+        ? []
+        : each(
+            template,
+            ROLE,
+            (role, id) =>
+              statementsOf(role).some((statement) => list(at(statement, 'Resource')).some(isOwner)) !==
+                (id === 'MigrationRole') && 'should not, or can’t',
+          ),
+    breaks: {
+      'API servers': (draft) =>
+        grant(draft, { Action: ['secretsmanager:GetSecretValue'], Resource: { Ref: 'DatabaseOwner' } }),
+      nobody: (draft) => change(draft, 'MigrationRole', 'Policies', []),
+    },
+  },
+  {
+    holds: 'nothing that may have to be replaced has a name of ours',
+    violations: (template) =>
+      Object.entries(NAMES).flatMap(([type, name]) =>
+        each(template, type, (resource) => {
+          // What names another resource of the stack is a reference, not a name.
+          const value = property(resource, name)
+          return value !== undefined && refersTo(value) === undefined && `is called ${JSON.stringify(value)}`
+        }),
+      ),
+    breaks: {
+      'load balancer': (draft) => change(draft, 'ExternalBalancer', 'Name', 'terrace'),
+      database: (draft) => change(draft, 'Database', 'DBInstanceIdentifier', 'terrace'),
+      group: (draft) =>
+        change(draft, 'ApiGroup', 'AutoScalingGroupName', { 'Fn::Sub': '${AWS::StackName}-api' }),
+    },
+  },
+  {
+    holds: 'the template is one that AWS takes: 500 resources, 1 MB',
+    violations: (template) => [
+      ...(Object.keys(template.Resources).length > 500 ? ['too many resources'] : []),
+      ...(JSON.stringify(template).length > 1_000_000 ? ['too long'] : []),
+    ],
+    breaks: {
+      resources: (draft) => {
+        for (let n = 0; n < 500; n++) draft.Resources[`X${n}`] = { Type: 'AWS::SNS::Topic', Properties: {} }
+      },
+      bytes: (draft) => change(draft, 'Alerts', 'DisplayName', 'x'.repeat(1_000_000)),
+    },
+  },
+]

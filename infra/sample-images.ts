@@ -1,0 +1,13 @@
+// An image set for tests: no bake has made it, and no account has these images.
+import type { ImageSet } from './images.ts'
+import { EXAMPLE_ACCOUNT } from './stage-schema.ts'
+
+export const SAMPLE_IMAGES: ImageSet = {
+  inputs: '0123456789abcdef'.repeat(4),
+  release: 'sample',
+  madeAt: '2026-11-28T00:00:00Z',
+  account: EXAMPLE_ACCOUNT,
+  architecture: 'arm64',
+  regions: { 'eu-west-1': { api: 'ami-0aaaaaaaaaaaaaaaa', web: 'ami-0bbbbbbbbbbbbbbbb' } },
+  bootSeconds: { api: 40, web: 30 },
+}

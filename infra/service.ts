@@ -1,0 +1,66 @@
+// The service as `serverless` wants it described, for one call of it.
+import type { AWS } from 'serverless'
+import type { Template } from './cfn.ts'
+import { type CommandLine, readCommandLine } from './command-line.ts'
+import { readImages } from './images.ts'
+import { terrace } from './stack.ts'
+import { EXAMPLE_ACCOUNT, type Stage } from './stage-schema.ts'
+import { InvalidStage, readStage, STAGES } from './stages.ts'
+
+/**
+ * @param args what `serverless` was called with, without the program's name
+ * @throws InvalidStage, UnusableImages; nothing has been sent then
+ */
+export function service(args: readonly string[], table: Readonly<Record<string, unknown>> = STAGES): AWS {
+  const { line, stage, template } = asked(args, table)
+  refuseWhatIsUnsafe(line, stage)
+  return {
+    service: 'terrace',
+    frameworkVersion: '4',
+    provider: {
+      name: 'aws',
+      stage: line.stage,
+      region: stage.region as NonNullable<AWS['provider']['region']>,
+      stackName: `terrace-${line.stage}`,
+      // Made by the bootstrap, once per account and region.
+      deploymentBucket: { name: `terrace-state-${stage.account}-${stage.region}` },
+      deploymentMethod: 'changesets',
+      stackTags: { service: 'terrace', stage: line.stage },
+      ...(stage.isProtected && { stackPolicy: PROTECTED }),
+    },
+    resources: template as NonNullable<AWS['resources']>,
+  }
+}
+
+/**
+ * The stage that a command line asks for, and its template.
+ * @throws InvalidStage, UnusableImages
+ */
+export function asked(
+  args: readonly string[],
+  table: Readonly<Record<string, unknown>> = STAGES,
+): { line: CommandLine; stage: Stage; template: Template } {
+  const line = readCommandLine(args)
+  const inTable = readStage(line.stage, table)
+  const stage = line.fleet === undefined ? inTable : { ...inTable, fleet: line.fleet }
+  const images =
+    stage.fleet === 'serving' ? readImages(line.stage, stage, line.images, line.imagesFolder) : undefined
+  return { line, stage, template: terrace(line.stage, stage, images) }
+}
+
+/** What holds data or addresses is changed by a release, which opens this for as long as it needs. */
+const PROTECTED = [
+  { Effect: 'Deny', Principal: '*', Action: ['Update:*'], Resource: '*' },
+] satisfies NonNullable<AWS['provider']['stackPolicy']>
+
+function refuseWhatIsUnsafe({ command, stage: name }: CommandLine, stage: Stage): void {
+  if (command !== 'deploy' && command !== 'remove') return
+  if (stage.account === EXAMPLE_ACCOUNT)
+    throw new InvalidStage(
+      `Stage ${name} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
+    )
+  if (stage.isProtected)
+    throw new InvalidStage(
+      `Stage ${name} is protected: serverless ${command} would change it without a plan and without a way back.`,
+    )
+}
