@@ -34,8 +34,5 @@ ALTER TABLE "usage_calls" ADD CONSTRAINT "usage_calls_user_id_fkey" FOREIGN KEY 
 -- AddForeignKey
 ALTER TABLE "budgets" ADD CONSTRAINT "budgets_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
--- Beyond what schema.prisma can say -------------------------------------------------------------
-
--- Holds all that sums of a person's month need, so that they are read from it alone.
-CREATE INDEX "usage_calls_month_idx" ON "usage_calls"("user_id", "at")
-    INCLUDE ("model", "input_tokens", "output_tokens", "cost", "estimated");
+-- CreateIndex
+CREATE INDEX "usage_calls_month_idx" ON "usage_calls"("user_id", "at");
