@@ -87,8 +87,8 @@ export async function takeOverLapsed(
       text: `SELECT a.id, a.number, coalesce(a.asked_model, a.model) AS model, a.message_id AS "answerId",
                     c.user_id AS "userId", c.id AS "chatId",
                     a.stop_requested_at IS NOT NULL AS stopped,
-                    a.owner = '${PAGE_OWNER}' AND a.state = 'streaming' AS "byPage",
-                    c.deleted_at IS NOT NULL OR a.owner = '${PAGE_OWNER}' AND a.state = 'streaming' OR (
+                    a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' AS "byPage",
+                    c.deleted_at IS NOT NULL OR a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' OR (
                       SELECT count(*) >= ${MAX_IN_A_ROW - 1} FROM attempts b
                       WHERE b.message_id = a.message_id AND b.state = 'interrupted' AND b.number > coalesce((
                         SELECT max(d.number) FROM attempts d
