@@ -165,18 +165,18 @@ describe('what can answer now', () => {
     expect(list).toEqual([
       {
         ...{ id: 'known', name: 'Llama', provider: 'Ours', contextTokens: 8_192, maxOutputTokens: 2_000 },
-        ...{ price: null, requestsPerMinute: null, available: true },
+        ...{ price: null, requestsPerMinute: null, available: true, direct: false },
         availability: { state: 'available', since },
       },
       {
         ...{ id: 'priced', name: 'Llama', provider: host, contextTokens: null, maxOutputTokens: 1_024 },
-        ...{ price: { input: 0.05, output: 0 }, requestsPerMinute: null, available: true },
+        ...{ price: { input: 0.05, output: 0 }, requestsPerMinute: null, available: true, direct: false },
         availability: { state: 'not-listed', since },
       },
       expect.objectContaining({ id: 'gone', available: true, availability: { state: 'unreachable', since } }),
       {
         ...{ id: 'passages', name: 'Most relevant passages', provider: 'terrace', contextTokens: null },
-        ...{ maxOutputTokens: null, price: null, requestsPerMinute: null, available: true },
+        ...{ maxOutputTokens: null, price: null, requestsPerMinute: null, available: true, direct: false },
         availability: { state: 'available', since },
       },
     ])
