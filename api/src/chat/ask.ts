@@ -112,7 +112,10 @@ async function lockChat(client: Client, viewer: Viewer, chatId: string): Promise
 }
 
 /** What the same request made before. The request's id is the question's. */
-async function findAsked(client: Client, { requestId, chatId }: Question): Promise<Asked | null> {
+async function findAsked(
+  client: Client,
+  { requestId, chatId, direct = false }: Question,
+): Promise<Asked | null> {
   const { rows } = await client.query<Asked & { chatId: string }>({
     name: 'find-asked',
     text: `SELECT q.id AS "questionId", q.chat_id AS "chatId", m.id AS "answerId", a.id AS "attemptId",
@@ -127,7 +130,7 @@ async function findAsked(client: Client, { requestId, chatId }: Question): Promi
   if (row.chatId !== chatId)
     throw new AppError('CONFLICT', { reason: 'this request was made before, elsewhere' })
   const { chatId: _, ...asked } = row
-  return asked
+  return { ...asked, direct: asked.direct && direct }
 }
 
 async function insertMessages(client: Client, question: Question, text: string): Promise<string> {
@@ -171,7 +174,8 @@ export async function retry(
     if (chat === undefined) throw new AppError('NOT_FOUND')
     const { rows: newest } = await client.query<{ number: number; model: string; running: boolean }>({
       name: 'newest-attempt',
-      text: `SELECT number, model, ended_at IS NULL AS running FROM attempts
+      // The one that was asked for: another may have answered in its place.
+      text: `SELECT number, coalesce(asked_model, model) AS model, ended_at IS NULL AS running FROM attempts
              WHERE message_id = $1 ORDER BY number DESC LIMIT 1`,
       values: [answerId],
     })

@@ -29,7 +29,7 @@ export interface Availability {
 
 /** What a look shows. */
 export interface Seen {
-  readonly state: 'available' | 'not-listed' | 'busy' | 'refused-key' | 'unreachable'
+  readonly state: 'available' | 'unknown' | 'not-listed' | 'busy' | 'refused-key' | 'unreachable'
   /** An answer that came knows better: a key may be allowed to ask a model and not to read the list. */
   readonly doubtful?: boolean
   /** How many requests its server takes, where it says so. */

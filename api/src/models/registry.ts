@@ -35,6 +35,8 @@ export interface PageModel {
   readonly model: string
   /** @throws Error when the request has no canonical form */
   sign: ModelEndpoint['sign']
+  /** A page has brought an answer of it. */
+  answered(): void
 }
 
 /** A model as people choose it. Its `available` is false when it is retired, and only then: it can't be chosen. */
@@ -100,9 +102,11 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
         ? bedrockModel({ ...entry, ...place, info })
         : createOpenAICompatibleModel(outbound, { ...entry, ...place, info })
     const language = availability.watched(adapter)
-    const forPages = entry.type === 'worker' ? pageModel(entry.model, endpoint) : null
+    const answered = () => availability.tell(entry.id, null)
+    const forPages = entry.type === 'worker' ? pageModel(entry.model, endpoint, answered) : null
+    const look = lookAt(looks, place, entry.model)
     const maxOutputTokens = entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS
-    return [{ info, language, look: lookAt(looks, place, entry.model), maxOutputTokens, forPages }]
+    return [{ info, language, look: forPages === null ? look : fromAfar(look), maxOutputTokens, forPages }]
   })
   const ollama = config.ollamaDiscovery ? createOllama(outbound, ollamaOrigin) : null
   const passages: Watched = { info: PASSAGES, language: null, look: null, maxOutputTokens: 0, forPages: null }
@@ -191,15 +195,25 @@ function withEndpoint(
   return endpoint === null || named ? entries : [...entries, ENDPOINT_MODEL]
 }
 
-function pageModel(model: string, endpoint: ModelEndpoint | null): PageModel | null {
+function pageModel(model: string, endpoint: ModelEndpoint | null, answered: () => void): PageModel | null {
   if (endpoint === null || endpoint.forPages === null) return null
-  return { endpoint: endpoint.forPages, model, sign: endpoint.sign }
+  return { endpoint: endpoint.forPages, model, sign: endpoint.sign, answered }
 }
 
 type Place =
   | { readonly url: string; readonly apiKey: ApiKey }
   /** Of Amazon Bedrock. */
   | { readonly url: string; readonly region: string }
+
+/** Pages may reach what this server can't: then nothing is known. */
+function fromAfar(look: Look | null): Look | null {
+  return look === null
+    ? null
+    : async () => {
+        const seen = await look()
+        return seen.state === 'unreachable' ? { state: 'unknown', doubtful: true } : seen
+      }
+}
 
 /** Of Bedrock nothing is asked beforehand: it has no question that costs nothing. An answer that fails tells. */
 function lookAt(looks: ReturnType<typeof createLooks>, place: Place, model: string): Look | null {

@@ -59,9 +59,6 @@ test.each([
 test('the default is marked; an older server, which says less, breaks nothing', () => {
   expect(describeModel(llama, true).note).toBe('Default')
   expect(describeModel({ ...llama, id: 'passages' }, true).description).toMatch(/^Quotes from your documents/)
-  const { availability, maxOutputTokens, requestsPerMinute, ...older } = llama
-  expect(describeModel(older as Model, false).details).toEqual([
-    '8K tokens of context · $0.05 in, $0.38 out per million tokens',
-    '',
-  ])
+  const { availability, maxOutputTokens, requestsPerMinute, price, direct, ...older } = llama
+  expect(describeModel(older as Model, false).details).toEqual(['8K tokens of context', ''])
 })

@@ -28,7 +28,8 @@ export function factsOf(model: Model): string {
   const { price, requestsPerMinute } = model
   return [
     sizesOf(model),
-    price === null ? '' : priceOf(price),
+    // An older server says nothing of it.
+    price ? priceOf(price) : '',
     requestsPerMinute ? t('models.perMinute', { count: requestsPerMinute }) : '',
   ]
     .filter((fact) => fact !== '')

@@ -232,6 +232,21 @@ describe('the budget of a person whose page asks', () => {
     expect(await calls(c)).toMatchObject([{ state: 'reserved', output: 1_024 }])
   })
 
+  it('is told what an answer took also by a receipt that comes too late', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { attemptId, answerId } = await askDirect(c, chatId)
+    const taken = await take(await offered(c, attemptId))
+    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
+    await lapse(c, attemptId)
+    await c.watch(answerId)
+    await finish(c.server.deps, c.viewer, attemptId, { ...taken, ending: 'done' })
+    expect(await answer(c, chatId)).toMatchObject({ state: 'interrupted', text: 'Run', unverified: true })
+    const [call] = await calls(c)
+    expect(call.state).toBe('settled')
+    expect(call.output).toBeLessThan(100)
+  })
+
   it('that has no room for it: nothing is offered, and the answer says why', async () => {
     await using c = await begun({ BUDGET_TOKENS: '500' })
     const { attemptId, answerId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
@@ -485,6 +500,17 @@ describe('a page that can’t', () => {
       finish(c.server.deps, c.viewer, attemptId, { text: 'x', receipt: null, ending: 'stopped' }),
     ).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
+})
+
+it('a page’s answer shows that its model can be reached, whatever this server sees', async () => {
+  await using c = await begun({ LLAMMA_ENDPOINT: 'http://127.0.0.1:9' })
+  const stateOf = async () =>
+    (await c.server.models.list()).models.find(({ id }) => id === 'llama-3-8b')?.availability.state
+  expect(await stateOf()).toBe('unknown')
+  expect((await c.server.models.list()).defaultId).toBe('llama-3-8b')
+  const model = await c.server.models.get('llama-3-8b')
+  model.forPages?.answered()
+  expect(await stateOf()).toBe('available')
 })
 
 it('a document that is deleted meanwhile is cited, and shown as no longer there', async () => {

@@ -32,8 +32,12 @@ export async function finish(
   brought: Brought,
 ): Promise<void> {
   const attempt = await findPageAttempt(deps.pool, viewer, attemptId)
-  if (!attempt.owned) return
   const { offer } = attempt
+  if (!attempt.owned) {
+    // It came too late for the text, or comes again: what was used is known by it all the same.
+    if (offer !== null) await settle(deps, attempt, brought, await verified(deps, attempt, offer, brought))
+    return
+  }
   if (offer === null) {
     if (brought.ending !== 'stopped')
       throw new AppError('CONFLICT', { reason: 'nothing was prepared for it' })
@@ -47,8 +51,18 @@ export async function finish(
     deps.log.info({ attempt: attempt.id, ending: brought.ending }, "an answer is a page's word only")
     return
   }
+  await settle(deps, attempt, brought, claims)
+}
+
+async function settle(
+  { usage }: DirectDeps,
+  { id }: PageAttempt,
+  { text }: Brought,
+  claims: ReceiptClaims | null,
+): Promise<void> {
+  if (claims === null) return
   const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = claims.usage
-  await deps.usage.settle(attempt.id, { inputTokens, outputTokens }, brought.text)
+  await usage.settle(id, { inputTokens, outputTokens }, text)
 }
 
 const NOTHING_SAID: AttemptEnd = {
@@ -69,6 +83,7 @@ async function verified(
     ...{ id, personId: userId, model: offer.model, prompt: offer.prompt, text },
   })
   if (claims == null) deps.log.warn({ attempt: id }, 'a receipt is not of this answer')
+  else offered?.forPages?.answered()
   return claims ?? null
 }
 
