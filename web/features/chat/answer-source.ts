@@ -1,3 +1,4 @@
+import { isMissing } from '../../lib/errors.ts'
 import type { Client } from '../../lib/trpc.ts'
 import { storedAnswer } from './chat-cache.ts'
 import { browserAttention } from './page-attention.ts'
@@ -22,8 +23,11 @@ export function answerSource(client: Client, chatId: string, answerId: string): 
       return () => subscription.unsubscribe()
     },
     async snapshot() {
-      const chat = await client.chats.get.query({ id: chatId })
-      const found = chat.messages.find((candidate) => candidate.id === answerId)
+      const chat = await client.chats.get.query({ id: chatId }).catch((error: unknown) => {
+        if (isMissing(error)) return null
+        throw error
+      })
+      const found = chat?.messages.find((candidate) => candidate.id === answerId)
       return found === undefined ? null : storedAnswer(found)
     },
     slots,

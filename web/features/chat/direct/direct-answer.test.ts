@@ -287,6 +287,13 @@ describe('an answer straight from the model endpoint', () => {
     expect([w.server.pushes, w.server.finishes]).toEqual([0, []])
   })
 
+  test('a server’s answer is watched no longer than somebody looks at it', async () => {
+    start(async () => null)
+    await pass()
+    w.direct.close()
+    expect(w.said).toEqual(['watch 1:0', 'unwatched', 'closed'])
+  })
+
   test('whoever looked at it may go: it goes on, and tells whoever comes back', async () => {
     const heard = vi.fn()
     await w.say('Use ')

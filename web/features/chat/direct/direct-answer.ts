@@ -65,11 +65,13 @@ export interface DirectDeps {
   readonly watch: (view: AnswerView) => AnswerWatch
   /** Called when the page goes away, for good or into the browser's back/forward cache. */
   readonly onLeave: (listener: () => void) => () => void
+  /** A server writes it, and nobody watches it here any more: who comes back watches it anew. */
+  readonly onClosed: () => void
   /** The endpoint can't be reached from here: other answers need not try. */
   readonly onUnreachable: () => void
 }
 
-/** `close` only leaves it: it goes on until it has ended. */
+/** `close` only leaves it: it goes on until it has ended, or is a server's; then the watch of that is closed, for good. */
 export interface DirectAnswer extends AnswerWatch {
   /** Ends it here and now. @returns false when that is the server's to do */
   stop(): boolean
@@ -258,6 +260,11 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
       return () => listeners.delete(listener)
     },
     stop,
-    close: () => undefined,
+    close() {
+      // A watch that nobody looks at would keep one of this browser's few streams.
+      if (inner === null || hasEnded(view.state)) return
+      inner.close()
+      deps.onClosed()
+    },
   }
 }

@@ -62,16 +62,19 @@ export function beginDirect(
       window.addEventListener('pagehide', listener)
       return () => window.removeEventListener('pagehide', listener)
     },
+    onClosed: () => leave(),
     onUnreachable() {
       unreachableUntil = Date.now() + UNREACHABLE_FOR
     },
   })
   running.set(answerId, answer)
   const stopListening = answer.subscribe(() => {
-    if (answer.connection() !== 'ended' && answer.connection() !== 'gone') return
+    if (answer.connection() === 'ended' || answer.connection() === 'gone') leave()
+  })
+  function leave(): void {
     stopListening()
     if (running.get(answerId) === answer) running.delete(answerId)
-  })
+  }
 }
 
 /** Failures that may be over in a moment. */

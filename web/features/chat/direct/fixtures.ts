@@ -98,7 +98,7 @@ export function directWorld(
           watched.listeners.add(listener)
           return () => watched.listeners.delete(listener)
         },
-        close: () => undefined,
+        close: () => said.push('unwatched'),
       }
     },
     onLeave(listener) {
@@ -106,6 +106,7 @@ export function directWorld(
       return () => leaving.delete(listener)
     },
     onUnreachable: () => said.push('unreachable'),
+    onClosed: () => said.push('closed'),
   })
   const shape = openAIShape({ id: '1', model: 'llama-3-8b', includeUsage: false })
   const send = async (text: string) => {
