@@ -120,6 +120,8 @@ export async function takeOverLapsed(
          WHERE id = $1`,
         [row.answerId, row.id],
       )
+      // Those that are there are of the attempt before: its numbers mean other passages.
+      await client.query('DELETE FROM citations WHERE message_id = $1', [row.answerId])
       await notifyChat(client, row.userId, row.chatId)
     }
     return begun

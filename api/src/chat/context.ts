@@ -41,12 +41,13 @@ interface Row {
 }
 
 /**
- * Whether all that an answer `said` cites, and all that its model was given, may still be read: an answer repeats
+ * Whether it is said to its end, and not by a page's word alone; and whether all that an answer `said` cites, and all that its model was given, may still be read: an answer repeats
  * its passages, with or without citing them. Asked of documents, since passages go when documents are read anew, and of
  * what they were at the time: an answer by a version that was replaced, or taken back, since would be repeated as if it still held. Where
  * a build that does not note the documents wrote an answer, they are found by its passages.
  */
-const READABLE_SQL = `coalesce((
+const READABLE_SQL = `NOT EXISTS (SELECT 1 FROM attempts WHERE message_id = said.id AND ended_at IS NULL)
+  AND coalesce((
     SELECT NOT unverified FROM attempts WHERE message_id = said.id AND ended_at IS NOT NULL ORDER BY number DESC LIMIT 1), true)
   AND NOT EXISTS (
     SELECT 1 FROM (SELECT document_id AS id FROM citations WHERE message_id = said.id

@@ -453,6 +453,41 @@ describe('a page that can’t', () => {
     expect(await history(c, chatId)).toEqual([])
   })
 
+  it('come back in mid-answer, the second time: no source of the first answer stands under it', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    const { answerId } = await answeredDirectly(c, chatId)
+    expect((await answer(c, chatId)).citations).toHaveLength(1)
+    const again = await retry({ pool: c.db.pool, ...c.server }, c.viewer, answerId, true)
+    // Being written anew, it is nobody's history.
+    const other = await c.db.pool.query<{ id: string }>(
+      `WITH m AS (INSERT INTO messages (chat_id, position, role) VALUES ($1, 3, 'question') RETURNING chat_id),
+         n AS (INSERT INTO messages (chat_id, position, role) SELECT chat_id, 4, 'answer' FROM m RETURNING id)
+       INSERT INTO attempts (message_id, number, model) SELECT id, 1, 'm' FROM n RETURNING id`,
+      [chatId],
+    )
+    const userId = c.viewer.userId
+    const id = other.rows[0]?.id ?? ''
+    expect((await loadContext(c.db.pool, { id, userId })).history).toEqual([])
+    await c.db.pool.query('DELETE FROM messages WHERE chat_id = $1 AND position > 2', [chatId])
+    await offered(c, again.attemptId)
+    await pushText(c.db.pool, again.attemptId, { start: 0, text: 'Other [1]', longest: 99 })
+    await lapse(c, again.attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'interrupted', text: 'Other [1]' })
+    expect((await answer(c, chatId)).citations).toEqual([])
+  })
+
+  it('end its answer keeps it no longer than any answer takes', async () => {
+    await using c = await begun()
+    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
+    const beat = () => pushText(c.db.pool, attemptId, { start: 0, text: '', longest: 9 })
+    expect(await beat()).toMatchObject({ owned: true })
+    await c.db.pool.query("UPDATE attempts SET created_at = now() - interval '16 minutes' WHERE id = $1", [
+      attemptId,
+    ])
+    expect(await beat()).toMatchObject({ owned: false })
+  })
+
   it('be asked to stop by itself is told with its next push', async () => {
     await using c = await begun()
     const chatId = await c.chat({ model: 'slow' })

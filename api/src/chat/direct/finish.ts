@@ -45,13 +45,15 @@ export async function finish(
     return
   }
   const claims = await verified(deps, attempt, offer, brought)
-  await saveEnd(deps.pool, PAGE_OWNER, attempt, endOf(attempt, offer, brought, claims))
+  const saved = await saveEnd(deps.pool, PAGE_OWNER, attempt, endOf(attempt, offer, brought, claims))
   if (claims === null) {
     // What was reserved for it stands: a page that keeps its receipt to itself saves nothing by that.
     deps.log.info({ attempt: attempt.id, ending: brought.ending }, "an answer is a page's word only")
     return
   }
   await settle(deps, attempt, brought, claims)
+  // Of now: an old receipt says nothing of a model.
+  if (saved) (await deps.models.get(attempt.model).catch(() => null))?.forPages?.answered()
 }
 
 async function settle(
@@ -61,8 +63,8 @@ async function settle(
   claims: ReceiptClaims | null,
 ): Promise<void> {
   if (claims === null) return
-  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = claims.usage
-  await usage.settle(id, { inputTokens, outputTokens }, text)
+  const { prompt_tokens: inputTokens, completion_tokens: outputTokens, estimated } = claims.usage
+  await usage.settle(id, estimated ? null : { inputTokens, outputTokens }, text)
 }
 
 const NOTHING_SAID: AttemptEnd = {
@@ -83,7 +85,6 @@ async function verified(
     ...{ id, personId: userId, model: offer.model, prompt: offer.prompt, text },
   })
   if (claims == null) deps.log.warn({ attempt: id }, 'a receipt is not of this answer')
-  else offered?.forPages?.answered()
   return claims ?? null
 }
 

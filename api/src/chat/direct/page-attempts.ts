@@ -32,6 +32,9 @@ const offerSchema = z.object({
 })
 export type Offer = z.infer<typeof offerSchema>
 
+/** No answer takes so long: a page that is still at it has lost its stream, and the chat takes no question meanwhile. */
+const LONGEST = '15 minutes'
+
 export interface PageAttempt extends AttemptIdentity {
   /** Its id in MODELS. */
   readonly model: string
@@ -130,6 +133,7 @@ export async function pushText(
       text: `UPDATE attempts SET lease_until = ${PAGE_LEASE}, state = CASE WHEN $2 THEN 'streaming' ELSE state END,
                first_token_at = CASE WHEN $2 THEN coalesce(first_token_at, now()) ELSE first_token_at END
              WHERE id = $1 AND owner = '${PAGE_OWNER}' AND ended_at IS NULL AND (offer IS NOT NULL OR NOT $2)
+               AND created_at > now() - interval '${LONGEST}'
              RETURNING stop_requested_at IS NOT NULL AS stop`,
       values: [attemptId, text !== ''],
     })

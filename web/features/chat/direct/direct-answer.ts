@@ -15,6 +15,8 @@ import { startPushes } from './pushes.ts'
 export const DIRECT = {
   /** The endpoint itself limits a model's silence: who says nothing for this long is not it. */
   firstToken: 150_000,
+  /** From then on: a connection that is dead without a word would hold the answer, and its chat, for ever. */
+  silence: 60_000,
   firstRetry: 500,
   lastRetry: 5_000,
   /** How long an end is tried to be told. */
@@ -132,7 +134,7 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
   }
 
   async function stream(offer: Offer): Promise<Outcome> {
-    const tooLate = setTimeout(() => end('late'), DIRECT.firstToken)
+    let tooLate = setTimeout(() => end('late'), DIRECT.firstToken)
     const pushes = startPushes({
       ...deps,
       onLost: () => end('lost'),
@@ -173,12 +175,15 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
             return event.type === 'done' ? finished(receipt) : broken(event.code)
           }
         }
-        if (raw !== '') clearTimeout(tooLate)
+        if (raw !== '') {
+          clearTimeout(tooLate)
+          tooLate = setTimeout(() => end('late'), DIRECT.silence)
+        }
         show(fresh)
       }
     } catch {
       if (reason === null) return raw === '' ? 'unreachable' : broken('MODEL_INTERRUPTED')
-      if (reason === 'late') return 'unreachable'
+      if (reason === 'late') return raw === '' ? 'unreachable' : broken('MODEL_INTERRUPTED')
       return reason === 'stopped' ? stoppedHere() : 'watch'
     } finally {
       clearTimeout(tooLate)
