@@ -152,11 +152,22 @@ describe('an answer straight from the model endpoint', () => {
   })
 
   test('once it has begun it may take its time', async () => {
-    await w.say('Use ')
-    await pass(DIRECT.firstToken * 2)
-    await w.say('apt.')
+    for (const word of ['Use ', 'apt', '-mark ', 'hold.']) {
+      await w.say(word)
+      await pass(DIRECT.silence * 0.9)
+    }
     await w.end('a.b.c')
-    expect(w.server.finishes).toEqual([{ text: 'Use apt.', receipt: 'a.b.c', ending: 'done' }])
+    expect(w.server.finishes).toEqual([{ text: 'Use apt-mark hold.', receipt: 'a.b.c', ending: 'done' }])
+  })
+
+  test('a connection that is dead without a word ends it: its chat would take no other question', async () => {
+    await w.say('Use ')
+    await pass(DIRECT.silence)
+    expect(w.server.finishes).toEqual([
+      { text: 'Use ', receipt: null, ending: 'failed', code: 'MODEL_INTERRUPTED' },
+    ])
+    expect(w.said).toEqual(['fetch', 'abort', 'finish'])
+    expectEnded()
   })
 
   test('an offer of a later attempt begins with nothing', async () => {
