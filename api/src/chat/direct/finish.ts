@@ -8,6 +8,7 @@ import { createPieceCleaner } from '../../../../contract/pieces.ts'
 import type { Viewer } from '../../access/port.ts'
 import { AppError } from '../../errors.ts'
 import { asModelError, UpstreamError } from '../../models/model-error.ts'
+import type { PageModel } from '../../models/registry.ts'
 import { type AttemptEnd, type CitedPassage, PAGE_OWNER, saveEnd } from '../attempts.ts'
 import { findPageAttempt, type Offer, type PageAttempt } from './page-attempts.ts'
 import type { DirectDeps } from './prepare.ts'
@@ -33,9 +34,12 @@ export async function finish(
 ): Promise<void> {
   const attempt = await findPageAttempt(deps.pool, viewer, attemptId)
   const { offer } = attempt
+  const offered = await deps.models.get(attempt.model).catch(() => null)
+  const forPages = offered?.forPages ?? null
   if (!attempt.owned) {
     // It came too late for the text, or comes again: what was used is known by it all the same.
-    if (offer !== null) await settle(deps, attempt, brought, await verified(deps, attempt, offer, brought))
+    if (offer !== null)
+      await settle(deps, attempt, brought, await verified(deps, forPages, attempt, offer, brought))
     return
   }
   if (offer === null) {
@@ -44,7 +48,7 @@ export async function finish(
     await saveEnd(deps.pool, PAGE_OWNER, attempt, { ...NOTHING_SAID, model: attempt.model })
     return
   }
-  const claims = await verified(deps, attempt, offer, brought)
+  const claims = await verified(deps, forPages, attempt, offer, brought)
   const saved = await saveEnd(deps.pool, PAGE_OWNER, attempt, endOf(attempt, offer, brought, claims))
   if (claims === null) {
     // What was reserved for it stands: a page that keeps its receipt to itself saves nothing by that.
@@ -53,7 +57,7 @@ export async function finish(
   }
   await settle(deps, attempt, brought, claims)
   // Of now: an old receipt says nothing of a model.
-  if (saved) (await deps.models.get(attempt.model).catch(() => null))?.forPages?.answered()
+  if (saved) forPages?.answered()
 }
 
 async function settle(
@@ -74,17 +78,17 @@ const NOTHING_SAID: AttemptEnd = {
 
 /** What the endpoint signed of exactly this text; null when it did not. */
 async function verified(
-  deps: DirectDeps,
-  { id, userId, model }: PageAttempt,
+  { log }: DirectDeps,
+  forPages: PageModel | null,
+  { id, userId }: PageAttempt,
   offer: Offer,
   { text, receipt, ending }: Brought,
 ): Promise<ReceiptClaims | null> {
   if (receipt === null || ending !== 'done') return null
-  const offered = await deps.models.get(model).catch(() => null)
-  const claims = await offered?.forPages?.endpoint.verify(receipt, {
+  const claims = await forPages?.endpoint.verify(receipt, {
     ...{ id, personId: userId, model: offer.model, prompt: offer.prompt, text },
   })
-  if (claims == null) deps.log.warn({ attempt: id }, 'a receipt is not of this answer')
+  if (claims == null) log.warn({ attempt: id }, 'a receipt is not of this answer')
   return claims ?? null
 }
 
