@@ -30,6 +30,7 @@ export default defineConfig({
             'contract/**/*.test.ts',
             'local/**/*.test.ts',
             'infra/**/*.test.ts',
+            'aws/**/*.test.ts',
             'prisma/**/*.test.ts',
           ],
           exclude: [...configDefaults.exclude, PRODUCT, S3, ENDPOINT],

@@ -53,6 +53,8 @@ async function rebuilt(said: string[] = []): Promise<{ from: string; passages: n
   return { from, passages: passages.live, seq: position.seq }
 }
 
+const conflicts = async () => (await postgres.replica.query<{ n: number }>(CONFLICTS))[0]?.n ?? 0
+
 test('from the replica as it is, and from there on by the log of the primary', async () => {
   await publish('A greengage.', 'A bullace.')
   await postgres.caughtUp()
@@ -81,26 +83,31 @@ test('from the primary when the replica lacks too much of the log', async () => 
 })
 
 test('from the primary when a recovery conflict ends the reading, whole', async () => {
-  await postgres.replica.set('max_standby_streaming_delay', '0')
+  // Both: a replica that had to connect anew replays what it has on its disk, as if it came from an archive.
+  for (const from of ['streaming', 'archive']) await postgres.replica.set(`max_standby_${from}_delay`, '0')
   await postgres.replica.set('hot_standby_feedback', 'off')
   const { passages } = await rebuilt()
   const { position } = await publish('To be deleted.')
   await postgres.caughtUp()
   // What a migration does. The reading that has begun stands in its way on the replica, and has to ask the primary.
   const migration = await postgres.db.pool.connect()
-  await migration.query('BEGIN')
-  await migration.query('LOCK TABLE generations IN ACCESS EXCLUSIVE MODE')
-  const rebuilding = rebuilt()
-  const waiting = async () =>
-    (await postgres.primary.query('SELECT 1 FROM pg_locks WHERE NOT granted')).length
-  await expect.poll(waiting).toBe(1)
-  // So that the replica hears of the lock now.
-  await postgres.primary.query('CHECKPOINT')
-  const conflicts = async () => (await postgres.replica.query<{ n: number }>(CONFLICTS))[0]?.n
-  await expect.poll(conflicts).toBe(1)
-  await migration.query('COMMIT')
-  migration.release()
-  expect(await rebuilding).toMatchObject({ from: 'primary', passages: passages + 1, seq: position.seq })
+  try {
+    await migration.query('BEGIN')
+    await migration.query('LOCK TABLE generations IN ACCESS EXCLUSIVE MODE')
+    const before = await conflicts()
+    const rebuilding = rebuilt()
+    const waiting = async () =>
+      (await postgres.primary.query('SELECT 1 FROM pg_locks WHERE NOT granted')).length
+    await expect.poll(waiting).toBe(1)
+    // So that the replica hears of the lock now.
+    await postgres.primary.query('CHECKPOINT')
+    await expect.poll(conflicts).toBeGreaterThan(before)
+    await migration.query('COMMIT')
+    expect(await rebuilding).toMatchObject({ from: 'primary', passages: passages + 1, seq: position.seq })
+  } finally {
+    // Closed, so that no lock outlives a failure: everything after it would wait for ever.
+    migration.release(true)
+  }
 })
 
 test('from the primary when the replica is away, or of another history', async () => {
