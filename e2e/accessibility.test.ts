@@ -42,15 +42,9 @@ describe.skipIf(!hasChromium)('every page and state', () => {
     await terrace?.[Symbol.asyncDispose]()
   })
 
-  const open = async (look: Look, cookie = ''): Promise<{ context: BrowserContext; page: Page }> => {
+  const open = async (look: Look, session?: Session): Promise<{ context: BrowserContext; page: Page }> => {
     const context = await browser.newContext(LOOKS[look])
-    const pairs = cookie.split('; ').filter((pair) => pair !== '')
-    await context.addCookies(
-      pairs.map((pair) => {
-        const at = pair.indexOf('=')
-        return { name: pair.slice(0, at), value: pair.slice(at + 1), url: terrace.url }
-      }),
-    )
+    await context.addCookies([...(session?.cookies ?? [])])
     return { context, page: await context.newPage() }
   }
 
@@ -100,7 +94,7 @@ describe.skipIf(!hasChromium)('every page and state', () => {
   test('the first steps, and collections before there is one', async () => {
     owner = await createOwner(terrace)
     for (const look of Object.keys(LOOKS) as Look[]) {
-      const { context, page } = await open(look, owner.cookie)
+      const { context, page } = await open(look, owner)
       await page.goto(terrace.url)
       await page.getByRole('heading', { name: 'Welcome to Terrace' }).waitFor()
       await expectAccessible(page, `first steps, ${look}`)
@@ -295,7 +289,7 @@ describe.skipIf(!hasChromium)('every page and state', () => {
     'axe finds nothing: %s',
     async (look) => {
       for (const { name, go, guest = false } of STATES) {
-        const { context, page } = await open(look, guest ? '' : owner.cookie)
+        const { context, page } = await open(look, guest ? undefined : owner)
         const failed: string[] = []
         page.on('pageerror', (error) => failed.push(error.message))
         await go(page)
@@ -313,7 +307,7 @@ describe.skipIf(!hasChromium)('every page and state', () => {
   )
 
   test('a phone: the navigation is a drawer that opens, leads on, and closes', async () => {
-    const { context, page } = await open('phone', owner.cookie)
+    const { context, page } = await open('phone', owner)
     await page.goto(`${terrace.url}/collections`)
     await page.getByRole('button', { name: 'Open the navigation' }).tap()
     await expectAccessible(page, 'drawer')
@@ -331,7 +325,7 @@ describe.skipIf(!hasChromium)('every page and state', () => {
   })
 
   test('the keyboard alone: skip link, visible focus, dialogs that keep it and give it back', async () => {
-    const { context, page } = await open('light', owner.cookie)
+    const { context, page } = await open('light', owner)
     await page.goto(`${terrace.url}/collections`)
     await page.getByRole('button', { name: 'New collection' }).waitFor()
     await page.keyboard.press('Tab')
@@ -373,13 +367,13 @@ describe.skipIf(!hasChromium)('every page and state', () => {
   })
 
   test('all script that the sign-in and the chat page load is under 200 kB', async () => {
-    const places: readonly (readonly [string, string])[] = [
-      ['/sign-in', ''],
-      ['/chats/new', owner.cookie],
-      [`/chats/${chat}`, owner.cookie],
+    const places: readonly (readonly [string, Session?])[] = [
+      ['/sign-in'],
+      ['/chats/new', owner],
+      [`/chats/${chat}`, owner],
     ]
-    for (const [place, cookie] of places) {
-      const { context, page } = await open('light', cookie)
+    for (const [place, session] of places) {
+      const { context, page } = await open('light', session)
       const sizes: Promise<number>[] = []
       page.on('response', (response) => {
         if (response.url().endsWith('.js'))

@@ -1,13 +1,14 @@
 // Answers straight from the model endpoint to the page, in a real browser and with the real endpoint: that no word of them
 // passes through the API, and what becomes of them when the page, the network or the endpoint does not play along.
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { freePort } from '../local/postgres.ts'
 import { accessibilityFaults } from './chat/accessibility.ts'
 import { ask, openStreams, textOf, untilState, words } from './chat/chat-page.ts'
 import { type EndpointForPages, startEndpointForPages } from './chat/model-endpoint.ts'
 import { hasChromium, launchBrowser } from './harness/browser.ts'
 import { createOwner, type Session } from './harness/people.ts'
+import { sampleCollection } from './harness/samples.ts'
 import { type RunningTerrace, startTerrace } from './harness/terrace.ts'
 
 const QUESTION = 'Which files can be read?'
@@ -43,25 +44,9 @@ describe.skipIf(!hasChromium)('answers straight from the model endpoint', () => 
     terrace = await startTerrace({ env: endpoint.env, webPort })
     browser = await launchBrowser()
     owner = await createOwner(terrace)
-    collectionId = (await owner.mutate<{ id: string }>('collections.create', { name: 'Samples' })).id
-    await owner.mutate('collections.addSamples', { id: collectionId })
-    await vi.waitFor(
-      async () => {
-        const { items } = await owner.query<{ items: { version: { stage: string } }[] }>('documents.list', {
-          collectionId,
-        })
-        expect(items.length).toBeGreaterThan(4)
-        expect(items.every(({ version }) => version.stage === 'searchable')).toBe(true)
-      },
-      { timeout: 150_000, interval: 500 },
-    )
+    collectionId = (await sampleCollection(owner)).id
     context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addCookies(
-      owner.cookie.split('; ').map((pair) => {
-        const at = pair.indexOf('=')
-        return { name: pair.slice(0, at), value: pair.slice(at + 1), url: terrace.url }
-      }),
-    )
+    await context.addCookies([...owner.cookies])
   })
   afterAll(async () => {
     await browser?.close()

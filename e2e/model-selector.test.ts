@@ -6,13 +6,14 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ScriptedModel, startScriptedModel } from '../api/test/scripted-model.ts'
 import { freePort } from '../local/postgres.ts'
 import { accessibilityFaults } from './chat/accessibility.ts'
 import { ask, chooseModel, untilState } from './chat/chat-page.ts'
 import { hasChromium, launchBrowser } from './harness/browser.ts'
 import { createOwner, type Session } from './harness/people.ts'
+import { sampleCollection } from './harness/samples.ts'
 import { type RunningTerrace, startTerrace } from './harness/terrace.ts'
 
 const PICTURES = path.resolve(import.meta.dirname, '../docs/images')
@@ -59,18 +60,7 @@ describe.skipIf(!hasChromium)('the model selector', () => {
     ])
     terrace = await startTerrace({ env: { MODELS } })
     owner = await createOwner(terrace)
-    collectionId = (await owner.mutate<{ id: string }>('collections.create', { name: 'Samples' })).id
-    await owner.mutate('collections.addSamples', { id: collectionId })
-    await vi.waitFor(
-      async () => {
-        const { items } = await owner.query<{ items: { version: { stage: string } }[] }>('documents.list', {
-          collectionId,
-        })
-        expect(items.length).toBeGreaterThan(0)
-        expect(items.every(({ version }) => version.stage === 'searchable')).toBe(true)
-      },
-      { timeout: 150_000, interval: 500 },
-    )
+    collectionId = (await sampleCollection(owner)).id
     browser = await launchBrowser()
   })
   afterAll(async () => {
@@ -83,12 +73,7 @@ describe.skipIf(!hasChromium)('the model selector', () => {
 
   async function open(look: keyof typeof LOOKS): Promise<{ context: BrowserContext; page: Page }> {
     const context = await browser.newContext(LOOKS[look])
-    await context.addCookies(
-      owner.cookie.split('; ').map((pair) => {
-        const at = pair.indexOf('=')
-        return { name: pair.slice(0, at), value: pair.slice(at + 1), url: terrace.url }
-      }),
-    )
+    await context.addCookies([...owner.cookies])
     return { context, page: await context.newPage() }
   }
 

@@ -23,12 +23,7 @@ describe.skipIf(!hasChromium || !hasEveryKind)('real documents of every kind', (
     const { id } = await owner.mutate<{ id: string }>('collections.create', { name: 'Real' })
     browser = await launchBrowser()
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addCookies(
-      owner.cookie.split('; ').map((cookie) => {
-        const [key = '', ...value] = cookie.split('=')
-        return { name: key, value: value.join('='), url: terrace.url }
-      }),
-    )
+    await context.addCookies([...owner.cookies])
     page = await context.newPage()
     await page.goto(`${terrace.url}/collections/${id}`)
   })

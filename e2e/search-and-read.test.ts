@@ -1,15 +1,12 @@
 // Searching, reading a document at a place, and keeping chats in order, in a real browser, by mouse and by keyboard.
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { accessibilityFaults } from './chat/accessibility.ts'
 import { ask, markInView, untilState } from './chat/chat-page.ts'
 import { hasChromium, launchBrowser } from './harness/browser.ts'
 import { createOwner, type Session } from './harness/people.ts'
+import { type SampleDocument, sampleCollection } from './harness/samples.ts'
 import { type RunningTerrace, startTerrace } from './harness/terrace.ts'
-
-interface Documents {
-  items: { id: string; name: string; version: { stage: string } }[]
-}
 
 describe.skipIf(!hasChromium)('searching and reading', () => {
   let terrace: RunningTerrace
@@ -17,30 +14,18 @@ describe.skipIf(!hasChromium)('searching and reading', () => {
   let page: Page
   let owner: Session
   let collectionId: string
-  let documents: Documents['items'] = []
+  let documents: readonly SampleDocument[] = []
   const faults: string[] = []
 
   beforeAll(async () => {
     terrace = await startTerrace()
     owner = await createOwner(terrace)
-    const { id } = await owner.mutate<{ id: string }>('collections.create', { name: 'About Terrace' })
-    collectionId = id
-    await owner.mutate('collections.addSamples', { id })
-    await vi.waitFor(
-      async () => {
-        documents = (await owner.query<Documents>('documents.list', { collectionId: id })).items
-        expect(new Set(documents.map(({ version }) => version.stage))).toEqual(new Set(['searchable']))
-      },
-      { timeout: 120_000, interval: 500 },
-    )
+    const samples = await sampleCollection(owner, 'About Terrace')
+    collectionId = samples.id
+    documents = samples.documents
     browser = await launchBrowser()
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addCookies(
-      owner.cookie.split('; ').map((cookie) => {
-        const [name = '', ...value] = cookie.split('=')
-        return { name, value: value.join('='), url: terrace.url }
-      }),
-    )
+    await context.addCookies([...owner.cookies])
     page = await context.newPage()
     page.on('pageerror', (error) => faults.push(error.message))
     page.on('request', (request) => {

@@ -7,6 +7,7 @@ import { accessibilityFaults } from './chat/accessibility.ts'
 import { markInView, words } from './chat/chat-page.ts'
 import { hasChromium, launchBrowser } from './harness/browser.ts'
 import { createOwner, type Session } from './harness/people.ts'
+import { sampleCollection } from './harness/samples.ts'
 import { type RunningTerrace, startTerrace } from './harness/terrace.ts'
 
 interface Hit {
@@ -39,25 +40,9 @@ describe.skipIf(!hasChromium)('the search model', () => {
     terrace = await startTerrace({ env: { EMBEDDERS } })
     browser = await launchBrowser()
     owner = await createOwner(terrace)
-    const { id } = await owner.mutate<{ id: string }>('collections.create', { name: 'Samples' })
-    await owner.mutate('collections.addSamples', { id })
-    await vi.waitFor(
-      async () => {
-        const { items } = await owner.query<{ items: { version: { stage: string } }[] }>('documents.list', {
-          collectionId: id,
-        })
-        expect(items.length).toBeGreaterThan(3)
-        expect(items.every(({ version }) => version.stage === 'searchable')).toBe(true)
-      },
-      { timeout: 150_000, interval: 500 },
-    )
+    await sampleCollection(owner)
     context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
-    await context.addCookies(
-      owner.cookie.split('; ').map((pair) => {
-        const at = pair.indexOf('=')
-        return { name: pair.slice(0, at), value: pair.slice(at + 1), url: terrace.url }
-      }),
-    )
+    await context.addCookies([...owner.cookies])
     page = await context.newPage()
     page.on('pageerror', (error) => faults.push(error.message))
   })

@@ -1,11 +1,12 @@
 // What a person's questions have taken, what they may take, and what happens when that is spent: in a real browser.
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ScriptedModel, startScriptedModel } from '../api/test/scripted-model.ts'
 import { accessibilityFaults } from './chat/accessibility.ts'
 import { ask, chooseModel, untilState } from './chat/chat-page.ts'
 import { hasChromium, launchBrowser } from './harness/browser.ts'
 import { createOwner, OWNER, type Session } from './harness/people.ts'
+import { sampleCollection } from './harness/samples.ts'
 import { type RunningTerrace, startTerrace } from './harness/terrace.ts'
 
 const QUESTION = 'How do I upload documents?'
@@ -29,19 +30,7 @@ describe.skipIf(!hasChromium)('usage and budgets', () => {
     terrace = await startTerrace({ env: { MODELS, BUDGET_TOKENS: '100000' } })
     browser = await launchBrowser()
     owner = await createOwner(terrace)
-    collectionId = (await owner.mutate<{ id: string }>('collections.create', { name: 'Samples' })).id
-    await owner.mutate('collections.addSamples', { id: collectionId })
-    interface Items {
-      items: { version: { stage: string } }[]
-    }
-    await vi.waitFor(
-      async () => {
-        const { items } = await owner.query<Items>('documents.list', { collectionId })
-        expect(items.map(({ version }) => version.stage)).toContain('searchable')
-        expect(items.filter(({ version }) => version.stage !== 'searchable')).toEqual([])
-      },
-      { timeout: 120_000, interval: 500 },
-    )
+    collectionId = (await sampleCollection(owner)).id
   })
   afterAll(async () => {
     await browser?.close()
@@ -51,11 +40,7 @@ describe.skipIf(!hasChromium)('usage and budgets', () => {
 
   async function open(place: string, look: keyof typeof LOOKS = 'light') {
     const context: BrowserContext = await browser.newContext(LOOKS[look])
-    const cookies = owner.cookie.split('; ').map((pair) => {
-      const at = pair.indexOf('=')
-      return { name: pair.slice(0, at), value: pair.slice(at + 1), url: terrace.url }
-    })
-    await context.addCookies(cookies)
+    await context.addCookies([...owner.cookies])
     const page = await context.newPage()
     await page.goto(terrace.url + place)
     return { page, [Symbol.asyncDispose]: () => context.close() }

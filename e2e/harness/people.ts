@@ -11,6 +11,8 @@ export const OWNER = {
 /** A session: calls procedures as this person, with the page's origin, as its script does. */
 export interface Session {
   readonly cookie: string
+  /** The same, for a browser's context. */
+  readonly cookies: readonly { readonly name: string; readonly value: string; readonly url: string }[]
   query<T>(procedure: string, input?: unknown): Promise<T>
   mutate<T>(procedure: string, input?: unknown): Promise<T>
   fetch(path: string, init?: RequestInit): Promise<Response>
@@ -51,8 +53,13 @@ function session(terrace: RunningTerrace, cookie: string): Session {
       throw new Error(`${procedure} answered ${response.status}: ${JSON.stringify(body.error)}`)
     return superjson.deserialize<T>(body.result.data)
   }
+  const pairs = cookie.split('; ').filter((pair) => pair !== '')
   return {
     cookie,
+    cookies: pairs.map((pair) => {
+      const at = pair.indexOf('=')
+      return { name: pair.slice(0, at), value: pair.slice(at + 1), url: terrace.url }
+    }),
     fetch: send,
     async query<T>(procedure: string, input?: unknown) {
       const query = encodeURIComponent(JSON.stringify(superjson.serialize(input)))
