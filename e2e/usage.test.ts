@@ -69,7 +69,8 @@ describe.skipIf(!hasChromium)('usage and budgets', () => {
       await section.getByText(/of 100,000 tokens, [\d,]+ left$/).waitFor()
       await section.getByText(/^It starts again on [A-Z][a-z]+ 1\./).waitFor()
       const row = section.getByRole('row', { name: /^Scripted [\d,]+ [\d,]+ \$0\.\d+$/ })
-      expect(await row.count()).toBe(1)
+      // Its name comes with the list of models.
+      await expect.poll(() => row.count()).toBe(1)
       await expectAccessible(account.page, `account, ${look}`)
     }
   })
