@@ -28,7 +28,7 @@ export const METRICS = {
    * failed: what a budget or a right refused, and answers whose page, program or chat went away meanwhile.
    */
   AnswersFailed: { unit: 'Count', tiers: ['api'] },
-  /** Answer and event streams that a server holds open. */
+  /** Answer and event streams that a server holds open for pages. */
   OpenStreams: { unit: 'Count', tiers: ['api'] },
   /** How far a server's index is behind the head of the log. Not written while that is not known: without the database. */
   IndexLag: { unit: 'Seconds', tiers: ['api'] },

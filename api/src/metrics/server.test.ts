@@ -157,6 +157,12 @@ describe('without its database', () => {
       const [away] = await written.read()
       expect(away?.values.has('DeadLetters')).toBe(false)
       expect(away?.values.has('MemoryUsed')).toBe(true)
+      // Nor does it go on waiting there.
+      const { rows } = await other.query(
+        `SELECT 1 FROM pg_stat_activity WHERE application_name = 'terrace-api-metrics' AND state = 'active'
+           AND datname = current_database()`,
+      )
+      expect(rows).toEqual([])
     } finally {
       await other.query('ROLLBACK')
       other.release()

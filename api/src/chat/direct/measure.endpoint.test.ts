@@ -62,6 +62,8 @@ const NOTHING = { served: 0, failed: 0, times: [] }
 it('the first push that has words is what its reader waited for, the end counts the answer', async () => {
   await using w = await world()
   const { attemptId } = await w.ask({ ms: 5_000 })
+  // Text of nothing that was offered is not taken, and nobody's words.
+  await w.api.chats.push.mutate({ attemptId, start: 0, text: 'abc' })
   const offer = await w.offer(attemptId)
   await w.api.chats.push.mutate({ attemptId, start: 0, text: '' })
   expect(await w.read()).toEqual(NOTHING)
