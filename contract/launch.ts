@@ -18,7 +18,10 @@ export interface LaunchData<Text = string> {
   readonly secrets: Readonly<Record<string, Text>>
   /** Where the programs' lines go. */
   readonly logGroup: Text
-  /** More variables, of the image itself. */
+  /**
+   * More variables, of the image itself: TERRACE_RELEASE. When it was made, TERRACE_IMAGE_MADE_AT (ISO 8601, UTC), the image
+   * adds of its own knowledge: without it nobody is told of its age.
+   */
   readonly environment: Readonly<Record<string, string>>
   /** Lifecycle hooks of the server's group: each is to be completed by the server. */
   readonly hooks: { readonly launch: string; readonly terminate: string }

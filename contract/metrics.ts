@@ -16,25 +16,37 @@ interface Metric {
 }
 
 export const METRICS = {
-  /** From the question's acceptance to the first words of its answer that a reader can see. One value an answer. */
+  /**
+   * From the question's acceptance to the first words of its answer that a reader can see. One value an answer that has
+   * words; of an answer that a program takes in one piece, none.
+   */
   TimeToFirstToken: { unit: 'Milliseconds', tiers: ['api'] },
-  /** Answers that ended in a way that a person asked for: done or stopped. */
+  /** Answers that ended in a way that a person asked for: done or stopped. 0 is written too. */
   AnswersServed: { unit: 'Count', tiers: ['api'] },
-  /** Answers that failed or were interrupted, and were not taken up by another server. */
+  /**
+   * Answers that failed or were interrupted, and were not taken up by another server. 0 is written too. Neither served nor
+   * failed: what a budget or a right refused, and answers whose page, program or chat went away meanwhile.
+   */
   AnswersFailed: { unit: 'Count', tiers: ['api'] },
-  /** Answer and event streams that a server holds open. */
+  /** Answer and event streams that a server holds open for pages. */
   OpenStreams: { unit: 'Count', tiers: ['api'] },
-  /** How far a server's index is behind the head of the log. */
+  /** How far a server's index is behind the head of the log. Not written while that is not known: without the database. */
   IndexLag: { unit: 'Seconds', tiers: ['api'] },
-  /** Age of the oldest document that waits for its next stage; 0 when none does. */
+  /**
+   * Age of the oldest document that waits for its next stage; 0 when none does. Of one that is worked on, the time since its
+   * last progress. Each server tells the same.
+   */
   IngestQueueAge: { unit: 'Seconds', tiers: ['api'] },
-  /** Jobs that failed for good and lie in a dead-letter queue. */
+  /**
+   * What failed for good and waits for somebody to look: jobs, and files that were given up after an error nobody expected.
+   * Each server tells the same.
+   */
   DeadLetters: { unit: 'Count', tiers: ['api'] },
   /** Of the machine's memory, what can't be had without swapping. */
   MemoryUsed: { unit: 'Percent', tiers: ['api', 'web'] },
-  /** Of the disk that the programs write to. */
+  /** Of the disk that the programs write to; of the fullest one, where there are several. */
   DiskUsed: { unit: 'Percent', tiers: ['api', 'web'] },
-  /** Days since the server's image was made. */
+  /** Days since the server's image was made. Not written where the image does not say. */
   ImageAge: { unit: 'None', tiers: ['api', 'web'] },
 } as const satisfies Record<string, Metric>
 

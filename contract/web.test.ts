@@ -7,12 +7,14 @@ import { type TestDatabase, testDatabase } from '../api/test/database.ts'
 import { type TestServer, testServer } from '../api/test/server.ts'
 import { freePort } from '../local/postgres.ts'
 import { buildWeb } from '../local/web-build.ts'
+import { emfLines } from './emf.schema.ts'
 import { PUBLIC_PATHS } from './ports.ts'
 
 interface Web extends AsyncDisposable {
   readonly url: string
   readonly process: ChildProcess
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  stdout(): string
 }
 
 let dir = ''
@@ -43,7 +45,11 @@ async function startWeb(env: Record<string, string> = {}): Promise<Web> {
       TERRACE_SUPERVISED: '1',
       ...env,
     },
-    stdio: ['pipe', 'ignore', 'ignore'],
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  let stdout = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
   })
   const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
     child.once('close', (code, signal) => resolve({ code, signal })),
@@ -57,6 +63,7 @@ async function startWeb(env: Record<string, string> = {}): Promise<Web> {
     url,
     process: child,
     exited,
+    stdout: () => stdout,
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
       await exited
@@ -141,4 +148,20 @@ test('supervised, it ends when its parent is gone', { timeout: 70_000 }, async (
   await using web = await startWeb({ TERRACE_SUPERVISED: '1' })
   web.process.stdin?.end()
   expect(await web.exited).toEqual({ code: 0, signal: null })
+})
+
+test('tells its machine’s memory, disk and age where it has a stage, and nothing elsewhere', async () => {
+  await using web = await startWeb({
+    TERRACE_STAGE: 'test',
+    TERRACE_IMAGE_MADE_AT: new Date(Date.now() - 36 * 3_600_000).toISOString(),
+  })
+  await expect.poll(() => emfLines(web.stdout()).length).toBe(1)
+  const [line] = emfLines(web.stdout())
+  expect(line).toMatchObject({ stage: 'test', tier: 'web' })
+  expect([...(line?.values.keys() ?? [])]).toEqual(['MemoryUsed', 'DiskUsed', 'ImageAge'])
+  expect(line?.values.get('ImageAge')?.[0]).toBeCloseTo(1.5, 1)
+  await using elsewhere = await startWeb()
+  // Long ready by now: it would have written with its start.
+  expect(await status(`${elsewhere.url}/readyz`)).toBe(200)
+  expect(elsewhere.stdout()).not.toContain('_aws')
 })

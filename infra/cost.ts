@@ -1,6 +1,7 @@
 // What a stage costs a month before anyone uses it, line by line, and what AWS promises of it. Both follow from the stage
 // table. Prices are us-east-1's list prices, as dated in instance-types.ts; traffic, requests, logs, backups and stored
 // documents come on top, by use.
+import { METRICS } from '../contract/metrics.ts'
 import type { Template } from './cfn.ts'
 import { DATABASE_CLASSES, INSTANCE_TYPES } from './instance-types.ts'
 import { ofType } from './reading.ts'
@@ -22,10 +23,14 @@ const PRICES = {
   diskGiB: 0.08,
   databaseGiB: 0.115,
   alarm: 0.1,
+  metric: 0.3,
   dashboard: 3,
   secret: 0.4,
   key: 1,
 } as const
+
+/** A metric of a stage and a tier is one, however many servers write it. */
+const OWN_METRICS = Object.values(METRICS).reduce((sum, { tiers }) => sum + tiers.length, 0)
 
 export function monthlyCost(stage: Stage, template: Template): CostLine[] {
   const count = (type: string) => ofType(template, type).length
@@ -45,6 +50,7 @@ export function monthlyCost(stage: Stage, template: Template): CostLine[] {
   const watching =
     count('AWS::CloudWatch::Alarm') * PRICES.alarm +
     count('AWS::CloudWatch::Dashboard') * PRICES.dashboard +
+    (stage.fleet === 'serving' ? OWN_METRICS * PRICES.metric : 0) +
     count('AWS::SecretsManager::Secret') * PRICES.secret +
     count('AWS::KMS::Key') * PRICES.key
   return [
@@ -60,7 +66,7 @@ export function monthlyCost(stage: Stage, template: Template): CostLine[] {
       usd: perDatabase * (database.multiAz ? 2 : 1),
     },
     ...(database.replica ? [{ what: `Read replica: ${database.instanceClass}`, usd: perDatabase }] : []),
-    { what: 'Alarms, dashboard, secrets, key', usd: watching },
+    { what: 'Alarms, dashboard, metrics, secrets, key', usd: watching },
   ]
 }
 

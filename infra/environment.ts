@@ -52,7 +52,7 @@ export function environments(
   const setupToken = secret(stack, 'SetupToken', 'The one-time link that makes the owner’s account', false)
   const environment = (tier: Tier, variables: Variables, secrets: Environment['secrets']): Environment => {
     const path = `/terrace/${name}/${tier}`
-    const document = { ...variables, AWS_REGION: stage.region }
+    const document = { ...variables, AWS_REGION: stage.region, TERRACE_STAGE: name }
     return {
       path,
       secrets,

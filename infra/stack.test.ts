@@ -31,6 +31,7 @@ test('what API servers are told', () => {
     TRUSTED_PROXY_HOPS: '2',
     DATABASE_AUTH: 'iam',
     MIGRATE_AT_START: '0',
+    TERRACE_STAGE: 'prod',
     STORAGE: { 'Fn::Sub': ['s3://${bucket}/${prefix}', { bucket: { Ref: 'Documents' }, prefix: 'terrace' }] },
   })
   expect(JSON.stringify(environment(template, 'Api').DATABASE_URL)).toContain('terrace_app@')
@@ -52,6 +53,7 @@ test('what web servers are told', () => {
     NEXT_MANUAL_SIG_HANDLE: '1',
     API_URL: { 'Fn::Sub': ['http://${host}', { host: { 'Fn::GetAtt': ['InternalBalancer', 'DNSName'] } }] },
     TRUSTED_PROXY_HOPS: '1',
+    TERRACE_STAGE: 'prod',
   })
   expect(userData(template, 'Web')).toMatchObject({ tier: 'web', secrets: {} })
 })

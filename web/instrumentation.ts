@@ -4,9 +4,12 @@ export async function register(): Promise<void> {
   // edge runtime too.
   // biome-ignore lint/style/noProcessEnv: not a setting, a fact about this bundle
   if (process.env.NEXT_RUNTIME === 'nodejs') {
-    const { isDevelopment, isSupervised } = await import('./lib/env.ts')
+    const { imageMadeAt, isDevelopment, isSupervised, release, stage } = await import('./lib/env.ts')
     const { prepareStop } = await import('./server/lifecycle.ts')
     // `next dev` has its own way to stop.
-    if (!isDevelopment()) prepareStop({ supervised: isSupervised() })
+    if (isDevelopment()) return
+    prepareStop({ supervised: isSupervised() })
+    const { startMetrics } = await import('./server/metrics.ts')
+    startMetrics({ stage: stage(), release: release(), imageMadeAt: imageMadeAt() })
   }
 }

@@ -57,6 +57,13 @@ const schema = z.object({
   PORT: z.coerce.number().int().min(0).max(65535).default(PORTS.api),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   TERRACE_RELEASE: z.string().default('dev'),
+  /** For which stage metrics are written; unset: none are. */
+  TERRACE_STAGE: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,49}$/, 'must be a short name of letters, digits, ., _ and -')
+    .optional(),
+  /** When the machine's image was made; the image says so itself. */
+  TERRACE_IMAGE_MADE_AT: z.iso.datetime({ offset: true }).optional(),
   TERRACE_HOME: z.string().default('.terrace'),
   /** Our parent holds a pipe to our stdin: when that ends, the parent is gone and we stop. */
   TERRACE_SUPERVISED: flag.default(false),
@@ -105,6 +112,9 @@ export type Config = Readonly<{
   port: number
   logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
   release: string
+  /** Undefined: nothing is measured (metrics/). */
+  stage: string | undefined
+  imageMadeAt: Date | undefined
   home: string
   supervised: boolean
   ingestThreads: number
@@ -152,6 +162,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     port: e.PORT,
     logLevel: e.LOG_LEVEL,
     release: e.TERRACE_RELEASE,
+    stage: e.TERRACE_STAGE,
+    imageMadeAt: e.TERRACE_IMAGE_MADE_AT === undefined ? undefined : new Date(e.TERRACE_IMAGE_MADE_AT),
     home,
     supervised: e.TERRACE_SUPERVISED,
     ingestThreads: e.INGEST_THREADS,

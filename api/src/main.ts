@@ -45,6 +45,7 @@ try {
   await starting.close()
   const address = await server.fastify.listen({ host: config.host, port: starting.port })
   log.info({ address, index: running.services.index.status().engine }, 'ready')
+  running.services.metrics.start()
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()
     stop.signal.addEventListener('abort', () => resolve(), { once: true })

@@ -17,6 +17,9 @@ import { createCourier } from './index/shared/courier.ts'
 import { startJobs } from './jobs/jobs.ts'
 import { createEvents, type Events } from './library/events.ts'
 import { startPurge } from './library/purge.ts'
+import { BACKLOG_STATEMENT_MS, readBacklog } from './metrics/backlog.ts'
+import { readMachine } from './metrics/machine.ts'
+import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { createEmbedders, type Embedders } from './models/embedders.ts'
 import { readActive } from './models/generation.ts'
 import { createModels, type Models } from './models/registry.ts'
@@ -50,6 +53,7 @@ export interface Services {
   readonly reranking: Reranking | null
   readonly rewriter: Rewriter
   readonly usage: Usage
+  readonly metrics: Metrics
   readonly answers: Answers
   readonly events: Events
   readonly auth: Auth
@@ -89,6 +93,16 @@ export async function startServices(
     for (const name of await migrate({ connectionString: config.databaseUrl })) log.info({ name }, 'migrated')
   await migrationsAreThere(pool, log, options)
   options.onWait?.('starting')
+  const backlog = createPool(config, {
+    name: 'terrace-api-metrics',
+    max: 1,
+    statementMs: BACKLOG_STATEMENT_MS,
+    onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
+  })
+  stack.defer(() => backlog.end())
+  const metrics = createMetrics(config, log)
+  // Nearly last: until then answers end.
+  stack.defer(() => metrics.close())
   const prisma = createPrisma(pool)
   stack.defer(() => prisma.$disconnect())
   const replica = openReplica(config, pool, log)
@@ -136,12 +150,16 @@ export async function startServices(
   const rewriter = new Rewriter(log)
   const usage = createUsage({ pool, log, budget: config.budget })
   stack.defer(() => usage.close())
-  const answers = createAnswers({ config, log, pool, index, embedders, models, reranking, rewriter, usage })
+  const answers = createAnswers({
+    ...{ config, log, pool, index, embedders, models, reranking, rewriter, usage, metrics },
+  })
   stack.defer(() => answers.stop())
+  metrics.gauge(() => readMachine(config))
+  metrics.gauge(() => readBacklog(backlog, index))
   const started = stack.move()
   const services = {
     ...{ config, log, pool, prisma, replica, blobs, index, embedders, jobs, models, answers, events },
-    ...{ auth, sessions, reranking, rewriter, usage },
+    ...{ auth, sessions, reranking, rewriter, usage, metrics },
   }
   return { services, [Symbol.asyncDispose]: () => started.disposeAsync() }
 }

@@ -7,6 +7,7 @@ import { ask } from '../src/chat/ask.ts'
 import { Rewriter } from '../src/chat/rewrite.ts'
 import { parseConfig } from '../src/config.ts'
 import { createPool } from '../src/database/pool.ts'
+import { NO_METRICS } from '../src/metrics/metrics.ts'
 import { createModels } from '../src/models/registry.ts'
 import { createUsage } from '../src/usage/usage.ts'
 import { testEmbedders } from './embedders.ts'
@@ -29,6 +30,7 @@ const answers = createAnswers({
   models,
   rewriter: new Rewriter(log),
   usage: createUsage({ pool, log, budget: config.budget }),
+  metrics: NO_METRICS,
 })
 const viewer = { userId, sessionId: 'test', name: '', email: '', role: 'member' as const }
 const asked = await ask({ pool, models, answers }, viewer, { chatId, text, requestId: randomUUID() })

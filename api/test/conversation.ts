@@ -9,6 +9,7 @@ import { createChat } from '../src/chat/chats.ts'
 import type { DirectDeps } from '../src/chat/direct/prepare.ts'
 import { Rewriter } from '../src/chat/rewrite.ts'
 import { type AnswerEvent, watchAnswer } from '../src/chat/watch.ts'
+import { type Metrics, NO_METRICS } from '../src/metrics/metrics.ts'
 import { createModels, type Models } from '../src/models/registry.ts'
 import type { Reranking } from '../src/retrieval/rerank.ts'
 import { createUsage, type Usage } from '../src/usage/usage.ts'
@@ -61,6 +62,8 @@ export interface ConversationOptions {
   readonly behind?: boolean
   /** More of the environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** Of all its servers. Default: none. */
+  readonly metrics?: Metrics
 }
 
 export const HANDBOOK = {
@@ -102,7 +105,7 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
   stack.use(servers)
   const startServer = (): Server => {
     const models = createModels(config, log)
-    const { reranking = null } = options
+    const { reranking = null, metrics = NO_METRICS } = options
     const rewriter = new Rewriter(log)
     const usage = createUsage({ pool: db.pool, log, budget: config.budget })
     const answers = createAnswers({
@@ -116,6 +119,7 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
         reranking,
         rewriter,
         usage,
+        metrics,
       },
     })
     let stopped: Promise<void> | undefined
@@ -129,7 +133,7 @@ export async function conversation(options: ConversationOptions = {}): Promise<C
     servers.defer(stop)
     const deps = {
       ...{ pool: db.pool, index, embedders: testEmbedders(), models, reranking, rewriter, log },
-      ...{ answers, usage },
+      ...{ answers, usage, metrics },
     }
     return { answers, models, usage, deps, stop }
   }

@@ -8,6 +8,7 @@ import OpenAI from 'openai'
 import { pino } from 'pino'
 import { API_PATHS } from '../../contract/ports.ts'
 import { KEY_SCOPES, type KeyScope } from '../../contract/stages.ts'
+import { type Metrics, NO_METRICS } from '../src/metrics/metrics.ts'
 import { createModels } from '../src/models/registry.ts'
 import { HANDBOOK } from './conversation.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
@@ -53,12 +54,15 @@ export interface DoorsOptions {
   readonly entry?: Readonly<Record<string, unknown>>
   /** More of the environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** Default: none. */
+  readonly metrics?: Metrics
 }
 
 export async function doors({
   knobs = '',
   entry: more = {},
   env: given = {},
+  metrics = NO_METRICS,
 }: DoorsOptions = {}): Promise<Doors> {
   await using stack = new AsyncDisposableStack()
   const db = stack.use(await testDatabase())
@@ -74,7 +78,9 @@ export async function doors({
   }
   const models = createModels(db.config('/tmp/terrace-unused', env), pino({ level: 'silent' }))
   stack.defer(() => models.close())
-  const server = stack.use(await testServer(db, { env, services: { models, index: wordIndex(db.pool) } }))
+  const server = stack.use(
+    await testServer(db, { env, services: { models, metrics, index: wordIndex(db.pool) } }),
+  )
   const owner = await server.person({ name: 'Ada' })
   const documents: Record<string, ShelvedDocument> = {}
   const collection: Doors['collection'] = async (person, name, texts = {}) => {

@@ -21,6 +21,7 @@ import { createPrisma } from '../src/database/prisma.ts'
 import { createServer } from '../src/http/server.ts'
 import type { IndexStatus } from '../src/index/port.ts'
 import { createLog } from '../src/log.ts'
+import { NO_METRICS } from '../src/metrics/metrics.ts'
 import { createAuth, sessionCookieName } from '../src/people/auth.ts'
 import { sessionEnded } from '../src/people/revoke.ts'
 import { createSessions } from '../src/people/sessions.ts'
@@ -71,6 +72,8 @@ export interface TestServerOptions {
   readonly whole?: boolean
   readonly services?: Partial<Services>
   readonly env?: Record<string, string>
+  /** Told every line of a whole server's log. Default: they go to stdout. */
+  readonly onLine?: (line: string) => void
 }
 
 export async function testServer(db: TestDatabase, options: TestServerOptions = {}): Promise<TestServer> {
@@ -79,7 +82,7 @@ export async function testServer(db: TestDatabase, options: TestServerOptions = 
   stack.defer(() => rmSync(home, { recursive: true, force: true }))
   const config = db.config(home, options.env)
   const services = options.whole
-    ? await everything(config, stack)
+    ? await everything(config, stack, options.onLine)
     : people(config, db, options.services ?? {}, stack)
   const server = await createServer(services)
   stack.defer(() => server.close(1_000))
@@ -96,9 +99,14 @@ export async function testServer(db: TestDatabase, options: TestServerOptions = 
   }
 }
 
-async function everything(config: Config, stack: AsyncDisposableStack): Promise<Services> {
+async function everything(
+  config: Config,
+  stack: AsyncDisposableStack,
+  onLine: TestServerOptions['onLine'],
+): Promise<Services> {
   const { startServices } = await import('../src/services.ts')
-  const running = await startServices(config, createLog(config, 'api'))
+  const log = createLog(config, 'api', onLine === undefined ? undefined : { write: onLine })
+  const running = await startServices(config, log)
   stack.defer(() => running[Symbol.asyncDispose]())
   return running.services
 }
@@ -121,6 +129,7 @@ function people(
     replica: given.replica ?? null,
     reranking: given.reranking ?? null,
     rewriter: given.rewriter ?? new Rewriter(log),
+    metrics: given.metrics ?? NO_METRICS,
     usage: given.usage ?? createUsage({ pool: db.pool, log, budget: config.budget }),
     blobs: given.blobs ?? absent('blobs'),
     // Its status is part of every reply.

@@ -29,6 +29,21 @@ export function isSupervised(): boolean {
   return read('TERRACE_SUPERVISED') === '1'
 }
 
+/** For which stage metrics are written (contract/metrics.ts); undefined: none are. */
+export function stage(): string | undefined {
+  return read('TERRACE_STAGE')
+}
+
+export function release(): string {
+  return read('TERRACE_RELEASE') ?? 'dev'
+}
+
+/** When the machine's image was made, as the image says. */
+export function imageMadeAt(): Date | undefined {
+  const at = new Date(read('TERRACE_IMAGE_MADE_AT') ?? Number.NaN)
+  return Number.isNaN(at.getTime()) ? undefined : at
+}
+
 export function isDevelopment(): boolean {
   return process.env.NODE_ENV === 'development'
 }

@@ -6,16 +6,19 @@ import type { Config } from '../config.ts'
 import { databaseIsAway } from '../database/away.ts'
 import { createPool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import { type AnswerDeps, type AnswerSink, answerQuestion, citedPassages, type Progress } from './answer.ts'
 import { type AttemptEnd, handBack, renewLeases, saveEnd, saveProgress, takeOverLapsed } from './attempts.ts'
 import { type ChunkWriter, createChunkWriter } from './chunks.ts'
 import { loadContext } from './context.ts'
 import { createGate, type Gate } from './gate.ts'
 import { type AttemptIdentity, LiveAttempt } from './live.ts'
+import { countEnd, waitForWords } from './measure.ts'
 import { listenForAttempts } from './signals.ts'
 
 export interface AnswersDeps extends AnswerDeps {
   readonly config: Config
+  readonly metrics: Metrics
 }
 
 export interface Answers {
@@ -66,7 +69,8 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
     const attempt = new LiveAttempt(identity, 'waiting')
     live.set(attempt.id, attempt)
     byAnswer.set(attempt.answerId, attempt)
-    const run = write({ ...deps, serverId, chunks, gate }, attempt)
+    const { askedAt = performance.now() } = identity
+    const run = write({ ...deps, serverId, chunks, gate }, attempt, askedAt)
       .catch((error: unknown) =>
         log.error({ err: error, attempt: attempt.id }, 'an attempt could not be ended'),
       )
@@ -109,7 +113,9 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
 
   async function takeOver(): Promise<void> {
     if (stopping) return
-    const begun = await takeOverLapsed(leases, serverId, [...live.keys()])
+    const { begun, stopped, interrupted } = await takeOverLapsed(leases, serverId, [...live.keys()])
+    deps.metrics.count('AnswersServed', stopped)
+    deps.metrics.count('AnswersFailed', interrupted)
     for (const attempt of begun) {
       log.warn({ attempt: attempt.id, number: attempt.number }, 'took over an answer that was interrupted')
       start(attempt)
@@ -152,8 +158,9 @@ interface Writing extends AnswersDeps {
 }
 
 /** Writes one attempt to its end. @throws when its end could not be saved */
-async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
-  const { pool, log, serverId, chunks, gate } = deps
+async function write(deps: Writing, attempt: LiveAttempt, askedAt: number | null): Promise<void> {
+  const { pool, log, serverId, chunks, gate, metrics } = deps
+  const wait = waitForWords(metrics, askedAt)
   const progress: Progress = { model: '', passages: [], used: [], behind: false }
   // Progress is for those who look from elsewhere: nobody here waits for it, but its order is kept.
   let noted: Promise<void> = Promise.resolve()
@@ -181,6 +188,7 @@ async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
         note()
       }
       attempt.append(text)
+      wait.shown(text)
       chunks.add(attempt)
     },
   }
@@ -207,7 +215,7 @@ async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
   if (attempt.conclusion === 'lost') return
   await noted
   chunks.drop(attempt)
-  const saved = await saveEndForSure(deps, attempt, {
+  const end: AttemptEnd = {
     state: failure !== null ? 'failed' : attempt.stopRequested ? 'stopped' : 'done',
     text: attempt.read(0),
     citations: citedPassages(progress),
@@ -215,8 +223,13 @@ async function write(deps: Writing, attempt: LiveAttempt): Promise<void> {
     behind: progress.behind,
     error: failure === null ? null : { code: failure.code, detail: failure.detail },
     ...usage,
-  })
+  }
+  const saved = await saveEndForSure(deps, attempt, end)
   attempt.conclude(saved ? 'ended' : 'lost')
+  if (!saved) return
+  countEnd(metrics, end)
+  // Quotes come with the end.
+  if (end.citations.length > 0) wait.shown('quotes')
 }
 
 /**

@@ -31,6 +31,9 @@ async function attempt(db: TestDatabase, owner = 'a'): Promise<AttemptIdentity> 
   return insertAttempt(db.pool, { answerId: rows[0]?.id ?? '', userId, number: 1, model: 'm', owner })
 }
 
+const takeOver = async (...lapsed: Parameters<typeof takeOverLapsed>) =>
+  (await takeOverLapsed(...lapsed)).begun
+
 const lapse = (db: TestDatabase, { id }: AttemptIdentity) =>
   db.pool.query(`UPDATE attempts SET lease_until = now() - interval '1 second' WHERE id = $1`, [id])
 
@@ -59,7 +62,7 @@ describe('an attempt', () => {
     await using db = await testDatabase()
     const [held, lapsed] = [await attempt(db), await attempt(db)]
     await lapse(db, lapsed)
-    const [first, second] = await Promise.all([takeOverLapsed(db.pool, 'b'), takeOverLapsed(db.pool, 'c')])
+    const [first, second] = await Promise.all([takeOver(db.pool, 'b'), takeOver(db.pool, 'c')])
     expect([...first, ...second].map(({ number, answerId }) => [number, answerId])).toEqual([
       [2, lapsed.answerId],
     ])
@@ -77,9 +80,9 @@ describe('an attempt', () => {
     await using db = await testDatabase()
     const lapsed = await attempt(db)
     await lapse(db, lapsed)
-    expect(await takeOverLapsed(db.pool, 'a', [lapsed.id])).toEqual([])
+    expect(await takeOver(db.pool, 'a', [lapsed.id])).toEqual([])
     expect([...(await renewLeases(db.pool, 'a', [lapsed.id])).keys()]).toEqual([lapsed.id])
-    expect(await takeOverLapsed(db.pool, 'b')).toEqual([])
+    expect(await takeOver(db.pool, 'b')).toEqual([])
   })
 
   it('that its owner does not know of lapses, however busy the owner is', async () => {
@@ -87,7 +90,7 @@ describe('an attempt', () => {
     const [known, unknown] = [await attempt(db), await attempt(db)]
     await lapse(db, unknown)
     expect([...(await renewLeases(db.pool, 'a', [known.id])).keys()]).toEqual([known.id])
-    expect((await takeOverLapsed(db.pool, 'b')).map(({ answerId }) => answerId)).toEqual([unknown.answerId])
+    expect((await takeOver(db.pool, 'b')).map(({ answerId }) => answerId)).toEqual([unknown.answerId])
   })
 
   it('that another server is just taking over is left to it', async () => {
@@ -97,10 +100,10 @@ describe('an attempt', () => {
     const other = await db.pool.connect()
     await other.query('BEGIN')
     await other.query('SELECT 1 FROM attempts WHERE id = $1 FOR UPDATE', [lapsed.id])
-    expect(await takeOverLapsed(db.pool, 'b')).toEqual([])
+    expect(await takeOver(db.pool, 'b')).toEqual([])
     await other.query('ROLLBACK')
     other.release()
-    expect(await takeOverLapsed(db.pool, 'b')).toHaveLength(1)
+    expect(await takeOver(db.pool, 'b')).toHaveLength(1)
   })
 
   it('that was to be stopped when its server died is stopped, not begun again', async () => {
@@ -115,7 +118,7 @@ describe('an attempt', () => {
       ]),
     )
     await lapse(db, mine)
-    expect(await takeOverLapsed(db.pool, 'b')).toEqual([])
+    expect(await takeOver(db.pool, 'b')).toEqual([])
     expect((await state(db, mine)).map((row) => row.state)).toEqual(['stopped'])
     expect(await requestStop(db.pool, mine.answerId)).toBeNull()
   })

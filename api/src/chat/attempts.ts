@@ -28,7 +28,7 @@ export const PAGE_LEASE = `now() + interval '${PAGE_LEASE_SECONDS} seconds'`
 /** The first attempt of an answer, or one more on request; owned by `owner` from its first moment. */
 export async function insertAttempt(
   client: Queryable,
-  attempt: Omit<AttemptIdentity, 'id'> & { model: string; owner: string },
+  attempt: Omit<AttemptIdentity, 'id' | 'askedAt'> & { model: string; owner: string },
 ): Promise<AttemptIdentity & { readonly owner: string }> {
   const id = randomUUID()
   await client.query({
@@ -60,8 +60,23 @@ export async function renewLeases(
   return new Map(rows.map(({ id, stop }) => [id, { stopRequested: stop }]))
 }
 
+export interface TakenOver {
+  readonly begun: readonly AttemptIdentity[]
+  /** Answers that ended as somebody had asked. */
+  readonly stopped: number
+  /** Answers whose servers were lost too often. Not those whose page or chat went away: their person did, as far as we know. */
+  readonly interrupted: number
+}
+
 /**
- * Ends attempts whose lease lapsed and begins the next ones, owned by `owner`; returns those.
+ * Number of the attempt at the answer of `a` that a person asked for last: the others were begun in the moment in which
+ * the one before was ended.
+ */
+const ASKED_FOR = `(SELECT max(c.number) FROM attempts c WHERE c.message_id = a.message_id AND NOT EXISTS (
+  SELECT 1 FROM attempts p WHERE p.message_id = c.message_id AND p.number = c.number - 1 AND p.ended_at = c.created_at))`
+
+/**
+ * Ends attempts whose lease lapsed and begins the next ones, owned by `owner`.
  * @param alive what this server is writing itself: its lease may have lapsed too, when all of it stood still
  */
 export async function takeOverLapsed(
@@ -69,7 +84,7 @@ export async function takeOverLapsed(
   owner: string,
   alive: readonly string[] = [],
   limit = 20,
-): Promise<AttemptIdentity[]> {
+): Promise<TakenOver> {
   return transaction(pool, async (client) => {
     const { rows } = await client.query<{
       id: string
@@ -80,13 +95,18 @@ export async function takeOverLapsed(
       chatId: string
       ends: boolean
       byPage: boolean
+      deleted: boolean
       stopped: boolean
+      waitedMs: number | null
     }>({
       name: 'lapsed-attempts',
       // Asked for again is what was asked for at first, so that the next attempt says so when another one answers.
       text: `SELECT a.id, a.number, coalesce(a.asked_model, a.model) AS model, a.message_id AS "answerId",
                     c.user_id AS "userId", c.id AS "chatId",
-                    a.stop_requested_at IS NOT NULL AS stopped,
+                    a.stop_requested_at IS NOT NULL AS stopped, c.deleted_at IS NOT NULL AS deleted,
+                    (SELECT CASE WHEN bool_or(b.first_token_at IS NOT NULL) THEN NULL
+                       ELSE extract(epoch FROM now() - min(b.created_at)) * 1000 END
+                     FROM attempts b WHERE b.message_id = a.message_id AND b.number >= ${ASKED_FOR})::float8 AS "waitedMs",
                     a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' AS "byPage",
                     c.deleted_at IS NOT NULL OR a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' OR (
                       SELECT count(*) >= ${MAX_IN_A_ROW - 1} FROM attempts b
@@ -101,6 +121,8 @@ export async function takeOverLapsed(
       values: [limit, alive],
     })
     const begun: AttemptIdentity[] = []
+    let stopped = 0
+    let interrupted = 0
     for (const row of rows) {
       await client.query(
         `UPDATE attempts SET state = $2, error_code = $3, unverified = $4, owner = NULL, lease_until = NULL, ended_at = now()
@@ -110,9 +132,12 @@ export async function takeOverLapsed(
           : [row.id, 'interrupted', 'ANSWER_INTERRUPTED', row.byPage],
       )
       if (!row.stopped && !row.ends) {
-        begun.push(await insertAttempt(client, { ...row, number: row.number + 1, owner }))
+        const next = await insertAttempt(client, { ...row, number: row.number + 1, owner })
+        begun.push({ ...next, askedAt: row.waitedMs === null ? null : performance.now() - row.waitedMs })
         continue
       }
+      if (row.stopped) stopped++
+      else if (!row.byPage && !row.deleted) interrupted++
       // Nobody goes on: what had arrived is the answer.
       await client.query(
         `UPDATE messages SET text = coalesce(
@@ -124,7 +149,7 @@ export async function takeOverLapsed(
       await client.query('DELETE FROM citations WHERE message_id = $1', [row.answerId])
       await notifyChat(client, row.userId, row.chatId)
     }
-    return begun
+    return { begun, stopped, interrupted }
   })
 }
 

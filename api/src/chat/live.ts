@@ -12,6 +12,11 @@ export interface AttemptIdentity {
   readonly answerId: string
   /** Whose chat it is. */
   readonly userId: string
+  /**
+   * performance.now() when its question was taken, on whichever server; null when words of its answer were seen before.
+   * Default: now.
+   */
+  readonly askedAt?: number | null
 }
 
 /** Why nobody needs to wait for this attempt here any more. */

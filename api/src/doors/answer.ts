@@ -9,6 +9,9 @@ import {
 } from '../chat/answer.ts'
 import { cleanLine, cleanText } from '../chat/clean.ts'
 import type { AnswerContext } from '../chat/context.ts'
+import { countEnd } from '../chat/measure.ts'
+import { AppError } from '../errors.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import { fetchPassages, type Passage } from '../retrieval/passages.ts'
 
 export interface Answered {
@@ -58,7 +61,7 @@ const NAME_LENGTH = 200
  * @throws what chat/answer.ts throws; the signal's reason
  */
 export async function answerOnce(
-  deps: AnswerDeps,
+  deps: AnswerDeps & { readonly metrics: Metrics },
   context: AnswerContext,
   options: {
     readonly signal: AbortSignal
@@ -85,6 +88,10 @@ export async function answerOnce(
   let end: AnswerEnd | null = null
   try {
     end = await answerQuestion(deps, context, sink, progress)
+    countEnd(deps.metrics, { state: 'done', error: null })
+  } catch (error) {
+    countFailure(deps.metrics, signal, error)
+    throw error
   } finally {
     const { inputTokens = null, outputTokens = null } = end ?? {}
     options.note({ model: progress.model, inputTokens, outputTokens, said: length, whole: end !== null })
@@ -104,6 +111,13 @@ export async function answerOnce(
     inputTokens: askedNoModel ? (inputTokens ?? 0) : inputTokens,
     outputTokens: askedNoModel ? (outputTokens ?? 0) : outputTokens,
   }
+}
+
+/** A program that went away, or whose key ended, has no answer that failed. */
+function countFailure(metrics: Metrics, signal: AbortSignal, error: unknown): void {
+  const why: unknown = signal.aborted ? signal.reason : error
+  if (why instanceof AppError) countEnd(metrics, { state: 'failed', error: why })
+  else if (!signal.aborted) countEnd(metrics, { state: 'failed', error: null })
 }
 
 /** Where `[number]` stands in a text. */

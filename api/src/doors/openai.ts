@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ErrorCode } from '../../../contract/errors.ts'
 import { LIMITS } from '../../../contract/limits.ts'
 import type { AnswerContext } from '../chat/context.ts'
+import { waitForWords } from '../chat/measure.ts'
 import { AppError } from '../errors.ts'
 import { toAppError } from '../http/failure.ts'
 import { answerOnce, type Effort } from './answer.ts'
@@ -54,7 +55,8 @@ async function complete(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const { pool, models, config, log } = services
+  const { pool, models, config, log, metrics } = services
+  const askedAt = performance.now()
   const grant = guard.grantOf(request)
   const { viewer } = grant
   using run = await running.follow(reply, grant)
@@ -94,8 +96,13 @@ async function complete(
     }
   }
   using stream = new CompletionStream(reply, request.id, asked)
+  const wait = waitForWords(metrics, askedAt)
+  const say = (text: string) => {
+    stream.text(text)
+    wait.shown(text)
+  }
   try {
-    const answered = await answerOnce(services, context, { ...options, say: (text) => stream.text(text) })
+    const answered = await answerOnce(services, context, { ...options, say })
     stream.end(answered)
   } catch (error) {
     // Until something was sent it is an answer like any other, with a status of its own.

@@ -20,6 +20,12 @@ export class OpenStreams {
     }
   }
 
+  get count(): number {
+    let count = 0
+    for (const streams of this.#people.values()) count += streams.size
+    return count
+  }
+
   /** Ends a person's streams without their `return` event: their clients ask again. */
   end(userId: string): void {
     for (const stream of this.#people.get(userId) ?? []) stream.abort()

@@ -153,6 +153,7 @@ export async function createServer(services: Services): Promise<ApiServer> {
     else if (failure.internal !== undefined) log.warn({ ...about, err: cause }, 'refused')
   }
   const streams = new OpenStreams()
+  services.metrics.gauge(() => ({ OpenStreams: streams.count }))
   const deaf = services.sessions.onDrop((userId) => streams.end(userId))
   fastify.addHook('onClose', async () => deaf())
   registerSubscriptions(fastify, {

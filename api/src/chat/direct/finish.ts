@@ -10,6 +10,7 @@ import { AppError } from '../../errors.ts'
 import { asModelError, UpstreamError } from '../../models/model-error.ts'
 import type { PageModel } from '../../models/registry.ts'
 import { type AttemptEnd, type CitedPassage, PAGE_OWNER, saveEnd } from '../attempts.ts'
+import { countEnd, waitForWords } from '../measure.ts'
 import { findPageAttempt, type Offer, type PageAttempt } from './page-attempts.ts'
 import type { DirectDeps } from './prepare.ts'
 
@@ -45,11 +46,11 @@ export async function finish(
   if (offer === null) {
     if (brought.ending !== 'stopped')
       throw new AppError('CONFLICT', { reason: 'nothing was prepared for it' })
-    await saveEnd(deps.pool, PAGE_OWNER, attempt, { ...NOTHING_SAID, model: attempt.model })
+    await end(deps, attempt, { ...NOTHING_SAID, model: attempt.model })
     return
   }
   const claims = await verified(deps, forPages, attempt, offer, brought)
-  const saved = await saveEnd(deps.pool, PAGE_OWNER, attempt, endOf(attempt, offer, brought, claims))
+  const saved = await end(deps, attempt, endOf(attempt, offer, brought, claims))
   if (claims === null) {
     // What was reserved for it stands: a page that keeps its receipt to itself saves nothing by that.
     deps.log.info({ attempt: attempt.id, ending: brought.ending }, "an answer is a page's word only")
@@ -58,6 +59,20 @@ export async function finish(
   await settle(deps, attempt, brought, claims)
   // Of now: an old receipt says nothing of a model.
   if (saved) forPages?.answered()
+}
+
+/** @returns false when the attempt was no longer the page's */
+async function end(
+  { pool, metrics }: DirectDeps,
+  attempt: PageAttempt,
+  ending: AttemptEnd,
+): Promise<boolean> {
+  const saved = await saveEnd(pool, PAGE_OWNER, attempt, ending)
+  if (!saved) return false
+  countEnd(metrics, ending)
+  // So short that the page had not pushed any of it.
+  waitForWords(metrics, attempt.askedAt).shown(ending.text)
+  return true
 }
 
 async function settle(

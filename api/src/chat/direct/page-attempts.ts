@@ -43,6 +43,8 @@ export interface PageAttempt extends AttemptIdentity {
   readonly owned: boolean
   readonly behind: boolean
   readonly offer: Offer | null
+  /** Null: it has shown words, which were counted. */
+  readonly askedAt: number | null
 }
 
 /** @throws AppError NOT_FOUND when it is not an attempt in a chat of the viewer's */
@@ -51,17 +53,25 @@ export async function findPageAttempt(
   viewer: Viewer,
   attemptId: string,
 ): Promise<PageAttempt> {
-  const { rows } = await db.query<Omit<PageAttempt, 'offer'> & { offer: unknown }>({
+  const { rows } = await db.query<
+    Omit<PageAttempt, 'offer' | 'askedAt'> & { offer: unknown; waitedMs: number | null }
+  >({
     name: 'page-attempt',
     text: `SELECT a.id, a.number, a.message_id AS "answerId", c.user_id AS "userId", coalesce(a.model, '') AS model, a.state,
-             a.behind, a.offer, coalesce(a.owner = '${PAGE_OWNER}', false) AS owned
+             a.behind, a.offer, coalesce(a.owner = '${PAGE_OWNER}', false) AS owned,
+             CASE WHEN a.first_token_at IS NULL THEN extract(epoch FROM now() - a.created_at)::float8 * 1000 END AS "waitedMs"
            FROM attempts a JOIN messages m ON m.id = a.message_id JOIN chats c ON c.id = m.chat_id
            WHERE a.id = $1 AND c.user_id = $2 AND c.deleted_at IS NULL`,
     values: [attemptId, viewer.userId],
   })
   const row = rows[0]
   if (row === undefined) throw new AppError('NOT_FOUND')
-  return { ...row, offer: row.offer === null ? null : offerSchema.parse(row.offer) }
+  const { waitedMs, ...attempt } = row
+  return {
+    ...attempt,
+    offer: row.offer === null ? null : offerSchema.parse(row.offer),
+    askedAt: waitedMs === null ? null : performance.now() - waitedMs,
+  }
 }
 
 /** Once for each attempt. @returns false when it is not the page's, or was begun before */
@@ -119,27 +129,29 @@ export async function handToServer(db: Queryable, attemptId: string, server: str
 /**
  * What a page has shown, for whoever looks from elsewhere; renews the page's lease. What is known already is dropped.
  * @param start offset of `text` in the answer as it is shown, in UTF-16 units
+ * @returns `first`: nothing was shown before
  * @throws AppError INVALID_INPUT when text before `start` is missing, or the answer is longer than `longest`
  */
 export async function pushText(
   pool: Pool,
   attemptId: string,
   { start, text, longest }: { readonly start: number; readonly text: string; readonly longest: number },
-): Promise<{ owned: boolean; stop: boolean }> {
+): Promise<{ owned: boolean; stop: boolean; first: boolean }> {
   return transaction(pool, async (client) => {
-    const { rows } = await client.query<{ stop: boolean }>({
+    const { rows } = await client.query<{ stop: boolean; first: boolean }>({
       name: 'page-lease',
       // Text without an offer is nobody's answer.
       text: `UPDATE attempts SET lease_until = ${PAGE_LEASE}, state = CASE WHEN $2 THEN 'streaming' ELSE state END,
                first_token_at = CASE WHEN $2 THEN coalesce(first_token_at, now()) ELSE first_token_at END
              WHERE id = $1 AND owner = '${PAGE_OWNER}' AND ended_at IS NULL AND (offer IS NOT NULL OR NOT $2)
                AND created_at > now() - interval '${LONGEST}'
-             RETURNING stop_requested_at IS NOT NULL AS stop`,
+             -- now() is the transaction's: another one's is another.
+             RETURNING stop_requested_at IS NOT NULL AS stop, coalesce(first_token_at = now(), false) AS first`,
       values: [attemptId, text !== ''],
     })
     const [row] = rows
-    if (row === undefined) return { owned: false, stop: false }
-    if (text === '') return { owned: true, stop: row.stop }
+    if (row === undefined) return { owned: false, stop: false, first: false }
+    if (text === '') return { owned: true, ...row }
     const { rows: last } = await client.query<{ start: number; text: string }>({
       name: 'page-last-chunk',
       text: 'SELECT start, text FROM attempt_chunks WHERE attempt_id = $1 ORDER BY start DESC LIMIT 1',
@@ -156,6 +168,6 @@ export async function pushText(
         text: 'INSERT INTO attempt_chunks (attempt_id, start, text) VALUES ($1, $2, $3)',
         values: [attemptId, known, fresh],
       })
-    return { owned: true, stop: row.stop }
+    return { owned: true, ...row }
   })
 }

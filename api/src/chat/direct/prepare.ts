@@ -4,11 +4,13 @@ import { LIMITS } from '../../../../contract/limits.ts'
 import { ENDPOINT_LIMITS } from '../../../../contract/model-endpoint.ts'
 import { type ModelRequest, requestHash } from '../../../../contract/request-hash.ts'
 import type { Viewer } from '../../access/port.ts'
+import type { Metrics } from '../../metrics/metrics.ts'
 import { promptTokens } from '../../usage/metered.ts'
 import { type AnswerDeps, availableModel, findPassages, NOTHING_FOUND, promptFor } from '../answer.ts'
 import type { Answers } from '../answers.ts'
-import { PAGE_LEASE_SECONDS, PAGE_OWNER, saveEnd } from '../attempts.ts'
+import { type AttemptEnd, PAGE_LEASE_SECONDS, PAGE_OWNER, saveEnd } from '../attempts.ts'
 import { loadContext } from '../context.ts'
+import { countEnd, waitForWords } from '../measure.ts'
 import {
   beginSearch,
   findPageAttempt,
@@ -20,6 +22,7 @@ import {
 
 export interface DirectDeps extends AnswerDeps {
   readonly answers: Answers
+  readonly metrics: Metrics
 }
 
 export interface PageOffer {
@@ -69,22 +72,26 @@ export async function relay(deps: DirectDeps, viewer: Viewer, attemptId: string)
 }
 
 async function handOver({ pool, answers }: DirectDeps, attempt: PageAttempt): Promise<void> {
-  const { id, number, answerId, userId } = attempt
-  if (await handToServer(pool, id, answers.serverId)) answers.start({ id, number, answerId, userId })
+  const { id, number, answerId, userId, askedAt } = attempt
+  if (await handToServer(pool, id, answers.serverId)) answers.start({ id, number, answerId, userId, askedAt })
 }
 
 /** @returns null when no page can be given it */
 async function makeOffer(deps: DirectDeps, attempt: PageAttempt): Promise<PageOffer | Elsewhere | null> {
-  const { pool } = deps
+  const { pool, metrics } = deps
   const context = await loadContext(pool, attempt)
   const { found, behind, rewriting } = await findPassages(deps, context, AbortSignal.timeout(SEARCH_MS))
   if (found.length === 0) {
     const { inputTokens, outputTokens } = rewriting
     const asked = inputTokens + outputTokens > 0
-    await saveEnd(pool, PAGE_OWNER, attempt, {
+    const end: AttemptEnd = {
       ...{ state: 'done', text: NOTHING_FOUND, citations: [], model: context.model, behind, error: null },
       ...{ inputTokens: asked ? inputTokens : null, outputTokens: asked ? outputTokens : null },
-    })
+    }
+    if (await saveEnd(pool, PAGE_OWNER, attempt, end)) {
+      countEnd(metrics, end)
+      waitForWords(metrics, attempt.askedAt).shown(end.text)
+    }
     return ELSEWHERE
   }
   const model = await availableModel(deps.models, context.model)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { LIMITS } from '../../../../contract/limits.ts'
 import { storable } from '../../chat/clean.ts'
 import { findPageAttempt, pushText } from '../../chat/direct/page-attempts.ts'
+import { waitForWords } from '../../chat/measure.ts'
 import { signedIn } from '../trpc.ts'
 import { attemptId } from './chat.ts'
 
@@ -24,8 +25,10 @@ export const push = signedIn
     }),
   )
   .mutation(async ({ ctx, input }) => {
-    const { pool } = ctx.services
-    const { id } = await findPageAttempt(pool, ctx.viewer, input.attemptId)
+    const { pool, metrics } = ctx.services
+    const { id, askedAt } = await findPageAttempt(pool, ctx.viewer, input.attemptId)
     const text = storable(input.text)
-    return pushText(pool, id, { start: input.start, text, longest: LIMITS.pageAnswerLength })
+    const pushed = await pushText(pool, id, { start: input.start, text, longest: LIMITS.pageAnswerLength })
+    if (pushed.first) waitForWords(metrics, askedAt).shown(text)
+    return pushed
   })
