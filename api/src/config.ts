@@ -18,7 +18,7 @@ const S3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/((?:[\w=-][\w=.-]*\/)
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
   DATABASE_REPLICA_URL: z.string().optional(),
-  DATABASE_AUTH: z.enum(['password']).default('password'),
+  DATABASE_AUTH: z.enum(['password', 'iam']).default('password'),
   DATABASE_CA: z.string().optional(),
   MIGRATE_AT_START: flag.default(false),
   STORAGE: z
@@ -64,6 +64,12 @@ const schema = z.object({
   INGEST_THREADS: z.coerce.number().int().min(0).max(64).default(0),
 })
 
+export type DatabaseAuth =
+  /** That of DATABASE_URL. */
+  | { readonly kind: 'password' }
+  /** A token for each connection (database/iam.ts), signed for the region. */
+  | { readonly kind: 'iam'; readonly region: string }
+
 export type StorageConfig =
   /** An absolute folder. */
   | { readonly kind: 'files'; readonly dir: string }
@@ -74,7 +80,9 @@ export type Config = Readonly<{
   databaseUrl: string
   /** Lists and rebuilds of the index are read there when it has what they need (database/replica.ts). */
   databaseReplicaUrl: string | undefined
+  /** PEM text. With it the server has to prove its name. */
   databaseCa: string | undefined
+  databaseAuth: DatabaseAuth
   migrateAtStart: boolean
   storage: StorageConfig
   indexDir: string
@@ -126,7 +134,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   return {
     databaseUrl: e.DATABASE_URL,
     databaseReplicaUrl: e.DATABASE_REPLICA_URL,
-    databaseCa: e.DATABASE_CA,
+    ...parseDatabase(e),
     migrateAtStart: e.MIGRATE_AT_START,
     storage: parseStorage(e.STORAGE),
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
@@ -156,6 +164,59 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     supervised: e.TERRACE_SUPERVISED,
     ingestThreads: e.INGEST_THREADS,
   }
+}
+
+/** What is said of the database, in the terms of the environment. */
+interface DatabaseSettings {
+  readonly DATABASE_URL: string
+  readonly DATABASE_REPLICA_URL?: string | undefined
+  readonly DATABASE_AUTH?: string | undefined
+  readonly DATABASE_CA?: string | undefined
+  readonly AWS_REGION?: string | undefined
+}
+
+/** @throws Error naming what sign-in by IAM lacks, or an authority that can't be read */
+function parseDatabase(e: DatabaseSettings): Pick<Config, 'databaseCa' | 'databaseAuth'> {
+  const databaseCa = e.DATABASE_CA === undefined ? undefined : readAuthority(e.DATABASE_CA)
+  if (e.DATABASE_AUTH !== 'iam') return { databaseCa, databaseAuth: { kind: 'password' } }
+  const wrong = (reason: string) => new Error(`The environment is not complete:\n  ${reason}`)
+  for (const name of ['DATABASE_URL', 'DATABASE_REPLICA_URL'] as const) {
+    const value = e[name]
+    if (value === undefined) continue
+    const url = URL.canParse(value) ? new URL(value) : null
+    if (
+      url === null ||
+      url.hostname === '' ||
+      url.username === '' ||
+      url.password !== '' ||
+      url.pathname.length < 2
+    )
+      throw wrong(
+        `${name}: with DATABASE_AUTH=iam it is postgresql://ROLE@HOST:PORT/DATABASE, all by name and without a password`,
+      )
+  }
+  if (databaseCa === undefined)
+    throw wrong('DATABASE_CA: needed with DATABASE_AUTH=iam: a token goes over verified TLS only')
+  if (e.AWS_REGION === undefined)
+    throw wrong('AWS_REGION: needed with DATABASE_AUTH=iam: the region of the database')
+  return { databaseCa, databaseAuth: { kind: 'iam', region: e.AWS_REGION } }
+}
+
+/** PEM text, or the path of a file with it: a region's bundle is too long for some stores of variables. */
+function readAuthority(value: string): string {
+  const wrong = (reason: string) =>
+    new Error(
+      `The environment is not complete:\n  DATABASE_CA: must be PEM text or the path of a file with it${reason}`,
+    )
+  if (value.includes('-----BEGIN CERTIFICATE-----')) return value
+  try {
+    const text = readFileSync(value, 'utf8')
+    if (text.includes('-----BEGIN CERTIFICATE-----')) return text
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    throw wrong(`; the file can not be read (${code})`)
+  }
+  throw wrong('; the file has no certificate')
 }
 
 function parseStorage(value: string): StorageConfig {
@@ -195,12 +256,22 @@ export function loadResetConfig(): Pick<Config, 'authSecret' | 'publicUrl'> {
 
 /**
  * What commands on the database need, without the rest of a server's environment.
- * @throws Error when DATABASE_URL is not set
+ * @throws Error when DATABASE_URL is not set, or what sign-in needs
  */
-export function loadDatabaseConfig(): Pick<Config, 'databaseUrl' | 'databaseCa'> {
-  const { DATABASE_URL, DATABASE_CA } = process.env
+export function loadDatabaseConfig(): Pick<Config, 'databaseUrl' | 'databaseCa' | 'databaseAuth'> {
+  const { DATABASE_URL, DATABASE_CA, DATABASE_AUTH, AWS_REGION } = process.env
   if (!DATABASE_URL) throw new Error('Set DATABASE_URL to the database that this is about.')
-  return { databaseUrl: DATABASE_URL, databaseCa: DATABASE_CA || undefined }
+  if (DATABASE_AUTH && DATABASE_AUTH !== 'password' && DATABASE_AUTH !== 'iam')
+    throw new Error('DATABASE_AUTH is password or iam.')
+  const settings = {
+    DATABASE_URL,
+    DATABASE_AUTH: DATABASE_AUTH || undefined,
+    AWS_REGION: AWS_REGION || undefined,
+  }
+  return {
+    databaseUrl: DATABASE_URL,
+    ...parseDatabase({ ...settings, DATABASE_CA: DATABASE_CA || undefined }),
+  }
 }
 
 /** A key for one purpose, derived from the one secret (HKDF-SHA256, RFC 5869). 32 bytes. */
