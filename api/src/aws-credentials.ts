@@ -30,7 +30,7 @@ const LIMIT_MS = 4_000
 /** As the SDK's own clients do: so long before they expire, others are asked for. */
 const BEFORE_MS = 5 * 60_000
 /** Between two askings, when what came was about to expire, or had. */
-const AGAIN_MS = 10_000
+const AGAIN_MS = 1_000
 
 export class NoAwsCredentials extends Error {
   constructor(reason: string, cause?: unknown) {

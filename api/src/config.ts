@@ -7,6 +7,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import { LIMITS } from '../../contract/limits.ts'
 import { PORTS } from '../../contract/ports.ts'
+import { type DatabaseAuth, parseDatabase } from './database/settings.ts'
 
 const flag = z
   .enum(['0', '1', 'false', 'true', 'on', 'off'])
@@ -63,12 +64,6 @@ const schema = z.object({
   /** Embedding threads of the ingest process; 0 = one per core. */
   INGEST_THREADS: z.coerce.number().int().min(0).max(64).default(0),
 })
-
-export type DatabaseAuth =
-  /** That of DATABASE_URL. */
-  | { readonly kind: 'password' }
-  /** A token for each connection (database/iam.ts), signed for the region. */
-  | { readonly kind: 'iam'; readonly region: string }
 
 export type StorageConfig =
   /** An absolute folder. */
@@ -164,59 +159,6 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     supervised: e.TERRACE_SUPERVISED,
     ingestThreads: e.INGEST_THREADS,
   }
-}
-
-/** What is said of the database, in the terms of the environment. */
-interface DatabaseSettings {
-  readonly DATABASE_URL: string
-  readonly DATABASE_REPLICA_URL?: string | undefined
-  readonly DATABASE_AUTH?: string | undefined
-  readonly DATABASE_CA?: string | undefined
-  readonly AWS_REGION?: string | undefined
-}
-
-/** @throws Error naming what sign-in by IAM lacks, or an authority that can't be read */
-function parseDatabase(e: DatabaseSettings): Pick<Config, 'databaseCa' | 'databaseAuth'> {
-  const databaseCa = e.DATABASE_CA === undefined ? undefined : readAuthority(e.DATABASE_CA)
-  if (e.DATABASE_AUTH !== 'iam') return { databaseCa, databaseAuth: { kind: 'password' } }
-  const wrong = (reason: string) => new Error(`The environment is not complete:\n  ${reason}`)
-  for (const name of ['DATABASE_URL', 'DATABASE_REPLICA_URL'] as const) {
-    const value = e[name]
-    if (value === undefined) continue
-    const url = URL.canParse(value) ? new URL(value) : null
-    if (
-      url === null ||
-      url.hostname === '' ||
-      url.username === '' ||
-      url.password !== '' ||
-      url.pathname.length < 2
-    )
-      throw wrong(
-        `${name}: with DATABASE_AUTH=iam it is postgresql://ROLE@HOST:PORT/DATABASE, all by name and without a password`,
-      )
-  }
-  if (databaseCa === undefined)
-    throw wrong('DATABASE_CA: needed with DATABASE_AUTH=iam: a token goes over verified TLS only')
-  if (e.AWS_REGION === undefined)
-    throw wrong('AWS_REGION: needed with DATABASE_AUTH=iam: the region of the database')
-  return { databaseCa, databaseAuth: { kind: 'iam', region: e.AWS_REGION } }
-}
-
-/** PEM text, or the path of a file with it: a region's bundle is too long for some stores of variables. */
-function readAuthority(value: string): string {
-  const wrong = (reason: string) =>
-    new Error(
-      `The environment is not complete:\n  DATABASE_CA: must be PEM text or the path of a file with it${reason}`,
-    )
-  if (value.includes('-----BEGIN CERTIFICATE-----')) return value
-  try {
-    const text = readFileSync(value, 'utf8')
-    if (text.includes('-----BEGIN CERTIFICATE-----')) return text
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw wrong(`; the file can not be read (${code})`)
-  }
-  throw wrong('; the file has no certificate')
 }
 
 function parseStorage(value: string): StorageConfig {

@@ -40,10 +40,14 @@ export function createTokens(
       if (kept === undefined || now() >= kept.until) {
         const made = { token: sign(address, anew), until: now() + KEEP_MS }
         kept = made
-        anew = false
-        made.token.catch(() => {
-          if (kept === made) kept = undefined
-        })
+        made.token.then(
+          () => {
+            anew = false
+          },
+          () => {
+            if (kept === made) kept = undefined
+          },
+        )
       }
       const token = await kept.token
       known = token
