@@ -163,6 +163,17 @@ describe('a model that does not help costs nothing but the rewritten question', 
     expect(await query()).toBe(WRITTEN)
   })
 
+  it('a limit of one person’s says nothing of it', async () => {
+    const model = scripted(async function* () {
+      if (model.calls.length < 5) throw new AppError('TOO_MANY_REQUESTS', { seconds: 9 })
+      yield WRITTEN
+    })
+    const rewriter = new Rewriter(log)
+    const query = async () => (await rewriter.rewrite(model, QUESTION, HISTORY, going())).query
+    for (let i = 0; i < 4; i++) expect(await query()).toBeNull()
+    expect(await query()).toBe(WRITTEN)
+  })
+
   it('a stop reaches it, and is no fault of its', async () => {
     const model = stalling('How')
     const rewriter = new Rewriter(log, 60_000)

@@ -29,7 +29,7 @@ export interface Rewritten {
   readonly outputTokens: number | null
 }
 
-const NOT_ALLOWED: readonly ErrorCode[] = ['BUDGET_SPENT', 'BUDGET_NONE']
+const NOT_ALLOWED: readonly ErrorCode[] = ['BUDGET_SPENT', 'BUDGET_NONE', 'TOO_MANY_REQUESTS']
 const NOTHING: Rewritten = { query: null, inputTokens: null, outputTokens: null }
 
 /** Rewrites questions, and remembers which models were too slow for that. */
@@ -84,7 +84,7 @@ export class Rewriter {
       return { query, inputTokens: heard.inputTokens, outputTokens: heard.outputTokens }
     } catch (error) {
       if (signal.aborted) throw signal.reason
-      // One person's budget says nothing of the model: for others it goes on.
+      // One person's budget, or limit, says nothing of the model: for others it goes on.
       if (error instanceof AppError && NOT_ALLOWED.includes(error.code)) return NOTHING
       // Nor does what kept it from being asked, as a database that is away does.
       if (!asked) {
