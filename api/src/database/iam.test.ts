@@ -7,6 +7,7 @@ import { jobDatabase } from '../jobs/database.ts'
 import { createLog } from '../log.ts'
 import { databaseIsAway } from './away.ts'
 import { createTokens, SignInRefused } from './iam.ts'
+import { migrate } from './migrate.ts'
 import { createListener, createPool, type DatabaseConfig, type Pool } from './pool.ts'
 import { Replica } from './replica.ts'
 
@@ -226,6 +227,17 @@ describe('TLS', () => {
       const asked = usingPool(config({ ...settings, DATABASE_CA: other }), (pool) => pool.query(WHO))
       await expect(asked, option).rejects.toThrow(/self-signed certificate/)
     }
+  })
+
+  test('migrations go the same way', async () => {
+    await postgres.server.query(`CREATE DATABASE migrated OWNER ${ROLE}`)
+    const DATABASE_URL = postgres.url().replace(/postgres$/, 'migrated')
+    // As a server does first: it waits for a database that lets it in.
+    await usingPool(config(), (pool) => pool.query('SELECT 1'))
+    const applied = await migrate(createListener(config({ DATABASE_URL }), 'terrace-migrate'))
+    expect(applied).toContain('20261128180000_application_role')
+    const other = config({ DATABASE_URL, DATABASE_CA: selfSigned('localhost').cert })
+    await expect(migrate(createListener(other, 'terrace-migrate'))).rejects.toThrow(/self-signed certificate/)
   })
 
   test('a certificate for another name is refused', async () => {

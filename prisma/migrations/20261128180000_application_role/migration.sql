@@ -42,10 +42,10 @@ EXCEPTION
   WHEN insufficient_privilege THEN RAISE WARNING 'terrace_app can not sign in by IAM: %', SQLERRM;
 END $$;
 
--- What is there, and what later migrations of the same owner make.
+-- What is there, and what later migrations of the same owner make. An owner of that very name has it all.
 DO $$
 BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'terrace_app') THEN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'terrace_app') OR current_user = 'terrace_app' THEN
     RETURN;
   END IF;
   GRANT USAGE ON SCHEMA public, pgboss TO terrace_app;
