@@ -54,6 +54,12 @@ export const ENDPOINT_ERRORS = {
     type: rate,
     message: 'Too many requests in one minute. Try again in {seconds} s.',
   },
+  /** Others may be answered meanwhile. */
+  OWN_RATE_LIMITED: {
+    status: 429,
+    type: rate,
+    message: 'You have asked too often within one minute. Try again in {seconds} s.',
+  },
   // the model
   MODEL_RETIRED: { status: 410, type: missing, message: 'The model is no longer offered by its provider.' },
   MODEL_BUSY: { status: 429, type: rate, message: 'The model is busy. Try again in a moment.' },

@@ -7,6 +7,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import { LIMITS } from '../../contract/limits.ts'
 import { PORTS } from '../../contract/ports.ts'
+import { type DatabaseAuth, parseDatabase } from './database/settings.ts'
 
 const flag = z
   .enum(['0', '1', 'false', 'true', 'on', 'off'])
@@ -18,7 +19,7 @@ const S3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/((?:[\w=-][\w=.-]*\/)
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
   DATABASE_REPLICA_URL: z.string().optional(),
-  DATABASE_AUTH: z.enum(['password']).default('password'),
+  DATABASE_AUTH: z.enum(['password', 'iam']).default('password'),
   DATABASE_CA: z.string().optional(),
   MIGRATE_AT_START: flag.default(false),
   STORAGE: z
@@ -81,7 +82,9 @@ export type Config = Readonly<{
   databaseUrl: string
   /** Lists and rebuilds of the index are read there when it has what they need (database/replica.ts). */
   databaseReplicaUrl: string | undefined
+  /** PEM text. With it the server has to prove its name. */
   databaseCa: string | undefined
+  databaseAuth: DatabaseAuth
   migrateAtStart: boolean
   storage: StorageConfig
   indexDir: string
@@ -136,7 +139,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   return {
     databaseUrl: e.DATABASE_URL,
     databaseReplicaUrl: e.DATABASE_REPLICA_URL,
-    databaseCa: e.DATABASE_CA,
+    ...parseDatabase(e),
     migrateAtStart: e.MIGRATE_AT_START,
     storage: parseStorage(e.STORAGE),
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
@@ -207,12 +210,22 @@ export function loadResetConfig(): Pick<Config, 'authSecret' | 'publicUrl'> {
 
 /**
  * What commands on the database need, without the rest of a server's environment.
- * @throws Error when DATABASE_URL is not set
+ * @throws Error when DATABASE_URL is not set, or what sign-in needs
  */
-export function loadDatabaseConfig(): Pick<Config, 'databaseUrl' | 'databaseCa'> {
-  const { DATABASE_URL, DATABASE_CA } = process.env
+export function loadDatabaseConfig(): Pick<Config, 'databaseUrl' | 'databaseCa' | 'databaseAuth'> {
+  const { DATABASE_URL, DATABASE_CA, DATABASE_AUTH, AWS_REGION } = process.env
   if (!DATABASE_URL) throw new Error('Set DATABASE_URL to the database that this is about.')
-  return { databaseUrl: DATABASE_URL, databaseCa: DATABASE_CA || undefined }
+  if (DATABASE_AUTH && DATABASE_AUTH !== 'password' && DATABASE_AUTH !== 'iam')
+    throw new Error('DATABASE_AUTH is password or iam.')
+  const settings = {
+    DATABASE_URL,
+    DATABASE_AUTH: DATABASE_AUTH || undefined,
+    AWS_REGION: AWS_REGION || undefined,
+  }
+  return {
+    databaseUrl: DATABASE_URL,
+    ...parseDatabase({ ...settings, DATABASE_CA: DATABASE_CA || undefined }),
+  }
 }
 
 /** A key for one purpose, derived from the one secret (HKDF-SHA256, RFC 5869). 32 bytes. */

@@ -90,7 +90,8 @@ export async function startServices(
   })
   stack.defer(() => pool.end())
   if (config.migrateAtStart)
-    for (const name of await migrate({ connectionString: config.databaseUrl })) log.info({ name }, 'migrated')
+    for (const name of await migrate(createListener(config, 'terrace-migrate')))
+      log.info({ name }, 'migrated')
   await migrationsAreThere(pool, log, options)
   options.onWait?.('starting')
   const backlog = createPool(config, {

@@ -38,6 +38,8 @@ export interface Product extends AsyncDisposable {
 }
 
 export interface ProductOptions {
+  /** Default: one of its own. Stays the caller's. */
+  readonly db?: TestDatabase
   /** Default false: started by hand. */
   readonly withoutIngest?: boolean
   /** Added to, or over, the environment of both. */
@@ -47,7 +49,7 @@ export interface ProductOptions {
 /** Without weights unless `env.MODEL_DIR` says where they are: search goes by words. */
 export async function startProduct(options: ProductOptions = {}): Promise<Product> {
   const stack = new AsyncDisposableStack()
-  const db = stack.use(await testDatabase())
+  const db = options.db ?? stack.use(await testDatabase())
   const home = mkdtempSync(path.join(tmpdir(), 'terrace-product-'))
   stack.defer(() => rmSync(home, { recursive: true, force: true, maxRetries: 5 }))
   const port = await freePort()

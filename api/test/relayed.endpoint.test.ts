@@ -131,6 +131,32 @@ describe('the model endpoint, asked by the API', () => {
     expect(await codeOf(name)).toBe(code)
   })
 
+  it('has a limit for each person, which is no failure of its model: for others it is there', async () => {
+    const port = await freePort()
+    await using strict = await startEndpoint({
+      models: { plain: [NAMES.plain] },
+      bindings: { AUDIENCE: `http://127.0.0.1:${port}`, REQUESTS_PER_MINUTE_EACH: 1 },
+      port,
+    })
+    const from = modelsOf(strict.keys.LLAMMA_SIGNING_KEY, strict.url)
+    const language = await model('plain', from)
+    const ask = async (personId: string) => {
+      const options = { maxOutputTokens: 90, signal: AbortSignal.timeout(60_000), personId }
+      try {
+        for await (const _ of language.stream([{ role: 'user', content: 'Go on.' }], options));
+        return 'answered'
+      } catch (error) {
+        return error as AppError
+      }
+    }
+    expect(await ask('p')).toBe('answered')
+    const refused = await ask('p')
+    expect(refused).toMatchObject({ code: 'TOO_MANY_REQUESTS', detail: { seconds: expect.any(Number) } })
+    const listed = async () => (await from.list()).models.find(({ id }) => id === 'plain')?.availability.state
+    expect(await listed()).toBe('available')
+    expect(await ask('q')).toBe('answered')
+  })
+
   it('refuses what another key has signed, and what was signed for another address', async () => {
     expect(await codeOf('plain', modelsOf((await makeKeys()).LLAMMA_SIGNING_KEY))).toBe('MODEL_REFUSED_KEY')
     const elsewhere = endpoint.url.replace('127.0.0.1', 'localhost')

@@ -43,10 +43,10 @@ describe('admissions', () => {
     const admissions = new Admissions(sqlite())
     const at = (seconds: number) => admissions.admit(script(3), seconds * 1_000)
     for (const second of [0, 20, 40]) expect(at(second)).toEqual({ admitted: true })
-    expect(at(41)).toEqual({ admitted: false, reason: 'rate', seconds: 19 })
-    expect(at(59.9)).toEqual({ admitted: false, reason: 'rate', seconds: 1 })
+    expect(at(41)).toEqual({ admitted: false, reason: 'rate', own: false, seconds: 19 })
+    expect(at(59.9)).toEqual({ admitted: false, reason: 'rate', own: false, seconds: 1 })
     expect(at(60)).toEqual({ admitted: true })
-    expect(at(61)).toEqual({ admitted: false, reason: 'rate', seconds: 19 })
+    expect(at(61)).toEqual({ admitted: false, reason: 'rate', own: false, seconds: 19 })
     expect(at(80)).toEqual({ admitted: true })
   })
 
@@ -63,16 +63,16 @@ describe('admissions', () => {
       )
     expect(ask('p', 0)).toEqual({ admitted: true })
     expect(ask('p', 10)).toEqual({ admitted: true })
-    expect(ask('p', 11)).toEqual({ admitted: false, reason: 'rate', seconds: 49 })
+    expect(ask('p', 11)).toEqual({ admitted: false, reason: 'rate', own: true, seconds: 49 })
     expect(ask('q', 20)).toEqual({ admitted: true })
     // Of the account's places one is free in 38 s, of p's own too; of q's there is one.
-    expect(ask('q', 22)).toEqual({ admitted: false, reason: 'rate', seconds: 38 })
+    expect(ask('q', 22)).toEqual({ admitted: false, reason: 'rate', own: false, seconds: 38 })
     admissions.save()
     expect(ask('p', 61)).toEqual({ admitted: true })
     const after = new Admissions(sql)
     expect(ask('p', 62, after, 9)).toEqual({ admitted: true })
-    expect(ask('p', 63, after, 9)).toMatchObject({ reason: 'rate' })
-    expect(ask('p', 62.5)).toEqual({ admitted: false, reason: 'rate', seconds: 8 })
+    expect(ask('p', 63, after, 9)).toMatchObject({ reason: 'rate', own: true })
+    expect(ask('p', 62.5)).toMatchObject({ reason: 'rate', seconds: 8 })
   })
 
   test('what is refused uses up nothing', () => {
@@ -106,6 +106,7 @@ describe('admissions', () => {
     expect(second.admit(once('c', 100_000, 2), 3_000)).toEqual({
       admitted: false,
       reason: 'rate',
+      own: false,
       seconds: 58,
     })
   })

@@ -24,7 +24,8 @@ export interface Admission {
 export type Verdict =
   | { readonly admitted: true }
   | { readonly admitted: false; readonly reason: 'expired' | 'replayed' | 'revoked' }
-  | { readonly admitted: false; readonly reason: 'rate'; readonly seconds: number }
+  /** `own`: it is the holder's part alone that is used up. */
+  | { readonly admitted: false; readonly reason: 'rate'; readonly own: boolean; readonly seconds: number }
 
 const MINUTE = 60_000
 
@@ -58,12 +59,11 @@ export class Admissions {
     if (once && this.#used.has(id)) return { admitted: false, reason: 'replayed' }
     while ((this.#calls[0]?.at ?? now) <= now - MINUTE) this.#calls.shift()
     const own = this.#calls.filter((call) => call.holder === holder)
-    const oldest = [this.#calls.at(-requestsPerMinute), own.at(-requestsPerHolder)].flatMap(
-      (call) => call?.at ?? [],
-    )
+    const all = this.#calls.at(-requestsPerMinute)
+    const oldest = [all, own.at(-requestsPerHolder)].flatMap((call) => call?.at ?? [])
     if (oldest.length > 0) {
-      const free = Math.max(...oldest) + MINUTE
-      return { admitted: false, reason: 'rate', seconds: Math.ceil((free - now) / 1_000) }
+      const seconds = Math.ceil((Math.max(...oldest) + MINUTE - now) / 1_000)
+      return { admitted: false, reason: 'rate', own: all === undefined, seconds }
     }
     this.#calls.push({ at: now, holder })
     if (once) this.#used.set(id, until)

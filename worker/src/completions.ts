@@ -88,7 +88,10 @@ async function admit({ kind, claims }: AskingToken, { env, configuration, header
     requestsPerHolder: configuration.requestsPerHolder,
   })
   if (!verdict.admitted) {
-    if (verdict.reason === 'rate') throw new EndpointError('RATE_LIMITED', { seconds: verdict.seconds })
+    if (verdict.reason === 'rate') {
+      const { own, seconds } = verdict
+      throw new EndpointError(own ? 'OWN_RATE_LIMITED' : 'RATE_LIMITED', { seconds })
+    }
     throw new EndpointError(REFUSED[verdict.reason])
   }
   // The token is used up: trying again with it can only fail.

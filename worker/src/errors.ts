@@ -36,9 +36,9 @@ const BUSY_SECONDS = 5
 export function errorResponse(error: EndpointError, headers: Headers): Response {
   const { code, detail } = error
   const { status } = ENDPOINT_ERRORS[code]
-  const wait = code === 'RATE_LIMITED' ? detail.seconds : code === 'MODEL_BUSY' ? BUSY_SECONDS : undefined
+  const wait = detail.seconds ?? (code === 'MODEL_BUSY' ? BUSY_SECONDS : undefined)
   if (wait !== undefined) headers.set('retry-after', String(wait))
-  // OpenAI's clients try 408, 409, 429 and 5xx again by themselves. Only for these two that may help.
+  // OpenAI's clients try 408, 409, 429 and 5xx again by themselves. Only where a wait is named that may help.
   if (wait === undefined) headers.set('x-should-retry', 'false')
   if (code === 'METHOD_NOT_ALLOWED' && detail.allowed !== undefined)
     headers.set('allow', String(detail.allowed))

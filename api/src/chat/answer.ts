@@ -131,8 +131,10 @@ function rewriteBy(
   return async (signal) => {
     const chosen = await availableModel(models, model).catch(() => null)
     if (chosen === null || chosen.language === null) return null
-    const language = metered(usage, chosen.language, { personId: viewer.userId, purpose: 'rewriting' })
-    const rewritten = await rewriter.rewrite(language, question, asked, signal, viewer.userId)
+    const { userId } = viewer
+    const rewritten = await rewriter.rewrite(chosen.language, question, asked, signal, userId, (language) =>
+      metered(usage, language, { personId: userId, purpose: 'rewriting' }),
+    )
     spent.inputTokens += rewritten.inputTokens ?? 0
     spent.outputTokens += rewritten.outputTokens ?? 0
     if (rewritten.query !== null) onQuery(rewritten.query)

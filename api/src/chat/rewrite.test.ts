@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../errors.ts'
 import type { ChatMessage, LanguageModel, ModelEvent } from '../models/port.ts'
+import { metered } from '../usage/metered.ts'
 import type { Turn } from './prompt.ts'
 import { Rewriter, readQuery } from './rewrite.ts'
 
@@ -134,6 +135,43 @@ describe('a model that does not help costs nothing but the rewritten question', 
       expect((await rewriter.rewrite(model, QUESTION, HISTORY, going())).query).toBeNull()
     // A question that is repeated as it is was of use.
     expect(says).toEqual([WRITTEN])
+  })
+
+  it('a database that is away, or silent, while its call is reserved is no fault of its', async () => {
+    const model = saying(WRITTEN)
+    let away: 'refusing' | 'silent' | 'no' = 'refusing'
+    const usage = {
+      async reserve({ signal }: { signal?: AbortSignal }) {
+        if (away === 'refusing') throw new Error('Connection terminated unexpectedly')
+        // As a reservation that waits for it: until nobody waits for the reservation any more.
+        if (away === 'silent')
+          await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)))
+        return 'call'
+      },
+      settle: async () => {},
+      release: async () => {},
+    }
+    const around = (language: LanguageModel) =>
+      metered(usage, language, { personId: 'p', purpose: 'rewriting' })
+    const rewriter = new Rewriter(log, 200)
+    const query = async () => (await rewriter.rewrite(model, QUESTION, HISTORY, going(), 'p', around)).query
+    for (let i = 0; i < 4; i++) expect(await query()).toBeNull()
+    away = 'silent'
+    expect(await query()).toBeNull()
+    expect(model.calls).toEqual([])
+    away = 'no'
+    expect(await query()).toBe(WRITTEN)
+  })
+
+  it('a limit of one person’s says nothing of it', async () => {
+    const model = scripted(async function* () {
+      if (model.calls.length < 5) throw new AppError('TOO_MANY_REQUESTS', { seconds: 9 })
+      yield WRITTEN
+    })
+    const rewriter = new Rewriter(log)
+    const query = async () => (await rewriter.rewrite(model, QUESTION, HISTORY, going())).query
+    for (let i = 0; i < 4; i++) expect(await query()).toBeNull()
+    expect(await query()).toBe(WRITTEN)
   })
 
   it('a stop reaches it, and is no fault of its', async () => {

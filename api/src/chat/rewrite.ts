@@ -29,7 +29,7 @@ export interface Rewritten {
   readonly outputTokens: number | null
 }
 
-const NOT_ALLOWED: readonly ErrorCode[] = ['BUDGET_SPENT', 'BUDGET_NONE']
+const NOT_ALLOWED: readonly ErrorCode[] = ['BUDGET_SPENT', 'BUDGET_NONE', 'TOO_MANY_REQUESTS']
 const NOTHING: Rewritten = { query: null, inputTokens: null, outputTokens: null }
 
 /** Rewrites questions, and remembers which models were too slow for that. */
@@ -47,19 +47,32 @@ export class Rewriter {
     this.#ms = ms
   }
 
-  /** @param history oldest first; an answer may be empty @throws the signal's reason, and nothing else */
+  /**
+   * @param history oldest first; an answer may be empty
+   * @param around puts round the model what comes before each call of it, such as its metering
+   * @throws the signal's reason, and nothing else
+   */
   async rewrite(
     model: LanguageModel,
     question: string,
     history: readonly Turn[],
     signal: AbortSignal,
     personId?: string,
+    around: (model: LanguageModel) => LanguageModel = (bare) => bare,
   ): Promise<Rewritten> {
     const { id } = model.info
     if (performance.now() < (this.#resting.get(id) ?? 0)) return NOTHING
     const late = AbortSignal.timeout(this.#ms)
+    let asked = false
+    const noticed: LanguageModel = {
+      info: model.info,
+      stream(messages, options) {
+        asked = true
+        return model.stream(messages, options)
+      },
+    }
     try {
-      const heard = await listen(model, messagesOf(question, history), {
+      const heard = await listen(around(noticed), messagesOf(question, history), {
         maxOutputTokens: BUDGET.tokens,
         signal: AbortSignal.any([signal, late]),
         ...(personId === undefined ? {} : { personId }),
@@ -71,8 +84,16 @@ export class Rewriter {
       return { query, inputTokens: heard.inputTokens, outputTokens: heard.outputTokens }
     } catch (error) {
       if (signal.aborted) throw signal.reason
-      // One person's budget says nothing of the model: for others it goes on.
+      // One person's budget, or limit, says nothing of the model: for others it goes on.
       if (error instanceof AppError && NOT_ALLOWED.includes(error.code)) return NOTHING
+      // Nor does what kept it from being asked, as a database that is away does.
+      if (!asked) {
+        this.#log.warn(
+          { model: id, err: error },
+          'a question was not rewritten: its model could not be asked',
+        )
+        return NOTHING
+      }
       if (late.aborted) this.#resting.set(id, performance.now() + REST_MS)
       this.#note(id, false)
       const code = late.aborted ? 'late' : error instanceof AppError ? error.code : 'INTERNAL'

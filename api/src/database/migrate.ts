@@ -39,14 +39,20 @@ interface AppliedRow {
 
 /**
  * Applies what is missing and returns the names. Waits up to 60 s for another server that is migrating.
+ * @param connection how to connect as the owner of the tables; or a client that did not yet, which is ended
  * @throws Error naming the migration, when one failed before (P3009), fails now (P3018), or was edited after it was applied
  */
-export async function migrate(connection: pg.ClientConfig, dir: string = MIGRATIONS_DIR): Promise<string[]> {
-  const client = new pg.Client({
-    connectionTimeoutMillis: 5_000,
-    ...connection,
-    application_name: 'terrace-migrate',
-  })
+export async function migrate(
+  connection: pg.ClientConfig | pg.Client,
+  dir: string = MIGRATIONS_DIR,
+): Promise<string[]> {
+  const client =
+    connection instanceof pg.Client
+      ? connection
+      : new pg.Client({
+          ...{ connectionTimeoutMillis: 5_000, ...connection },
+          application_name: 'terrace-migrate',
+        })
   await client.connect()
   try {
     await client.query("SET lock_timeout = '60s'")

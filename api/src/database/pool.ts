@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Config } from '../config.ts'
+import { IamClient, IamPool, type SignInAddress, tokensFor } from './iam.ts'
 
 export type Pool = pg.Pool
 export type Client = pg.ClientBase
@@ -13,7 +14,7 @@ export type Client = pg.ClientBase
 export type Queryable = Pick<pg.ClientBase, 'query'>
 
 /** What a connection needs of the configuration. */
-export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'databaseCa'>
+export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'databaseCa' | 'databaseAuth'>
 
 export interface PoolOptions {
   /** Shown in pg_stat_activity, e.g. `terrace-api`. */
@@ -33,13 +34,39 @@ export interface PoolOptions {
 
 function connection(config: DatabaseConfig, name: string): pg.ClientConfig {
   return {
-    connectionString: config.databaseUrl,
+    ...serverOf(config),
     application_name: name,
     connectionTimeoutMillis: 5_000,
     keepAlive: true,
     // The system's own default is two hours. From here on Node asks every second, ten times.
     keepAliveInitialDelayMillis: 10_000,
-    ...(config.databaseCa === undefined ? {} : { ssl: { ca: config.databaseCa } }),
+  }
+}
+
+/**
+ * With a certificate authority the server has to show a certificate of it for its own name, whatever the address says:
+ * pg lets `sslmode` and its like in an address win over what the program asks for.
+ */
+function serverOf({ databaseUrl, databaseCa, databaseAuth }: DatabaseConfig): pg.ClientConfig {
+  if (databaseCa === undefined) return { connectionString: databaseUrl }
+  const ssl = { ca: databaseCa, rejectUnauthorized: true }
+  const url = new URL(databaseUrl)
+  if (databaseAuth.kind === 'password') {
+    for (const name of [...url.searchParams.keys()])
+      if (/^(?:ssl|uselibpq)/.test(name)) url.searchParams.delete(name)
+    return { connectionString: url.href, ssl }
+  }
+  // Nothing but these is taken from the address: a token goes nowhere else, and not without TLS.
+  const { host, port, role } = addressOf(url, databaseAuth.region)
+  return { host, port, user: role, database: decodeURIComponent(url.pathname.slice(1)), ssl }
+}
+
+const DEFAULT_PORT = 5432
+
+function addressOf(url: URL, region: string): SignInAddress {
+  return {
+    ...{ host: url.hostname, port: Number(url.port || DEFAULT_PORT), region },
+    role: decodeURIComponent(url.username),
   }
 }
 
@@ -62,7 +89,7 @@ export function within(ms: number, query: pg.QueryConfig): pg.QueryConfig {
 
 /** A pool on the primary. */
 export function createPool(config: DatabaseConfig, options: PoolOptions): Pool {
-  const pool = new pg.Pool({
+  const pool = openPool(config, {
     ...connection(config, options.name),
     max: options.max ?? 10,
     ...(options.connectMs === undefined ? {} : { connectionTimeoutMillis: options.connectMs }),
@@ -79,9 +106,31 @@ export function createPool(config: DatabaseConfig, options: PoolOptions): Pool {
 
 /** A connection of its own, for LISTEN; always on the primary (a replica refuses LISTEN, 25006). */
 export function createListener(config: DatabaseConfig, name: string): pg.Client {
-  const client = new pg.Client({ ...connection(config, name) })
+  const client = new (clientFor(config))(connection(config, name))
   survivesLoss(client)
   return client
+}
+
+function openPool(config: DatabaseConfig, options: pg.PoolConfig): Pool {
+  if (config.databaseAuth.kind === 'password') return new pg.Pool(options)
+  return new IamPool({ ...options, Client: clientFor(config) })
+}
+
+/** What makes connections as the configuration says. */
+function clientFor({
+  databaseUrl,
+  databaseAuth,
+}: DatabaseConfig): new (
+  config?: pg.ClientConfig,
+) => pg.Client {
+  if (databaseAuth.kind === 'password') return pg.Client
+  const address = addressOf(new URL(databaseUrl), databaseAuth.region)
+  const tokens = tokensFor(address)
+  return class extends IamClient {
+    constructor(config: pg.ClientConfig = {}) {
+      super(config, address, tokens)
+    }
+  }
 }
 
 /**

@@ -12,8 +12,12 @@ const port = async (db: Queryable) =>
 
 test('a replica that was promoted is none any more, though its connections stay', async () => {
   await using postgres = await replicatedPostgres()
-  const { databaseCa, databaseReplicaUrl = '' } = postgres.db.config('/tmp/terrace-unused')
-  const replica = new Replica({ databaseCa, databaseReplicaUrl }, postgres.db.pool, pino({ enabled: false }))
+  const { databaseCa, databaseAuth, databaseReplicaUrl = '' } = postgres.db.config('/tmp/terrace-unused')
+  const replica = new Replica(
+    { databaseCa, databaseAuth, databaseReplicaUrl },
+    postgres.db.pool,
+    pino({ enabled: false }),
+  )
   await expect.poll(async () => (await replica.read(undefined, port))?.value).toBe(postgres.replica.port)
   // By mistake: the address still leads to the old primary, which knows nothing of it.
   await postgres.replica.query('SELECT pg_promote(true, 60)')
@@ -24,8 +28,12 @@ test('a replica that was promoted is none any more, though its connections stay'
 
 test('a replica of another history is not compared by numbers', async () => {
   await using postgres = await replicatedPostgres()
-  const { databaseCa, databaseReplicaUrl = '' } = postgres.db.config('/tmp/terrace-unused')
-  const replica = new Replica({ databaseCa, databaseReplicaUrl }, postgres.db.pool, pino({ enabled: false }))
+  const { databaseCa, databaseAuth, databaseReplicaUrl = '' } = postgres.db.config('/tmp/terrace-unused')
+  const replica = new Replica(
+    { databaseCa, databaseAuth, databaseReplicaUrl },
+    postgres.db.pool,
+    pino({ enabled: false }),
+  )
   await expect.poll(async () => (await replica.read(undefined, port))?.value).toBe(postgres.replica.port)
   // It goes no further, but says that it is far ahead of all that the new history has written.
   await postgres.detach()

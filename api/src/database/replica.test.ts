@@ -30,9 +30,12 @@ afterEach(async () => {
 })
 
 function open(options: ReplicaOptions = {}, primary: Queryable = postgres.db.pool): Replica {
-  const { databaseCa, databaseReplicaUrl } = postgres.db.config('/tmp/terrace-unused')
+  const { databaseCa, databaseAuth, databaseReplicaUrl } = postgres.db.config('/tmp/terrace-unused')
   if (databaseReplicaUrl === undefined) throw new Error('no replica')
-  return new Replica({ databaseCa, databaseReplicaUrl }, primary, log, { againMs: 50, ...options })
+  return new Replica({ databaseCa, databaseAuth, databaseReplicaUrl }, primary, log, {
+    againMs: 50,
+    ...options,
+  })
 }
 
 /** A client's request, with what it has seen before. */
@@ -243,8 +246,8 @@ describe('a replica that is away', () => {
 test('who has written and can not be told how far that is reads on the primary', async () => {
   const reads = request(undefined)
   const away = { query: () => Promise.reject(new Error('away')) } as unknown as Queryable
-  const { databaseCa, databaseReplicaUrl = '' } = postgres.db.config('/tmp/terrace-unused')
-  const blind = new Replica({ databaseCa, databaseReplicaUrl }, away, log)
+  const { databaseCa, databaseAuth, databaseReplicaUrl = '' } = postgres.db.config('/tmp/terrace-unused')
+  const blind = new Replica({ databaseCa, databaseAuth, databaseReplicaUrl }, away, log)
   const unheard = createReads(postgres.db.pool, blind, undefined)
   await unheard.sawPrimary()
   expect(unheard.place).toBeNull()

@@ -57,7 +57,7 @@ export class Replica {
   #closed = false
 
   constructor(
-    config: Pick<Config, 'databaseCa'> & { readonly databaseReplicaUrl: string },
+    config: Pick<Config, 'databaseCa' | 'databaseAuth'> & { readonly databaseReplicaUrl: string },
     primary: Queryable,
     log: Logger,
     options: ReplicaOptions = {},
@@ -68,7 +68,7 @@ export class Replica {
     this.#wait = this.#options.againMs
     const { connectMs, statementMs } = this.#options
     this.#pool = createPool(
-      { databaseUrl: config.databaseReplicaUrl, databaseCa: config.databaseCa },
+      { ...config, databaseUrl: config.databaseReplicaUrl },
       { name: 'terrace-replica', connectMs, statementMs },
     )
     this.#sampling = setInterval(() => void this.#sample(), this.#options.sampleMs)
@@ -220,13 +220,17 @@ function includesAll(has: WalPlace, wanted: readonly WalPlace[]): boolean {
 
 /** Null where none is configured. One that is away does not keep a server from starting. */
 export function openReplica(
-  { databaseReplicaUrl, databaseCa }: Pick<Config, 'databaseReplicaUrl' | 'databaseCa'>,
+  {
+    databaseReplicaUrl,
+    databaseCa,
+    databaseAuth,
+  }: Pick<Config, 'databaseReplicaUrl' | 'databaseCa' | 'databaseAuth'>,
   primary: Queryable,
   log: Logger,
   options?: ReplicaOptions,
 ): Replica | null {
   if (databaseReplicaUrl === undefined) return null
-  return new Replica({ databaseReplicaUrl, databaseCa }, primary, log, options)
+  return new Replica({ databaseReplicaUrl, databaseCa, databaseAuth }, primary, log, options)
 }
 
 /** It was promoted, or is a server of its own: what it has is another history. */

@@ -7,7 +7,7 @@ import type { LogPosition } from './state.ts'
 /** All it is told of the configuration: no secret but the database's. */
 export type IndexConfig = Pick<
   Config,
-  'databaseUrl' | 'databaseReplicaUrl' | 'databaseCa' | 'indexDir' | 'logLevel' | 'release'
+  'databaseUrl' | 'databaseReplicaUrl' | 'databaseCa' | 'databaseAuth' | 'indexDir' | 'logLevel' | 'release'
 >
 
 export type ToIndex =

@@ -44,9 +44,9 @@ async function fromReplica(
   { primary, config, engine, signal }: RebuildPlace,
   databaseUrl: string,
 ): Promise<IndexState> {
-  const { databaseCa, indexDir } = config
+  const { databaseCa, databaseAuth, indexDir } = config
   const pool = createPool(
-    { databaseUrl, databaseCa },
+    { databaseUrl, databaseCa, databaseAuth },
     { name: 'terrace-index-replica', max: 1, connectMs: CONNECT_MS },
   )
   try {

@@ -2,7 +2,7 @@
 // no key is configured. The ai SDK's provider makes and signs the request and reads what is unusual; text takes the
 // short way (bedrock-frames.ts).
 import { asPrompt, readParts, streamAnswer } from './answer-stream.ts'
-import { type AwsCredentialSource, createAwsCredentials } from './aws-credentials.ts'
+import { createModelCredentials, type ModelCredentialSource } from './aws-credentials.ts'
 import { asBedrockError, isExpired } from './bedrock-error.ts'
 import { createFrameTap } from './bedrock-frames.ts'
 import type { Lane } from './fast-lane.ts'
@@ -39,7 +39,7 @@ export type CreateBedrockModel = (options: BedrockOptions) => LanguageModel
 /** For all models of one process. The provider (0.25 s of CPU) and the credentials' chain are loaded with the first. */
 export function createBedrock(
   outbound: Outbound,
-  credentialSource: () => AwsCredentialSource = createAwsCredentials,
+  credentialSource: () => ModelCredentialSource = createModelCredentials,
 ): CreateBedrockModel {
   let service: Service | undefined
   return (options) => {
@@ -50,7 +50,7 @@ export function createBedrock(
 
 interface Service {
   readonly outbound: Outbound
-  readonly credentials: AwsCredentialSource
+  readonly credentials: ModelCredentialSource
   readonly provider: ReturnType<typeof loadProvider>
 }
 

@@ -28,6 +28,12 @@ export function asModelError(error: unknown, id: string): AppError {
     if (error.statusCode < 300) return fail(id, 'MODEL_BROKEN', 'a reply that can not be read')
     const body = error.responseBody ?? ''
     const code = codeOf(bodyError(body))
+    // Of our own model endpoint: it is one person's limit, and no failure of the model's.
+    if (code === 'OWN_RATE_LIMITED')
+      return fail(id, 'TOO_MANY_REQUESTS', code, {
+        seconds: 60,
+        ...tryAgain(error.responseHeaders?.['retry-after']),
+      })
     return (
       byEndpoint(id, code) ??
       byStatus(id, error.statusCode, body, error.responseHeaders?.['retry-after'], code)

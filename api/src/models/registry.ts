@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import { PASSAGES_MODEL } from '../../../contract/stages.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
-import { type Availability, type Look, ModelAvailability } from './availability.ts'
+import { type Availability, type Look, ModelAvailability, type ModelState } from './availability.ts'
 import { bedrockUrl, createBedrock } from './bedrock.ts'
 import { AWS_REGION, type ConfiguredModel, ENDPOINT_MODEL, parseModels } from './configured.ts'
 import { createLooks } from './looks.ts'
@@ -35,6 +35,11 @@ export interface PageModel {
   readonly model: string
   /** @throws Error when the request has no canonical form */
   sign: ModelEndpoint['sign']
+  /**
+   * False when it is known to answer nobody now: it is busy, its allowance is used up, it refuses the key, or is retired. That
+   * this server can't reach it says nothing of pages.
+   */
+  mayBeAsked(): boolean
   /** A page has brought an answer of it. */
   answered(): void
 }
@@ -102,8 +107,11 @@ export function createModels(config: Config, log: Logger, options: ModelsOptions
         ? bedrockModel({ ...entry, ...place, info })
         : createOpenAICompatibleModel(outbound, { ...entry, ...place, info })
     const language = availability.watched(adapter)
-    const answered = () => availability.tell(entry.id, null)
-    const forPages = entry.type === 'worker' ? pageModel(entry.model, endpoint, answered) : null
+    const known = {
+      mayBeAsked: () => !AWAY_FROM_ALL.has(availability.of(entry.id).state),
+      answered: () => availability.tell(entry.id, null),
+    }
+    const forPages = entry.type === 'worker' ? pageModel(entry.model, endpoint, known) : null
     const look = lookAt(looks, place, entry.model)
     const maxOutputTokens = entry.maxOutputTokens ?? DEFAULT_OUTPUT_TOKENS
     return [{ info, language, look: forPages === null ? look : fromAfar(look), maxOutputTokens, forPages }]
@@ -195,9 +203,15 @@ function withEndpoint(
   return endpoint === null || named ? entries : [...entries, ENDPOINT_MODEL]
 }
 
-function pageModel(model: string, endpoint: ModelEndpoint | null, answered: () => void): PageModel | null {
+const AWAY_FROM_ALL: ReadonlySet<ModelState> = new Set(['busy', 'allowance-used', 'refused-key', 'retired'])
+
+function pageModel(
+  model: string,
+  endpoint: ModelEndpoint | null,
+  known: Pick<PageModel, 'mayBeAsked' | 'answered'>,
+): PageModel | null {
   if (endpoint === null || endpoint.forPages === null) return null
-  return { endpoint: endpoint.forPages, model, sign: endpoint.sign, answered }
+  return { endpoint: endpoint.forPages, model, sign: endpoint.sign, ...known }
 }
 
 type Place =

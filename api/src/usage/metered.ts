@@ -14,6 +14,8 @@ const NOT_BEGUN: readonly ErrorCode[] = [
   'MODEL_ALLOWANCE_USED',
   'MODEL_REFUSED_KEY',
   'MODEL_REFUSED_REQUEST',
+  // The model endpoint's limit for each person.
+  'TOO_MANY_REQUESTS',
 ]
 
 /** What a message takes beside its text. */

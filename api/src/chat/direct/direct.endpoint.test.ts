@@ -377,6 +377,22 @@ describe('a page that can’t', () => {
     expect(await answer(c, chatId)).toMatchObject({ id: attemptId, number: 1, text: SHOWN })
   })
 
+  it('get a word since the model is busy has it told to others: they are given no token, and nothing is reserved', async () => {
+    await using c = await begun()
+    const chatId = await c.chat({ model: 'busy' })
+    const first = await askDirect(c, chatId)
+    // Nothing is known of it yet.
+    await offered(c, first.attemptId)
+    await relay(c.server.deps, c.viewer, first.attemptId)
+    expect(heardEnd(await c.watch(first.answerId))).toMatchObject({ state: 'failed' })
+    const next = await askDirect(c, chatId, 'How is it released?')
+    expect(await prepare(c.server.deps, c.viewer, next.attemptId)).toEqual({ kind: 'elsewhere' })
+    expect(heardEnd(await c.watch(next.answerId))).toMatchObject({ state: 'failed' })
+    // The token that the first page was given may have been used.
+    const { rows } = await c.db.pool.query('SELECT id, state FROM usage_calls')
+    expect(rows).toEqual([{ id: first.attemptId, state: 'reserved' }])
+  })
+
   it('go on once it has shown something: no server says it again', async () => {
     await using c = await begun()
     const chatId = await c.chat({ model: 'llama-3-8b' })

@@ -80,6 +80,9 @@ async function handOver({ pool, answers }: DirectDeps, attempt: PageAttempt): Pr
 async function makeOffer(deps: DirectDeps, attempt: PageAttempt): Promise<PageOffer | Elsewhere | null> {
   const { pool, metrics } = deps
   const context = await loadContext(pool, attempt)
+  const model = await availableModel(deps.models, context.model)
+  // A page that could not get a word would leave what was reserved for it behind: it may have used the token.
+  if (model.forPages === null || !model.forPages.mayBeAsked()) return null
   const { found, behind, rewriting } = await findPassages(deps, context, AbortSignal.timeout(SEARCH_MS))
   if (found.length === 0) {
     const { inputTokens, outputTokens } = rewriting
@@ -94,8 +97,8 @@ async function makeOffer(deps: DirectDeps, attempt: PageAttempt): Promise<PageOf
     }
     return ELSEWHERE
   }
-  const model = await availableModel(deps.models, context.model)
-  if (model.forPages === null) return null
+  // Meanwhile it may have been asked to write the question out.
+  if (!model.forPages.mayBeAsked()) return null
   const { messages, passages, maxOutputTokens } = await promptFor(deps, context, found, model)
   // What the endpoint would let through has to fit into one request of the page's.
   if (maxOutputTokens * ENDPOINT_LIMITS.unitsPerToken > LIMITS.pageAnswerLength) return null

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { childEnvironment, compileCache } from '../../config.ts'
+import { awsEnvironment, childEnvironment, compileCache } from '../../config.ts'
 import type { FromIndex, IndexConfig, IndexReport, ToIndex } from '../messages.ts'
 import type { IndexQuery } from '../port.ts'
 
@@ -48,7 +48,12 @@ export class IndexChild {
     const options = [...(rebuild ? ['--rebuild'] : []), ...(exact ? ['--exact'] : [])]
     this.#process = fork(PROGRAM, options, {
       serialization: 'advanced',
-      env: childEnvironment({ ...nativeEnvironment(), ...compileCache() }),
+      env: childEnvironment({
+        ...nativeEnvironment(),
+        ...compileCache(),
+        // Its way into the database, where that is not a password.
+        ...(config.databaseAuth.kind === 'iam' ? awsEnvironment() : {}),
+      }),
       execArgv: [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })

@@ -72,8 +72,11 @@ class Embedded implements EmbeddedIndex {
   #heard: () => void = () => {}
 
   constructor(config: Config, log: Logger, options: EmbeddedOptions) {
-    const { databaseUrl, databaseReplicaUrl, databaseCa, indexDir, logLevel, release } = config
-    this.#config = { databaseUrl, databaseReplicaUrl, databaseCa, indexDir, logLevel, release }
+    const { databaseUrl, databaseReplicaUrl, databaseCa, databaseAuth, indexDir, logLevel, release } = config
+    this.#config = {
+      ...{ databaseUrl, databaseReplicaUrl, databaseCa, databaseAuth },
+      ...{ indexDir, logLevel, release },
+    }
     this.#log = log
     this.#options = options
     this.#hello = new Promise((resolve) => {

@@ -159,9 +159,9 @@ test('a builder that is killed at any moment leaves only checkpoints that are wh
   const right = await a.index.search(query(5))
   // From here on this test is the builder: the files are there, and each publication makes one more manifest.
   await a[Symbol.asyncDispose]()
-  const { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release } = a.config
+  const { databaseUrl, databaseCa, databaseAuth, storage, home, indexDir, logLevel, release } = a.config
   const task: Task = {
-    config: { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release },
+    config: { databaseUrl, databaseCa, databaseAuth, storage, home, indexDir, logLevel, release },
     macKey: deriveKey(a.config, 'checkpoint'),
     errand: { kind: 'publish', owner: 'the test' },
   }

@@ -76,9 +76,9 @@ test('whoever fetches says how far it has come', async () => {
   const { signal } = new AbortController()
   const store = await openBlobStore(config)
   await publishCheckpoint({ pool: place.db.pool, store, macKey, dir: a.dir, owner: 'a', log, signal })
-  const { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release } = config
+  const { databaseUrl, databaseCa, databaseAuth, storage, home, indexDir, logLevel, release } = config
   const task: Task = {
-    config: { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release },
+    config: { databaseUrl, databaseCa, databaseAuth, storage, home, indexDir, logLevel, release },
     macKey,
     errand: { kind: 'fetch', whole: false },
   }

@@ -45,8 +45,8 @@ export function createCourier(
 ): Courier {
   const macKey = deriveKey(config, 'checkpoint')
   const owner = randomUUID()
-  const { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release } = config
-  const told = { databaseUrl, databaseCa, storage, home, indexDir, logLevel, release }
+  const { databaseUrl, databaseCa, databaseAuth, storage, home, indexDir, logLevel, release } = config
+  const told = { databaseUrl, databaseCa, databaseAuth, storage, home, indexDir, logLevel, release }
   const stop = new AbortController()
   const errands = new Map<ChildProcess, Promise<Outcome>>()
   let running: Promise<void> | null = null

@@ -6,7 +6,7 @@ import type { Published } from './publish.ts'
 export interface Task {
   readonly config: Pick<
     Config,
-    'databaseUrl' | 'databaseCa' | 'storage' | 'home' | 'indexDir' | 'logLevel' | 'release'
+    'databaseUrl' | 'databaseCa' | 'databaseAuth' | 'storage' | 'home' | 'indexDir' | 'logLevel' | 'release'
   >
   /** Derived from AUTH_SECRET, which the courier is not told. */
   readonly macKey: Buffer

@@ -143,6 +143,19 @@ describe('an answer straight from the model endpoint', () => {
       relayed('fetch', 'abort', 'unreachable', 'relay', 'watch 1:0')
     })
 
+    test('when the offer does not come: a server that never answers is not waited for', async () => {
+      const given: AbortSignal[] = []
+      start((signal) => {
+        given.push(signal)
+        return new Promise(() => undefined)
+      })
+      await pass(DIRECT.preparing - 1)
+      expect([w.said, given[0]?.aborted]).toEqual([[], false])
+      await pass(1)
+      relayed('relay', 'watch 1:0')
+      expect(given.map(({ aborted }) => aborted)).toEqual([true])
+    })
+
     test('and is told again, when it does not hear that', async () => {
       w.server.failures = [NETWORK, NETWORK]
       await w.reply(refusal('MODEL_BUSY'))
@@ -274,6 +287,26 @@ describe('an answer straight from the model endpoint', () => {
     await pass(DIRECT.firstRetry * 3)
     expect(w.server.finishes).toHaveLength(1)
     expectEnded()
+  })
+
+  test('an end that is never answered is told again, and given up like one that does not arrive', async () => {
+    await w.say('Use apt.')
+    w.server.mute = true
+    await w.end('a.b.c')
+    await pass(DIRECT.telling - 1)
+    expect([w.said, w.direct.connection()]).toEqual([['fetch', 'finish'], 'live'])
+    await pass(1)
+    expect(w.direct.connection()).toBe('reconnecting')
+    w.server.mute = false
+    await pass(DIRECT.firstRetry)
+    expect(w.server.finishes).toHaveLength(1)
+    expectEnded()
+    start()
+    await w.say('Use apt.')
+    w.server.mute = true
+    await w.end('a.b.c')
+    await pass(DIRECT.retries + DIRECT.telling)
+    expect([w.said.at(-1), vi.getTimerCount()]).toEqual(['watch 1:8', 0])
   })
 
   test('an end that is refused is not; one that never arrives is given up: the lease ends it', async () => {

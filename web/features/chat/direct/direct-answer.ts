@@ -9,18 +9,22 @@ import { createPieceCleaner } from '../../../../contract/pieces.ts'
 import { type AnswerEvent, type AnswerView, applyEvent, applySnapshot, eventId, hasEnded } from '../answer.ts'
 import type { AnswerPath, AnswerWatch, Connection } from '../watch-answer.ts'
 import { createEndpointReader, errorCode } from './endpoint-events.ts'
+import { withPatience } from './patience.ts'
 import { startPushes } from './pushes.ts'
 
 /** Milliseconds. */
 export const DIRECT = {
+  /** The server ends its search after 15 s, and waits 8 s for a database that is away. */
+  preparing: 30_000,
   /** The endpoint itself limits a model's silence: who says nothing for this long is not it. */
   firstToken: 150_000,
   /** From then on: a connection that is dead without a word would hold the answer, and its chat, for ever. */
   silence: 60_000,
   firstRetry: 500,
   lastRetry: 5_000,
-  /** How long an end is tried to be told. */
+  /** How long an end is tried to be told, and one try of it. */
   retries: 30_000,
+  telling: 8_000,
 } as const
 
 /** What the server gives a page that is to get an answer itself. */
@@ -45,21 +49,21 @@ export interface Finish {
   readonly code?: EndpointErrorCode
 }
 
-/** All but `isRefusal` throw when the network fails, or the server refuses. */
+/** All but `isRefusal` throw when the network fails, the server refuses, or a signal that they are given aborts. */
 export interface DirectDeps {
   /** Null: a server writes it, or it has ended. */
-  readonly prepare: () => Promise<Offer | null>
+  readonly prepare: (signal: AbortSignal) => Promise<Offer | null>
   readonly request: (offer: Offer, signal: AbortSignal) => Promise<Response>
   readonly push: (
     start: number,
     text: string,
     signal: AbortSignal,
   ) => Promise<{ readonly owned: boolean; readonly stop: boolean }>
-  readonly finish: (finish: Finish) => Promise<unknown>
+  readonly finish: (finish: Finish, signal: AbortSignal) => Promise<unknown>
   /** Has the server write it. */
-  readonly relay: () => Promise<unknown>
+  readonly relay: (signal: AbortSignal) => Promise<unknown>
   /** Has whoever writes it stop. */
-  readonly stop: () => Promise<unknown>
+  readonly stop: (signal: AbortSignal) => Promise<unknown>
   /** Whether the server itself said no, so that trying again is of no use. */
   readonly isRefusal: (error: unknown) => boolean
   /** The answer as stored; null when it no longer exists for this viewer. */
@@ -114,17 +118,15 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
 
   async function outcome(): Promise<Outcome> {
     apply({ type: 'state', attempt: view.attempt, state: 'searching' })
-    const released = Promise.withResolvers<never>()
-    letGo.signal.addEventListener('abort', () => released.reject(letGo.signal.reason))
     let offer: Offer | null
     try {
       // A search takes seconds: who stops or leaves does not wait for it.
-      offer = await Promise.race([deps.prepare(), released.promise])
+      offer = await withPatience(DIRECT.preparing, deps.prepare, letGo.signal)
     } catch {
       if (reason === 'left') return 'watch'
       if (reason !== 'stopped') return 'relay'
       // It may be a server's by now.
-      await deps.stop().catch(() => undefined)
+      await withPatience(DIRECT.telling, deps.stop).catch(() => undefined)
       return stoppedHere()
     }
     if (offer === null) return 'watch'
@@ -199,11 +201,11 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
   const stoppedHere = (): Outcome => ({ text: raw, receipt: null, ending: 'stopped' })
 
   /** The server is told, or is not there for a while: then the lease ends it, and the watch says how. */
-  async function tell(what: () => Promise<unknown>): Promise<void> {
+  async function tell(what: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
     const since = performance.now()
     for (let wait: number = DIRECT.firstRetry; ; wait = Math.min(wait * 2, DIRECT.lastRetry)) {
       try {
-        await what()
+        await withPatience(DIRECT.telling, what)
         return
       } catch (error) {
         const over = performance.now() - since + wait > DIRECT.retries
@@ -228,9 +230,9 @@ export function answerDirectly(initial: AnswerView, deps: DirectDeps): DirectAns
       update(view)
       await tell(deps.relay)
     } else {
-      if (result !== 'watch') await tell(() => deps.finish(result))
+      if (result !== 'watch') await tell((signal) => deps.finish(result, signal))
       path = 'relayed'
-      const stored = await deps.snapshot().catch(() => undefined)
+      const stored = await withPatience(DIRECT.telling, deps.snapshot).catch(() => undefined)
       if (stored === null) update(view, 'gone')
       else if (stored !== undefined) update(applySnapshot(view, stored))
     }

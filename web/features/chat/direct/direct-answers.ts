@@ -32,8 +32,8 @@ export function beginDirect(
   const { chats } = client
   const source = answerSource(client, chatId, answerId)
   const answer = answerDirectly(freshAnswer(number), {
-    async prepare() {
-      const prepared = await chats.prepare.mutate({ attemptId })
+    async prepare(signal) {
+      const prepared = await chats.prepare.mutate({ attemptId }, { signal })
       if (prepared.kind === 'elsewhere') return null
       // The page's policy allows no other.
       if (!isNamedHere(prepared.url))
@@ -52,9 +52,9 @@ export function beginDirect(
         signal,
       }),
     push: (start, text, signal) => chats.push.mutate({ attemptId, start, text }, { signal }),
-    finish: (finish) => chats.finish.mutate({ attemptId, ...finish }),
-    relay: () => chats.relay.mutate({ attemptId }),
-    stop: () => chats.stop.mutate({ answerId }),
+    finish: (finish, signal) => chats.finish.mutate({ attemptId, ...finish }, { signal }),
+    relay: (signal) => chats.relay.mutate({ attemptId }, { signal }),
+    stop: (signal) => chats.stop.mutate({ answerId }, { signal }),
     isRefusal: (error) => !PASSING.has(toFailure(error).code),
     snapshot: source.snapshot,
     watch: (view) => watchAnswer(view, source),

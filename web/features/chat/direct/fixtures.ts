@@ -27,8 +27,10 @@ export function directWorld(
   /** What was asked of whom, in order; pushes aside. */
   const said: string[] = []
   const server = {
-    /** Does not answer for now. */
+    /** Can not be reached for now. */
     silent: false,
+    /** Hears what it is asked, and never answers. */
+    mute: false,
     push: { owned: true, stop: false },
     /** What it has of the answer by pushes. */
     text: '',
@@ -43,6 +45,7 @@ export function directWorld(
   }
   const asked = async (what: string) => {
     said.push(what)
+    if (server.mute) await new Promise(() => undefined)
     const failure = server.silent ? NETWORK : server.failures.shift()
     if (failure !== undefined) throw failure
   }
