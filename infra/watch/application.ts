@@ -133,7 +133,7 @@ export function applicationAlarms(
       consequence,
       runbook,
       { ...bounds, ...measured(stage, tier, metric, statistic) },
-      // Not made while the first servers are still being launched: their silence is no alarm.
+      // So that the first servers are at least on their way.
       { DependsOn: [group] },
     ),
   )
