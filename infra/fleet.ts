@@ -13,7 +13,7 @@ import type { Network } from './network.ts'
 import type { Stage } from './stage-schema.ts'
 import type { StageName } from './stages.ts'
 import type { Alarm } from './watch/alarm.ts'
-import { growthAlarm } from './watch/tiers.ts'
+import { growthAlarm, type RollAlarms } from './watch/tiers.ts'
 
 type Group = Resource<'AWS::AutoScaling::AutoScalingGroup'>
 
@@ -36,7 +36,7 @@ export function fleet(
     readonly environments: Readonly<Record<Tier, Environment>>
     readonly profiles: Readonly<Record<Tier, Resource<'AWS::IAM::InstanceProfile'>>>
     /** Alarms that end a roll of the tier. */
-    readonly rolls: Readonly<Record<Tier, readonly Alarm[]>>
+    readonly rolls: Readonly<Record<Tier, RollAlarms>>
     readonly images: StageImages
   },
 ): Groups {
@@ -53,7 +53,17 @@ export function fleet(
       profiles[tier],
       network,
     )
-    const made = group(stack, stage, tier, image, template, network, balancing[tier], rolls[tier], before)
+    const made = group(
+      stack,
+      stage,
+      tier,
+      image,
+      template,
+      network,
+      balancing[tier],
+      Object.values(rolls[tier]),
+      before,
+    )
     scaling(stack, stage, tier, made, balancing[tier])
     return made
   }

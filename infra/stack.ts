@@ -31,23 +31,25 @@ export function terrace(name: StageName, stage: Stage, images: StageImages | und
   const balanced = balancing(stack, stage, net, logs)
   const told = environments(stack, name, stage, db, documents, balanced)
   const profiles = identities(stack, stage, told, db, documents)
-  const isServing = stage.fleet === 'serving'
-  const rolls = {
-    api: isServing ? rollAlarms(stack, 'api', balanced.api, alerts) : [],
-    web: isServing ? rollAlarms(stack, 'web', balanced.web, alerts) : [],
+  const serve = () => {
+    const rolls = {
+      api: rollAlarms(stack, 'api', balanced.api, alerts),
+      web: rollAlarms(stack, 'web', balanced.web, alerts),
+    }
+    const groups = fleet(stack, name, stage, {
+      network: net,
+      balancing: balanced,
+      environments: told,
+      profiles,
+      rolls,
+      images: imagesOr(name, images),
+    })
+    return { groups, rolls }
   }
-  const groups = isServing
-    ? fleet(stack, name, stage, {
-        network: net,
-        balancing: balanced,
-        environments: told,
-        profiles,
-        rolls,
-        images: imagesOr(name, images),
-      })
-    : undefined
-  const parts = { network: net, balancing: balanced, database: db, groups }
-  dashboard(stack, name, stage, { ...parts, watched: watch(stack, name, stage, { ...parts, alerts, rolls }) })
+  const servers = stage.fleet === 'serving' ? serve() : undefined
+  const parts = { network: net, balancing: balanced, database: db }
+  const watched = watch(stack, name, stage, { ...parts, servers, alerts })
+  dashboard(stack, name, stage, { ...parts, groups: servers?.groups, watched })
   stack.output('Zones', 'Where it stands', stage.zones.join(', '))
   stack.output('PublicUrl', 'Where people find it', balanced.publicUrl)
   stack.output('ExternalBalancer', 'What the domain has to point at', balanced.web.balancer.att('DNSName'))

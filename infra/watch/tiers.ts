@@ -15,11 +15,13 @@ const targetsOf = ({ balancer, targets }: Balanced) => ({
 /** Seconds; above it pages or answers don't begin soon enough, and the group grows. */
 const SLOW_SECONDS = 2
 
+export type RollAlarms = Readonly<Record<'errors' | 'unready', Alarm>>
+
 /**
  * Those that end a roll: while new servers come up, each sends everything back to the ones before. Answers that fail
  * are not among them: mostly their model is away, which no server's image can help.
  */
-export function rollAlarms(stack: Stack, tier: Tier, balanced: Balanced, { tell }: Alerts): Alarm[] {
+export function rollAlarms(stack: Stack, tier: Tier, balanced: Balanced, { tell }: Alerts): RollAlarms {
   const name = capital(tier)
   const shared = {
     namespace: 'AWS/ApplicationELB',
@@ -29,15 +31,15 @@ export function rollAlarms(stack: Stack, tier: Tier, balanced: Balanced, { tell 
     missing: 'notBreaching',
   } as const
   const meaning = tier === 'web' ? 'People get error pages.' : 'Questions, uploads and lists fail.'
-  return [
-    alarm(stack, `${name}Errors`, tell, meaning, 'errors', {
+  return {
+    errors: alarm(stack, `${name}Errors`, tell, meaning, 'errors', {
       ...shared,
       metric: 'HTTPCode_Target_5XX_Count',
       statistic: 'Sum',
       threshold: 5,
       periods: [2, 3],
     }),
-    alarm(
+    unready: alarm(
       stack,
       `${name}Unready`,
       tell,
@@ -51,7 +53,7 @@ export function rollAlarms(stack: Stack, tier: Tier, balanced: Balanced, { tell 
         periods: [3, 3],
       },
     ),
-  ]
+  }
 }
 
 /** The one alarm whose action is a server more. */

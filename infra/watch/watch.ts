@@ -15,7 +15,7 @@ import { applicationAlarms } from './application.ts'
 import { databaseAlarms } from './database.ts'
 import { type Objective, objectiveAlarms, objectives } from './objectives.ts'
 import { databaseState, tierState } from './states.ts'
-import { tierAlarms } from './tiers.ts'
+import { type RollAlarms, tierAlarms } from './tiers.ts'
 import { certificateAlarms, entranceAlarms, natAlarms } from './ways.ts'
 
 export interface Watched {
@@ -35,22 +35,23 @@ export function watch(
     readonly balancing: Balancing
     readonly database: Database
     /** Undefined before there are servers. */
-    readonly groups: Groups | undefined
+    readonly servers:
+      | { readonly groups: Groups; readonly rolls: Readonly<Record<Tier, RollAlarms>> }
+      | undefined
     readonly alerts: Alerts
-    /** Those that end a roll; empty before there are servers. */
-    readonly rolls: Readonly<Record<Tier, readonly Alarm[]>>
   },
 ): Watched {
-  const { network, balancing, database, groups, alerts, rolls } = parts
+  const { network, balancing, database, servers, alerts } = parts
   const onDatabase = databaseAlarms(stack, stage, database, alerts)
   const always = [
     ...natAlarms(stack, network, alerts),
     ...certificateAlarms(stack, balancing.certificate, alerts),
   ]
   const ofDatabase = databaseState(stack, onDatabase, alerts)
-  if (groups === undefined)
+  if (servers === undefined)
     return { states: [ofDatabase], alarms: [...Object.values(onDatabase), ...always], objectives: [] }
 
+  const { groups, rolls } = servers
   // A promise is made where people rely on it.
   const promised = stage.isProtected ? objectives(name, balancing.web) : []
   const burns = promised.map((one) => objectiveAlarms(stack, one, alerts))
@@ -58,18 +59,16 @@ export function watch(
   const tiers = TIERS.map((tier) => {
     const { zones, others } = tierAlarms(stack, stage, tier, groups[tier], network, balancing[tier], alerts)
     const own = applicationAlarms(stack, name, tier, groups[tier], alerts)
-    const errors = [
-      ...rolls[tier].filter(({ id }) => id.endsWith('Errors')),
-      ...(tier === 'web' ? entrance : []),
-    ]
+    const { errors, unready } = rolls[tier]
+    const counted = [errors, ...(tier === 'web' ? entrance : [])]
     const state = tierState(
       stack,
       tier,
       zones,
-      burns.length > 0 ? burns.filter((burn) => burn.tier === tier).map(({ page }) => page) : errors,
+      burns.length > 0 ? burns.filter((burn) => burn.tier === tier).map(({ page }) => page) : counted,
       alerts,
     )
-    return { state, alarms: [...rolls[tier], ...zones, ...others, ...own] }
+    return { state, alarms: [errors, unready, ...zones, ...others, ...own] }
   })
   return {
     states: [...tiers.map(({ state }) => state), ofDatabase],
