@@ -2,9 +2,10 @@
 // the API gives, answers, documents, servers, database, ways out; last, every alarm that tells.
 import type { MetricName } from '../contract/metrics.ts'
 import type { Balanced, Balancing } from './balancing.ts'
-import { json, type Resource, type Stack } from './cfn.ts'
+import { json, type Stack } from './cfn.ts'
 import type { Database } from './database.ts'
 import type { Tier } from './environment.ts'
+import type { Groups } from './fleet.ts'
 import type { Network } from './network.ts'
 import type { Stage } from './stage-schema.ts'
 import type { StageName } from './stages.ts'
@@ -13,7 +14,6 @@ import { measured } from './watch/application.ts'
 import { left, type Objective } from './watch/objectives.ts'
 import type { Watched } from './watch/watch.ts'
 
-export type Groups = Readonly<Record<Tier, Resource<'AWS::AutoScaling::AutoScalingGroup'>>>
 /** A metric, and what its line is called. */
 type Line = readonly [metric: Metric, label: string]
 interface Widget {

@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto'
 import { type LaunchData, LIFECYCLE_HOOKS } from '../contract/launch.ts'
 import { type Balanced, type Balancing, HEALTH } from './balancing.ts'
 import { base64, join, json, type Resource, type Stack, sub, type Text } from './cfn.ts'
-import type { Groups } from './dashboard.ts'
 import { capital, type Environment, type Tier } from './environment.ts'
 import { groupId } from './identity.ts'
 import type { StageImages, TierImage } from './images.ts'
@@ -16,6 +15,7 @@ import type { Alarm } from './watch/alarm.ts'
 import { growthAlarm, type RollAlarms } from './watch/tiers.ts'
 
 type Group = Resource<'AWS::AutoScaling::AutoScalingGroup'>
+export type Groups = Readonly<Record<Tier, Group>>
 
 /** Seconds a server has to become ready; never less than three times what its boot test took. */
 const LAUNCH_SECONDS = 600
