@@ -1,10 +1,22 @@
-// Where alarms go: a topic that the stage's operators get mail from, encrypted with a key of its own, because alarms
-// can't be sent to a topic under AWS's key.
-import { type Resource, type Stack, sub } from './cfn.ts'
+// Where alarms go: a topic that tells, and one that wakes. The stage's operators get mail from both; what wakes a person,
+// a pager or a telephone, is subscribed to the second by hand, because its address is often a secret. Both are encrypted
+// with a key of their own, because alarms can't be sent to a topic under AWS's key.
+import { type Resource, type Stack, sub, type Text } from './cfn.ts'
 import { allowService, document } from './policy.ts'
 import type { Stage } from './stage-schema.ts'
 
-export function alertTopic(stack: Stack, stage: Stage): Resource<'AWS::SNS::Topic'> {
+type Topic = Resource<'AWS::SNS::Topic'>
+export interface Alerts {
+  /** Where what is no alarm goes too. */
+  readonly topic: Topic
+  readonly pages: Topic
+  /** Actions of an alarm that somebody should read today. */
+  readonly tell: readonly Text[]
+  /** Actions of an alarm that somebody should get up for. */
+  readonly page: readonly Text[]
+}
+
+export function alertTopics(stack: Stack, stage: Stage): Alerts {
   const fromHere = { StringEquals: { 'aws:SourceAccount': stage.account } }
   const use = ['kms:Decrypt', 'kms:GenerateDataKey']
   const key = stack.add('AlertsKey', 'AWS::KMS::Key', {
@@ -36,11 +48,23 @@ export function alertTopic(stack: Stack, stage: Stage): Resource<'AWS::SNS::Topi
       allowService('events.rds.amazonaws.com', ['sns:Publish'], topic.ref, fromHere),
     ),
   })
+  const pages = stack.add('Pages', 'AWS::SNS::Topic', {
+    DisplayName: sub('${AWS::StackName}: get up'),
+    KmsMasterKeyId: key.ref,
+  })
+  stack.add('PagesPolicy', 'AWS::SNS::TopicPolicy', {
+    Topics: [pages.ref],
+    PolicyDocument: document(allowService('cloudwatch.amazonaws.com', ['sns:Publish'], pages.ref, fromHere)),
+  })
   for (const [index, address] of stage.alerts.entries())
-    stack.add(`AlertsTo${index + 1}`, 'AWS::SNS::Subscription', {
-      TopicArn: topic.ref,
-      Protocol: 'email',
-      Endpoint: address,
-    })
-  return topic
+    for (const [id, to] of [
+      ['AlertsTo', topic],
+      ['PagesTo', pages],
+    ] as const)
+      stack.add(`${id}${index + 1}`, 'AWS::SNS::Subscription', {
+        TopicArn: to.ref,
+        Protocol: 'email',
+        Endpoint: address,
+      })
+  return { topic, pages, tell: [topic.ref], page: [pages.ref] }
 }

@@ -2,9 +2,9 @@
 // table. Prices are us-east-1's list prices, as dated in instance-types.ts; traffic, requests, logs, backups and stored
 // documents come on top, by use.
 import { METRICS } from '../contract/metrics.ts'
-import type { Template } from './cfn.ts'
+import type { Template, TemplateResource } from './cfn.ts'
 import { DATABASE_CLASSES, INSTANCE_TYPES } from './instance-types.ts'
-import { ofType } from './reading.ts'
+import { at, list, ofType } from './reading.ts'
 import type { Stage } from './stage-schema.ts'
 
 export interface CostLine {
@@ -22,15 +22,16 @@ const PRICES = {
   address: 0.005,
   diskGiB: 0.08,
   databaseGiB: 0.115,
-  alarm: 0.1,
+  /** Of each metric that an alarm looks at. */
+  alarmMetric: 0.1,
+  /** An alarm over alarms. */
+  state: 0.5,
+  /** A metric of one's own, of the first ten thousand. */
   metric: 0.3,
   dashboard: 3,
   secret: 0.4,
   key: 1,
 } as const
-
-/** A metric of a stage and a tier is one, however many servers write it. */
-const OWN_METRICS = Object.values(METRICS).reduce((sum, { tiers }) => sum + tiers.length, 0)
 
 export function monthlyCost(stage: Stage, template: Template): CostLine[] {
   const count = (type: string) => ofType(template, type).length
@@ -47,12 +48,6 @@ export function monthlyCost(stage: Stage, template: Template): CostLine[] {
   }
   const perDatabase =
     DATABASE_CLASSES[database.instanceClass].usdPerHour * HOURS + database.storageGiB * PRICES.databaseGiB
-  const watching =
-    count('AWS::CloudWatch::Alarm') * PRICES.alarm +
-    count('AWS::CloudWatch::Dashboard') * PRICES.dashboard +
-    (stage.fleet === 'serving' ? OWN_METRICS * PRICES.metric : 0) +
-    count('AWS::SecretsManager::Secret') * PRICES.secret +
-    count('AWS::KMS::Key') * PRICES.key
   return [
     { what: `NAT gateways: ${nats}`, usd: nats * (PRICES.nat + PRICES.address) * HOURS },
     {
@@ -66,11 +61,44 @@ export function monthlyCost(stage: Stage, template: Template): CostLine[] {
       usd: perDatabase * (database.multiAz ? 2 : 1),
     },
     ...(database.replica ? [{ what: `Read replica: ${database.instanceClass}`, usd: perDatabase }] : []),
-    { what: 'Alarms, dashboard, metrics, secrets, key', usd: watching },
+    ...watching(stage, template),
+    {
+      what: 'Secrets and key',
+      usd: count('AWS::SecretsManager::Secret') * PRICES.secret + count('AWS::KMS::Key') * PRICES.key,
+    },
   ]
 }
 
-/** Parts of a year that AWS's service level agreements promise; what is below them is credited, not prevented. */
+/** Alarms that Auto Scaling makes for a policy that tracks a target: one for each direction. */
+const ALARMS_A_TARGET = 2
+
+function watching(stage: Stage, template: Template): CostLine[] {
+  const alarms = ofType(template, 'AWS::CloudWatch::Alarm')
+  const looked = alarms.reduce((sum, [, alarm]) => sum + metricsOf(alarm), 0)
+  const tracked = ofType(template, 'AWS::AutoScaling::ScalingPolicy').filter(
+    ([, policy]) => policy.Properties.PolicyType === 'TargetTrackingScaling',
+  ).length
+  const states = ofType(template, 'AWS::CloudWatch::CompositeAlarm').length
+  const written =
+    stage.fleet === 'serving' ? Object.values(METRICS).reduce((sum, { tiers }) => sum + tiers.length, 0) : 0
+  return [
+    {
+      what: `Alarms: ${alarms.length}, and ${states} over them`,
+      usd: (looked + tracked * ALARMS_A_TARGET) * PRICES.alarmMetric + states * PRICES.state,
+    },
+    ...(written > 0
+      ? [{ what: `Metrics that servers write: ${written}`, usd: written * PRICES.metric }]
+      : []),
+    { what: 'Dashboard', usd: ofType(template, 'AWS::CloudWatch::Dashboard').length * PRICES.dashboard },
+  ]
+}
+
+const metricsOf = (alarm: TemplateResource): number =>
+  Math.max(1, list(alarm.Properties.Metrics).filter((query) => at(query, 'MetricStat') !== undefined).length)
+
+/**
+ * Parts of a year that AWS's service level agreements promise (Elastic Load Balancing; EC2, in two zones and of one
+ * instance; RDS, Multi-AZ and of one instance), as of November 2026; what is below them is credited, not prevented. */
 const PROMISED = {
   balancer: 0.9999,
   servers: 0.9999,
@@ -79,9 +107,18 @@ const PROMISED = {
   oneDatabase: 0.995,
 } as const
 
-/** Part of a year: everything that a question passes has to be there at the same time. */
-export function promisedAvailability(stage: Stage): number {
+/** What a question passes, and the part of a year that AWS promises of each. */
+export function promises(stage: Stage): Readonly<Record<'balancers' | 'web' | 'api' | 'database', number>> {
   const servers = (min: number) => (min > 1 ? PROMISED.servers : PROMISED.oneServer)
-  const database = stage.database.multiAz ? PROMISED.databaseWithStandby : PROMISED.oneDatabase
-  return PROMISED.balancer ** 2 * servers(stage.web.min) * servers(stage.api.min) * database
+  return {
+    // The external one and the internal one.
+    balancers: PROMISED.balancer ** 2,
+    web: servers(stage.web.min),
+    api: servers(stage.api.min),
+    database: stage.database.multiAz ? PROMISED.databaseWithStandby : PROMISED.oneDatabase,
+  }
 }
+
+/** Part of a year: everything that a question passes has to be there at the same time. */
+export const promisedAvailability = (stage: Stage): number =>
+  Object.values(promises(stage)).reduce((product, part) => product * part, 1)

@@ -121,6 +121,13 @@ export function database(
   return { primary, replica, ownerSecret }
 }
 
+/**
+ * Where RDS puts what PostgreSQL logs. It makes the group itself, before CloudFormation could, and gives it no end: that
+ * is given by hand (docs/runbooks/database-logs.md).
+ */
+export const databaseLogs = ({ primary }: Database) =>
+  sub('/aws/rds/instance/${id}/postgresql', { id: primary.ref })
+
 function parameterGroup(stack: Stack): Resource<'AWS::RDS::DBParameterGroup'> {
   return stack.add('DatabaseParameters', 'AWS::RDS::DBParameterGroup', {
     Description: 'PostgreSQL for Terrace, primary and replica',

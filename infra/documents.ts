@@ -1,7 +1,7 @@
 // What docs/ shows of the stack: the picture, and the tables of costs and of what AWS promises. They are made from the
 // stage table; a test says so when they have fallen behind.
 import type { Template } from './cfn.ts'
-import { monthlyCost, promisedAvailability } from './cost.ts'
+import { monthlyCost, promisedAvailability, promises } from './cost.ts'
 import { drawStack } from './diagram.ts'
 import type { TierImage } from './images.ts'
 import { terrace } from './stack.ts'
@@ -53,9 +53,16 @@ function costs(): string {
 }
 
 function availability(): string {
+  const percent = (part: number) => `${(part * 100).toFixed(2)} %`
   const rows = STAGE_NAMES.map((name) => {
+    const { balancers, web, api, database } = promises(STAGES[name])
     const part = promisedAvailability(STAGES[name])
-    return [name, `${(part * 100).toFixed(2)} %`, `${((1 - part) * 8_760).toFixed(0)} h`]
+    return [
+      name,
+      ...[balancers, web, api, database, part].map(percent),
+      `${((1 - part) * 8_760).toFixed(0)} h`,
+    ]
   })
-  return table(['stage', 'promised', 'which leaves a year'], rows)
+  const parts = ['two load balancers', 'web servers', 'API servers', 'database']
+  return table(['stage', ...parts, 'together', 'which leaves a year'], rows)
 }

@@ -2,11 +2,8 @@
 // when an image or a setting changes: a new one first, then an old one goes; an alarm meanwhile takes everything back.
 import { createHash } from 'node:crypto'
 import { type LaunchData, LIFECYCLE_HOOKS } from '../contract/launch.ts'
-import { type Alarm, alarm } from './alarm.ts'
-import { allRollAlarms, tierAlarms } from './alarms.ts'
 import { type Balanced, type Balancing, HEALTH } from './balancing.ts'
 import { base64, join, json, type Resource, type Stack, sub, type Text } from './cfn.ts'
-import type { Groups } from './dashboard.ts'
 import { capital, type Environment, type Tier } from './environment.ts'
 import { groupId } from './identity.ts'
 import type { StageImages, TierImage } from './images.ts'
@@ -14,8 +11,11 @@ import { INSTANCE_TYPES } from './instance-types.ts'
 import type { Network } from './network.ts'
 import type { Stage } from './stage-schema.ts'
 import type { StageName } from './stages.ts'
+import type { Alarm } from './watch/alarm.ts'
+import { growthAlarm, type RollAlarms } from './watch/tiers.ts'
 
 type Group = Resource<'AWS::AutoScaling::AutoScalingGroup'>
+export type Groups = Readonly<Record<Tier, Group>>
 
 /** Seconds a server has to become ready; never less than three times what its boot test took. */
 const LAUNCH_SECONDS = 600
@@ -25,8 +25,6 @@ const TERMINATE_SECONDS = 120
 const BAKE_SECONDS = 300
 /** MiB a second: without it a volume is fetched piece by piece, as its blocks are first read. */
 const VOLUME_MIB_PER_SECOND = 300
-/** Seconds; above it answers don't begin soon enough, and the group grows. */
-const SLOW_SECONDS = 2
 
 export function fleet(
   stack: Stack,
@@ -37,12 +35,12 @@ export function fleet(
     readonly balancing: Balancing
     readonly environments: Readonly<Record<Tier, Environment>>
     readonly profiles: Readonly<Record<Tier, Resource<'AWS::IAM::InstanceProfile'>>>
-    readonly alerts: Resource<'AWS::SNS::Topic'>
+    /** Alarms that end a roll of the tier. */
+    readonly rolls: Readonly<Record<Tier, RollAlarms>>
     readonly images: StageImages
   },
 ): Groups {
-  const { network, balancing, environments, profiles, alerts, images } = parts
-  const alarms = allRollAlarms(stack, balancing, alerts)
+  const { network, balancing, environments, profiles, rolls, images } = parts
   const tierOf = (tier: Tier, before: readonly Group[]) => {
     const image = images[tier]
     const template = launchTemplate(
@@ -55,9 +53,18 @@ export function fleet(
       profiles[tier],
       network,
     )
-    const made = group(stack, stage, tier, image, template, network, balancing[tier], alarms[tier], before)
+    const made = group(
+      stack,
+      stage,
+      tier,
+      image,
+      template,
+      network,
+      balancing[tier],
+      Object.values(rolls[tier]),
+      before,
+    )
     scaling(stack, stage, tier, made, balancing[tier])
-    tierAlarms(stack, stage, tier, made, network, balancing[tier], alerts)
     return made
   }
   // The API first: a new page may need it, a new API serves old pages.
@@ -217,13 +224,8 @@ function group(
   )
 }
 
-function scaling(
-  stack: Stack,
-  stage: Stage,
-  tier: Tier,
-  group: Group,
-  { balancer, targets }: Balanced,
-): void {
+function scaling(stack: Stack, stage: Stage, tier: Tier, group: Group, balanced: Balanced): void {
+  const { balancer, targets } = balanced
   const id = capital(tier)
   stack.add(`${id}ByRequests`, 'AWS::AutoScaling::ScalingPolicy', {
     AutoScalingGroupName: group.ref,
@@ -236,8 +238,7 @@ function scaling(
       },
     },
   })
-  // By steps: tracking a target needs a metric that falls as servers are added, and the time to an answer's first byte
-  // may stay where it is, for all of them. It only ever adds; that there are too many is seen by the requests.
+  // By steps, and only ever more: why, docs/decisions/0016-scaling.md.
   const grow = stack.add(`${id}ByLatency`, 'AWS::AutoScaling::ScalingPolicy', {
     AutoScalingGroupName: group.ref,
     PolicyType: 'StepScaling',
@@ -245,17 +246,5 @@ function scaling(
     MetricAggregationType: 'Average',
     StepAdjustments: [{ MetricIntervalLowerBound: 0, ScalingAdjustment: 1 }],
   })
-  alarm(stack, `${id}Slow`, [grow.ref], 'Pages or answers begin late; a server is being added.', 'slow', {
-    namespace: 'AWS/ApplicationELB',
-    metric: 'TargetResponseTime',
-    dimensions: {
-      LoadBalancer: balancer.att('LoadBalancerFullName'),
-      TargetGroup: targets.att('TargetGroupFullName'),
-    },
-    statistic: 'p95',
-    comparison: 'GreaterThanThreshold',
-    threshold: SLOW_SECONDS,
-    periods: [3, 5],
-    missing: 'notBreaching',
-  })
+  growthAlarm(stack, tier, balanced, grow.ref)
 }

@@ -1,4 +1,5 @@
 // Who the servers are to AWS: a role per tier that can do what its programs do, on the resources of this stage.
+import { METRIC_NAMESPACE } from '../contract/metrics.ts'
 import { type Resource, type Stack, sub, type Text, type Token } from './cfn.ts'
 import { APPLICATION_ROLE, type Database } from './database.ts'
 import { capital, type Environment, TIERS, type Tier } from './environment.ts'
@@ -7,9 +8,6 @@ import type { Stage } from './stage-schema.ts'
 import { PREFIX } from './storage.ts'
 
 type Profile = Resource<'AWS::IAM::InstanceProfile'>
-
-/** Namespace of the metrics that programs and agents of the servers write. */
-export const METRICS = 'Terrace'
 
 export function identities(
   stack: Stack,
@@ -62,7 +60,7 @@ function ownSettings(stage: Stage, { path, secrets, logGroup }: Environment): St
     ...(arns.length > 0 ? [allow(['secretsmanager:GetSecretValue'], arns)] : []),
     allow(['logs:CreateLogStream', 'logs:PutLogEvents'], logGroup.att('Arn')),
     // Knows no resources: what it can be held to is the namespace.
-    allow(['cloudwatch:PutMetricData'], '*', { StringEquals: { 'cloudwatch:namespace': METRICS } }),
+    allow(['cloudwatch:PutMetricData'], '*', { StringEquals: { 'cloudwatch:namespace': METRIC_NAMESPACE } }),
   ]
 }
 

@@ -16,6 +16,10 @@ import type {
   CloudWatchAlarmAttributes,
   CloudWatchAlarmProperties,
 } from '@awboost/cfn-resource-types/AWS-CloudWatch-Alarm'
+import type {
+  CloudWatchCompositeAlarmAttributes,
+  CloudWatchCompositeAlarmProperties,
+} from '@awboost/cfn-resource-types/AWS-CloudWatch-CompositeAlarm'
 import type { CloudWatchDashboardProperties } from '@awboost/cfn-resource-types/AWS-CloudWatch-Dashboard'
 import type { EC2EIPAttributes, EC2EIPProperties } from '@awboost/cfn-resource-types/AWS-EC2-EIP'
 import type { EC2FlowLogAttributes, EC2FlowLogProperties } from '@awboost/cfn-resource-types/AWS-EC2-FlowLog'
@@ -135,6 +139,10 @@ export interface ResourceTypes {
     CertificateManagerCertificateAttributes
   >
   'AWS::CloudWatch::Alarm': Kind<CloudWatchAlarmProperties, CloudWatchAlarmAttributes>
+  'AWS::CloudWatch::CompositeAlarm': Kind<
+    CloudWatchCompositeAlarmProperties,
+    CloudWatchCompositeAlarmAttributes
+  >
   'AWS::CloudWatch::Dashboard': Kind<CloudWatchDashboardProperties>
   'AWS::EC2::EIP': Kind<EC2EIPProperties, EC2EIPAttributes>
   'AWS::EC2::FlowLog': Kind<EC2FlowLogProperties, EC2FlowLogAttributes>

@@ -100,6 +100,15 @@ test('an image that boots slowly is waited for', () => {
   expect([patience('ApiGroup'), patience('WebGroup')]).toEqual([1200, 600])
 })
 
+test('where the database’s log is, which ends only when somebody says so', () => {
+  const { Outputs } = sample('prod').template
+  expect(Outputs.DatabaseLogs?.Value).toEqual({
+    'Fn::Sub': ['/aws/rds/instance/${id}/postgresql', { id: { Ref: 'Database' } }],
+  })
+  const page = readFileSync(path.join(import.meta.dirname, '../docs/runbooks/database-logs.md'), 'utf8')
+  expect(page).toContain('aws logs put-retention-policy')
+})
+
 test('servers are not made without images', () => {
   expect(() => terrace('prod', STAGES.prod, undefined)).toThrow('has servers, and no images')
 })

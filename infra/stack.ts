@@ -1,11 +1,10 @@
 // The stack of one stage: everything, put together in the order in which it stands on each other.
 
-import { databaseAlarms, networkAlarms } from './alarms.ts'
-import { alertTopic } from './alerts.ts'
+import { alertTopics } from './alerts.ts'
 import { balancing } from './balancing.ts'
 import { Stack, type Template } from './cfn.ts'
 import { dashboard } from './dashboard.ts'
-import { database } from './database.ts'
+import { database, databaseLogs } from './database.ts'
 import { environments } from './environment.ts'
 import { fleet } from './fleet.ts'
 import { identities, migrationIdentity } from './identity.ts'
@@ -14,6 +13,8 @@ import { network } from './network.ts'
 import type { Stage } from './stage-schema.ts'
 import type { StageName } from './stages.ts'
 import { documentBucket, logBucket } from './storage.ts'
+import { rollAlarms } from './watch/tiers.ts'
+import { watch } from './watch/watch.ts'
 
 /**
  * The template of a stage. The same input gives the same bytes.
@@ -22,34 +23,41 @@ import { documentBucket, logBucket } from './storage.ts'
  */
 export function terrace(name: StageName, stage: Stage, images: StageImages | undefined): Template {
   const stack = new Stack(`Terrace, stage ${name}`)
-  const alerts = alertTopic(stack, stage)
+  const alerts = alertTopics(stack, stage)
   const logs = logBucket(stack, stage)
   const documents = documentBucket(stack, stage, logs)
   const net = network(stack, stage, logs)
-  const db = database(stack, stage, net, alerts)
-  databaseAlarms(stack, stage, db, alerts)
+  const db = database(stack, stage, net, alerts.topic)
   const balanced = balancing(stack, stage, net, logs)
   const told = environments(stack, name, stage, db, documents, balanced)
   const profiles = identities(stack, stage, told, db, documents)
-  networkAlarms(stack, net, balanced, alerts)
-  const groups =
-    stage.fleet === 'serving'
-      ? fleet(stack, name, stage, {
-          network: net,
-          balancing: balanced,
-          environments: told,
-          profiles,
-          alerts,
-          images: imagesOr(name, images),
-        })
-      : undefined
-  dashboard(stack, stage, { network: net, balancing: balanced, database: db, groups })
+  const serve = () => {
+    const rolls = {
+      api: rollAlarms(stack, 'api', balanced.api, alerts),
+      web: rollAlarms(stack, 'web', balanced.web, alerts),
+    }
+    const groups = fleet(stack, name, stage, {
+      network: net,
+      balancing: balanced,
+      environments: told,
+      profiles,
+      rolls,
+      images: imagesOr(name, images),
+    })
+    return { groups, rolls }
+  }
+  const servers = stage.fleet === 'serving' ? serve() : undefined
+  const parts = { network: net, balancing: balanced, database: db }
+  const watched = watch(stack, name, stage, { ...parts, servers, alerts })
+  dashboard(stack, name, stage, { ...parts, groups: servers?.groups, watched })
   stack.output('Zones', 'Where it stands', stage.zones.join(', '))
   stack.output('PublicUrl', 'Where people find it', balanced.publicUrl)
   stack.output('ExternalBalancer', 'What the domain has to point at', balanced.web.balancer.att('DNSName'))
   stack.output('DocumentsBucket', 'Originals and index snapshots', documents.ref)
   stack.output('DatabaseHost', 'The primary', db.primary.att('Endpoint.Address'))
   stack.output('DatabaseOwnerSecret', 'For migrations', db.ownerSecret.ref)
+  stack.output('DatabaseLogs', 'Its log group, made by RDS without an end', databaseLogs(db))
+  stack.output('Pages', 'What has to wake a person is subscribed to this topic', alerts.pages.ref)
   stack.output('ApiSecurityGroup', 'For what has to reach the database', net.groups.api.att('GroupId'))
   if (stage.migrations === 'release')
     stack.output('MigrationProfile', 'Who that is to AWS', migrationIdentity(stack, stage, told.api, db).ref)

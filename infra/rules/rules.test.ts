@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { SAMPLE_IMAGES } from '../sample-images.ts'
 import { sample } from '../samples.ts'
 import { STAGE_NAMES } from '../stages.ts'
+import { ALARM_RULES } from './alarms.ts'
 import { BALANCING_RULES } from './balancing.ts'
 import { DATA_RULES } from './data.ts'
 import { NETWORK_RULES } from './network.ts'
@@ -15,6 +16,7 @@ const RULES = [
   ...NETWORK_RULES,
   ...BALANCING_RULES,
   ...serverRules({ ApiGroup: bootSeconds.api, WebGroup: bootSeconds.web }),
+  ...ALARM_RULES,
   ...WATCH_RULES,
 ]
 

@@ -16,6 +16,7 @@ const WITHOUT_RESOURCES: Readonly<Record<string, string | undefined>> = {
 const NAMES: Readonly<Record<string, string>> = {
   'AWS::AutoScaling::AutoScalingGroup': 'AutoScalingGroupName',
   'AWS::CloudWatch::Alarm': 'AlarmName',
+  'AWS::CloudWatch::CompositeAlarm': 'AlarmName',
   'AWS::EC2::LaunchTemplate': 'LaunchTemplateName',
   'AWS::EC2::SecurityGroup': 'GroupName',
   'AWS::ElasticLoadBalancingV2::LoadBalancer': 'Name',

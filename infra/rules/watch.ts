@@ -1,103 +1,116 @@
-// Rules for what watches: alarms, and who is told.
-import { existsSync, readFileSync } from 'node:fs'
-import path from 'node:path'
-import { at, list, property, refersTo } from '../reading.ts'
+// Rules for how people come to know: the topics, and the dashboard. What alarms say: alarms.ts.
+import { METRICS } from '../../contract/metrics.ts'
+import { at, list, ofType, property, refersTo } from '../reading.ts'
 import { change, each, type Rule } from './rule.ts'
 
-const RUNBOOKS = path.join(import.meta.dirname, '../../docs/runbooks')
 const ALARM = 'AWS::CloudWatch::Alarm'
-
-/** Metrics that there are none of while there is nothing to count, or on a certificate's first day. */
-const QUIET = [
-  'DaysToExpiry',
-  'ErrorPortAllocation',
-  'HTTPCode_ELB_5XX_Count',
-  'HTTPCode_Target_5XX_Count',
-  'TargetResponseTime',
-  'UnHealthyHostCount',
-]
-
-/** The page that an alarm names, when it is there and has a heading. */
-function runbookOf(description: unknown): string | undefined {
-  const [, name] = /docs\/runbooks\/([a-z-]+)\.md$/.exec(String(description)) ?? []
-  const file = path.join(RUNBOOKS, `${name}.md`)
-  return name !== undefined && existsSync(file) && readFileSync(file, 'utf8').startsWith('# ')
-    ? name
-    : undefined
-}
+const STATE = 'AWS::CloudWatch::CompositeAlarm'
+const SENDERS = [
+  ['Alerts', ['cloudwatch.amazonaws.com', 'events.rds.amazonaws.com']],
+  ['Pages', ['cloudwatch.amazonaws.com']],
+] as const
+const isTopic = (id: string | undefined) => SENDERS.some(([topic]) => topic === id)
 
 export const WATCH_RULES: readonly Rule[] = [
   {
-    holds: 'an alarm says what it means and what to do, and does something',
-    violations: (template) =>
-      each(template, ALARM, (alarm) => {
-        const actions = list(property(alarm, 'AlarmActions'))
-        if (actions.length === 0) return 'tells nobody'
-        if (actions.some((action) => template.Resources[refersTo(action) ?? ''] === undefined))
-          return 'tells what is not there'
-        if (property(alarm, 'ActionsEnabled') === false) return 'is switched off'
-        if (!/^[A-Z].{15,}\. What to do: /.test(String(property(alarm, 'AlarmDescription'))))
-          return 'says nothing'
-        return runbookOf(property(alarm, 'AlarmDescription')) === undefined && 'has no runbook'
-      }),
-    breaks: {
-      'no action': (draft) => change(draft, 'ApiErrors', 'AlarmActions', []),
-      'an action that is not there': (draft) =>
-        change(draft, 'ApiErrors', 'AlarmActions', [{ Ref: 'Nobody' }]),
-      off: (draft) => change(draft, 'ApiErrors', 'ActionsEnabled', false),
-      silence: (draft) => change(draft, 'ApiErrors', 'AlarmDescription', 'docs/runbooks/errors.md'),
-      'no page': (draft) =>
-        change(
-          draft,
-          'ApiErrors',
-          'AlarmDescription',
-          'Everything fails for everyone. What to do: docs/runbooks/none.md',
-        ),
-    },
-  },
-  {
-    holds:
-      'what no data means is decided for every alarm: nothing where there may be no requests, the worst elsewhere',
-    violations: (template) =>
-      each(template, ALARM, (alarm) => {
-        const missing = property(alarm, 'TreatMissingData')
-        return (
-          missing !==
-            (QUIET.includes(String(property(alarm, 'MetricName'))) ? 'notBreaching' : 'breaching') &&
-          `takes silence as ${String(missing)}`
-        )
-      }),
-    breaks: {
-      unsaid: (draft) => change(draft, 'DatabaseCpu', 'TreatMissingData', undefined),
-      'silence is fine': (draft) => change(draft, 'ApiNoHealthyHostA', 'TreatMissingData', 'notBreaching'),
-      'no requests is an alarm': (draft) => change(draft, 'WebErrors', 'TreatMissingData', 'breaching'),
-    },
-  },
-  {
-    holds: 'alarms and database events can be sent: the topic’s policy and its key let both services in',
+    holds: 'alarms and database events can be sent: each topic’s policy and their key let in who sends to it',
     violations: (template) => {
       const lets = (policy: unknown, service: string) =>
         list(at(policy, 'Statement')).some(
           (statement) =>
             at(statement, 'Effect') === 'Allow' && at(statement, 'Principal.Service') === service,
         )
-      const key = refersTo(property(template.Resources.Alerts, 'KmsMasterKeyId'))
-      if (key === undefined) return ['Alerts: is not encrypted with a key of its own']
-      return ['cloudwatch.amazonaws.com', 'events.rds.amazonaws.com'].flatMap((service) => [
-        ...(lets(property(template.Resources.AlertsPolicy, 'PolicyDocument'), service)
-          ? []
-          : [`AlertsPolicy: keeps ${service} out`]),
-        ...(lets(property(template.Resources[key], 'KeyPolicy'), service)
-          ? []
-          : [`${key}: keeps ${service} out`]),
-      ])
+      return SENDERS.flatMap(([topic, services]) => {
+        const key = refersTo(property(template.Resources[topic], 'KmsMasterKeyId'))
+        if (key === undefined) return [`${topic}: is not encrypted with a key of its own`]
+        const policy = template.Resources[`${topic}Policy`]
+        return services.flatMap((service) => [
+          ...(lets(property(policy, 'PolicyDocument'), service)
+            ? []
+            : [`${topic}Policy: keeps ${service} out`]),
+          ...(lets(property(template.Resources[key], 'KeyPolicy'), service)
+            ? []
+            : [`${key}: keeps ${service} out`]),
+        ])
+      })
     },
     breaks: {
       'AWS’s key': (draft) => change(draft, 'Alerts', 'KmsMasterKeyId', 'alias/aws/sns'),
       'the topic': (draft) => {
         delete draft.Resources.AlertsPolicy
       },
+      'the topic of pages': (draft) => {
+        delete draft.Resources.PagesPolicy
+      },
       'the key': (draft) => change(draft, 'AlertsKey', 'KeyPolicy.Statement', []),
+    },
+  },
+  {
+    holds: 'who is told of alarms gets the pages too',
+    violations: (template, stage) =>
+      stage.alerts.flatMap((address) =>
+        ['Alerts', 'Pages'].flatMap((topic) =>
+          ofType(template, 'AWS::SNS::Subscription').some(
+            ([, { Properties: p }]) => refersTo(p.TopicArn) === topic && p.Endpoint === address,
+          )
+            ? []
+            : [`${topic}: does not reach ${address}`],
+        ),
+      ),
+    breaks: {
+      alarms: (draft) => {
+        delete draft.Resources.AlertsTo1
+      },
+      pages: (draft) => change(draft, 'PagesTo1', 'TopicArn', { Ref: 'Alerts' }),
+    },
+  },
+  {
+    holds: 'a failover of the database is told of, and so is a disk that can’t grow',
+    violations: (template) =>
+      each(template, 'AWS::RDS::EventSubscription', (events) => {
+        const told = list(property(events, 'EventCategories'))
+        const untold = ['availability', 'failover', 'failure', 'low storage'].filter(
+          (one) => !told.includes(one),
+        )
+        if (refersTo(property(events, 'SnsTopicArn')) !== 'Alerts') return 'tells nobody'
+        return untold.length > 0 && `says nothing of ${untold.join(', ')}`
+      }),
+    breaks: {
+      failover: (draft) => change(draft, 'DatabaseEvents', 'EventCategories', ['availability', 'failure']),
+      nobody: (draft) => change(draft, 'DatabaseEvents', 'SnsTopicArn', { Ref: 'Nobody' }),
+    },
+  },
+  {
+    holds: 'the dashboard shows everything that servers measure, every state, and every alarm that tells',
+    violations: (template, stage) =>
+      each(template, 'AWS::CloudWatch::Dashboard', (dashboard) => {
+        const [text, values] = list(at(property(dashboard, 'DashboardBody'), 'Fn::Sub'))
+        const shown = Object.values(values ?? {}).map(refersTo)
+        const unshown = [ALARM, STATE].flatMap((type) =>
+          ofType(template, type).flatMap(([id, one]) =>
+            list(property(one, 'AlarmActions')).some((action) => isTopic(refersTo(action))) &&
+            !shown.includes(id)
+              ? [id]
+              : [],
+          ),
+        )
+        const unmeasured =
+          stage.fleet === 'none'
+            ? []
+            : Object.keys(METRICS).filter((name) => !String(text).includes(`"Terrace","${name}"`))
+        return [...unshown, ...unmeasured].length > 0 && `lacks ${[...unshown, ...unmeasured].join(', ')}`
+      }),
+    breaks: {
+      'a metric': (draft) => {
+        const body = draft.Resources.Dashboard?.Properties.DashboardBody as { 'Fn::Sub': [string, object] }
+        body['Fn::Sub'][0] = body['Fn::Sub'][0].replaceAll('IndexLag', 'IndexLead')
+      },
+      'an alarm': (draft) => {
+        draft.Resources.Another = { Type: ALARM, Properties: { AlarmActions: [{ Ref: 'Alerts' }] } }
+      },
+      'a state': (draft) => {
+        draft.Resources.Another = { Type: STATE, Properties: { AlarmActions: [{ Ref: 'Pages' }] } }
+      },
     },
   },
   {
