@@ -1,0 +1,56 @@
+// What the emulator can't do, so that tests against it leave it out. Each list has a test of its own or is a promise of
+// the others: it shrinks as the emulator grows.
+import type { Template, TemplateResource } from '../../cfn.ts'
+
+/** Types of our templates that it refuses. refused.aws.test.ts: exactly these, no more and no fewer. */
+export const REFUSED: readonly string[] = [
+  'AWS::EC2::EIP',
+  'AWS::EC2::FlowLog',
+  'AWS::EC2::NatGateway',
+  'AWS::EC2::SecurityGroupEgress',
+  'AWS::EC2::SecurityGroupIngress',
+  'AWS::RDS::EventSubscription',
+]
+
+/** The template without resources of these types, and without everything that refers to one of them, in whatever way. */
+export function without(template: Template, types: readonly string[]): Template {
+  const gone = new Set(
+    Object.entries(template.Resources).flatMap(([id, { Type }]) => (types.includes(Type) ? [id] : [])),
+  )
+  // Until nothing more falls: what refers to something that went, goes.
+  for (let before = -1; before !== gone.size; ) {
+    before = gone.size
+    for (const [id, { Properties }] of Object.entries(template.Resources))
+      if (refersToAny(Properties, gone)) gone.add(id)
+  }
+  const resources = Object.entries(template.Resources).flatMap(
+    ([id, resource]): [string, TemplateResource][] =>
+      gone.has(id)
+        ? []
+        : [
+            [
+              id,
+              resource.DependsOn === undefined
+                ? resource
+                : { ...resource, DependsOn: resource.DependsOn.filter((other) => !gone.has(other)) },
+            ],
+          ],
+  )
+  return {
+    ...template,
+    Resources: Object.fromEntries(resources),
+    Outputs: Object.fromEntries(
+      Object.entries(template.Outputs).filter(([, { Value }]) => !refersToAny(Value, gone)),
+    ),
+  }
+}
+
+function refersToAny(value: unknown, ids: ReadonlySet<string>): boolean {
+  if (Array.isArray(value)) return value.some((item) => refersToAny(item, ids))
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).some(([key, inner]) => {
+    if (key === 'Ref') return typeof inner === 'string' && ids.has(inner)
+    if (key === 'Fn::GetAtt') return Array.isArray(inner) && typeof inner[0] === 'string' && ids.has(inner[0])
+    return refersToAny(inner, ids)
+  })
+}

@@ -1,0 +1,75 @@
+// What a test of this folder does in the account it runs against: `const { aws, account } = await visit()`.
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { inject } from 'vitest'
+import { connect } from '../../../aws/connect.ts'
+import { type Aws, callerIn, whoAmI } from '../../../aws/port.ts'
+import { ROOT } from '../../../local/install.mjs'
+import { STAGES } from '../../stages.ts'
+import { resetMinistack } from './ministack.ts'
+import { sampleImagesIn } from './table.ts'
+import type { Target } from './target.ts'
+
+export const target: Target = inject('target')
+const { region } = STAGES.dev
+/** What a scenario may take before something hangs: an account makes a database for a quarter of an hour. */
+export const SCENARIO_MS = target.kind === 'account' ? 3 * 3_600_000 : 180_000
+
+export interface Visit extends Disposable {
+  readonly aws: Aws
+  readonly account: string
+  /** A call of `serverless` for stage dev; its code and all that it wrote. */
+  serverless(...args: string[]): Promise<{ code: number; output: string }>
+  /** Where `serverless package` has put the template. */
+  readonly packaged: string
+}
+
+/** The emulator is empty then; an account is as it was. */
+export async function visit(): Promise<Visit> {
+  if (target.kind === 'ministack' && target.endpoint !== undefined) await resetMinistack(target.endpoint)
+  // The SDK reads it when it makes a client.
+  Object.assign(process.env, target.env)
+  const aws = connect({ region })
+  const { account } =
+    target.account === undefined ? await whoAmI(aws) : await callerIn(aws, target.account, 'the test')
+  const folder = mkdtempSync(path.join(tmpdir(), 'terrace-account-'))
+  const images = path.join(folder, 'images')
+  mkdirSync(images)
+  for (const choice of ['live', 'candidate'])
+    writeFileSync(path.join(images, `dev-${choice}.json`), JSON.stringify(sampleImagesIn(account)))
+  const packaged = path.join(folder, 'package')
+  const params = ['--stage', 'dev', '--param', `account=${account}`, '--param', `images-folder=${images}`]
+  if (target.kind === 'ministack') params.push('--param', 'refused=out')
+  // No server could start from an image that nobody has baked.
+  if (target.kind === 'account') params.push('--param', 'fleet=none')
+  return {
+    aws,
+    account,
+    packaged,
+    serverless: (...args) => serverless(folder, [...args, ...params]),
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+async function serverless(home: string, args: readonly string[]): Promise<{ code: number; output: string }> {
+  const program = path.join(ROOT, 'node_modules/serverless/bin/serverless.js')
+  const own = Object.entries(process.env).filter(([name]) => /^(PATH$|TERRACE_TEST_RUN$|AWS_)/.test(name))
+  const env = {
+    ...Object.fromEntries(own),
+    // Where the credentials of a real account are.
+    HOME: target.kind === 'account' ? process.env.HOME : home,
+    // Files of the framework's own, which it looks for beside its configuration.
+    CI: 'true',
+  }
+  const options = { cwd: import.meta.dirname, env, maxBuffer: 16 * 1024 * 1024 }
+  try {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, ...args], options)
+    return { code: 0, output: stdout + stderr }
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
+    return { code, output: stdout + stderr }
+  }
+}
