@@ -8,3 +8,5 @@ const moved = <T>(value: T, account: string): T =>
 
 export const inAccount = (account: string): typeof STAGES => moved(STAGES, account)
 export const sampleImagesIn = (account: string): typeof SAMPLE_IMAGES => moved(SAMPLE_IMAGES, account)
+/** As service.ts names it. */
+export const stateBucket = (account: string): string => `terrace-state-${account}-${STAGES.dev.region}`
