@@ -2,6 +2,7 @@
 // What AWS can't hold them to: EC2's networks, launch templates and RunInstances know no names beforehand, so these are
 // held to the region only; so are the databases' parameters and load balancers (their generated names don't begin with
 // the stack's). DNS records are held to the kinds that a stack makes, in any zone of the account.
+import type { Statement } from '../policy.ts'
 import { STAGE_NAMES } from '../stages.ts'
 import { HANDLERS } from './handlers.ts'
 import { arnHere, boundaryArn, type Home, partitionOf, stageStack } from './names.ts'
@@ -14,11 +15,19 @@ const ONLY_HERE: readonly string[] = [
   'AWS::IAM::OIDCProvider',
 ]
 
-export const stageRights = (home: Home) =>
-  held(
+/** In two parts: a policy inside a role has 10,240 characters, one beside it 6,144. */
+export function stageRights(home: Home): { readonly beside: Statement[]; readonly inside: Statement[] } {
+  const statements = held(
     Object.entries(HANDLERS).flatMap(([type, actions]) => (ONLY_HERE.includes(type) ? [] : actions)),
     scopes(home),
   )
+  const isBeside = ({ Sid }: Statement) => BESIDE.includes(Sid ?? '')
+  return {
+    beside: statements.filter(isBeside),
+    inside: statements.filter((statement) => !isBeside(statement)),
+  }
+}
+const BESIDE: readonly string[] = ['Removals', 'Reading', 'Databases', 'Groups', 'Balancing', 'Network']
 
 /** Something of every stage, whose name begins with the stage's stack. */
 export const ofStages = (make: (name: string) => string): string[] =>

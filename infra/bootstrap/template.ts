@@ -109,6 +109,11 @@ function roles(
   limits: Resource<'AWS::IAM::ManagedPolicy'>,
   hasProvider: boolean,
 ): void {
+  const rights = stageRights(settings)
+  const network = stack.add('StagesPolicy', 'AWS::IAM::ManagedPolicy', {
+    Description: 'Networks, servers and databases of the stages',
+    PolicyDocument: document(...rights.beside),
+  })
   stack.add(
     'CloudFormationRole',
     'AWS::IAM::Role',
@@ -126,7 +131,8 @@ function roles(
           },
         ],
       },
-      Policies: [{ PolicyName: 'stages', PolicyDocument: document(...stageRights(settings)) }],
+      ManagedPolicyArns: [network.ref],
+      Policies: [{ PolicyName: 'stages', PolicyDocument: document(...rights.inside) }],
     },
     // It names the boundary: what it makes while that is missing would be refused.
     { DependsOn: [limits] },
