@@ -10,7 +10,7 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { STSClient } from '@aws-sdk/client-sts'
 import type { Aws, Clock } from './port.ts'
-import { inOurWords } from './problems.ts'
+import { speaking } from './problems.ts'
 
 export interface Connection {
   readonly region: string
@@ -63,27 +63,4 @@ const CLOCK: Clock = {
       throw signal?.aborted ? signal.reason : error
     }
   },
-}
-
-/** A client whose errors are in our words where they are about who asks, and not about what. */
-export function speaking<C extends { send: (...args: never[]) => unknown }>(
-  service: string,
-  region: string,
-  client: C,
-): Pick<C, 'send'> {
-  const send = async (...args: Parameters<C['send']>): Promise<unknown> => {
-    try {
-      return await client.send(...args)
-    } catch (error) {
-      throw inOurWords(error, { service, operation: operationOf(args[0]), region })
-    }
-  }
-  // The SDK's `send` is overloaded: no function of ours has that type.
-  return { send } as unknown as Pick<C, 'send'>
-}
-
-/** `CreateChangeSetCommand` → `CreateChangeSet`. */
-export function operationOf(command: unknown): string {
-  const name = typeof command === 'object' && command !== null ? command.constructor.name : ''
-  return name.replace(/Command$/, '')
 }

@@ -133,3 +133,26 @@ function said({ name, message }: Error): string {
   const text = message.replaceAll(/\s+/g, ' ').trim()
   return text === '' ? name : `${name}: ${text.slice(0, 600)}`
 }
+
+/** A client whose errors are in our words where they are about who asks, and not about what. */
+export function speaking<C extends { send: (...args: never[]) => unknown }>(
+  service: string,
+  region: string,
+  client: C,
+): Pick<C, 'send'> {
+  const send = async (...args: Parameters<C['send']>): Promise<unknown> => {
+    try {
+      return await client.send(...args)
+    } catch (error) {
+      throw inOurWords(error, { service, operation: operationOf(args[0]), region })
+    }
+  }
+  // The SDK's `send` is overloaded: no function of ours has that type.
+  return { send } as unknown as Pick<C, 'send'>
+}
+
+/** `CreateChangeSetCommand` → `CreateChangeSet`. */
+export function operationOf(command: unknown): string {
+  const name = typeof command === 'object' && command !== null ? command.constructor.name : ''
+  return name.replace(/Command$/, '')
+}
