@@ -12,13 +12,7 @@ import { deployedTemplate } from '../release/change-set.ts'
 import { describeStack, type Say } from '../release/follow.ts'
 import type { Judged } from '../release/gate.ts'
 import { changeStack, readDeployed } from '../release/stack-change.ts'
-import {
-  BOOTSTRAP_STACK,
-  githubProviderArn,
-  LINKED_ROLES,
-  type LinkedRole,
-  stateBucket,
-} from './names.ts'
+import { BOOTSTRAP_STACK, githubProviderArn, LINKED_ROLES, type LinkedRole, stateBucket } from './names.ts'
 import { TAG } from './rights.ts'
 import type { Settings } from './settings.ts'
 import { bootstrap } from './template.ts'
@@ -40,7 +34,11 @@ const IAM_MS = 15_000
 /**
  * @throws AwsProblem, StackFailure, BlockedChange; running it again goes on from there
  */
-export async function bringBootstrap(aws: Aws, settings: Settings, { say, agrees }: Person): Promise<Outcome> {
+export async function bringBootstrap(
+  aws: Aws,
+  settings: Settings,
+  { say, agrees }: Person,
+): Promise<Outcome> {
   const caller = await callerIn(aws, settings.account, 'This bootstrap')
   say(`Account ${caller.account}, ${settings.region}, as ${caller.arn}`)
   const isTakenOver = await hasBucket(aws, settings)
@@ -87,12 +85,16 @@ function planned(
 ): string[] {
   return [
     `Stack ${BOOTSTRAP_STACK} ${isNew ? 'is made' : 'is changed'}:`,
-    ...changes.map(({ text }) => `  ${text}`),
+    ...changes.map(lineOf),
     ...(isNew && isTakenOver
       ? [`  Bucket ${stateBucket(settings)} is there already, and is taken over with what it holds.`]
       : []),
   ]
 }
+
+const MARKS = { add: '+', remove: '-', update: '~', 'may-replace': '~', replace: '!' } as const
+const lineOf = ({ id, type, effect, differing }: Judged): string =>
+  `  ${MARKS[effect]} ${id} (${type})${differing.length > 0 ? `: ${differing.join(', ')}` : ''}`
 
 /** @throws AwsProblem when the name is somebody else's: names of buckets are the world's */
 async function hasBucket(aws: Aws, settings: Settings): Promise<boolean> {
@@ -151,7 +153,8 @@ async function hasForeignProvider(aws: Aws, settings: Settings): Promise<boolean
     throw error
   }
   const stack = await describeStack(aws, BOOTSTRAP_STACK)
-  if (stack?.StackStatus === undefined || !/(CREATE|UPDATE|ROLLBACK)_COMPLETE$/.test(stack.StackStatus)) return true
+  if (stack?.StackStatus === undefined || !/(CREATE|UPDATE|ROLLBACK)_COMPLETE$/.test(stack.StackStatus))
+    return true
   if (stack.StackStatus === 'ROLLBACK_COMPLETE') return true
   return readDeployed(await deployedTemplate(aws, BOOTSTRAP_STACK)).Resources.GitHub === undefined
 }

@@ -29,14 +29,21 @@ function readArguments() {
   // None by itself: this is no command for a stage that somebody forgot to name.
   if (name === undefined)
     throw new InvalidStage(`--stage ${values.stage ?? ''}: there is ${STAGE_NAMES.join(', ')}.\n${USAGE}`)
-  return { name, yes: values.yes === true, deletesData: values['delete-data'] === true, profile: values.profile }
+  return {
+    name,
+    yes: values.yes === true,
+    deletesData: values['delete-data'] === true,
+    profile: values.profile,
+  }
 }
 
 try {
   const { name, yes, deletesData, profile } = readArguments()
   const stage = readStage(name)
   if (stage.account === EXAMPLE_ACCOUNT)
-    throw new InvalidStage(`Stage ${name} in infra/stages.ts has the example’s account: there is none of it to take down.`)
+    throw new InvalidStage(
+      `Stage ${name} in infra/stages.ts has the example’s account: there is none of it to take down.`,
+    )
   const ending = await destroy(connect({ region: stage.region, profile }), {
     name,
     stage,

@@ -1,12 +1,13 @@
 // What people entrusted to the stage, removed for good: buckets with all their versions, snapshots. Only ever called for
 // what the person has been shown and has agreed to twice.
+
+import { DeleteDBSnapshotCommand } from '@aws-sdk/client-rds'
 import {
   DeleteBucketCommand,
   DeleteObjectsCommand,
   ListObjectVersionsCommand,
   type ListObjectVersionsOutput,
 } from '@aws-sdk/client-s3'
-import { DeleteDBSnapshotCommand } from '@aws-sdk/client-rds'
 import type { Aws } from '../../aws/port.ts'
 import type { Say } from '../release/follow.ts'
 import { DestroyFailure } from './failure.ts'
@@ -46,8 +47,8 @@ async function empty(aws: Aws, bucket: string, account: string): Promise<number>
   for (;;) {
     // Always the first page: what stood there is gone the next time.
     const page: ListObjectVersionsOutput = await aws.s3.send(new ListObjectVersionsCommand(where))
-    const objects = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].flatMap(
-      ({ Key, VersionId }) => (Key === undefined ? [] : [{ Key, VersionId }]),
+    const objects = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].flatMap(({ Key, VersionId }) =>
+      Key === undefined ? [] : [{ Key, VersionId }],
     )
     if (objects.length === 0) return removed
     const { Errors: errors = [] } = await aws.s3.send(

@@ -2,10 +2,18 @@
 // the stack deleted, and only then, if that was asked for, the data. It can be ended anywhere and run again.
 import { DeleteStackCommand } from '@aws-sdk/client-cloudformation'
 import { type Aws, callerIn } from '../../aws/port.ts'
-import { roleArn, stageStack, stateBucket } from '../bootstrap/names.ts'
-import { TAG } from '../bootstrap/rights.ts'
-import { deployedTemplate, type StackTarget } from '../release/change-set.ts'
-import { describeStack, firstFailure, follow, isBusy, leftBehind, newestEvent, type Say } from '../release/follow.ts'
+import { stageStack } from '../bootstrap/names.ts'
+import { stackOf } from '../release/apply.ts'
+import { deployedTemplate } from '../release/change-set.ts'
+import {
+  describeStack,
+  firstFailure,
+  follow,
+  isBusy,
+  leftBehind,
+  newestEvent,
+  type Say,
+} from '../release/follow.ts'
 import { readDeployed } from '../release/stack-change.ts'
 import type { Stage } from '../stage-schema.ts'
 import type { StageName } from '../stages.ts'
@@ -52,7 +60,9 @@ export async function destroy(aws: Aws, request: Destruction): Promise<Ending> {
   }
 
   if (stack.StackStatus === 'REVIEW_IN_PROGRESS' || stack.StackStatus === 'ROLLBACK_COMPLETE') {
-    say(`Stack ${stackName} is what a creation left that came to nothing (${stack.StackStatus}): it has no resources.`)
+    say(
+      `Stack ${stackName} is what a creation left that came to nothing (${stack.StackStatus}): it has no resources.`,
+    )
     if (!(await request.agrees('stage'))) return 'declined'
     await remove(aws, stackName, stack.StackId, deadline, say)
     return 'gone'
@@ -62,20 +72,9 @@ export async function destroy(aws: Aws, request: Destruction): Promise<Ending> {
   if (journal === undefined) return 'declined'
   const { template } = journal
   await quiet(aws, request, journal, await takeInventory(aws, stack.StackId, template))
-  await unlock(aws, target(request), stack, template, say, deadline)
+  await unlock(aws, stackOf(name, stage), stack, template, say, deadline)
   await remove(aws, stackName, stack.StackId, deadline, say)
   return finish(aws, request, journal)
-}
-
-/** How the stack is changed: as by every release. */
-function target({ name, stage }: Destruction): StackTarget {
-  return {
-    stackName: stageStack(name),
-    capabilities: ['CAPABILITY_IAM'],
-    tags: { [TAG.key]: TAG.value, stage: name },
-    serviceRole: roleArn('cloudformation', stage),
-    upload: { bucket: stateBucket(stage), folder: `stages/${name}/templates`, account: stage.account },
-  }
 }
 
 type Prepared = Journal & { readonly template: ReturnType<typeof readDeployed> }

@@ -35,7 +35,12 @@ export async function takeInventory(aws: Aws, stack: string, template: Template)
       new ListStackResourcesCommand({ StackName: stack, ...(token && { NextToken: token }) }),
     )
     for (const one of page.StackResourceSummaries ?? []) {
-      const { LogicalResourceId: id, ResourceType: type, PhysicalResourceId: name, ResourceStatus: status } = one
+      const {
+        LogicalResourceId: id,
+        ResourceType: type,
+        PhysicalResourceId: name,
+        ResourceStatus: status,
+      } = one
       if (id === undefined || type === undefined || !name || status === 'DELETE_COMPLETE') continue
       parts.push({ id, type, name })
     }
@@ -76,7 +81,9 @@ export function showInventory(
       ? [
           'What goes for good, with everything in it:',
           ...kept.filter(({ type }) => type === BUCKET).map(({ id, name }) => `  ${id}: bucket ${name}`),
-          ...(primary === undefined ? [] : [`  the snapshots of database ${primary} that were made by hand or at its end`]),
+          ...(primary === undefined
+            ? []
+            : [`  the snapshots of database ${primary} that were made by hand or at its end`]),
         ]
       : []),
     'What stays, and costs on:',
@@ -87,7 +94,9 @@ export function showInventory(
         ]),
     ...(primary === undefined
       ? []
-      : [`  its automatic backups: until ${stage.database.backupDays} days have passed, at no more than the same`]),
+      : [
+          `  its automatic backups: until ${stage.database.backupDays} days have passed, at no more than the same`,
+        ]),
     ...stays.flatMap((part) => costOf(part)),
   ]
 }

@@ -36,7 +36,8 @@ export async function readJournal(aws: Aws, place: JournalPlace): Promise<Journa
     return schema.parse(JSON.parse((await Body?.transformToString('utf8')) ?? ''))
   } catch (error) {
     // Without a bucket there is no stage that was deployed from here; that is found out by who looks for its stack.
-    if (error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NoSuchBucket')) return undefined
+    if (error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NoSuchBucket'))
+      return undefined
     throw error
   }
 }
