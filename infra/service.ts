@@ -4,6 +4,7 @@ import { roleArn, stageStack, stateBucket } from './bootstrap/names.ts'
 import type { Template } from './cfn.ts'
 import { type CommandLine, readCommandLine } from './command-line.ts'
 import { readImages } from './images.ts'
+import { CLOSED } from './release/policy.ts'
 import { terrace } from './stack.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from './stage-schema.ts'
 import { InvalidStage, readStage, STAGES } from './stages.ts'
@@ -28,7 +29,7 @@ export function service(args: readonly string[], table: Readonly<Record<string, 
       iam: { deploymentRole: roleArn('cloudformation', stage) },
       deploymentMethod: 'changesets',
       stackTags: { service: 'terrace', stage: line.stage },
-      ...(stage.isProtected && { stackPolicy: PROTECTED }),
+      ...(stage.isProtected && { stackPolicy: CLOSED.Statement }),
     },
     resources: template as NonNullable<AWS['resources']>,
   }
@@ -49,11 +50,6 @@ export function asked(
     stage.fleet === 'serving' ? readImages(line.stage, stage, line.images, line.imagesFolder) : undefined
   return { line, stage, template: terrace(line.stage, stage, images) }
 }
-
-/** What holds data or addresses is changed by a release, which opens this for as long as it needs. */
-const PROTECTED = [
-  { Effect: 'Deny', Principal: '*', Action: ['Update:*'], Resource: '*' },
-] satisfies NonNullable<AWS['provider']['stackPolicy']>
 
 function refuseWhatIsUnsafe({ command, stage: name }: CommandLine, stage: Stage): void {
   if (command !== 'deploy' && command !== 'remove') return

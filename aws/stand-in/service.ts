@@ -91,7 +91,12 @@ export function client<S extends Service>(
     if (handle === undefined) throw new Error(`The stand-in for AWS has no ${service} ${operation}`)
     const fault = faults.meets(operation)
     if (fault !== undefined && fault.answer !== 'lost') throw fault.error
-    const output = handle(command.input as never)
+    let output: object
+    try {
+      output = handle(command.input as never)
+    } catch (error) {
+      throw fault?.error ?? error
+    }
     if (fault !== undefined) throw fault.error
     return { $metadata: { httpStatusCode: 200 }, ...output }
   }
