@@ -1,5 +1,6 @@
 // The service as `serverless` wants it described, for one call of it.
 import type { AWS } from 'serverless'
+import { roleArn, stageStack, stateBucket } from './bootstrap/names.ts'
 import type { Template } from './cfn.ts'
 import { type CommandLine, readCommandLine } from './command-line.ts'
 import { readImages } from './images.ts'
@@ -22,9 +23,10 @@ export function service(args: readonly string[], table: Readonly<Record<string, 
       name: 'aws',
       stage: line.stage,
       region: stage.region as NonNullable<AWS['provider']['region']>,
-      stackName: `terrace-${line.stage}`,
-      // Made by the bootstrap, once per account and region.
-      deploymentBucket: { name: `terrace-state-${stage.account}-${stage.region}` },
+      stackName: stageStack(line.stage),
+      // Made by the bootstrap, once per account and region: the bucket, and whose rights CloudFormation works with.
+      deploymentBucket: { name: stateBucket(stage) },
+      iam: { deploymentRole: roleArn('cloudformation', stage) },
       deploymentMethod: 'changesets',
       stackTags: { service: 'terrace', stage: line.stage },
       ...(stage.isProtected && { stackPolicy: CLOSED.Statement }),

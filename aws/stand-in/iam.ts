@@ -1,5 +1,9 @@
 // Roles, of which only those of AWS's own services are made here; a stack's are resources of it.
-import type { CreateServiceLinkedRoleCommandInput, GetRoleCommandInput } from '@aws-sdk/client-iam'
+import type {
+  CreateServiceLinkedRoleCommandInput,
+  GetOpenIDConnectProviderCommandInput,
+  GetRoleCommandInput,
+} from '@aws-sdk/client-iam'
 import { awsError, type Operations } from './service.ts'
 
 /** The names that these services give their roles. */
@@ -12,6 +16,8 @@ const LINKED: Readonly<Record<string, string>> = {
 export class Roles {
   /** By their names. */
   readonly roles = new Set<string>()
+  /** ARNs of those who vouch for others. */
+  readonly providers = new Set<string>()
   readonly #account: string
 
   constructor(account: string) {
@@ -29,7 +35,18 @@ export class Roles {
     }
   }
 
+  provider(url: string): string {
+    return `arn:aws:iam::${this.#account}:oidc-provider/${url.replace('https://', '')}`
+  }
+
   readonly operations: Operations = {
+    GetOpenIDConnectProvider: ({
+      OpenIDConnectProviderArn: arn = '',
+    }: GetOpenIDConnectProviderCommandInput) => {
+      if (!this.providers.has(arn))
+        throw awsError('NoSuchEntityException', `OpenIDConnect Provider not found for arn ${arn}`, 404)
+      return { ClientIDList: [] }
+    },
     GetRole: ({ RoleName: name = '' }: GetRoleCommandInput) => {
       if (!this.roles.has(name))
         throw awsError('NoSuchEntityException', `The role with name ${name} cannot be found.`, 404)

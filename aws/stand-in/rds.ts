@@ -1,6 +1,7 @@
 // Database instances and snapshots, whose states last.
 import type {
   CreateDBSnapshotCommandInput,
+  DeleteDBSnapshotCommandInput,
   DescribeDBInstancesCommandInput,
   DescribeDBSnapshotsCommandInput,
   ModifyDBInstanceCommandInput,
@@ -95,6 +96,17 @@ export class Databases {
         if (instance.status === 'backing-up') instance.status = 'available'
       })
       return { DBSnapshot: { DBSnapshotIdentifier: name, Status: 'creating', DBInstanceIdentifier: id } }
+    },
+    DeleteDBSnapshot: ({ DBSnapshotIdentifier: name = '' }: DeleteDBSnapshotCommandInput) => {
+      const found = this.snapshots.get(name)
+      if (found === undefined) throw awsError('DBSnapshotNotFoundFault', `DBSnapshot ${name} not found.`, 404)
+      if (found.status !== 'available')
+        throw awsError(
+          'InvalidDBSnapshotState',
+          `Cannot delete the snapshot because it is not currently in the available state.`,
+        )
+      this.snapshots.delete(name)
+      return {}
     },
     DescribeDBSnapshots: (input: DescribeDBSnapshotsCommandInput) => {
       const { DBSnapshotIdentifier: name, DBInstanceIdentifier: instance } = input

@@ -1,6 +1,7 @@
 // Buckets with versions, conditional writes and pages.
 import { createHash } from 'node:crypto'
 import type {
+  DeleteBucketCommandInput,
   DeleteObjectCommandInput,
   DeleteObjectsCommandInput,
   GetObjectCommandInput,
@@ -27,6 +28,8 @@ const PAGE = 1_000
 
 export class Buckets {
   readonly #buckets = new Map<string, Bucket>()
+  /** Names that a stack which is about to be made takes over. */
+  readonly takenOver = new Set<string>()
   readonly #account: string
   readonly #clock: VirtualClock
   #versions = 0
@@ -187,6 +190,12 @@ export class Buckets {
         IsTruncated: more,
         ...(more && { NextKeyMarker: last?.Key, NextVersionIdMarker: last?.version.id }),
       }
+    },
+    DeleteBucket: (input: DeleteBucketCommandInput) => {
+      this.#bucket(input)
+      if (!this.remove(input.Bucket ?? ''))
+        throw awsError('BucketNotEmpty', 'The bucket you tried to delete is not empty', 409)
+      return {}
     },
     DeleteObject: (input: DeleteObjectCommandInput) =>
       this.#delete(this.#bucket(input), input.Key ?? '', input.VersionId),

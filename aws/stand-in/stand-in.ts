@@ -32,7 +32,7 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
   const databases = new Databases(clock)
   const groups = new Groups(clock)
   const roles = new Roles(account)
-  const stacks = new CloudFormation(clock, region, account, { databases, groups, buckets })
+  const stacks = new CloudFormation(clock, region, account, { databases, groups, buckets, roles })
   const of = <S extends Service>(service: S, operations: Operations) =>
     client(service, region, operations, faults, calls)
   const aws: Aws = {

@@ -1,5 +1,6 @@
 // Resources that are there for other services too: an instance of a stack is one of RDS, a bucket one of S3.
 import type { Groups } from '../autoscaling.ts'
+import type { Roles } from '../iam.ts'
 import type { Databases } from '../rds.ts'
 import type { Buckets } from '../s3.ts'
 import type { Live } from './stack.ts'
@@ -9,6 +10,7 @@ export interface Others {
   readonly databases: Databases
   readonly groups: Groups
   readonly buckets: Buckets
+  readonly roles: Roles
 }
 
 interface Kind {
@@ -21,7 +23,7 @@ interface Kind {
 
 const isTrue = (value: unknown) => String(value) === 'true'
 
-export function kinds({ databases, groups, buckets }: Others): Readonly<Record<string, Kind>> {
+export function kinds({ databases, groups, buckets, roles }: Others): Readonly<Record<string, Kind>> {
   return {
     'AWS::RDS::DBInstance': {
       create: ({ physicalId, properties }) => {
@@ -58,7 +60,8 @@ export function kinds({ databases, groups, buckets }: Others): Readonly<Record<s
     },
     'AWS::S3::Bucket': {
       create: ({ physicalId }) => {
-        if (buckets.has(physicalId)) throw new Refusal(`${physicalId} already exists`)
+        if (buckets.has(physicalId) && !buckets.takenOver.delete(physicalId))
+          throw new Refusal(`${physicalId} already exists`)
         buckets.make(physicalId)
       },
       remove: ({ physicalId }) => {
@@ -66,6 +69,25 @@ export function kinds({ databases, groups, buckets }: Others): Readonly<Record<s
           throw new Refusal(
             'The bucket you tried to delete is not empty. You must delete all versions in the bucket. (Service: S3, Status Code: 409)',
           )
+      },
+    },
+    'AWS::IAM::OIDCProvider': {
+      create: ({ properties }) => {
+        const arn = roles.provider(String(properties.Url))
+        if (roles.providers.has(arn))
+          throw new Refusal(`Provider with url ${String(properties.Url)} already exists.`)
+        roles.providers.add(arn)
+      },
+      remove: ({ properties }) => roles.providers.delete(roles.provider(String(properties.Url))),
+    },
+    'AWS::KMS::Key': {
+      create: ({ properties }) => {
+        // A policy may name only roles that are there.
+        for (const [, role = ''] of JSON.stringify(properties.KeyPolicy).matchAll(
+          /role\/aws-service-role\/[^"]*\/(\w+)"/g,
+        ))
+          if (!roles.roles.has(role))
+            throw new Refusal('Policy contains a statement with one or more invalid principals.')
       },
     },
     'AWS::ElasticLoadBalancingV2::LoadBalancer': {

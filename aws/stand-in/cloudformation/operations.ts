@@ -22,6 +22,7 @@ import { awsError, type Operations } from '../service.ts'
 import { CHANGE_SET } from '../timings.ts'
 import { differences } from './differences.ts'
 import { Execution } from './execution.ts'
+import { importing, takeOver } from './imports.ts'
 import type { Others } from './kinds.ts'
 import { type ChangeSet, type Live, Stack } from './stack.ts'
 import { readTemplate } from './template.ts'
@@ -134,6 +135,7 @@ export class CloudFormation {
       stack.becomes('REVIEW_IN_PROGRESS', 'User Initiated')
     }
     const changes = differences(stack.template, template, stack)
+    const listed = changes.map((ResourceChange) => ({ Type: 'Resource', ResourceChange }) as const)
     const set: ChangeSet = {
       id: `${this.#arn}:changeSet/${name}/${++this.#counter}`,
       name,
@@ -141,7 +143,7 @@ export class CloudFormation {
       type,
       text,
       template,
-      changes: changes.map((ResourceChange) => ({ Type: 'Resource', ResourceChange })),
+      changes: input.ImportExistingResources ? importing(listed, template, this.#buckets) : listed,
       at: this.#clock.now(),
       tags: input.Tags ?? [],
       roleArn: input.RoleARN,
@@ -185,6 +187,7 @@ export class CloudFormation {
     stack.token = input.ClientRequestToken
     stack.tags = set.tags
     stack.roleArn = set.roleArn
+    takeOver(set.changes, this.#buckets)
     if (set.type === 'CREATE') this.execution.create(stack, set.text, set.template)
     else this.execution.update(stack, set.text, set.template)
     return {}
