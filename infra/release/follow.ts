@@ -148,7 +148,8 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T | undefined> {
 
 function lineOf(event: StackEvent): string {
   const time = event.Timestamp?.toISOString().slice(11, 19) ?? ''
-  const reason = event.ResourceStatusReason === undefined ? '' : `: ${event.ResourceStatusReason.trim()}`
+  // Some emulators say nothing in as many words.
+  const reason = !event.ResourceStatusReason ? '' : `: ${event.ResourceStatusReason.trim()}`
   return `${time}  ${(event.ResourceStatus ?? '').padEnd(28)}  ${event.LogicalResourceId}${reason}`
 }
 

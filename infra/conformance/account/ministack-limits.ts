@@ -4,11 +4,13 @@ import type { Template, TemplateResource } from '../../cfn.ts'
 
 /** Types of our templates that it refuses. refused.aws.test.ts: exactly these, no more and no fewer. */
 export const REFUSED: readonly string[] = [
+  'AWS::Budgets::Budget',
   'AWS::EC2::EIP',
   'AWS::EC2::FlowLog',
   'AWS::EC2::NatGateway',
   'AWS::EC2::SecurityGroupEgress',
   'AWS::EC2::SecurityGroupIngress',
+  'AWS::IAM::OIDCProvider',
   'AWS::RDS::EventSubscription',
 ]
 

@@ -47,7 +47,8 @@ const described = (template: Template, text: string): Template => {
   })
 }
 const environment = async () =>
-  (await here.aws.ssm.send(new GetParameterCommand({ Name: '/terrace/dev/web/environment' }))).Parameter?.Value
+  (await here.aws.ssm.send(new GetParameterCommand({ Name: '/terrace/dev/web/environment' }))).Parameter
+    ?.Value
 
 const apply = async (template: Template, allowed: string[] = []) => {
   const shown: (readonly Judged[])[] = []
@@ -78,13 +79,18 @@ test('serverless package writes what is made then', { timeout: SCENARIO_MS }, as
   expect(Object.keys(packaged.Resources).length).toBeGreaterThan(50)
 })
 
-test('made by a change set of our own, every resource with its events', { timeout: SCENARIO_MS }, async () => {
+test('made by a change set of our own, every resource with its events', {
+  timeout: SCENARIO_MS,
+}, async () => {
   const { result, shown, lines } = await apply(packaged)
   expect(result).toBe('changed')
   expect(shown[0]?.map(({ id }) => id).sort()).toEqual(Object.keys(packaged.Resources).sort())
   expect(new Set(shown[0]?.map(({ effect }) => effect))).toEqual(new Set(['add']))
   for (const id of Object.keys(packaged.Resources))
-    expect(lines.some((line) => / CREATE_COMPLETE +/.test(line) && line.endsWith(` ${id}`)), id).toBe(true)
+    expect(
+      lines.some((line) => / CREATE_COMPLETE +/.test(line) && line.endsWith(` ${id}`)),
+      id,
+    ).toBe(true)
   expect((await describeStack(here.aws, STACK))?.StackStatus).toBe('CREATE_COMPLETE')
 })
 
@@ -94,14 +100,19 @@ test('the same once more: nothing to change, and nothing left', { timeout: SCENA
   expect(await leftChangeSets()).toEqual([])
 })
 
-test('a database that would be made anew is stopped before anything happens', { timeout: SCENARIO_MS }, async () => {
+test('a database that would be made anew is stopped before anything happens', {
+  timeout: SCENARIO_MS,
+}, async () => {
   const database = resource(packaged, 'Database')
   const renamed = withResource(packaged, 'Database', {
     ...database,
     Properties: { ...database.Properties, DBName: 'another' },
   })
   const { result, shown } = await apply(renamed)
-  expect(result).toMatchObject({ name: 'BlockedChange', message: expect.stringMatching(/Database .*Replacement True/) })
+  expect(result).toMatchObject({
+    name: 'BlockedChange',
+    message: expect.stringMatching(/Database .*Replacement True/),
+  })
   expect(shown).toEqual([])
   expect(await leftChangeSets()).toEqual([])
   expect((await describeStack(here.aws, STACK))?.StackStatus).toBe('CREATE_COMPLETE')
@@ -110,12 +121,16 @@ test('a database that would be made anew is stopped before anything happens', { 
 test('a change is shown, made, and seen from outside', { timeout: SCENARIO_MS }, async () => {
   const { result, shown, lines } = await apply(described(packaged, '{"IS":"changed"}'))
   expect(result).toBe('changed')
-  expect(shown[0]).toMatchObject([{ id: 'WebEnvironment', effect: 'update', said: 'Modify, Replacement False' }])
+  expect(shown[0]).toMatchObject([
+    { id: 'WebEnvironment', effect: 'update', said: 'Modify, Replacement False' },
+  ])
   expect(lines).toContainEqual(expect.stringMatching(/UPDATE_COMPLETE +WebEnvironment$/))
   expect(await environment()).toBe('{"IS":"changed"}')
 })
 
-test('a change that fails half-way is taken back, and says what failed', { timeout: SCENARIO_MS }, async () => {
+test('a change that fails half-way is taken back, and says what failed', {
+  timeout: SCENARIO_MS,
+}, async () => {
   // A secret that is no JSON can't be told where a database is: seen when it is tried, by no check before. By then the
   // parameter has its new value.
   const failing = withResource(described(packaged, '{"IS":"failing"}'), 'Impossible', {
@@ -138,7 +153,9 @@ test('a change that fails half-way is taken back, and says what failed', { timeo
   expect(await environment()).toBe('{"IS":"changed"}')
 })
 
-test('serverless deploys over what a change set of ours has made of the stack', { timeout: SCENARIO_MS }, async () => {
+test('serverless deploys over what a change set of ours has made of the stack', {
+  timeout: SCENARIO_MS,
+}, async () => {
   const before = await environment()
   const first = await here.serverless('deploy')
   expect([first.code, first.output]).toEqual([0, expect.stringContaining('Service deployed')])
@@ -163,7 +180,9 @@ test('serverless removes the stage, and what is to stay stays', { timeout: SCENA
   const { code, output } = await here.serverless('remove')
   expect([code, output]).toEqual([0, expect.stringContaining('successfully removed')])
   expect(await describeStack(here.aws, STACK)).toBeUndefined()
-  const documents = made.find(({ LogicalResourceId }) => LogicalResourceId === 'Documents')?.PhysicalResourceId
+  const documents = made.find(
+    ({ LogicalResourceId }) => LogicalResourceId === 'Documents',
+  )?.PhysicalResourceId
   await expect(
     here.aws.s3.send(new ListObjectsV2Command({ Bucket: documents ?? '' })),
   ).resolves.toMatchObject({ KeyCount: 0 })

@@ -4,12 +4,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { CreateChangeSetCommand } from '@aws-sdk/client-cloudformation'
 import { inject } from 'vitest'
 import { connect } from '../../../aws/connect.ts'
 import { type Aws, callerIn, whoAmI } from '../../../aws/port.ts'
 import { ROOT } from '../../../local/install.mjs'
 import { STAGES } from '../../stages.ts'
 import { resetMinistack } from './ministack.ts'
+import { REFUSED, without } from './ministack-limits.ts'
 import { sampleImagesIn } from './table.ts'
 import type { Target } from './target.ts'
 
@@ -32,7 +34,8 @@ export async function visit(): Promise<Visit> {
   if (target.kind === 'ministack' && target.endpoint !== undefined) await resetMinistack(target.endpoint)
   // The SDK reads it when it makes a client.
   Object.assign(process.env, target.env)
-  const aws = inHaste(connect({ region }))
+  const aws =
+    target.kind === 'ministack' ? withoutRefused(inHaste(connect({ region }))) : inHaste(connect({ region }))
   const { account } =
     target.account === undefined ? await whoAmI(aws) : await callerIn(aws, target.account, 'the test')
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-account-'))
@@ -59,6 +62,18 @@ const inHaste = (aws: Aws): Aws =>
   target.kind === 'account'
     ? aws
     : { ...aws, clock: { ...aws.clock, sleep: (ms, signal) => aws.clock.sleep(Math.min(ms, 100), signal) } }
+
+/** The same, except that a template that goes with a call goes without what the emulator refuses. */
+function withoutRefused(aws: Aws): Aws {
+  const { cloudformation } = aws
+  const send = (command: Parameters<typeof cloudformation.send>[0]) => {
+    const body = command instanceof CreateChangeSetCommand ? command.input.TemplateBody : undefined
+    if (body !== undefined && command instanceof CreateChangeSetCommand)
+      command.input.TemplateBody = JSON.stringify(without(JSON.parse(body), REFUSED))
+    return cloudformation.send(command)
+  }
+  return { ...aws, cloudformation: { send: send as typeof cloudformation.send } }
+}
 
 async function serverless(home: string, args: readonly string[]): Promise<{ code: number; output: string }> {
   const program = path.join(ROOT, 'node_modules/serverless/bin/serverless.js')

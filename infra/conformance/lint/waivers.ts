@@ -5,14 +5,14 @@ const GROUPS = ['ApiGroup', 'WebGroup']
 const LAUNCH_TEMPLATES = ['ApiTemplate', 'WebTemplate']
 const LOG_GROUPS = ['ApiLogs', 'WebLogs']
 const BALANCERS = ['ExternalBalancer', 'InternalBalancer']
-const BUCKETS = ['Documents', 'Logs']
+const BUCKETS = ['Documents', 'Logs', 'State']
 
 const DEV = ['dev', 'dev without servers']
 /** Protections come with the servers (stages.ts, isLocked); `dev` has none. */
 const UNLOCKED = [...DEV, 'staging without servers', 'prod without servers']
 
-/** All of AWS Control Tower: neither cfn-lint nor AWS's validator has anything to say. */
-export const WAIVERS: readonly Waiver[] = (
+/** Of AWS Control Tower. */
+const GUARD = (
   [
     {
       rule: 'alb_http_to_https_redirection_check',
@@ -71,9 +71,10 @@ export const WAIVERS: readonly Waiver[] = (
     },
     {
       rule: 'kms_create_grant_aws_service_check',
-      on: ['AlertsKey'],
+      // Of the bootstrap's key it speaks twice, once without a name.
+      on: ['AlertsKey', 'ImageKey', ''],
       because:
-        'only the account’s administrators could make grants: the services may decrypt and make data keys',
+        'grants are made by Auto Scaling, for AWS’s resources only, and by the account’s administrators; the other services may decrypt and make data keys',
     },
     {
       rule: 'rds_instance_backup_enabled_check',
@@ -116,8 +117,9 @@ export const WAIVERS: readonly Waiver[] = (
     },
     {
       rule: 's3_bucket_logging_enabled_check',
-      on: ['Logs'],
-      because: 'logs of the logs’ own bucket would be written for ever',
+      on: ['Logs', 'State'],
+      because:
+        'logs of the logs’ own bucket would be written for ever, and the state’s is there before any for logs',
     },
     {
       rule: 's3_bucket_object_lock_enabled_check',
@@ -135,4 +137,14 @@ export const WAIVERS: readonly Waiver[] = (
       because: 'nothing waits for such events: who writes an object says so in the database',
     },
   ] satisfies readonly Omit<Waiver, 'tool'>[]
-).map((waiver) => ({ tool: 'guard', ...waiver }))
+).map((waiver): Waiver => ({ tool: 'guard', ...waiver }))
+
+export const WAIVERS: readonly Waiver[] = [
+  ...GUARD,
+  {
+    tool: 'validate',
+    rule: 'W9013',
+    on: ['ApiRole', 'WebRole', 'MigrationRole'],
+    because: 'a stage belongs to one account: brought to another one, its roles have to be refused',
+  },
+]
