@@ -14,6 +14,30 @@ export const REFUSED: readonly string[] = [
   'AWS::RDS::EventSubscription',
 ]
 
+/** What it says it does, and does not. No test asks for any of it: ministack-limits.test.ts looks for these operations. */
+export const HOLLOW: readonly { readonly what: string; readonly operations: readonly string[] }[] = [
+  {
+    what: 'a read replica is another database, linked to nothing; promotion is missing',
+    operations: ['DescribeDBInstances', 'PromoteReadReplica'],
+  },
+  {
+    what: 'groups start no servers, refreshes replace none, hooks hold nothing up',
+    operations: [
+      'DescribeAutoScaling',
+      'DescribeInstance',
+      'StartInstanceRefresh',
+      'CompleteLifecycleAction',
+    ],
+  },
+  { what: 'targets are never registered, nor healthy', operations: ['DescribeTargetHealth'] },
+  { what: 'an instance profile is referred to by its ARN', operations: ['GetInstanceProfile'] },
+  {
+    what: 'the roles that services act as have other names than AWS’s',
+    operations: ['CreateServiceLinkedRole'],
+  },
+  { what: 'stack policies are kept, and not followed', operations: ['SetStackPolicy', 'GetStackPolicy'] },
+]
+
 /** The template without resources of these types, and without everything that refers to one of them, in whatever way. */
 export function without(template: Template, types: readonly string[]): Template {
   const gone = new Set(

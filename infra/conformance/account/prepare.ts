@@ -1,8 +1,12 @@
 // What a stage stands on, in the account that the tests run against: the bootstrap, as `npm run bootstrap` brings it.
+import { CreateRoleCommand } from '@aws-sdk/client-iam'
+import type { Aws } from '../../../aws/port.ts'
 import { bringBootstrap, type Outcome } from '../../bootstrap/bootstrap.ts'
+import { LINKED_ROLES } from '../../bootstrap/names.ts'
 import type { Settings } from '../../bootstrap/settings.ts'
+import { TRUST_SERVERS } from '../../policy.ts'
 import { STAGES } from '../../stages.ts'
-import type { Visit } from './visit.ts'
+import { target, type Visit } from './visit.ts'
 
 const { region, zones } = STAGES.dev
 
@@ -20,7 +24,18 @@ export async function prepareAccount({
   aws,
   account,
 }: Visit): Promise<{ outcome: Outcome; lines: string[] }> {
+  // It would make them under names that AWS does not give them (HOLLOW), and then not find them.
+  if (target.kind === 'ministack') for (const { name } of LINKED_ROLES) await makeRole(aws, name)
   const lines: string[] = []
   const person = { say: (line: string) => lines.push(line), agrees: async () => true }
   return { outcome: await bringBootstrap(aws, settingsIn(account), person), lines }
+}
+
+async function makeRole(aws: Aws, name: string): Promise<void> {
+  const AssumeRolePolicyDocument = JSON.stringify(TRUST_SERVERS)
+  await aws.iam
+    .send(new CreateRoleCommand({ RoleName: name, AssumeRolePolicyDocument }))
+    .catch((error: Error) => {
+      if (error.name !== 'EntityAlreadyExistsException') throw error
+    })
 }

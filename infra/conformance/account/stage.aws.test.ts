@@ -2,22 +2,21 @@
 // is taken back; deployed by serverless over that; removed. Each test goes on from what the one before has left.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import {
-  ListChangeSetsCommand,
-  ListStackResourcesCommand,
-  type StackResourceSummary,
-} from '@aws-sdk/client-cloudformation'
-import { ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { ListChangeSetsCommand } from '@aws-sdk/client-cloudformation'
+import { HeadBucketCommand } from '@aws-sdk/client-s3'
 import { GetParameterCommand } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Template, TemplateResource } from '../../cfn.ts'
+import { compare } from '../../plan/changes.ts'
 import { stackOf } from '../../release/apply.ts'
 import { describeStack } from '../../release/follow.ts'
 import type { Judged } from '../../release/gate.ts'
+import { removeStack } from '../../release/settle.ts'
 import { changeStack } from '../../release/stack-change.ts'
 import { prepareAccount } from './prepare.ts'
-import { inAccount } from './table.ts'
-import { SCENARIO_MS, type Visit, visit } from './visit.ts'
+import { inAccount, stateBucket } from './table.ts'
+import { bucketsOf, emptyBucket, keepingNothing, resourcesOf } from './take-down.ts'
+import { SCENARIO_MS, target, type Visit, visit } from './visit.ts'
 
 const STACK = 'terrace-dev'
 let here: Visit
@@ -26,7 +25,14 @@ beforeAll(async () => {
   here = await visit()
   await prepareAccount(here)
 }, SCENARIO_MS)
-afterAll(() => here[Symbol.dispose]())
+// After a failure somewhere between: the account is somebody's.
+afterAll(async () => {
+  if (target.kind === 'account' && (await describeStack(here.aws, STACK)) !== undefined) {
+    await nothingIsKept().catch((error: unknown) => console.error(error))
+    await removeStack(here.aws, STACK, new Date(Date.now() + SCENARIO_MS), console.log)
+  }
+  here[Symbol.dispose]()
+}, SCENARIO_MS)
 
 /** The template with a resource changed, or one more. */
 const withResource = (template: Template, id: string, resource: TemplateResource): Template => ({
@@ -175,28 +181,44 @@ test('serverless deploys once more: no changes', { timeout: SCENARIO_MS }, async
   expect([code, output]).toEqual([0, expect.stringMatching(/did not include any changes/)])
 })
 
-test('serverless removes the stage, and what is to stay stays', { timeout: SCENARIO_MS }, async () => {
-  const made = await resourcesOf()
+const nothingIsKept = async () => {
+  const last = keepingNothing(packaged)
+  const allowed = compare(packaged, last).filter(({ blocked }) => blocked !== undefined)
+  expect(
+    (
+      await apply(
+        last,
+        allowed.map(({ id }) => id),
+      )
+    ).result,
+  ).toBe('changed')
+  for (const bucket of bucketsOf(await resourcesOf(here.aws, STACK))) await emptyBucket(here.aws, bucket)
+}
+const isThere = async (bucket: string) =>
+  await here.aws.s3.send(new HeadBucketCommand({ Bucket: bucket })).then(
+    () => true,
+    () => false,
+  )
+const removed = async () => {
+  const buckets = bucketsOf(await resourcesOf(here.aws, STACK))
   const { code, output } = await here.serverless('remove')
   expect([code, output]).toEqual([0, expect.stringContaining('successfully removed')])
   expect(await describeStack(here.aws, STACK)).toBeUndefined()
-  const documents = made.find(
-    ({ LogicalResourceId }) => LogicalResourceId === 'Documents',
-  )?.PhysicalResourceId
-  await expect(
-    here.aws.s3.send(new ListObjectsV2Command({ Bucket: documents ?? '' })),
-  ).resolves.toMatchObject({ KeyCount: 0 })
-})
-
-async function resourcesOf(): Promise<StackResourceSummary[]> {
-  const all: StackResourceSummary[] = []
-  let token: string | undefined
-  do {
-    const page = await here.aws.cloudformation.send(
-      new ListStackResourcesCommand({ StackName: STACK, ...(token && { NextToken: token }) }),
-    )
-    all.push(...(page.StackResourceSummaries ?? []))
-    token = page.NextToken
-  } while (token !== undefined)
-  return all
+  expect(buckets).toHaveLength(2)
+  return await Promise.all(buckets.map(isThere))
 }
+
+test.runIf(target.kind !== 'account')(
+  'serverless removes the stage; its documents and logs stay',
+  { timeout: SCENARIO_MS },
+  async () => {
+    expect(await removed()).toEqual([true, true])
+  },
+)
+
+test('a test leaves nothing of a stage, and the bootstrap as it was', { timeout: SCENARIO_MS }, async () => {
+  if (target.kind !== 'account') expect((await apply(packaged)).result).toBe('changed')
+  await nothingIsKept()
+  expect(await removed()).toEqual([false, false])
+  expect(await isThere(stateBucket(here.account))).toBe(true)
+})
