@@ -11,7 +11,7 @@ import {
 import type { Aws } from '../../aws/port.ts'
 import type { Say } from '../release/follow.ts'
 import { DestroyFailure } from './failure.ts'
-import { snapshotsOf } from './quiet.ts'
+import { SNAPSHOT_MS, snapshotsOf } from './quiet.ts'
 
 /** Load balancers write the logs of their last minutes after they are gone. */
 const LATE_MS = 60_000
@@ -64,13 +64,31 @@ async function empty(aws: Aws, bucket: string, account: string): Promise<number>
   }
 }
 
+/** @throws DestroyFailure when one is still being taken after hours */
 export async function removeSnapshots(aws: Aws, database: string, say: Say): Promise<void> {
+  const until = aws.clock.now().getTime() + SNAPSHOT_MS
   for (const name of await snapshotsOf(aws, database)) {
-    try {
-      await aws.rds.send(new DeleteDBSnapshotCommand({ DBSnapshotIdentifier: name }))
-      say(`Snapshot ${name} is removed.`)
-    } catch (error) {
-      if (!(error instanceof Error) || !/^DBSnapshotNotFound/.test(error.name)) throw error
+    while (!(await removeSnapshot(aws, name))) {
+      if (aws.clock.now().getTime() >= until)
+        throw new DestroyFailure(
+          `Snapshot ${name} is still being taken, and can’t be removed before that is done.`,
+          'run the same command again in some hours.',
+        )
+      await aws.clock.sleep(LATE_MS)
     }
+    say(`Snapshot ${name} is removed.`)
+  }
+}
+
+/** @returns false while it is still being taken */
+async function removeSnapshot(aws: Aws, name: string): Promise<boolean> {
+  try {
+    await aws.rds.send(new DeleteDBSnapshotCommand({ DBSnapshotIdentifier: name }))
+    return true
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    if (/^DBSnapshotNotFound/.test(error.name)) return true
+    if (/^InvalidDBSnapshotState/.test(error.name)) return false
+    throw error
   }
 }

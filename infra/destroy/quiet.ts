@@ -14,7 +14,7 @@ const POLL_MS = 10_000
 /** Deregistration, then the terminate hook, which lets a server hand back for minutes; both of AWS's own limits more. */
 const DRAIN_MS = 60 * 60_000
 /** The first snapshot of a database copies all of it. */
-const SNAPSHOT_MS = 12 * 60 * 60_000
+export const SNAPSHOT_MS = 12 * 60 * 60_000
 
 /**
  * Lets groups go to no servers, and waits until each has ended: terminate hooks run meanwhile.

@@ -40,6 +40,8 @@ export interface StackTarget {
   readonly tags?: Readonly<Record<string, string>>
   /** ARN of the role that CloudFormation works with; without one, it has the caller's rights. */
   readonly serviceRole?: string
+  /** Whether what the template names, and is there already, becomes the stack's. */
+  readonly takesOver?: boolean
   /** Where the template is put for CloudFormation to read. Without it, it goes with the call: BODY_LIMIT. */
   readonly upload?: { readonly bucket: string; readonly folder: string; readonly account: string }
 }
@@ -92,6 +94,7 @@ export async function plan(
       Capabilities: [...(target.capabilities ?? ['CAPABILITY_IAM' as const])],
       Tags: Object.entries(target.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
       ...(target.serviceRole !== undefined && { RoleARN: target.serviceRole }),
+      ...(target.takesOver && { ImportExistingResources: true }),
     }),
   )
   const planned: ChangeSetPlan = {
