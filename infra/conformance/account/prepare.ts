@@ -2,13 +2,15 @@
 import { CreateRoleCommand } from '@aws-sdk/client-iam'
 import type { Aws } from '../../../aws/port.ts'
 import { bringBootstrap, type Outcome } from '../../bootstrap/bootstrap.ts'
-import { LINKED_ROLES } from '../../bootstrap/names.ts'
+import { BOOTSTRAP_STACK, LINKED_ROLES } from '../../bootstrap/names.ts'
 import type { Settings } from '../../bootstrap/settings.ts'
 import { TRUST_SERVERS } from '../../policy.ts'
+import { describeStack } from '../../release/follow.ts'
 import { STAGES } from '../../stages.ts'
 import { target, type Visit } from './visit.ts'
 
 const { region, zones } = STAGES.dev
+export const DEV_STACK = 'terrace-dev'
 
 export const settingsIn = (account: string): Settings => ({
   account,
@@ -18,6 +20,22 @@ export const settingsIn = (account: string): Settings => ({
   budget: 1_000,
   ci: undefined,
 })
+
+/**
+ * Makes sure that a test can make stage dev, and take it down afterwards, without taking anybody's.
+ * @throws Error where there is one already, and for an account that its owner has not prepared
+ */
+export async function prepareStage(here: Visit): Promise<void> {
+  if ((await describeStack(here.aws, DEV_STACK)) !== undefined)
+    throw new Error(
+      `Account ${here.account} has a stage dev already, which this test would change and then remove. Take another account, or remove it yourself.`,
+    )
+  if (target.kind !== 'account') await prepareAccount(here)
+  else if ((await describeStack(here.aws, BOOTSTRAP_STACK)) === undefined)
+    throw new Error(
+      `Account ${here.account} has no bootstrap: npm run bootstrap, with your address and budget.`,
+    )
+}
 
 /** @returns what it did, and what it said */
 export async function prepareAccount({

@@ -13,23 +13,24 @@ import { describeStack } from '../../release/follow.ts'
 import type { Judged } from '../../release/gate.ts'
 import { removeStack } from '../../release/settle.ts'
 import { changeStack } from '../../release/stack-change.ts'
-import { prepareAccount } from './prepare.ts'
+import { DEV_STACK, prepareStage } from './prepare.ts'
 import { inAccount, stateBucket } from './table.ts'
 import { bucketsOf, emptyBucket, keepingNothing, resourcesOf } from './take-down.ts'
 import { SCENARIO_MS, target, type Visit, visit } from './visit.ts'
 
-const STACK = 'terrace-dev'
 let here: Visit
 let packaged: Template
+let isOurs = false
 beforeAll(async () => {
   here = await visit()
-  await prepareAccount(here)
+  await prepareStage(here)
+  isOurs = true
 }, SCENARIO_MS)
 // After a failure somewhere between: the account is somebody's.
 afterAll(async () => {
-  if (target.kind === 'account' && (await describeStack(here.aws, STACK)) !== undefined) {
+  if (target.kind === 'account' && isOurs && (await describeStack(here.aws, DEV_STACK)) !== undefined) {
     await nothingIsKept().catch((error: unknown) => console.error(error))
-    await removeStack(here.aws, STACK, new Date(Date.now() + SCENARIO_MS), console.log)
+    await removeStack(here.aws, DEV_STACK, new Date(Date.now() + SCENARIO_MS), console.log)
   }
   here[Symbol.dispose]()
 }, SCENARIO_MS)
@@ -72,7 +73,7 @@ const apply = async (template: Template, allowed: string[] = []) => {
   return { result: await result.catch((error: unknown) => error), shown, lines }
 }
 const leftChangeSets = async () =>
-  (await here.aws.cloudformation.send(new ListChangeSetsCommand({ StackName: STACK }))).Summaries?.filter(
+  (await here.aws.cloudformation.send(new ListChangeSetsCommand({ StackName: DEV_STACK }))).Summaries?.filter(
     ({ ExecutionStatus }) => ExecutionStatus === 'AVAILABLE',
   )
 
@@ -97,7 +98,11 @@ test('made by a change set of our own, every resource with its events', {
       lines.some((line) => / CREATE_COMPLETE +/.test(line) && line.endsWith(` ${id}`)),
       id,
     ).toBe(true)
-  expect((await describeStack(here.aws, STACK))?.StackStatus).toBe('CREATE_COMPLETE')
+  expect((await describeStack(here.aws, DEV_STACK))?.StackStatus).toBe('CREATE_COMPLETE')
+})
+
+test('a stage that is there is nobody’s to test with', async () => {
+  await expect(prepareStage(here)).rejects.toThrow('has a stage dev already')
 })
 
 test('the same once more: nothing to change, and nothing left', { timeout: SCENARIO_MS }, async () => {
@@ -121,7 +126,7 @@ test('a database that would be made anew is stopped before anything happens', {
   })
   expect(shown).toEqual([])
   expect(await leftChangeSets()).toEqual([])
-  expect((await describeStack(here.aws, STACK))?.StackStatus).toBe('CREATE_COMPLETE')
+  expect((await describeStack(here.aws, DEV_STACK))?.StackStatus).toBe('CREATE_COMPLETE')
 })
 
 test('a change is shown, made, and seen from outside', { timeout: SCENARIO_MS }, async () => {
@@ -192,7 +197,7 @@ const nothingIsKept = async () => {
       )
     ).result,
   ).toBe('changed')
-  for (const bucket of bucketsOf(await resourcesOf(here.aws, STACK))) await emptyBucket(here.aws, bucket)
+  for (const bucket of bucketsOf(await resourcesOf(here.aws, DEV_STACK))) await emptyBucket(here.aws, bucket)
 }
 const isThere = async (bucket: string) =>
   await here.aws.s3.send(new HeadBucketCommand({ Bucket: bucket })).then(
@@ -200,10 +205,10 @@ const isThere = async (bucket: string) =>
     () => false,
   )
 const removed = async () => {
-  const buckets = bucketsOf(await resourcesOf(here.aws, STACK))
+  const buckets = bucketsOf(await resourcesOf(here.aws, DEV_STACK))
   const { code, output } = await here.serverless('remove')
   expect([code, output]).toEqual([0, expect.stringContaining('successfully removed')])
-  expect(await describeStack(here.aws, STACK)).toBeUndefined()
+  expect(await describeStack(here.aws, DEV_STACK)).toBeUndefined()
   expect(buckets).toHaveLength(2)
   return await Promise.all(buckets.map(isThere))
 }
