@@ -119,6 +119,16 @@ describe('what is there already', () => {
     expect(there.stacks.find(BOOTSTRAP_STACK)?.resources.has('GitHub')).toBe(false)
   })
 
+  test('a role that somebody makes meanwhile is as good as one’s own', async () => {
+    const there = standIn(SETTINGS.account)
+    const agrees = async () => {
+      there.roles.roles.add('AWSServiceRoleForRDS')
+      return true
+    }
+    expect(await bringBootstrap(there.aws, SETTINGS, { say: () => {}, agrees })).toBe('changed')
+    expectBootstrapped(there)
+  })
+
   test('a role that somebody removed is made again, after asking', async () => {
     const there = standIn(SETTINGS.account)
     await run(there)

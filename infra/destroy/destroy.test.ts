@@ -186,6 +186,18 @@ test('no lock goes before the snapshot can be restored from', async () => {
   expect(seen).toEqual(['available', 'available', 'available'])
 })
 
+test('the snapshot is taken when the last server has handed back what it was at', async () => {
+  let left: number | undefined
+  const { send } = there.aws.rds
+  const watching = async (...args: Parameters<typeof send>) => {
+    if (args[0].constructor.name === 'CreateDBSnapshotCommand')
+      left = [...there.groups.groups.values()].flatMap(({ instances }) => [...instances]).length
+    return Reflect.apply(send, undefined, args)
+  }
+  await run({ ...there, aws: { ...there.aws, rds: { send: watching as typeof send } } })
+  expect(left).toBe(0)
+})
+
 test('the whole of prod, the replica before its primary', { timeout: 300_000 }, async () => {
   const whole = await deployed(sample('prod').template)
   await run(whole)
