@@ -13,7 +13,14 @@ import { describeStack, type Say } from '../release/follow.ts'
 import type { Judged } from '../release/gate.ts'
 import { type Settled, settle } from '../release/settle.ts'
 import { changeStack, readDeployed } from '../release/stack-change.ts'
-import { BOOTSTRAP_STACK, githubProviderArn, LINKED_ROLES, type LinkedRole, stateBucket } from './names.ts'
+import {
+  BOOTSTRAP_STACK,
+  githubProviderArn,
+  LINKED_ROLES,
+  type LinkedRole,
+  roleArn,
+  stateBucket,
+} from './names.ts'
 import { TAG } from './rights.ts'
 import type { Settings } from './settings.ts'
 import { bootstrap } from './template.ts'
