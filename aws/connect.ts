@@ -18,7 +18,7 @@ export interface Connection {
   readonly profile?: string | undefined
 }
 
-/** The only layer that tries again. Six: 5 pauses of up to 0.1, 0.2, … 1.6 s, longer when AWS asks for it. */
+/** The only layer that tries again: five pauses, each up to twice as long as the one before, the first half a second when AWS slows us down. */
 const ATTEMPTS = 6
 const CONNECT_MS = 5_000
 /** From the first byte sent to the headers of the answer. */

@@ -5,7 +5,9 @@ import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { bringBootstrap, report } from './bootstrap.ts'
 import { BOOTSTRAP_STACK, githubProviderArn, LINKED_ROLES, stateBucket } from './names.ts'
+import { runnerPolicy } from './runner-rights.ts'
 import type { Settings } from './settings.ts'
+import { bootstrap } from './template.ts'
 
 const SETTINGS: Settings = {
   account: '222233334444',
@@ -83,6 +85,21 @@ test('without CI any more, its role goes, and the provider that others may use s
   expectBootstrapped(there)
 })
 
+test('whoever has the rights that are printed may make every call of it', async () => {
+  const there = standIn(SETTINGS.account)
+  await run(there)
+  await run(there, { ...SETTINGS, budget: 900 })
+  await report(there.aws, SETTINGS)
+  const { Statement } = runnerPolicy(SETTINGS, bootstrap(SETTINGS, false))
+  const allowed = new Set<string>(Statement.flatMap(({ Action }) => [Action].flat()))
+  const called = there.calls.map(({ service, operation }) =>
+    // As IAM calls it.
+    operation === 'HeadBucket' ? 's3:ListBucket' : `${service}:${operation}`,
+  )
+  const missing = [...new Set(called)].filter((one) => one !== 'sts:GetCallerIdentity' && !allowed.has(one))
+  expect(missing).toEqual([])
+})
+
 test('nothing is made when the person does not agree', async () => {
   const there = standIn(SETTINGS.account)
   expect((await run(there, SETTINGS, false)).outcome).toBe('declined')
@@ -117,6 +134,16 @@ describe('what is there already', () => {
     expectBootstrapped(there)
     expect(operations(there)).not.toContain('CreateServiceLinkedRole')
     expect(there.stacks.find(BOOTSTRAP_STACK)?.resources.has('GitHub')).toBe(false)
+  })
+
+  test('a role that somebody makes meanwhile is as good as one’s own', async () => {
+    const there = standIn(SETTINGS.account)
+    const agrees = async () => {
+      there.roles.roles.add('AWSServiceRoleForRDS')
+      return true
+    }
+    expect(await bringBootstrap(there.aws, SETTINGS, { say: () => {}, agrees })).toBe('changed')
+    expectBootstrapped(there)
   })
 
   test('a role that somebody removed is made again, after asking', async () => {
@@ -179,6 +206,8 @@ describe('ended at any call, and run again', () => {
       there.faults.clear()
       await run(there)
       expectBootstrapped(there)
+      // What the first run has made is the stack's, and not taken for somebody else's.
+      expect(there.stacks.find(BOOTSTRAP_STACK)?.resources.has('GitHub'), `call ${call}`).toBe(true)
       // Nothing is left that a third run would find.
       expect((await run(there)).outcome, `after call ${call}`).toBe('nothing')
     }

@@ -11,8 +11,16 @@ import { AwsProblem } from '../../aws/problems.ts'
 import { deployedTemplate } from '../release/change-set.ts'
 import { describeStack, type Say } from '../release/follow.ts'
 import type { Judged } from '../release/gate.ts'
+import { type Settled, settle } from '../release/settle.ts'
 import { changeStack, readDeployed } from '../release/stack-change.ts'
-import { BOOTSTRAP_STACK, githubProviderArn, LINKED_ROLES, type LinkedRole, stateBucket } from './names.ts'
+import {
+  BOOTSTRAP_STACK,
+  githubProviderArn,
+  LINKED_ROLES,
+  type LinkedRole,
+  roleArn,
+  stateBucket,
+} from './names.ts'
 import { TAG } from './rights.ts'
 import type { Settings } from './settings.ts'
 import { bootstrap } from './template.ts'
@@ -43,7 +51,10 @@ export async function bringBootstrap(
   say(`Account ${caller.account}, ${settings.region}, as ${caller.arn}`)
   const isTakenOver = await hasBucket(aws, settings)
   const missing = await missingRoles(aws)
-  const template = bootstrap(settings, await hasForeignProvider(aws, settings))
+  const deadline = new Date(aws.clock.now().getTime() + DEADLINE_MS)
+  // Before anything is concluded from what is there: an earlier run's stack may still be at it.
+  const settled = await settle(aws, BOOTSTRAP_STACK, deadline, say)
+  const template = bootstrap(settings, await hasForeignProvider(aws, settings, settled))
   const makeRoles = async () => {
     for (const role of missing) await makeRole(aws, role, say)
     if (missing.length > 0) await aws.clock.sleep(IAM_MS)
@@ -68,7 +79,7 @@ export async function bringBootstrap(
       return true
     },
     say,
-    deadline: new Date(aws.clock.now().getTime() + DEADLINE_MS),
+    deadline,
   })
   if (outcome !== 'nothing' || missing.length === 0) return outcome
   for (const { name, service } of missing) say(`+ ${name}: the role that ${service} acts as is missing`)
@@ -142,7 +153,7 @@ async function makeRole(aws: Aws, { service, name }: LinkedRole, say: Say): Prom
 }
 
 /** Whether the account has a provider for GitHub's tokens that is not this stack's own. */
-async function hasForeignProvider(aws: Aws, settings: Settings): Promise<boolean> {
+async function hasForeignProvider(aws: Aws, settings: Settings, { isMade }: Settled): Promise<boolean> {
   if (settings.ci === undefined) return false
   try {
     await aws.iam.send(
@@ -152,11 +163,7 @@ async function hasForeignProvider(aws: Aws, settings: Settings): Promise<boolean
     if (error instanceof Error && error.name === 'NoSuchEntityException') return false
     throw error
   }
-  const stack = await describeStack(aws, BOOTSTRAP_STACK)
-  if (stack?.StackStatus === undefined || !/(CREATE|UPDATE|ROLLBACK)_COMPLETE$/.test(stack.StackStatus))
-    return true
-  if (stack.StackStatus === 'ROLLBACK_COMPLETE') return true
-  return readDeployed(await deployedTemplate(aws, BOOTSTRAP_STACK)).Resources.GitHub === undefined
+  return !isMade || readDeployed(await deployedTemplate(aws, BOOTSTRAP_STACK)).Resources.GitHub === undefined
 }
 
 /** What it made, by what each is for, and what comes next. */
@@ -168,8 +175,8 @@ export async function report(aws: Aws, settings: Settings): Promise<string[]> {
         `  ${key.padEnd(21)} ${value}  (${what})`,
     ),
     '',
-    `AWS has sent mail to ${settings.alertEmail} if it has a budget for the first time.`,
-    'Next: put the account into infra/stages.ts, and become the role of those who release:',
-    `  aws sts assume-role --role-arn … ; the right to do so is given by whoever manages rights.`,
+    'Next: put the account and the region into infra/stages.ts, and let those who release become',
+    `  ${roleArn('deploy', settings)}`,
+    '  (the right to sts:AssumeRole on it is whoever’s who manages rights to give).',
   ]
 }

@@ -10,6 +10,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { stateBucket } from '../bootstrap/names.ts'
+import { releasePolicy } from '../bootstrap/release-rights.ts'
 import { CLOSED } from '../release/policy.ts'
 import { sample } from '../samples.ts'
 import { STAGES } from '../stages.ts'
@@ -186,6 +187,22 @@ test('no lock goes before the snapshot can be restored from', async () => {
   expect(seen).toEqual(['available', 'available', 'available'])
 })
 
+test('the snapshot is taken when the last server has handed back what it was at', async () => {
+  let left: number | undefined
+  const { send } = there.aws.rds
+  const watching = async (...args: Parameters<typeof send>) => {
+    if (args[0].constructor.name === 'CreateDBSnapshotCommand')
+      // None, and no room for one that scaling would start.
+      left = [...there.groups.groups.values()].reduce(
+        (sum, { instances, max }) => sum + instances.size + max,
+        0,
+      )
+    return Reflect.apply(send, undefined, args)
+  }
+  await run({ ...there, aws: { ...there.aws, rds: { send: watching as typeof send } } })
+  expect(left).toBe(0)
+})
+
 test('the whole of prod, the replica before its primary', { timeout: 300_000 }, async () => {
   const whole = await deployed(sample('prod').template)
   await run(whole)
@@ -196,6 +213,17 @@ test('the whole of prod, the replica before its primary', { timeout: 300_000 }, 
   expect(when('DatabaseReplica', 'DELETE_COMPLETE')).toBeGreaterThan(0)
   expect(when('Database', 'DELETE_IN_PROGRESS')).toBeGreaterThan(when('DatabaseReplica', 'DELETE_COMPLETE'))
   expect(finals(whole)).toHaveLength(1)
+})
+
+test('the deploy role may do all that this takes, but for the data', async () => {
+  await run(there)
+  const allowed = new Set<string>(releasePolicy(STAGE).Statement.flatMap(({ Action }) => [Action].flat()))
+  const called = there.calls
+    .slice(before.get(there))
+    .map(({ service, operation }) => `${service}:${operation}`)
+  // Needs no right.
+  const missing = [...new Set(called)].filter((one) => one !== 'sts:GetCallerIdentity' && !allowed.has(one))
+  expect(missing).toEqual([])
 })
 
 test('a stage without locks is changed by nothing before it is deleted', async () => {

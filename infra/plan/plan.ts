@@ -11,11 +11,10 @@ import { asked } from '../service.ts'
 import type { Stage } from '../stage-schema.ts'
 import { InvalidStage, STAGES } from '../stages.ts'
 import { compare } from './changes.ts'
-import { readDeployedStage } from './deployed.ts'
 import { report } from './report.ts'
 
 export interface Surroundings {
-  readonly connect: (to: { region: string; profile: string | undefined }) => Aws
+  readonly connect: (to: { region: string; profile: string | undefined }) => Promise<Aws>
   readonly print: (text: string) => void
   /** What can't be done, for a person. */
   readonly complain: (text: string) => void
@@ -60,7 +59,10 @@ async function readBefore(
   if (against !== undefined && deployed)
     throw new InvalidStage('--against and --deployed: a plan is against one of them.')
   if (against !== undefined) return readTemplate(against)
-  return deployed ? readDeployedStage(connect({ region: stage.region, profile }), name, stage) : undefined
+  if (!deployed) return undefined
+  // With AWS's SDK, which takes a second to load: most plans ask nothing of it.
+  const { readDeployedStage } = await import('./deployed.ts')
+  return readDeployedStage(await connect({ region: stage.region, profile }), name, stage)
 }
 
 /** @throws InvalidStage for a file that is no template in JSON */
