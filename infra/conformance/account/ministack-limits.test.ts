@@ -13,10 +13,10 @@ test('what refers to something that went goes too, however deep; what only waits
   const template = {
     Description: '',
     Resources: {
+      Panel: resource({ Body: { 'Fn::Sub': ['${V0}', { V0: { Ref: 'Alarm' } }] } }),
+      Alarm: resource({ Dimensions: [{ Value: { 'Fn::GetAtt': ['Route', 'Id'] } }] }),
       Nat: { Type: 'AWS::EC2::NatGateway', Properties: {} },
       Route: resource({ NatGatewayId: { Ref: 'Nat' } }),
-      Alarm: resource({ Dimensions: [{ Value: { 'Fn::GetAtt': ['Route', 'Id'] } }] }),
-      Panel: resource({ Body: { 'Fn::Sub': ['${V0}', { V0: { Ref: 'Alarm' } }] } }),
       Waiting: resource({}, ['Nat', 'Free']),
       Free: resource({ Name: 'Nat' }),
     },
