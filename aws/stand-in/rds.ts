@@ -68,7 +68,7 @@ export class Databases {
         throw new Error(`The stand-in for RDS modifies no ${unknown.join(', ')} of an instance`)
       const instance = this.#instance(id)
       if (instance.status !== 'available')
-        throw awsError('InvalidDBInstanceState', `Database instance is not in available state.`)
+        throw awsError('InvalidDBInstanceStateFault', `Database instance is not in available state.`)
       // A setting of the service and not of the instance: it holds at once.
       if (DeletionProtection !== undefined) instance.deletionProtection = DeletionProtection
       instance.status = 'modifying'
@@ -82,12 +82,12 @@ export class Databases {
       const instance = this.#instance(id)
       if (this.snapshots.has(name))
         throw awsError(
-          'DBSnapshotAlreadyExists',
+          'DBSnapshotAlreadyExistsFault',
           `Cannot create the snapshot because a snapshot with the identifier ${name} already exists.`,
         )
       if (instance.status !== 'available')
         throw awsError(
-          'InvalidDBInstanceState',
+          'InvalidDBInstanceStateFault',
           `Instance ${id} is not in available state: ${instance.status}`,
         )
       instance.status = 'backing-up'

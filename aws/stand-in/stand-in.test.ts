@@ -314,7 +314,7 @@ test('snapshots take their time, and their names are taken', async () => {
   expect(await status()).toBe('creating')
   await world.clock.sleep(HOUR)
   expect(await status()).toBe('available')
-  await expect(snapshot()).rejects.toMatchObject({ name: 'DBSnapshotAlreadyExists' })
+  await expect(snapshot()).rejects.toMatchObject({ name: 'DBSnapshotAlreadyExistsFault' })
 })
 
 test('parameters by their path, and roles of services once', async () => {

@@ -3,6 +3,8 @@
 
 /** Until a change set is there to be read. Assumed: AWS says only that it takes "up to a few minutes" for large stacks. */
 export const CHANGE_SET = 6
+/** Between the answer to ExecuteChangeSet and the stack’s change of state. Assumed; there is one. */
+export const BEGINNING = 1
 /** Between the end of an update and that of its cleaning up, beside what the deletions take. Assumed. */
 export const CLEANUP = 4
 

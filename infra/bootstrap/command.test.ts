@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { typed, Unasked } from '../ask.ts'
 import { InvalidSettings, readSettings } from './settings.ts'
 
 const ROOT = path.join(import.meta.dirname, '../..')
@@ -42,6 +43,10 @@ test('the rights are shown first of all, also when there are no credentials', as
   expect(code).toBe(1)
   expect(stdout).toMatch(/^The rights that this needs, and no others:\n\{\n {2}"Version"/)
   expect(stderr).toMatch(/^There are no credentials for AWS/)
+})
+
+test('where nobody can be asked, nobody has agreed', async () => {
+  await expect(typed('Type prod: ', 'prod')).rejects.toThrow(Unasked)
 })
 
 test('a stage is never taken down because nobody named one', async () => {

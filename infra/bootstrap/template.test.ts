@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Template } from '../cfn.ts'
 import { overlaps, parseCidr } from '../cidr.ts'
 import { at, list, ofType, property } from '../reading.ts'
+import { NETWORK_RULES } from '../rules/network.ts'
 import { change, type Draft } from '../rules/rule.ts'
 import { sample } from '../samples.ts'
 import { STAGE_NAMES, STAGES } from '../stages.ts'
@@ -123,6 +124,10 @@ test('whoever runs it may make every kind of resource that it has, and no stage'
   const roles = Statement.filter((one) => actionsOf(one).some((action) => action.startsWith('iam:')))
   for (const pattern of roles.flatMap((one) => list(one.Resource)))
     expect(matches(String(pattern), 'arn:aws:iam::111122223333:role/somebody-else')).toBe(false)
+})
+
+test.each(NETWORK_RULES)('as in every stage: $holds', ({ violations }) => {
+  expect(violations(TEMPLATE, STAGES.prod)).toEqual([])
 })
 
 test('builders have addresses that no stage has', () => {

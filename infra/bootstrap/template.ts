@@ -30,6 +30,7 @@ export function bootstrap(settings: Settings, hasProvider: boolean): Template {
   stateStorage(stack, settings)
   const limits = stack.add('ServerBoundary', 'AWS::IAM::ManagedPolicy', {
     ManagedPolicyName: boundaryName(settings),
+    // Never to be changed: that would make the policy anew, under a name that is taken.
     Description: 'The most that a server of Terrace can ever do',
     PolicyDocument: boundary(settings),
   })

@@ -5,6 +5,8 @@ import {
   type Capability,
   type ChangeSetType,
   CreateChangeSetCommand,
+  type CreateChangeSetCommandInput,
+  type CreateChangeSetOutput,
   DeleteChangeSetCommand,
   DeleteStackCommand,
   DescribeChangeSetCommand,
@@ -29,6 +31,9 @@ import { OURS, type Settled } from './settle.ts'
 
 /** Bytes of a template that go with the call; larger ones are read from a bucket, up to 1 MB. */
 export const BODY_LIMIT = 51_200
+/** Of what is wrong with a request AWS says what; about who asks see aws/problems.ts. */
+const ABOUT_THE_REQUEST = /^(ValidationError|InsufficientCapabilitiesException|LimitExceededException)$/
+const OVERTAKEN = /^(InvalidChangeSetStatus|ChangeSetNotFound)(Exception)?$|^ValidationError$/
 const READ_MS = 2_000
 /** AWS reads a template in seconds. */
 const PLAN_MS = 15 * 60_000
@@ -74,7 +79,7 @@ export async function deployedTemplate(aws: Aws, stack: string): Promise<string>
 export async function plan(
   aws: Aws,
   target: StackTarget,
-  { stack, isMade }: Settled,
+  { isMade }: Settled,
   template: string,
 ): Promise<ChangeSetPlan | undefined> {
   const hash = createHash('sha256').update(template).digest('hex')
@@ -82,21 +87,19 @@ export async function plan(
   const kind: ChangeSetType = isMade ? 'UPDATE' : 'CREATE'
   // One that nobody else makes: neither another run at the same moment, nor one of the same template before.
   const name = `${OURS}${hash.slice(0, 12)}-${randomBytes(8).toString('hex')}`
-  const { Id: id = name, StackId: stackId = target.stackName } = await aws.cloudformation.send(
-    new CreateChangeSetCommand({
-      ...where,
-      StackName: stack?.StackId ?? target.stackName,
-      ChangeSetName: name,
-      // The SDK may have to ask twice.
-      ClientToken: name,
-      ChangeSetType: kind,
-      Description: `Template ${hash}`,
-      Capabilities: [...(target.capabilities ?? ['CAPABILITY_IAM' as const])],
-      Tags: Object.entries(target.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
-      ...(target.serviceRole !== undefined && { RoleARN: target.serviceRole }),
-      ...(target.takesOver && { ImportExistingResources: true }),
-    }),
-  )
+  const { Id: id = name, StackId: stackId = target.stackName } = await created(aws, {
+    ...where,
+    StackName: target.stackName,
+    ChangeSetName: name,
+    // The SDK may have to ask twice.
+    ClientToken: name,
+    ChangeSetType: kind,
+    Description: `Template ${hash}`,
+    Capabilities: [...(target.capabilities ?? ['CAPABILITY_IAM' as const])],
+    Tags: Object.entries(target.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
+    ...(target.serviceRole !== undefined && { RoleARN: target.serviceRole }),
+    ...(target.takesOver && { ImportExistingResources: true }),
+  })
   const planned: ChangeSetPlan = {
     stackName: target.stackName,
     stackId,
@@ -118,6 +121,20 @@ export async function plan(
       next: 'the template, the quotas of the account, or the role’s rights, by what AWS says.',
     },
   )
+}
+
+/** @throws StackFailure for what CloudFormation refuses at first sight */
+async function created(aws: Aws, input: CreateChangeSetCommandInput): Promise<CreateChangeSetOutput> {
+  try {
+    return await aws.cloudformation.send(new CreateChangeSetCommand(input))
+  } catch (error) {
+    if (!(error instanceof Error) || !ABOUT_THE_REQUEST.test(error.name)) throw error
+    throw new StackFailure(`CloudFormation does not plan this for ${input.StackName}. Nothing was changed.`, {
+      status: error.name,
+      reason: error.message,
+      next: 'what AWS says: the template, or another change of the stack, which this command follows when it is run again.',
+    })
+  }
 }
 
 async function place(
@@ -221,12 +238,20 @@ export async function execute(aws: Aws, planned: ChangeSetPlan, deadline: Date, 
       new ExecuteChangeSetCommand({ ChangeSetName: changeSet, StackName: stackId, ClientRequestToken: name }),
     )
   } catch (error) {
-    // The SDK asked twice, and the first time was heard.
-    const isUnderWay =
-      error instanceof Error &&
-      error.name.startsWith('InvalidChangeSetStatus') &&
-      /EXECUTE_(IN_PROGRESS|COMPLETE)/.test((await describeChangeSet(aws, planned)).ExecutionStatus ?? '')
-    if (!isUnderWay) throw error
+    if (!(error instanceof Error) || !OVERTAKEN.test(error.name)) throw error
+    const { ExecutionStatus: status = 'OBSOLETE' } = await describeChangeSet(aws, planned).catch(
+      (): DescribeChangeSetOutput => ({}),
+    )
+    // Unless the SDK asked twice, and the first time was heard.
+    if (!/^EXECUTE_(IN_PROGRESS|COMPLETE)$/.test(status))
+      throw new StackFailure(
+        `Another change of ${stackName} has overtaken this plan, which was not carried out.`,
+        {
+          status,
+          reason: error.message,
+          next: 'run the same command again: it follows the other one, and plans anew.',
+        },
+      )
   }
   const rest = await follow(aws, stackId, deadline, say, after)
   if (rest.status !== 'CREATE_COMPLETE' && rest.status !== 'UPDATE_COMPLETE') throw failureOf(stackName, rest)

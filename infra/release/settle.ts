@@ -16,6 +16,10 @@ import { describeStack, follow, isBusy, leftBehind, type Say } from './follow.ts
 /** Every change set of ours begins with it. */
 export const OURS = 'terrace-'
 
+/** Between the answer to ExecuteChangeSet and the stack’s change of state: seconds, if that. */
+const BEGIN_MS = 30_000
+const BEGIN_POLL_MS = 2_000
+
 export interface Settled {
   /** Undefined: there is none. */
   readonly stack: Stack | undefined
@@ -25,7 +29,7 @@ export interface Settled {
 
 /** @throws StackFailure for a stack that can't be changed as it is */
 export async function settle(aws: Aws, name: string, deadline: Date, say: Say): Promise<Settled> {
-  for (;;) {
+  for (let waited = 0; ; ) {
     const stack = await describeStack(aws, name)
     const { StackId: id = name, StackStatus: status = 'DELETE_COMPLETE' } = stack ?? {}
     if (isBusy(status)) {
@@ -37,7 +41,12 @@ export async function settle(aws: Aws, name: string, deadline: Date, say: Say): 
     } else if (status === 'DELETE_COMPLETE') return { stack: undefined, isMade: false }
     else {
       await refuseStuck(aws, name, status, stack?.StackStatusReason)
-      await removeLeftovers(aws, id, say)
+      // An operation is asked for, and the stack does not show it yet.
+      if ((await removeLeftovers(aws, id, say)) && waited < BEGIN_MS) {
+        waited += BEGIN_POLL_MS
+        await aws.clock.sleep(BEGIN_POLL_MS)
+        continue
+      }
       return { stack, isMade: status !== 'REVIEW_IN_PROGRESS' }
     }
   }
@@ -118,14 +127,19 @@ async function failedResources(aws: Aws, name: string): Promise<string[]> {
   return failed
 }
 
-/** Change sets of a run that was ended before it carried them out: no other command reads one again. */
-async function removeLeftovers(aws: Aws, stack: string, say: Say): Promise<void> {
+/**
+ * Change sets of a run that was ended before it carried them out: no other command reads one again.
+ * @returns whether there is one that is being carried out
+ */
+async function removeLeftovers(aws: Aws, stack: string, say: Say): Promise<boolean> {
+  let isBegun = false
   let token: string | undefined
   do {
     const { Summaries = [], NextToken } = await aws.cloudformation.send(
       new ListChangeSetsCommand({ StackName: stack, ...(token && { NextToken: token }) }),
     )
     for (const { ChangeSetName: name, ChangeSetId: id, ExecutionStatus: status } of Summaries) {
+      isBegun ||= status === 'EXECUTE_IN_PROGRESS'
       // Those of other people and tools are theirs; those that were carried out are history.
       if (id === undefined || !name?.startsWith(OURS) || status?.startsWith('EXECUTE_')) continue
       say(`Change set ${name} of an earlier run is removed.`)
@@ -133,4 +147,5 @@ async function removeLeftovers(aws: Aws, stack: string, say: Say): Promise<void>
     }
     token = NextToken
   } while (token !== undefined)
+  return isBegun
 }

@@ -32,6 +32,21 @@ const larger = edited((draft) => {
 /** Makes the database anew. */
 const renamed = edited((draft) => change(draft, 'Database', 'DBName', 'other'))
 
+/** Small, since it is made a hundred times. */
+const small = (size: string): Template => ({
+  Description: '',
+  Outputs: {},
+  Resources: {
+    Documents: { Type: 'AWS::S3::Bucket', DeletionPolicy: 'Retain', Properties: {} },
+    Topic: { Type: 'AWS::SNS::Topic', Properties: {} },
+    Size: {
+      Type: 'AWS::SSM::Parameter',
+      DependsOn: ['Documents'],
+      Properties: { Type: 'String', Value: size, Description: { Ref: 'Topic' } },
+    },
+  },
+})
+
 let world: StandIn
 let said: string[] = []
 let plans: (readonly Judged[])[] = []
@@ -118,7 +133,7 @@ describe('a stack that is changed', () => {
   test('nothing, when it is like that already, and no change set stays', async () => {
     expect(await bring(whole)).toBe('nothing')
     expect(stack().changeSets.size).toBe(1)
-    expect([...stack().changeSets.values()][0]?.execution).toBe('EXECUTE_IN_PROGRESS')
+    expect([...stack().changeSets.values()][0]?.hasBegun).toBe(true)
     expect(plans).toEqual([])
   })
 
@@ -152,8 +167,11 @@ describe('a stack that is changed', () => {
     const refused = bring(renamed)
     await expect(refused).rejects.toMatchObject({ name: 'BlockedChange' })
     await expect(refused).rejects.toThrow(/--allow-replace Database/)
-    for (const allowed of [['database'], ['Databas'], ['Documents'], ['Database', 'Documents']])
-      await expect(bring(renamed, { allowed })).rejects.toMatchObject({ name: 'BlockedChange' })
+    for (const allowed of [['database'], ['Databas'], ['Documents']])
+      await expect(bring(renamed, { allowed })).rejects.toThrow(/would lose or lay open data/)
+    await expect(bring(renamed, { allowed: ['Database', 'Documents'] })).rejects.toThrow(
+      '--allow-replace Documents allows what this plan does not do',
+    )
     expect(counted('ExecuteChangeSet')).toBe(1)
     expect([...stack().changeSets.values()].filter(({ execution }) => execution === 'AVAILABLE')).toEqual([])
     expect(plans).toEqual([])
@@ -253,20 +271,6 @@ describe('a stack that is changed', () => {
 })
 
 describe('ended anywhere, and run again', () => {
-  /** Small, since it is made a hundred times. */
-  const small = (size: string): Template => ({
-    Description: '',
-    Outputs: {},
-    Resources: {
-      Documents: { Type: 'AWS::S3::Bucket', DeletionPolicy: 'Retain', Properties: {} },
-      Topic: { Type: 'AWS::SNS::Topic', Properties: {} },
-      Size: {
-        Type: 'AWS::SSM::Parameter',
-        DependsOn: ['Documents'],
-        Properties: { Type: 'String', Value: size, Description: { Ref: 'Topic' } },
-      },
-    },
-  })
   /** From an empty account to a changed stack. */
   const run = async () => {
     await bring(small('1'))
@@ -324,6 +328,40 @@ describe('ended anywhere, and run again', () => {
     })
     expect(await bring(larger)).toBe('changed')
     expect(max()).toBe('6')
+  })
+
+  test('somebody else is faster: while it was being agreed to, and while it is being carried out', async () => {
+    await bring(whole)
+    const other = edited((draft) => change(draft, 'ApiGroup', 'MaxSize', '5'))
+    const overtaken = { name: 'StackFailure', message: expect.stringContaining('has overtaken this plan') }
+    const done = bring(larger, { agree: async () => (await bring(other)) === 'changed' })
+    await expect(done).rejects.toMatchObject(overtaken)
+    expect([max(), isLocked()]).toEqual(['5', true])
+    const begun = bring(larger, {
+      agree: async () => {
+        // It only begins, and its policy has to stay open.
+        const deadline = new Date(world.clock.now().getTime() + 20_000)
+        await bring(whole, { deadline }).catch(() => undefined)
+        return true
+      },
+    })
+    await expect(begun).rejects.toMatchObject({ ...overtaken, status: 'UPDATE_IN_PROGRESS' })
+    expect(isLocked()).toBe(false)
+    expect(await bring(larger)).toBe('changed')
+    expect(isLocked()).toBe(true)
+  })
+
+  test('what CloudFormation refuses at first sight is said in its words', async () => {
+    await expect(bring(whole, { target: { ...target, capabilities: [] } })).rejects.toMatchObject({
+      name: 'StackFailure',
+      message: expect.stringContaining('AWS says: Requires capabilities : [CAPABILITY_IAM]'),
+    })
+  })
+
+  test('a template that goes with the call has its limit', async () => {
+    const { upload: _, ...without } = target
+    await expect(bring(whole, { target: without })).rejects.toThrow(/ bytes; 51200 go without a bucket/)
+    expect(await bring(small('1'), { target: without })).toBe('changed')
   })
 
   test('change sets of others stay', async () => {

@@ -10,6 +10,7 @@ import {
   plan,
   type StackTarget,
 } from './change-set.ts'
+import { StackFailure } from './failure.ts'
 import { describeStack, isBusy, leftBehind, type Say } from './follow.ts'
 import { type Judged, judge, pass, replaceable } from './gate.ts'
 import { forbidDeletion, setPolicy } from './lock.ts'
@@ -51,7 +52,10 @@ export async function changeStack(
   const judged = await judgeOrDiscard(aws, change, planned, settled)
   if (judged === undefined) return 'declined'
   const isOpened = change.protection.policy && planned.kind === 'update'
-  if (isOpened) await setPolicy(aws, planned.stackId, openFor(planned.changes, replaceable(judged)))
+  if (isOpened) {
+    await refuseBusy(aws, planned)
+    await setPolicy(aws, planned.stackId, openFor(planned.changes, replaceable(judged)))
+  }
   try {
     const { events } = await execute(aws, planned, deadline, say)
     const left = leftBehind(events)
@@ -93,6 +97,19 @@ export function readDeployed(text: string): Template {
     { ...one, Properties: one.Properties ?? {} },
   ])
   return { Description, Outputs, Resources: Object.fromEntries(resources) }
+}
+
+/** A policy is the stack's: it would be changed under an update that somebody else has begun meanwhile. */
+async function refuseBusy(aws: Aws, planned: ChangeSetPlan): Promise<void> {
+  const status = (await describeStack(aws, planned.stackId))?.StackStatus ?? 'DELETE_COMPLETE'
+  if (!isBusy(status)) return
+  throw new StackFailure(
+    `Another change of ${planned.stackName} has overtaken this plan, which was not carried out.`,
+    {
+      status,
+      next: 'run the same command again: it follows the other one, and plans anew.',
+    },
+  )
 }
 
 async function lock(aws: Aws, { protection }: StackChange, stack: string | undefined): Promise<void> {

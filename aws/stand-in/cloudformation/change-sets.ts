@@ -4,12 +4,13 @@ import type {
   DeleteChangeSetCommandInput,
   DescribeChangeSetCommandInput,
   ExecuteChangeSetCommandInput,
+  ExecutionStatus,
   ListChangeSetsCommandInput,
 } from '@aws-sdk/client-cloudformation'
 import type { VirtualClock } from '../clock.ts'
 import type { Buckets } from '../s3.ts'
 import { awsError, type Operations } from '../service.ts'
-import { CHANGE_SET } from '../timings.ts'
+import { BEGINNING, CHANGE_SET } from '../timings.ts'
 import { differences } from './differences.ts'
 import type { Execution } from './execution.ts'
 import { importing, takeOver } from './imports.ts'
@@ -42,7 +43,7 @@ export class ChangeSets {
     for (const stack of stacks)
       for (const set of stack.changeSets.values())
         if (set.id === name || set.name === name) return [stack, set]
-    throw awsError('ChangeSetNotFound', `ChangeSet [${name}] does not exist`, 404)
+    throw awsError('ChangeSetNotFoundException', `ChangeSet [${name}] does not exist`, 404)
   }
 
   #templateText({ TemplateBody: body, TemplateURL: url }: CreateChangeSetCommandInput): string {
@@ -114,6 +115,8 @@ export class ChangeSets {
       status: 'CREATE_IN_PROGRESS',
       reason: undefined,
       execution: 'UNAVAILABLE',
+      executedBy: undefined,
+      hasBegun: false,
     }
     stack.changeSets.set(name, set)
     this.#clock.after(CHANGE_SET * 1000, () => {
@@ -130,15 +133,10 @@ export class ChangeSets {
 
   #execute(input: ExecuteChangeSetCommandInput): object {
     const [stack, set] = this.#changeSet(input)
-    if (
-      stack.token !== undefined &&
-      stack.token === input.ClientRequestToken &&
-      set.execution !== 'AVAILABLE'
-    )
-      return {}
+    if (set.executedBy !== undefined && set.executedBy === input.ClientRequestToken) return {}
     if (set.execution !== 'AVAILABLE')
       throw awsError(
-        'InvalidChangeSetStatus',
+        'InvalidChangeSetStatusException',
         `ChangeSet [${set.id}] cannot be executed in its current execution status of [${set.execution}]`,
       )
     if (stack.isBusy)
@@ -147,13 +145,18 @@ export class ChangeSets {
         `Stack:${stack.id} is in ${stack.status} state and can not be updated.`,
       )
     set.execution = 'EXECUTE_IN_PROGRESS'
+    set.executedBy = input.ClientRequestToken
     for (const [name, other] of stack.changeSets) if (other !== set) stack.changeSets.delete(name)
-    stack.token = input.ClientRequestToken
-    stack.tags = set.tags
-    stack.roleArn = set.roleArn
-    takeOver(set.changes, this.#buckets)
-    if (set.type === 'CREATE') this.#execution.create(stack, set.text, set.template)
-    else this.#execution.update(stack, set.text, set.template)
+    // The answer is there before the stack has changed its state.
+    this.#clock.after(BEGINNING * 1000, () => {
+      stack.token = input.ClientRequestToken
+      stack.tags = set.tags
+      stack.roleArn = set.roleArn
+      takeOver(set.changes, this.#buckets)
+      set.hasBegun = true
+      if (set.type === 'CREATE') this.#execution.create(stack, set.text, set.template)
+      else this.#execution.update(stack, set.text, set.template)
+    })
     return {}
   }
 
@@ -163,7 +166,6 @@ export class ChangeSets {
     DescribeChangeSet: (input: DescribeChangeSetCommandInput) => {
       const [stack, set] = this.#changeSet(input)
       const { page, NextToken } = paged(set.changes, input.NextToken)
-      const isDone = set.execution === 'EXECUTE_IN_PROGRESS' && !stack.isBusy
       return {
         ChangeSetName: set.name,
         ChangeSetId: set.id,
@@ -171,23 +173,21 @@ export class ChangeSets {
         StackName: stack.name,
         Status: set.status,
         StatusReason: set.reason,
-        ExecutionStatus: isDone ? 'EXECUTE_COMPLETE' : set.execution,
+        ExecutionStatus: executionOf(stack, set),
         Changes: set.status === 'CREATE_COMPLETE' ? page : [],
         CreationTime: set.at,
         ...(NextToken !== undefined && { NextToken }),
       }
     },
     ListChangeSets: (input: ListChangeSetsCommandInput) => {
-      const { page, NextToken } = paged(
-        [...this.#stacks.get(input.StackName).changeSets.values()],
-        input.NextToken,
-      )
+      const stack = this.#stacks.get(input.StackName)
+      const { page, NextToken } = paged([...stack.changeSets.values()], input.NextToken)
       return {
         Summaries: page.map((set) => ({
           ChangeSetName: set.name,
           ChangeSetId: set.id,
           Status: set.status,
-          ExecutionStatus: set.execution,
+          ExecutionStatus: executionOf(stack, set),
           CreationTime: set.at,
         })),
         ...(NextToken !== undefined && { NextToken }),
@@ -200,7 +200,7 @@ export class ChangeSets {
       )
       if (found?.execution === 'EXECUTE_IN_PROGRESS' && stack?.isBusy)
         throw awsError(
-          'InvalidChangeSetStatus',
+          'InvalidChangeSetStatusException',
           `ChangeSet [${found.id}] cannot be deleted in status EXECUTE_IN_PROGRESS`,
         )
       // One that is not there is deleted.
@@ -208,4 +208,9 @@ export class ChangeSets {
       return {}
     },
   }
+}
+
+function executionOf(stack: Stack, set: ChangeSet): ExecutionStatus {
+  if (set.execution !== 'EXECUTE_IN_PROGRESS' || !set.hasBegun || stack.isBusy) return set.execution
+  return /^(CREATE|UPDATE)_COMPLETE$/.test(stack.status) ? 'EXECUTE_COMPLETE' : 'EXECUTE_FAILED'
 }

@@ -37,6 +37,10 @@ export interface ChangeSet {
   status: ChangeSetStatus
   reason: string | undefined
   execution: ExecutionStatus
+  /** The token that it was begun with. */
+  executedBy: string | undefined
+  /** The stack has changed its state for it. */
+  hasBegun: boolean
 }
 
 /** What an update did, so that it can be taken back. */
