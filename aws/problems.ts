@@ -77,6 +77,12 @@ export function inOurWords(error: unknown, asked: Asked): unknown {
   return new AwsProblem(kind, `${sentence(kind, error, asked)} (${said(error)})`, error)
 }
 
+/** What AWS refused in its own words, for a person; undefined when the error is not of AWS. */
+export function refusalOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || statusOf(error) === undefined) return undefined
+  return `AWS refused: ${said(error)}`
+}
+
 function kindOf(error: Error): AwsProblemKind | undefined {
   const known = Object.hasOwn(KINDS, error.name) ? KINDS[error.name] : undefined
   if (known === 'credentials-missing' && /expired|refresh this SSO session/i.test(error.message))

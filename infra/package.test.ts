@@ -76,6 +76,8 @@ test('the command line', () => {
     imagesFolder: '.images',
     fleet: undefined,
     against: undefined,
+    deployed: false,
+    profile: undefined,
   })
   expect(
     readCommandLine([
@@ -85,6 +87,8 @@ test('the command line', () => {
       '--param=images=candidate',
       '--param',
       'fleet=none',
+      '--deployed',
+      '--profile=operator',
       '--verbose',
     ]),
   ).toEqual({
@@ -94,6 +98,8 @@ test('the command line', () => {
     imagesFolder: '.images',
     fleet: 'none',
     against: undefined,
+    deployed: true,
+    profile: 'operator',
   })
   expect(() => readCommandLine(['package', '--param', 'images=newest'])).toThrow(
     '--param images=newest: there is live, candidate.',

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import type { Aws } from '../../aws/port.ts'
-import { AwsProblem } from '../../aws/problems.ts'
+import { AwsProblem, refusalOf } from '../../aws/problems.ts'
 import type { Template } from '../cfn.ts'
 import type { CommandLine } from '../command-line.ts'
 import { UnusableImages } from '../images.ts'
@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly complain: (text: string) => void
   readonly table?: Readonly<Record<string, unknown>>
 }
+
+const FOR_A_PERSON = [InvalidStage, UnusableImages, AwsProblem]
 
 const templateSchema = z.looseObject({
   Resources: z.record(
@@ -39,13 +41,10 @@ export async function plan(args: readonly string[], around: Surroundings): Promi
       around.print(`\nThere is no stack terrace-${line.stage} yet: all of it is new.\n`)
     return changes?.some(({ blocked }) => blocked !== undefined) ? 2 : 0
   } catch (error) {
-    if (
-      !(error instanceof InvalidStage) &&
-      !(error instanceof UnusableImages) &&
-      !(error instanceof AwsProblem)
-    )
-      throw error
-    around.complain(`${error.message}\n`)
+    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
+    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
+    if (text === undefined) throw error
+    around.complain(`${text}\n`)
     return 1
   }
 }

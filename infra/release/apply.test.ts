@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { FAULTS } from '../../aws/stand-in/service.ts'
+import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { plan as planned } from '../plan/plan.ts'
 import { SAMPLE_IMAGES } from '../sample-images.ts'
@@ -189,5 +189,13 @@ describe('plan --deployed', () => {
     expect(printed).toContain('may not cloudformation:DescribeStacks')
     expect(await plan(staging('--deployed', '--against', 'x.json'), around(undefined))).toBe(1)
     expect(printed).toContain('a plan is against one of them')
+  })
+
+  test('what nobody expected of AWS is said in its words', async () => {
+    const error = awsError('ServiceUnavailable', 'come back later', 503)
+    world.faults.add({ operation: 'DescribeStacks', times: 9, error })
+    expect(await plan(staging('--deployed'), around(undefined))).toBe(1)
+    expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(1)
+    expect(printed.match(/AWS refused: ServiceUnavailable: come back later\n/g)?.length).toBe(2)
   })
 })

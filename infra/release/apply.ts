@@ -2,7 +2,7 @@
 // protected stage is made and changed; it knows nothing of images, migrations and rolling, which are a release's.
 import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
-import { AwsProblem } from '../../aws/problems.ts'
+import { AwsProblem, refusalOf } from '../../aws/problems.ts'
 import { UnusableImages } from '../images.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
@@ -25,6 +25,7 @@ export interface Surroundings {
 const PATIENCE_MS = 4 * 3_600_000
 /** Of what is said before anything was changed: the same as `npm run plan`’s. */
 const BLOCKED = 2
+const FOR_A_PERSON = [InvalidStage, UnusableImages, StackFailure, BlockedChange, AwsProblem]
 
 /** @returns the process's exit code: 0 done or nothing to do, 2 stopped by the gate, 1 anything else */
 export async function apply(args: readonly string[], around: Surroundings): Promise<number> {
@@ -32,15 +33,10 @@ export async function apply(args: readonly string[], around: Surroundings): Prom
   try {
     return await applied(args, around)
   } catch (error) {
-    if (
-      !(error instanceof InvalidStage) &&
-      !(error instanceof UnusableImages) &&
-      !(error instanceof StackFailure) &&
-      !(error instanceof BlockedChange) &&
-      !(error instanceof AwsProblem)
-    )
-      throw error
-    print(`${error.message}\n`)
+    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
+    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
+    if (text === undefined) throw error
+    print(`${text}\n`)
     return error instanceof BlockedChange ? BLOCKED : 1
   }
 }
