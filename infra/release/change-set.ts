@@ -26,6 +26,7 @@ import {
   newestEvent,
   type Rest,
   type Say,
+  stackReason,
 } from './follow.ts'
 import { OURS, type Settled } from './settle.ts'
 
@@ -264,7 +265,7 @@ export function failureOf(stackName: string, { status, reason, events }: Rest): 
   const facts = {
     status,
     resource: first?.LogicalResourceId,
-    reason: first?.ResourceStatusReason ?? reason,
+    reason: first?.ResourceStatusReason ?? stackReason(events) ?? reason,
     leftBehind: leftBehind(events),
   }
   switch (status) {

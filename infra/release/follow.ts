@@ -163,6 +163,10 @@ export function firstFailure(events: readonly StackEvent[]): StackEvent | undefi
   )
 }
 
+/** Why the stack as a whole failed, where no resource did: AWS found a mistake before it touched any. */
+export const stackReason = (events: readonly StackEvent[]): string | undefined =>
+  events.find((event) => isStack(event) && event.ResourceStatus?.endsWith('_FAILED'))?.ResourceStatusReason
+
 /** What the operation took out of the stack, or failed to, and left where it is: `Name (id at AWS)`. */
 export function leftBehind(events: readonly StackEvent[]): string[] {
   const last = new Map(

@@ -35,6 +35,10 @@ export const HOLLOW: readonly { readonly what: string; readonly operations: read
     what: 'the roles that services act as have other names than AWS’s',
     operations: ['CreateServiceLinkedRole'],
   },
+  {
+    what: 'a bucket that is there already is found for being taken over, and then refused for being there',
+    operations: ['ImportExistingResources'],
+  },
   { what: 'stack policies are kept, and not followed', operations: ['SetStackPolicy', 'GetStackPolicy'] },
 ]
 

@@ -164,6 +164,27 @@ test('a change that fails half-way is taken back, and says what failed', {
   expect(await environment()).toBe('{"IS":"changed"}')
 })
 
+// AWS finds this one while it plans; the emulator, with AWS's words, once it is to do it.
+test.runIf(target.kind === 'ministack')(
+  'what is found before any resource was touched is said in AWS’s words',
+  { timeout: SCENARIO_MS },
+  async () => {
+    const taken = withResource(packaged, 'Impossible', {
+      Type: 'AWS::S3::Bucket',
+      DeletionPolicy: 'Delete',
+      UpdateReplacePolicy: 'Delete',
+      Properties: { BucketName: stateBucket(here.account) },
+    })
+    const { result } = await apply(taken)
+    expect(result).toMatchObject({
+      name: 'StackFailure',
+      resource: undefined,
+      message: expect.stringMatching(/AWS says: Validation failed with 1 error/),
+    })
+    expect(await environment()).toBe('{"IS":"changed"}')
+  },
+)
+
 test('serverless deploys over what a change set of ours has made of the stack', {
   timeout: SCENARIO_MS,
 }, async () => {

@@ -53,7 +53,11 @@ export async function visit(): Promise<Visit> {
     account,
     packaged,
     serverless: (...args) => serverless(folder, [...args, ...params]),
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+    [Symbol.dispose]: () => {
+      // Beside its configuration, serverless leaves what it has last deployed.
+      for (const one of [folder, path.join(import.meta.dirname, '.serverless')])
+        rmSync(one, { recursive: true, force: true })
+    },
   }
 }
 
