@@ -2,7 +2,7 @@
 // the others: it shrinks as the emulator grows.
 import type { Template, TemplateResource } from '../../cfn.ts'
 
-/** Types of our templates that it refuses. refused.aws.test.ts: exactly these, no more and no fewer. */
+/** Types of our templates that it refuses. refused.aws.test.ts shows that it is exactly these. */
 export const REFUSED: readonly string[] = [
   'AWS::Budgets::Budget',
   'AWS::EC2::EIP',
