@@ -5,6 +5,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const PRODUCT = 'local/**/*.product.test.ts'
 /** Tests that need an S3 server: `npm run test:s3` (vitest.s3.config.ts). */
 const S3 = '**/*.s3.test.ts'
+/** Tests that need AWS or an emulator: `npm run test:aws` (vitest.aws.config.ts). */
+const AWS = '**/*.aws.test.ts'
 /** Tests of the API that need the model endpoint's bundle. */
 const ENDPOINT = 'api/**/*.endpoint.test.ts'
 
@@ -33,7 +35,7 @@ export default defineConfig({
             'aws/**/*.test.ts',
             'prisma/**/*.test.ts',
           ],
-          exclude: [...configDefaults.exclude, PRODUCT, S3, ENDPOINT],
+          exclude: [...configDefaults.exclude, PRODUCT, S3, AWS, ENDPOINT],
           globalSetup: ['api/test/global-setup.ts'],
         },
       },

@@ -111,6 +111,12 @@ export interface Options {
   }
 }
 
+/** Of what holds something, and is meant to go all the same: said, so that nobody takes it for forgotten. */
+export const GOES_WITH_STACK = {
+  DeletionPolicy: 'Delete',
+  UpdateReplacePolicy: 'Delete',
+} as const satisfies Options
+
 export class Resource<T extends TypeName = TypeName> {
   readonly id: string
   readonly type: T

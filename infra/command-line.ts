@@ -15,6 +15,10 @@ export interface CommandLine {
   readonly fleet: 'none' | 'serving' | undefined
   /** A template that is there already, for `npm run plan`. */
   readonly against: string | undefined
+  /** Against the stack that the stage runs by, for `npm run plan`. */
+  readonly deployed: boolean
+  /** Of AWS's shared files, instead of AWS_PROFILE. */
+  readonly profile: string | undefined
 }
 
 /**
@@ -28,6 +32,8 @@ export function readCommandLine(args: readonly string[]): CommandLine {
       stage: { type: 'string', short: 's' },
       param: { type: 'string', multiple: true },
       against: { type: 'string' },
+      deployed: { type: 'boolean' },
+      profile: { type: 'string' },
     },
     allowPositionals: true,
     strict: false,
@@ -47,6 +53,8 @@ export function readCommandLine(args: readonly string[]): CommandLine {
       ? oneOf(params.get('fleet') ?? '', ['none', 'serving'] as const, '--param fleet=')
       : undefined,
     against: typeof values.against === 'string' ? values.against : undefined,
+    deployed: values.deployed === true,
+    profile: typeof values.profile === 'string' ? values.profile : undefined,
   }
 }
 

@@ -2,7 +2,7 @@
 // refuses that beside a standby, which may take over at any time. The replica has one of its own choosing (stage
 // table); after a failover primary and replica may stand in the same zone, until someone moves one of them.
 import { POSTGRES_MAJOR } from '../contract/postgres.ts'
-import { type Resource, type Stack, secretField, sub } from './cfn.ts'
+import { GOES_WITH_STACK, type Resource, type Stack, secretField, sub } from './cfn.ts'
 import { DATABASE_PORT, type Network } from './network.ts'
 import type { Stage } from './stage-schema.ts'
 import { isLocked } from './stages.ts'
@@ -32,15 +32,21 @@ export function database(
   })
   const parameters = parameterGroup(stack)
   // RDS can keep this password itself, but then makes no replica.
-  const ownerSecret = stack.add('DatabaseOwner', 'AWS::SecretsManager::Secret', {
-    Description: sub('Owner of the database of ${AWS::StackName}'),
-    GenerateSecretString: {
-      SecretStringTemplate: JSON.stringify({ username: 'terrace' }),
-      GenerateStringKey: 'password',
-      PasswordLength: 40,
-      ExcludePunctuation: true,
+  const ownerSecret = stack.add(
+    'DatabaseOwner',
+    'AWS::SecretsManager::Secret',
+    {
+      Description: sub('Owner of the database of ${AWS::StackName}'),
+      GenerateSecretString: {
+        SecretStringTemplate: JSON.stringify({ username: 'terrace' }),
+        GenerateStringKey: 'password',
+        PasswordLength: 40,
+        ExcludePunctuation: true,
+      },
     },
-  })
+    // Whoever restores the database from a snapshot gives it a new one.
+    GOES_WITH_STACK,
+  )
   const shared = {
     DBInstanceClass: settings.instanceClass,
     DBParameterGroupName: parameters.ref,
@@ -99,15 +105,17 @@ export function database(
           MultiAZ: false,
         },
         // CloudFormation takes no snapshot of a replica, whatever is said here.
-        { DeletionPolicy: 'Delete', UpdateReplacePolicy: 'Delete' },
+        GOES_WITH_STACK,
       )
     : undefined
   stack.add('DatabaseEvents', 'AWS::RDS::EventSubscription', {
     SnsTopicArn: alerts.ref,
     SourceType: 'db-instance',
     SourceIds: [primary.ref, ...(replica ? [replica.ref] : [])],
+    Enabled: true,
     EventCategories: [
       'availability',
+      'configuration change',
       'deletion',
       'failover',
       'failure',

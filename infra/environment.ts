@@ -3,7 +3,7 @@
 // Settings of the team's own (MODELS, keys) are parameters that the operator puts beside it: PATH/NAME.
 import { PORTS } from '../contract/ports.ts'
 import type { Balancing } from './balancing.ts'
-import { json, type Resource, type Stack, sub, type Token } from './cfn.ts'
+import { GOES_WITH_STACK, json, type Resource, type Stack, sub, type Token } from './cfn.ts'
 import { APPLICATION_ROLE, DATABASE_NAME, type Database } from './database.ts'
 import { DATABASE_PORT } from './network.ts'
 import type { Stage } from './stage-schema.ts'
@@ -63,7 +63,12 @@ export function environments(
         Type: 'String',
         Value: json(document),
       }),
-      logGroup: stack.add(`${capital(tier)}Logs`, 'AWS::Logs::LogGroup', { RetentionInDays: stage.logDays }),
+      logGroup: stack.add(
+        `${capital(tier)}Logs`,
+        'AWS::Logs::LogGroup',
+        { RetentionInDays: stage.logDays },
+        GOES_WITH_STACK,
+      ),
     }
   }
   return {
@@ -112,6 +117,6 @@ function secret(stack: Stack, id: string, description: string, outlives: boolean
       Description: description,
       GenerateSecretString: { PasswordLength: 64, ExcludePunctuation: true },
     },
-    outlives ? { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' } : {},
+    outlives ? { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' } : GOES_WITH_STACK,
   )
 }

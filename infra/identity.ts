@@ -1,5 +1,6 @@
 // Who the servers are to AWS: a role per tier that can do what its programs do, on the resources of this stage.
 import { METRIC_NAMESPACE } from '../contract/metrics.ts'
+import { boundaryName } from './bootstrap/names.ts'
 import { type Resource, type Stack, sub, type Text, type Token } from './cfn.ts'
 import { APPLICATION_ROLE, type Database } from './database.ts'
 import { capital, type Environment, TIERS, type Tier } from './environment.ts'
@@ -25,6 +26,7 @@ export function identities(
     const role = stack.add(`${capital(tier)}Role`, 'AWS::IAM::Role', {
       Description: `What ${tier} servers may do`,
       AssumeRolePolicyDocument: TRUST_SERVERS,
+      PermissionsBoundary: boundary(stage),
       Policies: [{ PolicyName: tier, PolicyDocument: document(...statements) }],
     })
     return stack.add(`${capital(tier)}Profile`, 'AWS::IAM::InstanceProfile', { Roles: [role.ref] })
@@ -39,11 +41,18 @@ export function migrationIdentity(stack: Stack, stage: Stage, api: Environment, 
   const role = stack.add('MigrationRole', 'AWS::IAM::Role', {
     Description: 'What the server that migrates the database may do',
     AssumeRolePolicyDocument: TRUST_SERVERS,
+    PermissionsBoundary: boundary(stage),
     Policies: [{ PolicyName: 'migration', PolicyDocument: document(...ownSettings(stage, settings)) }],
   })
   return stack.add('MigrationProfile', 'AWS::IAM::InstanceProfile', { Roles: [role.ref] })
 }
 
+/** What no role of a stage can go beyond; the bootstrap's. */
+const boundary = (stage: Stage): Token<string> =>
+  sub('arn:${AWS::Partition}:iam::${account}:policy/${name}', {
+    account: stage.account,
+    name: boundaryName(stage),
+  })
 /** An ARN of this account and region. */
 const here = (stage: Stage, service: string, resource: Text): Token<string> =>
   sub('arn:${AWS::Partition}:${service}:${AWS::Region}:${account}:${resource}', {

@@ -8,7 +8,7 @@ import { architectureOf, type StageName } from './stages.ts'
 
 const image = z.string().regex(/^ami-[0-9a-f]{8,17}$/, 'is not an image id (ami-…)')
 
-const imageSetSchema = z.object({
+export const imageSetSchema = z.object({
   /** SHA-256 over everything that the images were made from. */
   inputs: z.string().regex(/^[0-9a-f]{64}$/),
   /** What `TERRACE_RELEASE` says on these servers. */

@@ -82,6 +82,8 @@ test('the command line', () => {
     imagesFolder: '.images',
     fleet: undefined,
     against: undefined,
+    deployed: false,
+    profile: undefined,
   })
   expect(
     readCommandLine([
@@ -91,6 +93,8 @@ test('the command line', () => {
       '--param=images=candidate',
       '--param',
       'fleet=none',
+      '--deployed',
+      '--profile=operator',
       '--verbose',
     ]),
   ).toEqual({
@@ -100,6 +104,8 @@ test('the command line', () => {
     imagesFolder: '.images',
     fleet: 'none',
     against: undefined,
+    deployed: true,
+    profile: 'operator',
   })
   expect(() => readCommandLine(['package', '--param', 'images=newest'])).toThrow(
     '--param images=newest: there is live, candidate.',

@@ -9,6 +9,10 @@ import type {
   AutoScalingScalingPolicyProperties,
 } from '@awboost/cfn-resource-types/AWS-AutoScaling-ScalingPolicy'
 import type {
+  BudgetsBudgetAttributes,
+  BudgetsBudgetProperties,
+} from '@awboost/cfn-resource-types/AWS-Budgets-Budget'
+import type {
   CertificateManagerCertificateAttributes,
   CertificateManagerCertificateProperties,
 } from '@awboost/cfn-resource-types/AWS-CertificateManager-Certificate'
@@ -82,6 +86,14 @@ import type {
   IAMInstanceProfileAttributes,
   IAMInstanceProfileProperties,
 } from '@awboost/cfn-resource-types/AWS-IAM-InstanceProfile'
+import type {
+  IAMManagedPolicyAttributes,
+  IAMManagedPolicyProperties,
+} from '@awboost/cfn-resource-types/AWS-IAM-ManagedPolicy'
+import type {
+  IAMOIDCProviderAttributes,
+  IAMOIDCProviderProperties,
+} from '@awboost/cfn-resource-types/AWS-IAM-OIDCProvider'
 import type { IAMRoleAttributes, IAMRoleProperties } from '@awboost/cfn-resource-types/AWS-IAM-Role'
 import type { KMSKeyAttributes, KMSKeyProperties } from '@awboost/cfn-resource-types/AWS-KMS-Key'
 import type {
@@ -134,6 +146,7 @@ export interface ResourceTypes {
     AutoScalingScalingPolicyProperties,
     AutoScalingScalingPolicyAttributes
   >
+  'AWS::Budgets::Budget': Kind<BudgetsBudgetProperties, BudgetsBudgetAttributes>
   'AWS::CertificateManager::Certificate': Kind<
     CertificateManagerCertificateProperties,
     CertificateManagerCertificateAttributes
@@ -176,6 +189,8 @@ export interface ResourceTypes {
     ElasticLoadBalancingV2TargetGroupAttributes
   >
   'AWS::IAM::InstanceProfile': Kind<IAMInstanceProfileProperties, IAMInstanceProfileAttributes>
+  'AWS::IAM::ManagedPolicy': Kind<IAMManagedPolicyProperties, IAMManagedPolicyAttributes>
+  'AWS::IAM::OIDCProvider': Kind<IAMOIDCProviderProperties, IAMOIDCProviderAttributes>
   'AWS::IAM::Role': Kind<IAMRoleProperties, IAMRoleAttributes>
   'AWS::KMS::Key': Kind<KMSKeyProperties, KMSKeyAttributes>
   'AWS::Logs::LogGroup': Kind<LogsLogGroupProperties, LogsLogGroupAttributes>

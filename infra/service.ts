@@ -1,8 +1,10 @@
 // The service as `serverless` wants it described, for one call of it.
 import type { AWS } from 'serverless'
+import { roleArn, stageStack, stateBucket } from './bootstrap/names.ts'
 import type { Template } from './cfn.ts'
 import { type CommandLine, readCommandLine } from './command-line.ts'
 import { readImages } from './images.ts'
+import { CLOSED } from './release/policy.ts'
 import { terrace } from './stack.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from './stage-schema.ts'
 import { InvalidStage, readStage, STAGES } from './stages.ts'
@@ -21,12 +23,13 @@ export function service(args: readonly string[], table: Readonly<Record<string, 
       name: 'aws',
       stage: line.stage,
       region: stage.region as NonNullable<AWS['provider']['region']>,
-      stackName: `terrace-${line.stage}`,
-      // Made by the bootstrap, once per account and region.
-      deploymentBucket: { name: `terrace-state-${stage.account}-${stage.region}` },
+      stackName: stageStack(line.stage),
+      // Made by the bootstrap, once per account and region: the bucket, and whose rights CloudFormation works with.
+      deploymentBucket: { name: stateBucket(stage) },
+      iam: { deploymentRole: roleArn('cloudformation', stage) },
       deploymentMethod: 'changesets',
       stackTags: { service: 'terrace', stage: line.stage },
-      ...(stage.isProtected && { stackPolicy: PROTECTED }),
+      ...(stage.isProtected && { stackPolicy: CLOSED.Statement }),
     },
     resources: template as NonNullable<AWS['resources']>,
   }
@@ -47,11 +50,6 @@ export function asked(
     stage.fleet === 'serving' ? readImages(line.stage, stage, line.images, line.imagesFolder) : undefined
   return { line, stage, template: terrace(line.stage, stage, images) }
 }
-
-/** What holds data or addresses is changed by a release, which opens this for as long as it needs. */
-const PROTECTED = [
-  { Effect: 'Deny', Principal: '*', Action: ['Update:*'], Resource: '*' },
-] satisfies NonNullable<AWS['provider']['stackPolicy']>
 
 function refuseWhatIsUnsafe({ command, stage: name }: CommandLine, stage: Stage): void {
   if (command !== 'deploy' && command !== 'remove') return

@@ -64,12 +64,12 @@ export function compare(before: Template, after: Template): Change[] {
     .map(([id, change]) => {
       const [was, is] = [before.Resources[id], after.Resources[id]]
       const whole = { id, type: is?.Type ?? was?.Type ?? '', ...change }
-      return { ...whole, blocked: blocked(whole, was, is) }
+      return { ...whole, blocked: whyNot(whole, was, is) }
     })
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-const worse = (a: Effect, b: Effect): Effect => (EFFECTS.indexOf(a) > EFFECTS.indexOf(b) ? a : b)
+export const worse = (a: Effect, b: Effect): Effect => (EFFECTS.indexOf(a) > EFFECTS.indexOf(b) ? a : b)
 
 /** Read when it is first asked: it takes a second. */
 let spec: ReturnType<typeof loadAwsServiceSpecSync> | undefined
@@ -100,7 +100,8 @@ function mentions(value: unknown, id: string): boolean {
   )
 }
 
-function blocked(
+/** Why a change is not made without being asked for by name; undefined when it may be. */
+export function whyNot(
   { type, effect, differing }: Omit<Change, 'blocked'>,
   before: TemplateResource | undefined,
   after: TemplateResource | undefined,

@@ -1,0 +1,66 @@
+// The real AWS. Credentials, and an endpoint that is not AWS's own, come from where the SDK looks for them itself: the
+// environment (AWS_PROFILE, AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, …), the shared files, the machine's role.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation'
+import { EC2Client } from '@aws-sdk/client-ec2'
+import { IAMClient } from '@aws-sdk/client-iam'
+import { RDSClient } from '@aws-sdk/client-rds'
+import { S3Client } from '@aws-sdk/client-s3'
+import { SSMClient } from '@aws-sdk/client-ssm'
+import { STSClient } from '@aws-sdk/client-sts'
+import type { Aws, Clock } from './port.ts'
+import { speaking } from './problems.ts'
+
+export interface Connection {
+  readonly region: string
+  /** Of the shared files, instead of AWS_PROFILE. */
+  readonly profile?: string | undefined
+}
+
+/** The only layer that tries again: five pauses, each up to twice as long as the one before, the first half a second when AWS slows us down. */
+const ATTEMPTS = 6
+const CONNECT_MS = 5_000
+/** From the first byte sent to the headers of the answer. */
+const ANSWER_MS = 60_000
+
+/** Asks nothing yet: the first call finds out whether there are credentials. */
+export function connect({ region, profile }: Connection): Aws {
+  const settings = {
+    region,
+    ...(profile !== undefined && { profile }),
+    maxAttempts: ATTEMPTS,
+    retryMode: 'standard',
+    requestHandler: {
+      connectionTimeout: CONNECT_MS,
+      requestTimeout: ANSWER_MS,
+      throwOnRequestTimeout: true,
+    },
+  }
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env
+  // Elsewhere a bucket is no host name.
+  const forcePathStyle = Boolean(AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL)
+  return {
+    region,
+    clock: CLOCK,
+    autoscaling: speaking('autoscaling', region, new AutoScalingClient(settings)),
+    cloudformation: speaking('cloudformation', region, new CloudFormationClient(settings)),
+    ec2: speaking('ec2', region, new EC2Client(settings)),
+    iam: speaking('iam', region, new IAMClient(settings)),
+    rds: speaking('rds', region, new RDSClient(settings)),
+    s3: speaking('s3', region, new S3Client({ ...settings, forcePathStyle })),
+    ssm: speaking('ssm', region, new SSMClient(settings)),
+    sts: speaking('sts', region, new STSClient(settings)),
+  }
+}
+
+const CLOCK: Clock = {
+  now: () => new Date(),
+  sleep: async (ms, signal) => {
+    try {
+      await sleep(ms, undefined, signal && { signal })
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : error
+    }
+  },
+}

@@ -1,0 +1,53 @@
+// The Parameter Store.
+import type {
+  DeleteParameterCommandInput,
+  GetParameterCommandInput,
+  GetParametersByPathCommandInput,
+  PutParameterCommandInput,
+} from '@aws-sdk/client-ssm'
+import { awsError, type Operations } from './service.ts'
+
+interface Parameter {
+  readonly Value: string
+  readonly Type: string
+  readonly Version: number
+}
+const PAGE = 10
+
+export class Parameters {
+  readonly #parameters = new Map<string, Parameter>()
+
+  readonly operations: Operations = {
+    PutParameter: (input: PutParameterCommandInput) => {
+      const { Name: name = '', Value: value = '', Type: type = 'String' } = input
+      const was = this.#parameters.get(name)
+      if (was !== undefined && input.Overwrite !== true)
+        throw awsError('ParameterAlreadyExists', 'The parameter already exists.')
+      const Version = (was?.Version ?? 0) + 1
+      this.#parameters.set(name, { Value: value, Type: type, Version })
+      return { Version }
+    },
+    GetParameter: ({ Name: name = '' }: GetParameterCommandInput) => {
+      const found = this.#parameters.get(name)
+      if (found === undefined) throw awsError('ParameterNotFound', '')
+      return { Parameter: { Name: name, ...found } }
+    },
+    GetParametersByPath: (input: GetParametersByPathCommandInput) => {
+      const folder = `${input.Path?.replace(/\/$/, '')}/`
+      const names = [...this.#parameters.keys()]
+        .filter((name) => name.startsWith(folder))
+        .filter((name) => input.Recursive === true || !name.slice(folder.length).includes('/'))
+        .filter((name) => name > (input.NextToken ?? ''))
+        .sort()
+      const page = names.slice(0, input.MaxResults ?? PAGE)
+      return {
+        Parameters: page.map((Name) => ({ Name, ...this.#parameters.get(Name) })),
+        ...(names.length > page.length && { NextToken: page.at(-1) }),
+      }
+    },
+    DeleteParameter: ({ Name: name = '' }: DeleteParameterCommandInput) => {
+      if (!this.#parameters.delete(name)) throw awsError('ParameterNotFound', '')
+      return {}
+    },
+  }
+}

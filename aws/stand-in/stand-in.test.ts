@@ -1,0 +1,337 @@
+// The stand-in itself: what it promises to the tests that stand on it. What CloudFormation does, and what is planned with
+// it, is tested where it is used (infra/release).
+import { DescribeAutoScalingGroupsCommand, UpdateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
+import {
+  CreateChangeSetCommand,
+  DeleteStackCommand,
+  DescribeChangeSetCommand,
+  ExecuteChangeSetCommand,
+  UpdateTerminationProtectionCommand,
+  ValidateTemplateCommand,
+} from '@aws-sdk/client-cloudformation'
+import { DescribeVpcsCommand } from '@aws-sdk/client-ec2'
+import { CreateServiceLinkedRoleCommand, GetRoleCommand } from '@aws-sdk/client-iam'
+import {
+  CreateDBSnapshotCommand,
+  DescribeDBInstancesCommand,
+  DescribeDBSnapshotsCommand,
+  ModifyDBInstanceCommand,
+} from '@aws-sdk/client-rds'
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
+import { GetParameterCommand, GetParametersByPathCommand, PutParameterCommand } from '@aws-sdk/client-ssm'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { FAULTS } from './service.ts'
+import { type StandIn, standIn } from './stand-in.ts'
+
+let world: StandIn
+beforeEach(() => {
+  world = standIn()
+})
+const HOUR = 3_600_000
+
+test('what it does not know is an error, and never a success', async () => {
+  const { cloudformation, ec2, rds } = world.aws
+  await expect(cloudformation.send(new ValidateTemplateCommand({}))).rejects.toThrow(
+    'The stand-in for AWS has no cloudformation ValidateTemplate',
+  )
+  await expect(ec2.send(new DescribeVpcsCommand({}))).rejects.toThrow('has no ec2 DescribeVpcs')
+  await expect(
+    rds.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: 'x', AllocatedStorage: 50 })),
+  ).rejects.toThrow('modifies no AllocatedStorage')
+})
+
+describe('faults', () => {
+  const put = (name: string) =>
+    world.aws.ssm.send(new PutParameterCommand({ Name: name, Value: 'x', Type: 'String' }))
+  const get = (name: string) => world.aws.ssm.send(new GetParameterCommand({ Name: name }))
+
+  test('the call that is meant, as often as is meant, without an effect', async () => {
+    world.faults.add({ operation: 'PutParameter', call: 2, times: 2, error: FAULTS.throttled() })
+    await put('/a')
+    await expect(put('/b')).rejects.toMatchObject({ name: 'AwsProblem', kind: 'throttled' })
+    await expect(put('/b')).rejects.toMatchObject({ kind: 'throttled' })
+    await expect(get('/b')).rejects.toMatchObject({ name: 'ParameterNotFound' })
+    await put('/b')
+  })
+
+  test('an answer that is lost had its effect', async () => {
+    world.faults.add({ operation: '*', error: FAULTS.noAnswer(), answer: 'lost' })
+    await expect(put('/a')).rejects.toMatchObject({ kind: 'unreachable' })
+    expect((await get('/a')).Parameter?.Value).toBe('x')
+  })
+})
+
+test('time passes only while somebody waits, and ends with the signal', async () => {
+  const from = world.clock.now().getTime()
+  const seen: number[] = []
+  for (const ms of [300, 100, 200]) world.clock.after(ms, () => seen.push(ms))
+  await world.clock.sleep(250)
+  expect(seen).toEqual([100, 200])
+  expect(world.clock.now().getTime() - from).toBe(250)
+  await expect(world.clock.sleep(1, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough')
+})
+
+describe('S3', () => {
+  const Bucket = 'b'
+  const put = (Key: string, more: object = {}) =>
+    world.aws.s3.send(new PutObjectCommand({ Bucket, Key, Body: Key, ...more }))
+  beforeEach(() => world.buckets.make(Bucket))
+
+  test('conditional writes', async () => {
+    const { ETag = '' } = await put('a', { IfNoneMatch: '*' })
+    await expect(put('a', { IfNoneMatch: '*' })).rejects.toMatchObject({
+      name: 'PreconditionFailed',
+      $metadata: { httpStatusCode: 412 },
+    })
+    await put('a', { IfMatch: ETag, Body: 'new' })
+    await expect(put('a', { IfMatch: ETag })).rejects.toMatchObject({ name: 'PreconditionFailed' })
+    await expect(put('none', { IfMatch: ETag })).rejects.toMatchObject({ name: 'NoSuchKey' })
+    const { Body } = await world.aws.s3.send(new GetObjectCommand({ Bucket, Key: 'a' }))
+    expect(await Body?.transformToString()).toBe('new')
+  })
+
+  test('another account’s bucket, and what is not there', async () => {
+    await expect(put('a', { ExpectedBucketOwner: '999999999999' })).rejects.toMatchObject({
+      kind: 'access-denied',
+    })
+    const missing = { Bucket, Key: 'none' }
+    await expect(world.aws.s3.send(new GetObjectCommand(missing))).rejects.toMatchObject({
+      name: 'NoSuchKey',
+    })
+    await expect(world.aws.s3.send(new HeadObjectCommand(missing))).rejects.toMatchObject({
+      name: 'NotFound',
+    })
+    await expect(put('a', { Bucket: 'other' })).rejects.toMatchObject({ name: 'NoSuchBucket' })
+  })
+
+  test('pages of keys, and of versions, until nothing is left', async () => {
+    for (const key of ['x/1', 'x/2', 'x/3', 'y']) await put(key)
+    await put('x/1')
+    await world.aws.s3.send(new DeleteObjectCommand({ Bucket, Key: 'x/2' }))
+    const listed: string[] = []
+    for (let token: string | undefined, more = true; more; ) {
+      const page = await world.aws.s3.send(
+        new ListObjectsV2Command({
+          Bucket,
+          Prefix: 'x/',
+          MaxKeys: 1,
+          ...(token && { ContinuationToken: token }),
+        }),
+      )
+      for (const { Key = '' } of page.Contents ?? []) listed.push(Key)
+      token = page.NextContinuationToken
+      more = page.IsTruncated === true
+    }
+    expect(listed).toEqual(['x/1', 'x/3'])
+    expect(world.buckets.remove(Bucket)).toBe(false)
+    let pages = 0
+    for (let more = true; more; pages++) {
+      const page = await world.aws.s3.send(new ListObjectVersionsCommand({ Bucket, MaxKeys: 2 }))
+      const Objects = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].map(({ Key, VersionId }) => ({
+        Key,
+        VersionId,
+      }))
+      if (Objects.length > 0)
+        await world.aws.s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects } }))
+      more = page.IsTruncated === true
+    }
+    expect(pages).toBe(3)
+    expect(world.buckets.remove(Bucket)).toBe(true)
+  })
+})
+
+describe('CloudFormation', () => {
+  const StackName = 's'
+  const template = (size: string) =>
+    JSON.stringify({
+      Resources: {
+        Database: {
+          Type: 'AWS::RDS::DBInstance',
+          DeletionPolicy: 'Snapshot',
+          Properties: { DBInstanceClass: 'db.t4g.small', AllocatedStorage: size, DeletionProtection: true },
+        },
+        Servers: {
+          Type: 'AWS::AutoScaling::AutoScalingGroup',
+          Properties: { MinSize: '2', MaxSize: '4', Tags: [{ Key: 'db', Value: { Ref: 'Database' } }] },
+        },
+        Files: { Type: 'AWS::S3::Bucket', DeletionPolicy: 'Retain', Properties: {} },
+      },
+    })
+  const bring = async (
+    TemplateBody: string,
+    ChangeSetType: 'CREATE' | 'UPDATE',
+    name = `c-${ChangeSetType}`,
+  ) => {
+    const created = await world.aws.cloudformation.send(
+      new CreateChangeSetCommand({
+        StackName,
+        ChangeSetName: name,
+        ClientToken: name,
+        ChangeSetType,
+        TemplateBody,
+      }),
+    )
+    await world.clock.sleep(60_000)
+    await world.aws.cloudformation.send(new ExecuteChangeSetCommand({ StackName, ChangeSetName: name }))
+    await world.clock.sleep(2 * HOUR)
+    return created
+  }
+  const instances = async () =>
+    (await world.aws.rds.send(new DescribeDBInstancesCommand({}))).DBInstances ?? []
+  const stack = () => world.stacks.find(StackName)
+  const remove = async () => {
+    await world.aws.cloudformation.send(new DeleteStackCommand({ StackName }))
+    await world.clock.sleep(2 * HOUR)
+  }
+
+  test('its resources are there for the other services, and go by their policies', async () => {
+    await bring(template('20'), 'CREATE')
+    expect(stack()?.status).toBe('CREATE_COMPLETE')
+    const [instance] = await instances()
+    const id = instance?.DBInstanceIdentifier
+    expect(instance).toMatchObject({ DBInstanceStatus: 'available', DeletionProtection: true })
+    await world.aws.cloudformation.send(
+      new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: true }),
+    )
+    await expect(remove()).rejects.toThrow('TerminationProtection is enabled')
+    await world.aws.cloudformation.send(
+      new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection: false }),
+    )
+    await remove()
+    expect([stack()?.status, stack()?.reason]).toEqual([
+      'DELETE_FAILED',
+      'The following resource(s) failed to delete: [Database]. ',
+    ])
+    // Servers, which refer to it, have gone before.
+    expect(world.groups.groups.size).toBe(0)
+    await world.aws.rds.send(
+      new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, DeletionProtection: false }),
+    )
+    await world.clock.sleep(60_000)
+    await remove()
+    expect(stack()?.status).toBe('DELETE_COMPLETE')
+    expect(await instances()).toEqual([])
+    const { DBSnapshots } = await world.aws.rds.send(new DescribeDBSnapshotsCommand({}))
+    expect(DBSnapshots).toMatchObject([{ DBInstanceIdentifier: id }])
+    // The bucket is kept.
+    expect(stack()?.events.some(({ ResourceStatus }) => ResourceStatus === 'DELETE_SKIPPED')).toBe(true)
+  })
+
+  test('a token makes a second request the first one again, and another name a second one', async () => {
+    const ask = (ClientToken: string) =>
+      world.aws.cloudformation.send(
+        new CreateChangeSetCommand({
+          StackName,
+          ChangeSetName: 'c',
+          ClientToken,
+          ChangeSetType: 'CREATE',
+          TemplateBody: template('20'),
+        }),
+      )
+    const { Id } = await ask('t')
+    expect((await ask('t')).Id).toBe(Id)
+    await expect(ask('other')).rejects.toMatchObject({ name: 'AlreadyExistsException' })
+    expect(stack()?.status).toBe('REVIEW_IN_PROGRESS')
+  })
+
+  test('a change set says what follows from what', async () => {
+    await bring(template('20'), 'CREATE')
+    const other = template('20').replace('"DBInstanceClass"', '"DBName":"x","DBInstanceClass"')
+    await world.aws.cloudformation.send(
+      new CreateChangeSetCommand({ StackName, ChangeSetName: 'c', TemplateBody: other }),
+    )
+    await world.clock.sleep(60_000)
+    const { Changes } = await world.aws.cloudformation.send(
+      new DescribeChangeSetCommand({ StackName, ChangeSetName: 'c' }),
+    )
+    expect(Changes?.map(({ ResourceChange }) => ResourceChange)).toMatchObject([
+      { LogicalResourceId: 'Database', Replacement: 'True', PolicyAction: 'ReplaceAndDelete' },
+      {
+        LogicalResourceId: 'Servers',
+        Details: [{ CausingEntity: 'Database', Evaluation: 'Dynamic', ChangeSource: 'ResourceReference' }],
+      },
+    ])
+  })
+
+  test('a type that there is not, a reference to nothing, and roles without a word are refused', async () => {
+    const ask = (TemplateBody: string) =>
+      world.aws.cloudformation.send(
+        new CreateChangeSetCommand({ StackName, ChangeSetName: 'c', ChangeSetType: 'CREATE', TemplateBody }),
+      )
+    const one = (Type: string, Properties: object = {}) =>
+      JSON.stringify({ Resources: { One: { Type, Properties } } })
+    await expect(ask(one('AWS::S3::Buket'))).rejects.toThrow('Unrecognized resource types: [AWS::S3::Buket]')
+    await expect(ask(one('AWS::S3::Bucket', { BucketName: { Ref: 'Two' } }))).rejects.toThrow('[Two]')
+    await expect(ask(one('AWS::IAM::Role'))).rejects.toMatchObject({
+      name: 'InsufficientCapabilitiesException',
+    })
+    await expect(ask(one('AWS::S3::Bucket', { x: 'x'.repeat(51_200) }))).rejects.toThrow('51200')
+  })
+})
+
+test('groups: instances drain over time', async () => {
+  world.groups.make('g', 2, 4)
+  const states = async () => {
+    const { AutoScalingGroups } = await world.aws.autoscaling.send(
+      new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: ['g'] }),
+    )
+    return AutoScalingGroups?.[0]?.Instances?.map(({ LifecycleState }) => LifecycleState)
+  }
+  expect(await states()).toEqual(['Pending:Wait', 'Pending:Wait'])
+  await world.clock.sleep(HOUR)
+  expect(await states()).toEqual(['InService', 'InService'])
+  await world.aws.autoscaling.send(
+    new UpdateAutoScalingGroupCommand({
+      AutoScalingGroupName: 'g',
+      MinSize: 0,
+      MaxSize: 0,
+      DesiredCapacity: 0,
+    }),
+  )
+  expect(await states()).toEqual(['Terminating:Wait', 'Terminating:Wait'])
+  await world.clock.sleep(HOUR)
+  expect(await states()).toEqual([])
+})
+
+test('snapshots take their time, and their names are taken', async () => {
+  world.databases.instances.set('db', { status: 'available', deletionProtection: false, source: undefined })
+  const snapshot = () =>
+    world.aws.rds.send(new CreateDBSnapshotCommand({ DBInstanceIdentifier: 'db', DBSnapshotIdentifier: 's' }))
+  const status = async () => {
+    const found = await world.aws.rds.send(new DescribeDBSnapshotsCommand({ DBSnapshotIdentifier: 's' }))
+    return found.DBSnapshots?.[0]?.Status
+  }
+  await expect(status()).rejects.toMatchObject({ name: 'DBSnapshotNotFoundFault' })
+  await snapshot()
+  expect(await status()).toBe('creating')
+  await world.clock.sleep(HOUR)
+  expect(await status()).toBe('available')
+  await expect(snapshot()).rejects.toMatchObject({ name: 'DBSnapshotAlreadyExistsFault' })
+})
+
+test('parameters by their path, and roles of services once', async () => {
+  const { ssm, iam } = world.aws
+  for (const Name of ['/t/a', '/t/b/c']) await ssm.send(new PutParameterCommand({ Name, Value: 'x' }))
+  await expect(ssm.send(new PutParameterCommand({ Name: '/t/a', Value: 'y' }))).rejects.toMatchObject({
+    name: 'ParameterAlreadyExists',
+  })
+  const all = async (Recursive: boolean) =>
+    (await ssm.send(new GetParametersByPathCommand({ Path: '/t', Recursive }))).Parameters?.map(
+      ({ Name }) => Name,
+    )
+  expect([await all(false), await all(true)]).toEqual([['/t/a'], ['/t/a', '/t/b/c']])
+  const role = new GetRoleCommand({ RoleName: 'AWSServiceRoleForRDS' })
+  await expect(iam.send(role)).rejects.toMatchObject({ name: 'NoSuchEntityException' })
+  const make = () => iam.send(new CreateServiceLinkedRoleCommand({ AWSServiceName: 'rds.amazonaws.com' }))
+  await make()
+  expect((await iam.send(role)).Role?.RoleName).toBe('AWSServiceRoleForRDS')
+  await expect(make()).rejects.toMatchObject({ name: 'InvalidInputException' })
+})

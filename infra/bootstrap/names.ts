@@ -1,0 +1,54 @@
+// What the bootstrap makes is found by name, by everything that comes after it: without asking AWS, and before there is
+// anything to ask. Names of buckets are the world's, those of roles and policies the account's; each has what makes it one.
+
+/** An account, in one of AWS's regions. */
+export interface Home {
+  /** 12 digits. */
+  readonly account: string
+  readonly region: string
+}
+
+export const BOOTSTRAP_STACK = 'terrace-bootstrap'
+
+/** Templates, journals, locks, records of image sets, and what bakes upload. */
+export const stateBucket = ({ account, region }: Home): string => `terrace-state-${account}-${region}`
+
+export const partitionOf = (region: string): string => {
+  if (region.startsWith('cn-')) return 'aws-cn'
+  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'
+}
+
+/** An ARN of this account and region. */
+export const arnHere = ({ account, region }: Home, service: string, resource: string): string =>
+  `arn:${partitionOf(region)}:${service}:${region}:${account}:${resource}`
+
+/** IAM knows no regions: two bootstraps of one account keep apart by name. */
+const iamArn = ({ account, region }: Home, resource: string): string =>
+  `arn:${partitionOf(region)}:iam::${account}:${resource}`
+
+export const ROLES = ['deploy', 'cloudformation', 'ci', 'builder'] as const
+export type RoleName = (typeof ROLES)[number]
+export const roleName = (role: RoleName, { region }: Home): string => `terrace-${role}-${region}`
+/** `deploy`: people · `ci`: the same rights for a pipeline · `cloudformation`: what changes stages · `builder`: bakes. */
+export const roleArn = (role: RoleName, home: Home): string => iamArn(home, `role/${roleName(role, home)}`)
+
+/** More than this no server of any stage can do, whatever a template gives it. */
+export const boundaryName = ({ region }: Home): string => `terrace-boundary-${region}`
+export const boundaryArn = (home: Home): string => iamArn(home, `policy/${boundaryName(home)}`)
+
+export const GITHUB = 'token.actions.githubusercontent.com'
+/** An account has one provider for a host. */
+export const githubProviderArn = (home: Home): string => iamArn(home, `oidc-provider/${GITHUB}`)
+
+/** Roles that AWS's services act as; an account has one of each, made by hand or by whoever came first. */
+export const LINKED_ROLES = [
+  { service: 'autoscaling.amazonaws.com', name: 'AWSServiceRoleForAutoScaling' },
+  { service: 'elasticloadbalancing.amazonaws.com', name: 'AWSServiceRoleForElasticLoadBalancing' },
+  { service: 'rds.amazonaws.com', name: 'AWSServiceRoleForRDS' },
+] as const
+export type LinkedRole = (typeof LINKED_ROLES)[number]
+export const linkedRoleArn = (home: Home, { service, name }: LinkedRole): string =>
+  iamArn(home, `role/aws-service-role/${service}/${name}`)
+
+/** What stages, and everything in them that has names, are called: by `STAGE` and what AWS appends. */
+export const stageStack = (stage: string): string => `terrace-${stage}`

@@ -1,0 +1,191 @@
+// What people and pipelines may do: bake images, and take stages from one release to the next. Resources of a stage are
+// changed by CloudFormation with the rights of stage-rights.ts, never with these.
+// What AWS can't hold them to: snapshots and images are AWS's to name, so those that are being made are held to the tag;
+// and what may write into a stage's stack decides what its servers are.
+import { type Resource, sub, type Token } from '../cfn.ts'
+import { allow, document, type Statement } from '../policy.ts'
+import { STAGE_NAMES } from '../stages.ts'
+import {
+  arnHere,
+  BOOTSTRAP_STACK,
+  type Home,
+  partitionOf,
+  roleArn,
+  stageStack,
+  stateBucket,
+} from './names.ts'
+import { OURS, TO_BE_OURS } from './rights.ts'
+import { ofStages, stageRoles } from './stage-rights.ts'
+
+/** Plans, change sets, drains, snapshots of the database, the server that migrates it. */
+export function releasePolicy(home: Home) {
+  const partition = partitionOf(home.region)
+  const state = `arn:${partition}:s3:::${stateBucket(home)}`
+  const stacks = STAGE_NAMES.map((stage) => arnHere(home, 'cloudformation', `stack/${stageStack(stage)}/*`))
+  const named = (statement: Statement, Sid: string): Statement => ({ Sid, ...statement })
+  return document(
+    named(
+      // Only with the role that is made for it: nobody's own rights decide what a deployment can do.
+      allow(['cloudformation:CreateChangeSet'], stacks, {
+        StringEquals: { 'cloudformation:RoleArn': roleArn('cloudformation', home) },
+      }),
+      'Plans',
+    ),
+    named(
+      allow(
+        [
+          'CancelUpdateStack',
+          'ContinueUpdateRollback',
+          'DeleteChangeSet',
+          'DeleteStack',
+          'DescribeChangeSet',
+          'DescribeStackEvents',
+          'DescribeStackResource',
+          'DescribeStackResources',
+          'DescribeStacks',
+          'ExecuteChangeSet',
+          'GetStackPolicy',
+          'GetTemplate',
+          'ListChangeSets',
+          'ListStackResources',
+          'SetStackPolicy',
+          'UpdateTerminationProtection',
+        ].map((name) => `cloudformation:${name}`),
+        stacks,
+      ),
+      'Stacks',
+    ),
+    named(
+      allow(
+        ['cloudformation:DescribeStacks', 'cloudformation:GetTemplate'],
+        arnHere(home, 'cloudformation', `stack/${BOOTSTRAP_STACK}/*`),
+      ),
+      'WhatTheBootstrapMade',
+    ),
+    named(allow(['cloudformation:ValidateTemplate'], '*'), 'Templates'),
+    named(
+      allow(['iam:PassRole'], roleArn('cloudformation', home), {
+        StringEquals: { 'iam:PassedToService': 'cloudformation.amazonaws.com' },
+      }),
+      'LetCloudFormationWork',
+    ),
+    named(
+      allow(['s3:DeleteObject', 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'], `${state}/*`),
+      'State',
+    ),
+    named(allow(['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketVersions'], state), 'StateList'),
+    named(
+      allow(
+        [
+          'autoscaling:DescribeAutoScalingGroups',
+          'autoscaling:DescribeInstanceRefreshes',
+          'autoscaling:DescribeScalingActivities',
+          'cloudwatch:DescribeAlarms',
+          'elasticloadbalancing:DescribeTargetHealth',
+          'rds:DescribeDBInstances',
+          'rds:DescribeDBSnapshots',
+        ],
+        '*',
+        { StringEquals: { 'aws:RequestedRegion': home.region } },
+      ),
+      'Watching',
+    ),
+    named(
+      allow(
+        ['autoscaling:UpdateAutoScalingGroup'],
+        ofStages((name) => arnHere(home, 'autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`)),
+      ),
+      'Drains',
+    ),
+    named(
+      allow(
+        ['rds:AddTagsToResource', 'rds:CreateDBSnapshot'],
+        [arnHere(home, 'rds', 'db:*'), ...ofStages((name) => arnHere(home, 'rds', `snapshot:${name}`))],
+      ),
+      'Snapshots',
+    ),
+    named(
+      allow(
+        ['logs:FilterLogEvents', 'logs:GetLogEvents'],
+        ofStages((name) => arnHere(home, 'logs', `log-group:${name}`)),
+      ),
+      'WhatServersSay',
+    ),
+  )
+}
+
+/** Builders and their images, and every server that somebody starts by hand for a while. */
+export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
+  const partition = partitionOf(home.region)
+  const own = (kind: string) => arnHere(home, 'ec2', `${kind}/*`)
+  // Snapshots and images have no account in their ARNs.
+  const [images, snapshots] = ['image', 'snapshot'].map(
+    (kind) => `arn:${partition}:ec2:${home.region}::${kind}/*`,
+  ) as [string, string]
+  const key: Token<string> = sub('${key}', { key: imageKey.att('Arn') })
+  const named = (Sid: string, statement: Statement): Statement => ({ Sid, ...statement })
+  return document(
+    named('Start', allow(['ec2:RunInstances'], [own('instance'), own('volume')], TO_BE_OURS)),
+    named('StartFrom', allow(['ec2:RunInstances'], [images, snapshots, own('network-interface')])),
+    named('StartIn', allow(['ec2:RunInstances'], [own('subnet'), own('security-group')], OURS)),
+    named(
+      'StartAs',
+      allow(['iam:PassRole'], [roleArn('builder', home), ...stageRoles(home)], {
+        StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' },
+      }),
+    ),
+    named('Tags', allow(['ec2:CreateTags'], [own('instance'), own('volume'), images, snapshots], TO_BE_OURS)),
+    named(
+      'Servers',
+      allow(
+        ['ec2:CreateImage', 'ec2:GetConsoleOutput', 'ec2:StopInstances', 'ec2:TerminateInstances'],
+        own('instance'),
+        OURS,
+      ),
+    ),
+    named('NewImages', allow(['ec2:CopyImage', 'ec2:CreateImage', 'ec2:RegisterImage'], [images, snapshots])),
+    named(
+      'OldImages',
+      allow(
+        ['ec2:DeleteSnapshot', 'ec2:DeregisterImage', 'ec2:EnableImageDeprecation'],
+        [images, snapshots],
+        OURS,
+      ),
+    ),
+    named('NewSnapshots', allow(['ebs:StartSnapshot'], snapshots, TO_BE_OURS)),
+    named('SnapshotBlocks', allow(['ebs:CompleteSnapshot', 'ebs:PutSnapshotBlock'], snapshots, OURS)),
+    named(
+      'Key',
+      allow(
+        [
+          'kms:Decrypt',
+          'kms:DescribeKey',
+          'kms:Encrypt',
+          'kms:GenerateDataKeyWithoutPlaintext',
+          'kms:ReEncryptFrom',
+          'kms:ReEncryptTo',
+        ],
+        key,
+      ),
+    ),
+    named('KeyForAws', allow(['kms:CreateGrant'], key, { Bool: { 'kms:GrantIsForAWSResource': 'true' } })),
+    named(
+      'Looking',
+      allow(
+        [
+          'ec2:DescribeImages',
+          'ec2:DescribeInstanceStatus',
+          'ec2:DescribeInstances',
+          'ec2:DescribeSnapshots',
+          'ec2:DescribeSubnets',
+        ],
+        '*',
+        { StringEquals: { 'aws:RequestedRegion': home.region } },
+      ),
+    ),
+    named(
+      'Debian',
+      allow(['ssm:GetParameters'], `arn:${partition}:ssm:${home.region}::parameter/aws/service/debian/*`),
+    ),
+  )
+}

@@ -1,0 +1,72 @@
+// `npm run destroy -- --stage dev [--delete-data] [--yes] [--profile NAME]`
+// Exit code 1: something is in the way, said in words; 3: nobody agreed.
+import { parseArgs } from 'node:util'
+import { connect } from '../../aws/connect.ts'
+import { AwsProblem } from '../../aws/problems.ts'
+import { typed, Unasked } from '../ask.ts'
+import { StackFailure } from '../release/failure.ts'
+import { EXAMPLE_ACCOUNT } from '../stage-schema.ts'
+import { InvalidStage, readStage, STAGE_NAMES } from '../stages.ts'
+import { destroy } from './destroy.ts'
+import { DestroyFailure } from './failure.ts'
+
+const USAGE = 'npm run destroy -- --stage STAGE [--delete-data] [--yes] [--profile NAME]'
+
+function readArguments() {
+  const options = {
+    stage: { type: 'string', short: 's' },
+    'delete-data': { type: 'boolean' },
+    yes: { type: 'boolean' },
+    profile: { type: 'string' },
+  } as const
+  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values']
+  try {
+    ;({ values } = parseArgs({ options }))
+  } catch (cause) {
+    throw new InvalidStage(`${cause instanceof Error ? cause.message : ''}\n${USAGE}`, { cause })
+  }
+  const name = STAGE_NAMES.find((one) => one === values.stage)
+  // None by itself: this is no command for a stage that somebody forgot to name.
+  if (name === undefined)
+    throw new InvalidStage(`--stage ${values.stage ?? ''}: there is ${STAGE_NAMES.join(', ')}.\n${USAGE}`)
+  return {
+    name,
+    yes: values.yes === true,
+    deletesData: values['delete-data'] === true,
+    profile: values.profile,
+  }
+}
+
+try {
+  const { name, yes, deletesData, profile } = readArguments()
+  const stage = readStage(name)
+  if (stage.account === EXAMPLE_ACCOUNT)
+    throw new InvalidStage(
+      `Stage ${name} in infra/stages.ts has the example’s account: there is none of it to take down.`,
+    )
+  const ending = await destroy(connect({ region: stage.region, profile }), {
+    name,
+    stage,
+    deletesData,
+    say: (line) => process.stdout.write(`${line}\n`),
+    agrees: async (what) =>
+      yes ||
+      (await typed(
+        what === 'stage'
+          ? `Type ${name} to take this stage down: `
+          : `Its documents and snapshots can’t be brought back afterwards. Type ${name} once more to delete them: `,
+        name,
+      )),
+  })
+  process.exitCode = ending === 'declined' ? 3 : 0
+} catch (error) {
+  const known =
+    error instanceof InvalidStage ||
+    error instanceof AwsProblem ||
+    error instanceof DestroyFailure ||
+    error instanceof StackFailure ||
+    error instanceof Unasked
+  if (!known) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 1
+}

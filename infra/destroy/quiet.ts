@@ -1,0 +1,140 @@
+// A stage that nobody uses any more: its servers go, handing back what they are at, and the database is kept as it is then.
+import { DescribeAutoScalingGroupsCommand, UpdateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
+import {
+  CreateDBSnapshotCommand,
+  type DBSnapshot,
+  DescribeDBInstancesCommand,
+  DescribeDBSnapshotsCommand,
+} from '@aws-sdk/client-rds'
+import type { Aws } from '../../aws/port.ts'
+import type { Say } from '../release/follow.ts'
+import { DestroyFailure } from './failure.ts'
+
+const POLL_MS = 10_000
+/** Deregistration, then the terminate hook, which lets a server hand back for minutes; both of AWS's own limits more. */
+const DRAIN_MS = 60 * 60_000
+/** The first snapshot of a database copies all of it. */
+export const SNAPSHOT_MS = 12 * 60 * 60_000
+
+/**
+ * Lets groups go to no servers, and waits until each has ended: terminate hooks run meanwhile.
+ * @returns whether any server was still there
+ * @throws DestroyFailure when some never end
+ */
+export async function drain(aws: Aws, groups: readonly string[], say: Say): Promise<boolean> {
+  const describe = async () => {
+    if (groups.length === 0) return []
+    const { AutoScalingGroups = [] } = await aws.autoscaling.send(
+      new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [...groups] }),
+    )
+    return AutoScalingGroups
+  }
+  const before = await describe()
+  for (const { AutoScalingGroupName: name = '', MaxSize: max } of before)
+    if (max !== 0)
+      await aws.autoscaling.send(
+        // The greatest size too: or scaling by requests would start another one.
+        new UpdateAutoScalingGroupCommand({
+          AutoScalingGroupName: name,
+          MinSize: 0,
+          MaxSize: 0,
+          DesiredCapacity: 0,
+        }),
+      )
+  const had = before.some(({ Instances = [] }) => Instances.length > 0)
+  const until = aws.clock.now().getTime() + DRAIN_MS
+  for (let said = -1; ; ) {
+    const left = (await describe()).flatMap(({ Instances = [] }) => Instances)
+    if (left.length === 0) return had
+    if (left.length !== said) say(`${left.length} servers finish what they are at.`)
+    said = left.length
+    if (aws.clock.now().getTime() >= until)
+      throw new DestroyFailure(
+        `These servers do not end: ${left.map(({ InstanceId: id }) => id).join(', ')}.`,
+        'look at their lifecycle hooks and logs, end them by hand if need be, and run the same command again.',
+      )
+    await aws.clock.sleep(POLL_MS)
+  }
+}
+
+/**
+ * A snapshot of that name that is there to be restored from, when this returns.
+ * @throws DestroyFailure when it fails, or takes longer than half a day
+ */
+export async function finalSnapshot(aws: Aws, database: string, name: string, say: Say): Promise<void> {
+  const until = aws.clock.now().getTime() + SNAPSHOT_MS
+  for (let asked = false; ; ) {
+    const found = await findSnapshot(aws, name)
+    if (found?.Status === 'available') {
+      if (found.DBInstanceIdentifier !== database)
+        throw new DestroyFailure(
+          `Snapshot ${name} is of database ${found.DBInstanceIdentifier}, not of ${database}.`,
+          'rename or remove it, and run the same command again.',
+        )
+      say(`Snapshot ${name} of ${database} is there.`)
+      return
+    }
+    if (found?.Status === 'failed')
+      throw new DestroyFailure(
+        `Snapshot ${name} of ${database} failed.`,
+        `remove it (aws rds delete-db-snapshot --db-snapshot-identifier ${name}), and run the same command again.`,
+      )
+    if (found === undefined && !asked && (await isAvailable(aws, database))) {
+      await takeSnapshot(aws, database, name)
+      say(`Snapshot ${name} of ${database} is being taken.`)
+      asked = true
+    }
+    if (aws.clock.now().getTime() >= until)
+      throw new DestroyFailure(
+        `Snapshot ${name} of ${database} is ${found?.Status ?? 'not begun: the database is never available'}.`,
+        'run the same command again: it goes on waiting.',
+      )
+    await aws.clock.sleep(POLL_MS)
+  }
+}
+
+async function takeSnapshot(aws: Aws, database: string, name: string): Promise<void> {
+  try {
+    await aws.rds.send(
+      new CreateDBSnapshotCommand({ DBInstanceIdentifier: database, DBSnapshotIdentifier: name }),
+    )
+  } catch (error) {
+    // The SDK asked twice, and the first time was heard.
+    if (!(error instanceof Error) || !error.name.startsWith('DBSnapshotAlreadyExists')) throw error
+  }
+}
+
+async function findSnapshot(aws: Aws, name: string): Promise<DBSnapshot | undefined> {
+  try {
+    const { DBSnapshots } = await aws.rds.send(new DescribeDBSnapshotsCommand({ DBSnapshotIdentifier: name }))
+    return DBSnapshots?.[0]
+  } catch (error) {
+    if (error instanceof Error && /^DBSnapshotNotFound/.test(error.name)) return undefined
+    throw error
+  }
+}
+
+/** Snapshots of a database that stay when it goes: those that were made by hand, or at its end. */
+export async function snapshotsOf(aws: Aws, database: string): Promise<string[]> {
+  const names: string[] = []
+  let marker: string | undefined
+  do {
+    const page: { DBSnapshots?: DBSnapshot[] | undefined; Marker?: string | undefined } = await aws.rds.send(
+      new DescribeDBSnapshotsCommand({
+        DBInstanceIdentifier: database,
+        SnapshotType: 'manual',
+        ...(marker && { Marker: marker }),
+      }),
+    )
+    for (const { DBSnapshotIdentifier: name } of page.DBSnapshots ?? []) if (name) names.push(name)
+    marker = page.Marker
+  } while (marker)
+  return names
+}
+
+async function isAvailable(aws: Aws, database: string): Promise<boolean> {
+  const { DBInstances } = await aws.rds.send(
+    new DescribeDBInstancesCommand({ DBInstanceIdentifier: database }),
+  )
+  return DBInstances?.[0]?.DBInstanceStatus === 'available'
+}

@@ -1,0 +1,28 @@
+// Where the state bucket keeps which images a stage runs: an immutable record for each image set, under the hash of what
+// it was made from, and for each stage two pointers that say which record it runs and which one it is to run next.
+// A bake writes a record once; a release moves the pointers; everyone else reads.
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import { z } from 'zod'
+import type { ImageChoice, ImageSet } from './images.ts'
+import type { StageName } from './stages.ts'
+
+/** Keys of the state bucket, and folders of it. */
+export const LAYOUT = {
+  /** What bakes upload and write; removed after two weeks. */
+  bakes: 'bakes/',
+  /** @param inputs SHA-256 over everything that the images were made from, in hex */
+  record: (inputs: string) => `image-sets/${inputs}.json`,
+  pointer: (stage: StageName, choice: ImageChoice) => `stages/${stage}/images/${choice}.json`,
+} as const
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex')
+/** A pointer: the record's name, and a hash of what it says, since whoever may write there could write another. */
+export const pointerSchema = z.object({ inputs: sha256, sha256 })
+export type ImagePointer = Readonly<z.infer<typeof pointerSchema>>
+
+/** SHA-256 of a record in the one form that JSON has (RFC 8785), in hex. */
+export const hashOf = (record: ImageSet): string =>
+  createHash('sha256')
+    .update(canonicalize(record) ?? '')
+    .digest('hex')

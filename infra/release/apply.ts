@@ -1,0 +1,109 @@
+// `npm run apply`: a stage's template brought to its stack, by a plan that is shown, judged and agreed to. It is how a
+// protected stage is made and changed; it knows nothing of images, migrations and rolling, which are a release's.
+import { parseArgs } from 'node:util'
+import { type Aws, callerIn } from '../../aws/port.ts'
+import { AwsProblem, refusalOf } from '../../aws/problems.ts'
+import { UnusableImages } from '../images.ts'
+import { report } from '../plan/report.ts'
+import { asked } from '../service.ts'
+import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
+import { InvalidStage, isLocked, STAGES, type StageName } from '../stages.ts'
+import type { StackTarget } from './change-set.ts'
+import { BlockedChange, StackFailure } from './failure.ts'
+import type { Judged } from './gate.ts'
+import { changeStack } from './stack-change.ts'
+
+export interface Surroundings {
+  readonly connect: (to: { region: string; profile: string | undefined }) => Aws
+  /** Asks on the terminal; undefined when there is none. */
+  readonly ask: ((question: string) => Promise<string>) | undefined
+  readonly print: (text: string) => void
+  readonly table?: Readonly<Record<string, unknown>>
+}
+
+/** An update may replace every server, with a bake time of its own; a database takes an hour. */
+const PATIENCE_MS = 4 * 3_600_000
+/** Of what is said before anything was changed: the same as `npm run plan`’s. */
+const BLOCKED = 2
+const FOR_A_PERSON = [InvalidStage, UnusableImages, StackFailure, BlockedChange, AwsProblem]
+
+/** @returns the process's exit code: 0 done or nothing to do, 2 stopped by the gate, 1 anything else */
+export async function apply(args: readonly string[], around: Surroundings): Promise<number> {
+  const { print } = around
+  try {
+    return await applied(args, around)
+  } catch (error) {
+    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
+    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
+    if (text === undefined) throw error
+    print(`${text}\n`)
+    return error instanceof BlockedChange ? BLOCKED : 1
+  }
+}
+
+async function applied(args: readonly string[], around: Surroundings): Promise<number> {
+  const { print, ask } = around
+  const { yes, allowed } = ownOptions(args)
+  const { line, stage, template } = asked(args, around.table ?? STAGES)
+  if (stage.account === EXAMPLE_ACCOUNT)
+    throw new InvalidStage(
+      `Stage ${line.stage} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
+    )
+  if (!yes && ask === undefined)
+    throw new InvalidStage('There is no terminal to ask on: --yes says that the plan need not be agreed to.')
+  const aws = around.connect({ region: stage.region, profile: line.profile })
+  const caller = await callerIn(aws, stage.account, `Stage ${line.stage}`)
+  print(`Stack terrace-${line.stage} in ${stage.account}, ${stage.region}, as ${caller.arn}\n`)
+
+  const agree = async (changes: readonly Judged[], isNew: boolean): Promise<boolean> => {
+    // A creation that failed could not be taken back: what is locked does not go.
+    if (isNew && isLocked(stage))
+      throw new InvalidStage(
+        `Stage ${line.stage} has no stack yet, and is made without servers first: --param fleet=none. ` +
+          'They come once its database is migrated.',
+      )
+    print(`${report(line.stage, stage, template, changes)}${isNew ? '\nThe stack is new.\n' : ''}`)
+    if (yes || ask === undefined) return true
+    const answer = await ask(`Type ${line.stage} to do it: `)
+    return answer.trim() === line.stage
+  }
+  const result = await changeStack(aws, {
+    target: stackOf(line.stage, stage),
+    template,
+    allowed,
+    protection: { policy: stage.isProtected, termination: isLocked(stage) },
+    agree,
+    say: (text) => print(`${text}\n`),
+    deadline: new Date(aws.clock.now().getTime() + PATIENCE_MS),
+  })
+  print(`${RESULTS[result]}\n`)
+  return result === 'declined' ? 1 : 0
+}
+
+const RESULTS = {
+  changed: 'Done.',
+  nothing: 'Nothing to change: the stack is as the template has it.',
+  declined: 'Nothing was changed.',
+} as const
+
+/** A stage's stack, and with whose rights and from which bucket it is changed: both are the bootstrap's. */
+export function stackOf(name: StageName, { account, region }: Stage): StackTarget {
+  const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'
+  return {
+    stackName: `terrace-${name}`,
+    tags: { service: 'terrace', stage: name },
+    serviceRole: `arn:${partition}:iam::${account}:role/terrace-cloudformation-${region}`,
+    upload: { bucket: `terrace-state-${account}-${region}`, folder: `stages/${name}/templates`, account },
+  }
+}
+
+function ownOptions(args: readonly string[]): { yes: boolean; allowed: string[] } {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { yes: { type: 'boolean' }, 'allow-replace': { type: 'string', multiple: true } },
+    allowPositionals: true,
+    // The stack's own are read by command-line.ts.
+    strict: false,
+  })
+  return { yes: values.yes === true, allowed: (values['allow-replace'] ?? []).map(String) }
+}

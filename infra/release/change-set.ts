@@ -1,0 +1,298 @@
+// A change of a stack, planned by CloudFormation before it is made: a change set of our own, read to its last page, carried
+// out or removed. Every step can be the last one of a process: what it leaves is found by the next run (settle.ts).
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  type Capability,
+  type ChangeSetType,
+  CreateChangeSetCommand,
+  type CreateChangeSetCommandInput,
+  type CreateChangeSetOutput,
+  DeleteChangeSetCommand,
+  DeleteStackCommand,
+  DescribeChangeSetCommand,
+  type DescribeChangeSetOutput,
+  ExecuteChangeSetCommand,
+  GetTemplateCommand,
+  type ResourceChange,
+} from '@aws-sdk/client-cloudformation'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
+import type { Aws } from '../../aws/port.ts'
+import { StackFailure } from './failure.ts'
+import {
+  describeStack,
+  firstFailure,
+  follow,
+  leftBehind,
+  newestEvent,
+  type Rest,
+  type Say,
+  stackReason,
+} from './follow.ts'
+import { OURS, type Settled } from './settle.ts'
+
+/** Bytes of a template that go with the call; larger ones are read from a bucket, up to 1 MB. */
+export const BODY_LIMIT = 51_200
+/** Of what is wrong with a request AWS says what; about who asks see aws/problems.ts. */
+const ABOUT_THE_REQUEST = /^(ValidationError|InsufficientCapabilitiesException|LimitExceededException)$/
+const OVERTAKEN = /^(InvalidChangeSetStatus|ChangeSetNotFound)(Exception)?$|^ValidationError$/
+const READ_MS = 2_000
+/** AWS reads a template in seconds. */
+const PLAN_MS = 15 * 60_000
+
+export interface StackTarget {
+  readonly stackName: string
+  /** As `CreateChangeSet` takes them; `CAPABILITY_IAM` when not given. */
+  readonly capabilities?: readonly Capability[]
+  readonly tags?: Readonly<Record<string, string>>
+  /** ARN of the role that CloudFormation works with; without one, it has the caller's rights. */
+  readonly serviceRole?: string
+  /** Whether what the template names, and is there already, becomes the stack's. */
+  readonly takesOver?: boolean
+  /** Where the template is put for CloudFormation to read. Without it, it goes with the call: BODY_LIMIT. */
+  readonly upload?: { readonly bucket: string; readonly folder: string; readonly account: string }
+}
+
+export interface ChangeSetPlan {
+  readonly stackName: string
+  readonly stackId: string
+  readonly kind: 'create' | 'update'
+  /** ARN. */
+  readonly changeSet: string
+  readonly name: string
+  readonly changes: readonly ResourceChange[]
+}
+
+/** The template that a stack was last changed by, as it was sent: a text in JSON. */
+export async function deployedTemplate(aws: Aws, stack: string): Promise<string> {
+  const { TemplateBody: text } = await aws.cloudformation.send(
+    new GetTemplateCommand({ StackName: stack, TemplateStage: 'Original' }),
+  )
+  if (text === undefined) throw new Error(`CloudFormation has no template of ${stack}`)
+  return text
+}
+
+/**
+ * Lets CloudFormation plan.
+ * @param template JSON
+ * @returns undefined when the stack is as the template has it
+ * @throws StackFailure when CloudFormation can't plan it; nothing is left then
+ */
+export async function plan(
+  aws: Aws,
+  target: StackTarget,
+  { isMade }: Settled,
+  template: string,
+): Promise<ChangeSetPlan | undefined> {
+  const hash = createHash('sha256').update(template).digest('hex')
+  const where = await place(aws, target, template, hash)
+  const kind: ChangeSetType = isMade ? 'UPDATE' : 'CREATE'
+  // One that nobody else makes: neither another run at the same moment, nor one of the same template before.
+  const name = `${OURS}${hash.slice(0, 12)}-${randomBytes(8).toString('hex')}`
+  const { Id: id = name, StackId: stackId = target.stackName } = await created(aws, {
+    ...where,
+    StackName: target.stackName,
+    ChangeSetName: name,
+    // The SDK may have to ask twice.
+    ClientToken: name,
+    ChangeSetType: kind,
+    Description: `Template ${hash}`,
+    Capabilities: [...(target.capabilities ?? ['CAPABILITY_IAM' as const])],
+    Tags: Object.entries(target.tags ?? {}).map(([Key, Value]) => ({ Key, Value })),
+    ...(target.serviceRole !== undefined && { RoleARN: target.serviceRole }),
+    ...(target.takesOver && { ImportExistingResources: true }),
+  })
+  const planned: ChangeSetPlan = {
+    stackName: target.stackName,
+    stackId,
+    kind: isMade ? 'update' : 'create',
+    changeSet: id,
+    name,
+    changes: [],
+  }
+  const first = await whenRead(aws, planned)
+  if (first.Status === 'CREATE_COMPLETE') return { ...planned, changes: await allPages(aws, planned, first) }
+  await discard(aws, planned)
+  const reason = first.StatusReason ?? ''
+  if (/didn't contain changes|No updates are to be performed/.test(reason)) return undefined
+  throw new StackFailure(
+    `CloudFormation can’t plan this template for ${target.stackName}. Nothing was changed.`,
+    {
+      status: first.Status ?? 'FAILED',
+      reason,
+      next: 'the template, the quotas of the account, or the role’s rights, by what AWS says.',
+    },
+  )
+}
+
+/** @throws StackFailure for what CloudFormation refuses at first sight */
+async function created(aws: Aws, input: CreateChangeSetCommandInput): Promise<CreateChangeSetOutput> {
+  try {
+    return await aws.cloudformation.send(new CreateChangeSetCommand(input))
+  } catch (error) {
+    if (!(error instanceof Error) || !ABOUT_THE_REQUEST.test(error.name)) throw error
+    throw new StackFailure(`CloudFormation does not plan this for ${input.StackName}. Nothing was changed.`, {
+      status: error.name,
+      reason: error.message,
+      next: 'what AWS says: the template, or another change of the stack, which this command follows when it is run again.',
+    })
+  }
+}
+
+async function place(
+  aws: Aws,
+  { upload, stackName }: StackTarget,
+  template: string,
+  hash: string,
+): Promise<{ TemplateBody: string } | { TemplateURL: string }> {
+  if (upload === undefined) {
+    const bytes = Buffer.byteLength(template)
+    if (bytes > BODY_LIMIT)
+      throw new Error(`the template of ${stackName} has ${bytes} bytes; ${BODY_LIMIT} go without a bucket`)
+    return { TemplateBody: template }
+  }
+  const { bucket, folder, account } = upload
+  const key = `${folder}/${hash}.json`
+  try {
+    await aws.s3.send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: template,
+        ContentType: 'application/json',
+        // What is named by its hash never changes.
+        IfNoneMatch: '*',
+        ExpectedBucketOwner: account,
+      }),
+    )
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    if (error.name === 'NoSuchBucket')
+      throw new StackFailure(`There is no bucket ${bucket} for templates in account ${account}.`, {
+        status: 'NoSuchBucket',
+        next: 'npm run bootstrap, once for the account and region.',
+      })
+    if (error.name !== 'PreconditionFailed') throw error
+  }
+  return { TemplateURL: `https://s3.${aws.region}.${suffixOf(aws.region)}/${bucket}/${key}` }
+}
+const suffixOf = (region: string) => (region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com')
+
+async function whenRead(aws: Aws, planned: ChangeSetPlan): Promise<DescribeChangeSetOutput> {
+  const until = aws.clock.now().getTime() + PLAN_MS
+  for (;;) {
+    const found = await describeChangeSet(aws, planned)
+    if (found.Status !== 'CREATE_PENDING' && found.Status !== 'CREATE_IN_PROGRESS') return found
+    if (aws.clock.now().getTime() >= until)
+      throw new StackFailure(`CloudFormation still reads the template of ${planned.stackName}.`, {
+        status: found.Status ?? 'CREATE_IN_PROGRESS',
+        next: 'run the same command again: it removes this change set and makes another one.',
+      })
+    await aws.clock.sleep(READ_MS)
+  }
+}
+
+const describeChangeSet = (
+  aws: Aws,
+  planned: ChangeSetPlan,
+  token?: string,
+): Promise<DescribeChangeSetOutput> =>
+  aws.cloudformation.send(
+    new DescribeChangeSetCommand({
+      ChangeSetName: planned.changeSet,
+      StackName: planned.stackId,
+      ...(token && { NextToken: token }),
+    }),
+  )
+
+async function allPages(
+  aws: Aws,
+  planned: ChangeSetPlan,
+  first: DescribeChangeSetOutput,
+): Promise<ResourceChange[]> {
+  const changes: ResourceChange[] = []
+  for (let page = first; ; page = await describeChangeSet(aws, planned, page.NextToken)) {
+    for (const { ResourceChange: change } of page.Changes ?? [])
+      if (change !== undefined) changes.push(change)
+    if (page.NextToken === undefined) return changes
+  }
+}
+
+/** A plan that is not carried out leaves nothing, and no stack that has only been planned. */
+export async function discard(aws: Aws, { changeSet, stackId, kind }: ChangeSetPlan): Promise<void> {
+  await aws.cloudformation.send(new DeleteChangeSetCommand({ ChangeSetName: changeSet, StackName: stackId }))
+  if (kind === 'update') return
+  // Somebody else may have made it meanwhile.
+  const now = await describeStack(aws, stackId)
+  if (now?.StackStatus === 'REVIEW_IN_PROGRESS')
+    await aws.cloudformation.send(new DeleteStackCommand({ StackName: stackId }))
+}
+
+/**
+ * Carries a plan out and follows it to its end.
+ * @throws StackFailure when it came to another end than the one that was meant
+ */
+export async function execute(aws: Aws, planned: ChangeSetPlan, deadline: Date, say: Say): Promise<Rest> {
+  const { stackId, changeSet, name, stackName } = planned
+  const after = await newestEvent(aws, stackId)
+  try {
+    await aws.cloudformation.send(
+      new ExecuteChangeSetCommand({ ChangeSetName: changeSet, StackName: stackId, ClientRequestToken: name }),
+    )
+  } catch (error) {
+    if (!(error instanceof Error) || !OVERTAKEN.test(error.name)) throw error
+    const { ExecutionStatus: status = 'OBSOLETE' } = await describeChangeSet(aws, planned).catch(
+      (): DescribeChangeSetOutput => ({}),
+    )
+    // Unless the SDK asked twice, and the first time was heard.
+    if (!/^EXECUTE_(IN_PROGRESS|COMPLETE)$/.test(status))
+      throw new StackFailure(
+        `Another change of ${stackName} has overtaken this plan, which was not carried out.`,
+        {
+          status,
+          reason: error.message,
+          next: 'run the same command again: it follows the other one, and plans anew.',
+        },
+      )
+  }
+  const rest = await follow(aws, stackId, deadline, say, after)
+  if (rest.status !== 'CREATE_COMPLETE' && rest.status !== 'UPDATE_COMPLETE') throw failureOf(stackName, rest)
+  return rest
+}
+
+/** What a stack that did not get where it was to go tells. */
+export function failureOf(stackName: string, { status, reason, events }: Rest): StackFailure {
+  const first = firstFailure(events)
+  const facts = {
+    status,
+    resource: first?.LogicalResourceId,
+    reason: first?.ResourceStatusReason ?? stackReason(events) ?? reason,
+    leftBehind: leftBehind(events),
+  }
+  switch (status) {
+    case 'UPDATE_ROLLBACK_COMPLETE':
+      return new StackFailure(`The update of ${stackName} failed, and everything is as it was before.`, {
+        ...facts,
+        next: 'put right what failed, and run the same command again.',
+      })
+    case 'ROLLBACK_COMPLETE':
+      return new StackFailure(`${stackName} could not be made, and what had been made of it was removed.`, {
+        ...facts,
+        next:
+          'put right what failed, and run the same command again: it removes the empty stack first. ' +
+          'What is left behind is not found again by itself.',
+      })
+    case 'UPDATE_ROLLBACK_FAILED':
+      return new StackFailure(
+        `The update of ${stackName} failed, and so did the way back: the stack is between both.`,
+        {
+          ...facts,
+          next: 'run the same command again: it says which resources are stuck, and how to get them out.',
+        },
+      )
+    default:
+      return new StackFailure(`${stackName} is ${status}.`, {
+        ...facts,
+        next: 'run the same command again: it says what can be done from here.',
+      })
+  }
+}

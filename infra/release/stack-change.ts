@@ -1,0 +1,134 @@
+// One template brought to one stack: settled, planned, judged, agreed to, carried out, and locked again. It can be ended
+// anywhere and run again: it goes on from what it finds.
+import type { Aws } from '../../aws/port.ts'
+import type { Template } from '../cfn.ts'
+import {
+  type ChangeSetPlan,
+  deployedTemplate,
+  discard,
+  execute,
+  plan,
+  type StackTarget,
+} from './change-set.ts'
+import { StackFailure } from './failure.ts'
+import { describeStack, isBusy, leftBehind, type Say } from './follow.ts'
+import { type Judged, judge, pass, replaceable } from './gate.ts'
+import { forbidDeletion, setPolicy } from './lock.ts'
+import { CLOSED, openFor } from './policy.ts'
+import { type Settled, settle } from './settle.ts'
+
+export interface StackChange {
+  readonly target: StackTarget
+  readonly template: Template
+  /** Logical ids of blocked changes that are meant. */
+  readonly allowed: readonly string[]
+  readonly protection: {
+    /** The stack's policy refuses every update but this one. */
+    readonly policy: boolean
+    /** The stack can't be deleted afterwards. */
+    readonly termination: boolean
+  }
+  /** Asked once everything that will happen is known; not asked when nothing will, or the gate stops it. */
+  readonly agree: (changes: readonly Judged[], isNew: boolean) => Promise<boolean>
+  readonly say: Say
+  /** Until when it is followed. */
+  readonly deadline: Date
+}
+
+/**
+ * @returns `changed`; `nothing` when the stack was like that already; `declined` when `agree` said no: nothing is left then
+ * @throws BlockedChange, StackFailure, AwsProblem
+ */
+export async function changeStack(
+  aws: Aws,
+  change: StackChange,
+): Promise<'changed' | 'nothing' | 'declined'> {
+  const { target, template, say, deadline } = change
+  const settled = await settle(aws, target.stackName, deadline, say)
+  // A run that was ended while the policy was open, or before there was one.
+  await lock(aws, change, settled.isMade ? settled.stack?.StackId : undefined)
+  const planned = await plan(aws, target, settled, JSON.stringify(template))
+  if (planned === undefined) return 'nothing'
+  const judged = await judgeOrDiscard(aws, change, planned, settled)
+  if (judged === undefined) return 'declined'
+  const isOpened = change.protection.policy && planned.kind === 'update'
+  if (isOpened) {
+    await refuseBusy(aws, planned)
+    await setPolicy(aws, planned.stackId, openFor(planned.changes, replaceable(judged)))
+  }
+  try {
+    const { events } = await execute(aws, planned, deadline, say)
+    const left = leftBehind(events)
+    if (left.length > 0) say(`Left where it is, and no longer in the stack: ${left.join(', ')}`)
+  } catch (error) {
+    if (isOpened) await lockAgain(aws, planned, say)
+    throw error
+  }
+  await lock(aws, change, planned.stackId)
+  return 'changed'
+}
+
+/** @returns undefined when it was declined; the change set is gone then, as it is when this throws */
+async function judgeOrDiscard(
+  aws: Aws,
+  { template, allowed, agree }: StackChange,
+  planned: ChangeSetPlan,
+  { isMade }: Settled,
+): Promise<Judged[] | undefined> {
+  let judged: Judged[] | undefined
+  try {
+    const before = isMade ? readDeployed(await deployedTemplate(aws, planned.stackId)) : undefined
+    judged = judge(before, template, planned.changes)
+    pass(judged, allowed)
+    if (await agree(judged, !isMade)) return judged
+  } catch (error) {
+    await discard(aws, planned)
+    throw error
+  }
+  await discard(aws, planned)
+  return undefined
+}
+
+/** A template of our own, which is always JSON. */
+export function readDeployed(text: string): Template {
+  const { Resources = {}, Description = '', Outputs = {} } = JSON.parse(text) as Partial<Template>
+  const resources = Object.entries(Resources).map(([id, one]) => [
+    id,
+    { ...one, Properties: one.Properties ?? {} },
+  ])
+  return { Description, Outputs, Resources: Object.fromEntries(resources) }
+}
+
+/** A policy is the stack's: it would be changed under an update that somebody else has begun meanwhile. */
+async function refuseBusy(aws: Aws, planned: ChangeSetPlan): Promise<void> {
+  const status = (await describeStack(aws, planned.stackId))?.StackStatus ?? 'DELETE_COMPLETE'
+  if (!isBusy(status)) return
+  throw new StackFailure(
+    `Another change of ${planned.stackName} has overtaken this plan, which was not carried out.`,
+    {
+      status,
+      next: 'run the same command again: it follows the other one, and plans anew.',
+    },
+  )
+}
+
+async function lock(aws: Aws, { protection }: StackChange, stack: string | undefined): Promise<void> {
+  if (stack === undefined) return
+  if (protection.policy) await setPolicy(aws, stack, CLOSED)
+  if (protection.termination) await forbidDeletion(aws, stack)
+}
+
+/**
+ * After a failure, which is what has to be told: that the lock could not be put back is said beside it. What is still being
+ * carried out would be stopped half-way by a lock.
+ */
+async function lockAgain(aws: Aws, { stackId, stackName }: ChangeSetPlan, say: Say): Promise<void> {
+  try {
+    const now = await describeStack(aws, stackId)
+    if (now?.StackStatus !== undefined && !isBusy(now.StackStatus))
+      return await setPolicy(aws, stackId, CLOSED)
+  } catch {
+    // Said below.
+  }
+  say(`The policy of ${stackName} is still open for this change: running the same command again closes it.`)
+}
