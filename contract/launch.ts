@@ -31,4 +31,10 @@ export interface LaunchData<Text = string> {
   readonly fingerprint: string
 }
 
+/**
+ * Where an API image carries the certificate authorities of RDS, all regions': without them its servers neither sign in by
+ * IAM nor know whom they talk to.
+ */
+export const DATABASE_CA_FILE = '/etc/terrace/rds-ca.pem'
+
 export const LIFECYCLE_HOOKS = { launch: 'ready', terminate: 'handed-back' } as const

@@ -38,7 +38,8 @@ export const METRICS = {
    */
   IngestQueueAge: { unit: 'Seconds', tiers: ['api'] },
   /**
-   * What failed for good and waits for somebody to look: jobs, and files that were given up after an error nobody expected.
+   * What failed for good in the last 24 hours and waits for somebody to look: jobs, and files that were given up after an
+   * error nobody expected. Of what was given up before, an alarm has told.
    * Each server tells the same.
    */
   DeadLetters: { unit: 'Count', tiers: ['api'] },

@@ -5,7 +5,8 @@ import { IMAGE_CHOICES, type ImageChoice } from './images.ts'
 import { InvalidStage, STAGE_NAMES, type StageName } from './stages.ts'
 
 export interface CommandLine {
-  readonly command: string | undefined
+  /** Every word that is no option; the framework's command is one of them. */
+  readonly commands: readonly string[]
   readonly stage: StageName
   /** Which image set: what runs there, or what is to run next. */
   readonly images: ImageChoice
@@ -45,7 +46,7 @@ export function readCommandLine(args: readonly string[]): CommandLine {
   }
   const stage = typeof values.stage === 'string' ? values.stage : 'dev'
   return {
-    command: positionals[0],
+    commands: positionals,
     stage: oneOf(stage, STAGE_NAMES, '--stage'),
     images: oneOf(params.get('images') ?? 'live', IMAGE_CHOICES, '--param images='),
     imagesFolder: params.get('images-folder') ?? '.images',

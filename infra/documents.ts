@@ -11,7 +11,7 @@ const PICTURE = 'docs/images/aws-stack.svg'
 const PAGE = 'docs/aws.md'
 
 /** Costs and pictures don't depend on which images servers start from. */
-const ANY: TierImage = { id: 'ami-00000000', release: 'any', bootSeconds: 30 }
+const ANY: TierImage = { id: 'ami-00000000', release: 'any', bootSeconds: 30, madeAt: '2026-11-28T00:00:00Z' }
 const templateOf = (name: StageName): Template => terrace(name, STAGES[name], { api: ANY, web: ANY })
 
 /**

@@ -1,6 +1,7 @@
 // What a server is told, apart from its image: its environment (DESIGN §10). Addresses stand in a parameter of the
 // tier, secrets in Secrets Manager; the instance fetches both when it boots, and writes neither to its disk.
 // Settings of the team's own (MODELS, keys) are parameters that the operator puts beside it: PATH/NAME.
+import { DATABASE_CA_FILE } from '../contract/launch.ts'
 import { PORTS } from '../contract/ports.ts'
 import type { Balancing } from './balancing.ts'
 import { GOES_WITH_STACK, json, type Resource, type Stack, sub, type Token } from './cfn.ts'
@@ -82,6 +83,7 @@ export function environments(
         TRUSTED_PROXY_HOPS: '2',
         DATABASE_URL: databaseAt(database.primary),
         ...(database.replica && { DATABASE_REPLICA_URL: databaseAt(database.replica) }),
+        DATABASE_CA: DATABASE_CA_FILE,
         DATABASE_AUTH: migratesAtStart ? 'password' : 'iam',
         MIGRATE_AT_START: migratesAtStart ? '1' : '0',
         STORAGE: sub('s3://${bucket}/${prefix}', { bucket: documents.ref, prefix: PREFIX }),

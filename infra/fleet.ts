@@ -92,7 +92,7 @@ function launchTemplate(
       Object.entries(environment.secrets).map(([key, secret]) => [key, secret.ref]),
     ),
     logGroup: environment.logGroup.ref,
-    environment: { TERRACE_RELEASE: image.release },
+    environment: { TERRACE_RELEASE: image.release, TERRACE_IMAGE_MADE_AT: image.madeAt },
     hooks: LIFECYCLE_HOOKS,
     // Seconds after the first 200 of /readyz, until the load balancer has seen it as often as it wants to.
     inServiceAfter: HEALTH.interval * HEALTH.healthy + 10,

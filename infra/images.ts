@@ -27,6 +27,8 @@ export interface TierImage {
   readonly id: string
   readonly release: string
   readonly bootSeconds: number
+  /** ISO time. */
+  readonly madeAt: string
 }
 export type StageImages = Readonly<Record<'api' | 'web', TierImage>>
 
@@ -85,6 +87,7 @@ export function imagesFor(name: string, stage: Stage, set: ImageSet): StageImage
     id: ids[tier],
     release: set.release,
     bootSeconds: set.bootSeconds[tier],
+    madeAt: set.madeAt,
   })
   return { api: of('api'), web: of('web') }
 }

@@ -76,7 +76,7 @@ test.for([
 
 test('the command line', () => {
   expect(readCommandLine(['package'])).toEqual({
-    command: 'package',
+    commands: ['package'],
     stage: 'dev',
     images: 'live',
     imagesFolder: '.images',
@@ -98,7 +98,7 @@ test('the command line', () => {
       '--verbose',
     ]),
   ).toEqual({
-    command: 'deploy',
+    commands: ['deploy'],
     stage: 'prod',
     images: 'candidate',
     imagesFolder: '.images',
@@ -129,7 +129,7 @@ test('a protected stage is closed to every update that does not come with a rele
 
 test('a protected stage is not deployed or removed by serverless, another one is', () => {
   const table = JSON.parse(JSON.stringify(STAGES).replaceAll(EXAMPLE_ACCOUNT, '444455556666'))
-  for (const command of ['deploy', 'remove'])
+  for (const command of ['deploy', 'remove', 'rollback'])
     expect(() => service([command, '--stage', 'prod', '--param', 'fleet=none'], table)).toThrow(
       `Stage prod is protected: serverless ${command} would change it`,
     )

@@ -51,8 +51,12 @@ export function asked(
   return { line, stage, template: terrace(line.stage, stage, images) }
 }
 
-function refuseWhatIsUnsafe({ command, stage: name }: CommandLine, stage: Stage): void {
-  if (command !== 'deploy' && command !== 'remove') return
+/** What changes a stack, wherever it stands among the options: their values look like commands, too. */
+const UNSAFE = ['deploy', 'remove', 'rollback']
+
+function refuseWhatIsUnsafe({ commands, stage: name }: CommandLine, stage: Stage): void {
+  const command = commands.find((word) => UNSAFE.includes(word))
+  if (command === undefined) return
   if (stage.account === EXAMPLE_ACCOUNT)
     throw new InvalidStage(
       `Stage ${name} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,

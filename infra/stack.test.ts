@@ -30,6 +30,7 @@ test('what API servers are told', () => {
     PUBLIC_URL: 'https://terrace.example.com',
     TRUSTED_PROXY_HOPS: '2',
     DATABASE_AUTH: 'iam',
+    DATABASE_CA: '/etc/terrace/rds-ca.pem',
     MIGRATE_AT_START: '0',
     TERRACE_STAGE: 'prod',
     STORAGE: { 'Fn::Sub': ['s3://${bucket}/${prefix}', { bucket: { Ref: 'Documents' }, prefix: 'terrace' }] },
@@ -41,7 +42,7 @@ test('what API servers are told', () => {
     region: 'eu-west-1',
     parameters: '/terrace/prod/api',
     secrets: { AUTH_SECRET: { Ref: 'AuthSecret' }, SETUP_TOKEN: { Ref: 'SetupToken' } },
-    environment: { TERRACE_RELEASE: 'sample' },
+    environment: { TERRACE_RELEASE: 'sample', TERRACE_IMAGE_MADE_AT: '2026-11-28T00:00:00Z' },
     inServiceAfter: 30,
   })
 })
@@ -60,7 +61,11 @@ test('what web servers are told', () => {
 
 test('where servers migrate, they sign in as the database’s owner; elsewhere none can', () => {
   const dev = sample('dev').template
-  expect(environment(dev, 'Api')).toMatchObject({ DATABASE_AUTH: 'password', MIGRATE_AT_START: '1' })
+  expect(environment(dev, 'Api')).toMatchObject({
+    ...{ DATABASE_AUTH: 'password', MIGRATE_AT_START: '1' },
+    // Its database, too, takes no connection without TLS.
+    DATABASE_CA: '/etc/terrace/rds-ca.pem',
+  })
   expect(JSON.stringify(environment(dev, 'Api'))).not.toContain('terrace_app')
   expect(userData(dev, 'Api').secrets).toMatchObject({ DATABASE_URL: { Ref: 'DatabaseOwner' } })
   expect(dev.Resources.MigrationRole).toBeUndefined()

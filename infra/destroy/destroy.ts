@@ -42,12 +42,13 @@ export async function destroy(aws: Aws, request: Destruction): Promise<Ending> {
   const caller = await callerIn(aws, stage.account, `Stage ${name}`)
   say(`Stage ${name}: account ${caller.account}, ${stage.region}, as ${caller.arn}`)
   const stackName = stageStack(name)
-  const deadline = new Date(aws.clock.now().getTime() + DEADLINE_MS)
+  // For each wait of its own: a person who thinks it over, or a long snapshot, takes nothing from what comes after.
+  const deadline = () => new Date(aws.clock.now().getTime() + DEADLINE_MS)
   const found = await describeStack(aws, stackName)
   const begun = await readJournal(aws, request)
   if (found?.StackId !== undefined && isBusy(found.StackStatus ?? '')) {
     say(`Stack ${stackName} is ${found.StackStatus}: it is followed to its end.`)
-    await follow(aws, found.StackId, deadline, say)
+    await follow(aws, found.StackId, deadline(), say)
   }
   const stack = await describeStack(aws, stackName)
   if (stack?.StackId === undefined || stack.StackStatus === 'DELETE_COMPLETE') {
@@ -64,7 +65,7 @@ export async function destroy(aws: Aws, request: Destruction): Promise<Ending> {
       `Stack ${stackName} is what a creation left that came to nothing (${stack.StackStatus}): it has no resources.`,
     )
     if (!(await request.agrees('stage'))) return 'declined'
-    await remove(aws, stackName, stack.StackId, deadline, say)
+    await remove(aws, stackName, stack.StackId, deadline(), say)
     return 'gone'
   }
 
@@ -72,8 +73,8 @@ export async function destroy(aws: Aws, request: Destruction): Promise<Ending> {
   if (journal === undefined) return 'declined'
   const { template } = journal
   await quiet(aws, request, journal, await takeInventory(aws, stack.StackId, template))
-  await unlock(aws, stackOf(name, stage), stack, template, say, deadline)
-  await remove(aws, stackName, stack.StackId, deadline, say)
+  await unlock(aws, stackOf(name, stage), stack, template, say, deadline())
+  await remove(aws, stackName, stack.StackId, deadline(), say)
   return finish(aws, request, journal)
 }
 
@@ -157,6 +158,15 @@ async function remove(aws: Aws, stackName: string, stackId: string, deadline: Da
 async function finish(aws: Aws, request: Destruction, journal: Journal): Promise<Ending> {
   const { name, stage, say } = request
   const buckets = journal.kept.filter(({ type }) => type === BUCKET)
+  // Whoever may write there must not have another's data removed by whoever runs this.
+  const foreign = [...buckets.map((bucket) => bucket.name), journal.primary ?? stageStack(name)].filter(
+    (of) => !`${of}-`.startsWith(`${stageStack(name)}-`),
+  )
+  if (foreign.length > 0)
+    throw new DestroyFailure(
+      `The journal of stage ${name} names ${foreign.join(', ')}, which is not of this stage. Nothing of it was removed.`,
+      'find out who wrote that into the state bucket; then remove stages/…/destroy.json there.',
+    )
   if (journal.deletesData) {
     for (const { name: bucket } of buckets) await removeBucket(aws, bucket, stage.account, say)
     if (journal.primary !== undefined) await removeSnapshots(aws, journal.primary, say)

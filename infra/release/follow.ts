@@ -60,7 +60,7 @@ export async function follow(
   const seen = new Map<string, StackEvent>()
   for (;;) {
     const now = await patiently(() => look(aws, stack, seen, after, say))
-    if (now !== undefined && !isBusy(now.status) && (after === undefined || seen.size > 0))
+    if (now !== undefined && !isBusy(now.status) && (after === undefined || said(seen) === now.status))
       return { ...now, events: [...seen.values()] }
     if (aws.clock.now() >= deadline)
       throw new StackFailure(`Stack ${stack} is still at it, and this program stops waiting.`, {
@@ -69,6 +69,12 @@ export async function follow(
       })
     await aws.clock.sleep(POLL_MS)
   }
+}
+
+/** The state that the newest of the stack's own events tells: one that only begins may still show the state before. */
+function said(seen: ReadonlyMap<string, StackEvent>): string | undefined {
+  const own = [...seen.values()].filter((event) => event.PhysicalResourceId === event.StackId)
+  return own.at(-1)?.ResourceStatus
 }
 
 /** The state is asked for before the events: at rest, all of them are there. */

@@ -240,7 +240,11 @@ describe('a stack that is changed', () => {
     const without = edited((draft) => {
       const { [first]: _, ...rest } = draft.Resources
       Object.assign(draft, {
-        Resources: JSON.parse(JSON.stringify(rest).replaceAll(`{"Ref":"${first}"}`, '"x"')),
+        Resources: JSON.parse(
+          JSON.stringify(rest)
+            .replaceAll(`{"Ref":"${first}"}`, '"x"')
+            .replaceAll(`{"Fn::GetAtt":["${first}","Arn"]}`, '"x"'),
+        ),
       })
     })
     expect(await bring(without)).toBe('changed')

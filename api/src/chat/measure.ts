@@ -2,13 +2,17 @@
 import type { ErrorCode } from '../../../contract/errors.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 
-/** What a budget or a right refused says nothing about how well questions are answered. */
+/** What a budget, a right or a limit of the asker's own refused says nothing about how well questions are answered. */
 const REFUSALS: readonly ErrorCode[] = [
   'BUDGET_SPENT',
   'BUDGET_NONE',
   'FORBIDDEN',
   'NOT_FOUND',
   'KEY_INVALID',
+  'KEY_NOT_ALLOWED',
+  'TOO_MANY_REQUESTS',
+  'QUESTION_TOO_LONG',
+  'MODEL_REFUSED_REQUEST',
 ]
 
 /** Once for each answer, when its end is saved. */

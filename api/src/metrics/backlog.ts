@@ -23,11 +23,12 @@ export async function readBacklog(db: Queryable, index: Pick<Index, 'status'>): 
         (SELECT min(greatest(j.created_on, v.updated_at))
          FROM pgboss.job j LEFT JOIN document_versions v ON v.id = (j.data->>'versionId')::uuid
          WHERE j.name IN ('ingest', 'embed') AND j.state = 'active'))), 0)::float8 AS age,
-      ((SELECT count(*) FROM pgboss.job WHERE name = ANY($1) AND state = 'failed') + (
+      ((SELECT count(*) FROM pgboss.job WHERE name = ANY($1) AND state = 'failed'
+        AND coalesce(completed_on, created_on) > now() - interval '1 day') + (
         SELECT count(*) FROM document_versions v
         JOIN documents d ON d.id = v.document_id AND d.deleted_at IS NULL
         JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
-        WHERE v.stage = 'attention' AND v.error_code = 'INTERNAL'))::int AS dead,
+        WHERE v.stage = 'attention' AND v.error_code = 'INTERNAL' AND v.updated_at > now() - interval '1 day'))::int AS dead,
       coalesce((SELECT seq FROM index_head WHERE id = 1), 0)::float8 AS head`,
     values: [Object.keys(QUEUES)],
   })

@@ -5,6 +5,7 @@ import type { Template, TemplateResource } from '../../cfn.ts'
 /** Types of our templates that it refuses. refused.aws.test.ts shows that it is exactly these. */
 export const REFUSED: readonly string[] = [
   'AWS::Budgets::Budget',
+  'AWS::CloudWatch::CompositeAlarm',
   'AWS::EC2::EIP',
   'AWS::EC2::FlowLog',
   'AWS::EC2::NatGateway',

@@ -58,6 +58,14 @@ export const WAIVERS: readonly Waiver[] = (
         'scaling looks at the load balancers’ metrics, which are by the minute anyhow; detailed ones cost extra',
     },
     {
+      rule: 'cloudwatch_alarm_action_check',
+      on: ['Requests', 'Answers', 'FirstTokens'].flatMap((what) =>
+        ['FastLong', 'FastShort', 'SteadyLong', 'SteadyShort'].map((window) => `${what}${window}`),
+      ),
+      in: ['staging', 'prod'],
+      because: 'a window of a burn rate tells nobody: the alarm over its windows does (docs/decisions/0015)',
+    },
+    {
       rule: 'ec2_launch_template_public_ip_disabled_check',
       on: ['WebTemplate'],
       because:
