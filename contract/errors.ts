@@ -86,7 +86,8 @@ export const ERRORS = {
       'The model refused its key. An operator has to look at MODELS, or at the keys of the model endpoint.',
   },
   MODEL_REFUSED_REQUEST: {
-    status: 502,
+    // What was asked is to blame: as an error of ours it would end a release.
+    status: 422,
     message: 'The model did not accept the request (status {status}). A shorter question may help.',
   },
   MODEL_STALLED: { status: 504, message: 'The model stopped answering.' },

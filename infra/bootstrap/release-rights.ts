@@ -100,7 +100,7 @@ export function releasePolicy(home: Home) {
     named(
       allow(
         ['rds:AddTagsToResource', 'rds:CreateDBSnapshot'],
-        [arnHere(home, 'rds', 'db:*'), ...ofStages((name) => arnHere(home, 'rds', `snapshot:${name}`))],
+        ['db', 'snapshot'].flatMap((kind) => ofStages((name) => arnHere(home, 'rds', `${kind}:${name}`))),
       ),
       'Snapshots',
     ),
@@ -134,7 +134,14 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
         StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' },
       }),
     ),
-    named('Tags', allow(['ec2:CreateTags'], [own('instance'), own('volume'), images, snapshots], TO_BE_OURS)),
+    named(
+      'Tags',
+      allow(['ec2:CreateTags'], [own('instance'), own('volume'), images, snapshots], {
+        ...TO_BE_OURS,
+        // Only of what is being made: a tag on another's server would make it ours, to be ended.
+        Null: { 'ec2:CreateAction': 'false' },
+      }),
+    ),
     named(
       'Servers',
       allow(

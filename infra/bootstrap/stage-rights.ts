@@ -65,6 +65,18 @@ function scopes(home: Home): Scope[] {
     { sid: 'Roles', of: ['iam'], on: [...stageRoles(home), ...iam('instance-profile')] },
     { sid: 'Buckets', of: ['s3'], on: ofStages((name) => `arn:${partition}:s3:::${name}`) },
     { sid: 'NewKeys', of: ['kms:CreateKey', 'kms:TagResource'], on: '*', when: TO_BE_OURS },
+    {
+      sid: 'KeysJustMade',
+      // A tag may take minutes to count for KMS: what a creation asks at once can't wait for it.
+      of: [
+        'kms:Describe',
+        'kms:EnableKeyRotation',
+        'kms:GetKeyPolicy',
+        'kms:GetKeyRotationStatus',
+        'kms:List',
+      ],
+      on: here('kms', 'key/*'),
+    },
     { sid: 'Keys', of: ['kms'], on: here('kms', 'key/*'), when: OURS },
     { sid: 'Passwords', of: ['secretsmanager:GetRandomPassword'], on: '*' },
     {

@@ -30,6 +30,12 @@ export async function drain(aws: Aws, groups: readonly string[], say: Say): Prom
     return AutoScalingGroups
   }
   const before = await describe()
+  for (const { AutoScalingGroupName: name = '', MinSize: min, MaxSize: max } of before)
+    if (max !== 0)
+      say(
+        `From here on the stage serves nobody. The way back, as long as it is not deleted: aws autoscaling ` +
+          `update-auto-scaling-group --auto-scaling-group-name ${name} --min-size ${min} --max-size ${max}`,
+      )
   for (const { AutoScalingGroupName: name = '', MaxSize: max } of before)
     if (max !== 0)
       await aws.autoscaling.send(

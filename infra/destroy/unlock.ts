@@ -7,8 +7,9 @@ import { at, list, property } from '../reading.ts'
 import { discard, execute, plan, type StackTarget } from '../release/change-set.ts'
 import type { Say } from '../release/follow.ts'
 import { setPolicy } from '../release/lock.ts'
-import { CLOSED, openFor } from '../release/policy.ts'
+import { openFor } from '../release/policy.ts'
 import { settle } from '../release/settle.ts'
+import { lockAgain } from '../release/stack-change.ts'
 import { DestroyFailure } from './failure.ts'
 
 const BALANCER = 'AWS::ElasticLoadBalancingV2::LoadBalancer'
@@ -71,7 +72,7 @@ export async function unlock(
       try {
         await execute(aws, planned, deadline, say)
       } catch (error) {
-        await setPolicy(aws, planned.stackId, CLOSED)
+        await lockAgain(aws, planned, say)
         throw error
       }
     }

@@ -4,6 +4,7 @@
 import { loadAwsServiceSpecSync } from '@aws-cdk/aws-service-spec'
 import type { Template, TemplateResource } from '../cfn.ts'
 import { property } from '../reading.ts'
+import { laidOpen } from './laid-open.ts'
 
 const EFFECTS = ['add', 'update', 'may-replace', 'replace', 'remove'] as const
 export type Effect = (typeof EFFECTS)[number]
@@ -120,5 +121,5 @@ export function whyNot(
       return `holds data, and would go without a trace: ${name}`
   if (property(before, 'DeletionProtection') === true && property(after, 'DeletionProtection') !== true)
     return 'holds data, and is no longer protected'
-  return undefined
+  return laidOpen(type, before, after)
 }

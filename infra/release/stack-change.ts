@@ -122,7 +122,7 @@ async function lock(aws: Aws, { protection }: StackChange, stack: string | undef
  * After a failure, which is what has to be told: that the lock could not be put back is said beside it. What is still being
  * carried out would be stopped half-way by a lock.
  */
-async function lockAgain(aws: Aws, { stackId, stackName }: ChangeSetPlan, say: Say): Promise<void> {
+export async function lockAgain(aws: Aws, { stackId, stackName }: ChangeSetPlan, say: Say): Promise<void> {
   try {
     const now = await describeStack(aws, stackId)
     if (now?.StackStatus !== undefined && !isBusy(now.StackStatus))

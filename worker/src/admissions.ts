@@ -60,9 +60,10 @@ export class Admissions {
     while ((this.#calls[0]?.at ?? now) <= now - MINUTE) this.#calls.shift()
     const own = this.#calls.filter((call) => call.holder === holder)
     const all = this.#calls.at(-requestsPerMinute)
-    const oldest = [all, own.at(-requestsPerHolder)].flatMap((call) => call?.at ?? [])
-    if (oldest.length > 0) {
-      const seconds = Math.ceil((Math.max(...oldest) + MINUTE - now) / 1_000)
+    // Of the account's wait when there is one: it is everybody's, and one holder's own may be longer.
+    const oldest = all ?? own.at(-requestsPerHolder)
+    if (oldest !== undefined) {
+      const seconds = Math.ceil((oldest.at + MINUTE - now) / 1_000)
       return { admitted: false, reason: 'rate', own: all === undefined, seconds }
     }
     this.#calls.push({ at: now, holder })

@@ -104,7 +104,7 @@ export async function takeOverLapsed(
       text: `SELECT a.id, a.number, coalesce(a.asked_model, a.model) AS model, a.message_id AS "answerId",
                     c.user_id AS "userId", c.id AS "chatId",
                     a.stop_requested_at IS NOT NULL AS stopped, c.deleted_at IS NOT NULL AS deleted,
-                    (SELECT CASE WHEN bool_or(b.first_token_at IS NOT NULL) THEN NULL
+                    (SELECT CASE WHEN bool_or(b.first_token_at IS NOT NULL OR b.owner = '${PAGE_OWNER}') THEN NULL
                        ELSE extract(epoch FROM now() - min(b.created_at)) * 1000 END
                      FROM attempts b WHERE b.message_id = a.message_id AND b.number >= ${ASKED_FOR})::float8 AS "waitedMs",
                     a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' AS "byPage",

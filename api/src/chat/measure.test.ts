@@ -94,6 +94,15 @@ it('what a budget refused is neither', async () => {
   expect(await ended(metrics)).toMatchObject({ served: 1, failed: 0 })
 })
 
+it('a question that its model does not accept is neither', async () => {
+  await using world = await measured({ knobs: 'error=400' })
+  const { c, metrics } = world
+  const { answerId } = await c.ask(await c.chat(), HOLD)
+  expect((await c.watch(answerId)).at(-1)?.event).toMatchObject({ error: { code: 'MODEL_REFUSED_REQUEST' } })
+  await c.watch((await c.ask(await c.chat({ model: 'passages' }), HOLD)).answerId)
+  expect(await ended(metrics)).toMatchObject({ served: 1, failed: 0 })
+})
+
 it('an answer that another server takes up is not failed, and its reader waits once, from the question', async () => {
   await using world = await measured({ knobs: 'hold=1' })
   const { c, metrics } = world

@@ -14,6 +14,7 @@ const ask = (content: string, model = 'terrace/handbook') => ({
 describe('a model that fails', () => {
   it.each([
     ['error=500', 'InternalServerError', 502, 'MODEL_UNAVAILABLE'],
+    ['error=400', 'UnprocessableEntityError', 422, 'MODEL_REFUSED_REQUEST'],
     ['error=429&retryAfter=9', 'RateLimitError', 429, 'MODEL_BUSY'],
     ['hang=1', 'InternalServerError', 504, 'MODEL_STALLED'],
     ['garbage=-1', 'InternalServerError', 502, 'MODEL_BROKEN'],

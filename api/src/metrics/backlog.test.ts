@@ -73,6 +73,8 @@ test('jobs that failed for good count, in every queue', async () => {
   await send('ingest', { state: 'failed' })
   await send('purge', { state: 'failed' })
   await send('embed', { state: 'cancelled' })
+  // Of this one an alarm has told.
+  await send('ingest', { state: 'failed', sent: 100_000 })
   expect(await read()).toMatchObject({ DeadLetters: 2, IngestQueueAge: 0 })
 })
 
@@ -84,6 +86,10 @@ test('so does a file that was given up for nobody knows why, and none that has a
   await db.pool.query('UPDATE documents SET deleted_at = now()')
   expect(await read()).toMatchObject({ DeadLetters: 0 })
   await db.pool.query('UPDATE documents SET deleted_at = NULL')
+  await db.pool.query(`UPDATE document_versions SET updated_at = ${ago(100_000)}`)
+  expect(await read()).toMatchObject({ DeadLetters: 0 })
+  await db.pool.query('UPDATE document_versions SET updated_at = now()')
+  expect(await read()).toMatchObject({ DeadLetters: 1 })
   await attention('FILE_DAMAGED')
   expect(await read()).toMatchObject({ DeadLetters: 0 })
 })

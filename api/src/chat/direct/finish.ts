@@ -69,7 +69,8 @@ async function end(
 ): Promise<boolean> {
   const saved = await saveEnd(pool, PAGE_OWNER, attempt, ending)
   if (!saved) return false
-  countEnd(metrics, ending)
+  // That it failed is the page's word only, and may be its own network: nobody is woken by it.
+  if (ending.state !== 'failed') countEnd(metrics, ending)
   // So short that the page had not pushed any of it.
   waitForWords(metrics, attempt.askedAt).shown(ending.text)
   return true
