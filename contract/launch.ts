@@ -19,8 +19,8 @@ export interface LaunchData<Text = string> {
   /** Where the programs' lines go. */
   readonly logGroup: Text
   /**
-   * More variables, of the image itself: TERRACE_RELEASE. When it was made, TERRACE_IMAGE_MADE_AT (ISO 8601, UTC), the image
-   * adds of its own knowledge: without it nobody is told of its age.
+   * More variables, of the image: TERRACE_RELEASE, and TERRACE_IMAGE_MADE_AT (ISO 8601, UTC), without which nobody would be
+   * told of its age.
    */
   readonly environment: Readonly<Record<string, string>>
   /** Lifecycle hooks of the server's group: each is to be completed by the server. */
