@@ -53,8 +53,8 @@ export function readImages(name: StageName, stage: Stage, choice: ImageChoice, f
   } catch {
     throw new UnusableImages(
       `There is no image set here that is ${choice} in ${name}: ${file} is missing.\n` +
-        `It is the copy of a record that a bake of api and web for ${architectureOf(stage)} in ${stage.region}, ` +
-        `account ${stage.account}, makes. For everything but the servers: --param fleet=none`,
+        `npm run images:pull -- --stage ${name} fetches it, once a bake of api and web for ${architectureOf(stage)} in ` +
+        `${stage.region}, account ${stage.account}, has made one. For everything but the servers: --param fleet=none`,
     )
   }
   const parsed = imageSetSchema.safeParse(parseJson(text))

@@ -222,9 +222,10 @@ describe('images', () => {
   const stage = STAGES.prod
 
   test('the set’s ids for the stage’s region', () => {
+    const made = { release: 'sample', madeAt: '2026-11-28T00:00:00Z' }
     expect(imagesFor('prod', stage, SAMPLE_IMAGES)).toEqual({
-      api: { id: 'ami-0aaaaaaaaaaaaaaaa', release: 'sample', bootSeconds: 40 },
-      web: { id: 'ami-0bbbbbbbbbbbbbbbb', release: 'sample', bootSeconds: 30 },
+      api: { ...made, id: 'ami-0aaaaaaaaaaaaaaaa', bootSeconds: 40 },
+      web: { ...made, id: 'ami-0bbbbbbbbbbbbbbbb', bootSeconds: 30 },
     })
   })
 
