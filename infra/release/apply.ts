@@ -3,6 +3,8 @@
 import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { AwsProblem, refusalOf } from '../../aws/problems.ts'
+import { roleArn, stageStack, stateBucket } from '../bootstrap/names.ts'
+import { TAG } from '../bootstrap/rights.ts'
 import { UnusableImages } from '../images.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
@@ -87,13 +89,12 @@ const RESULTS = {
 } as const
 
 /** A stage's stack, and with whose rights and from which bucket it is changed: both are the bootstrap's. */
-export function stackOf(name: StageName, { account, region }: Stage): StackTarget {
-  const partition = region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'
+export function stackOf(name: StageName, stage: Stage): StackTarget {
   return {
-    stackName: `terrace-${name}`,
-    tags: { service: 'terrace', stage: name },
-    serviceRole: `arn:${partition}:iam::${account}:role/terrace-cloudformation-${region}`,
-    upload: { bucket: `terrace-state-${account}-${region}`, folder: `stages/${name}/templates`, account },
+    stackName: stageStack(name),
+    tags: { [TAG.key]: TAG.value, stage: name },
+    serviceRole: roleArn('cloudformation', stage),
+    upload: { bucket: stateBucket(stage), folder: `stages/${name}/templates`, account: stage.account },
   }
 }
 
