@@ -88,6 +88,19 @@ const OPENING: readonly Case[] = [
     'LogsPolicy lets somebody come to what Logs holds',
   ],
   [
+    'what a service may, by everyone',
+    (draft) => change(draft, 'LogsPolicy', 'PolicyDocument.Statement.1.Principal', '*'),
+    'LogsPolicy lets everyone come to what Logs holds',
+  ],
+  [
+    'what a service may for a condition, by everyone without one',
+    (draft) => {
+      change(draft, 'LogsPolicy', 'PolicyDocument.Statement.1.Principal', '*')
+      change(draft, 'LogsPolicy', 'PolicyDocument.Statement.1.Condition', undefined)
+    },
+    'LogsPolicy lets everyone come to what Logs holds',
+  ],
+  [
     'a key used by everyone',
     (draft) => say(draft, 'AlertsKey', statement('*'), 'KeyPolicy'),
     'AlertsKey lets everyone come to what AlertsKey holds',
