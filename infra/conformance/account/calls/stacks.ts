@@ -1,0 +1,334 @@
+// CloudFormation: a stack from its first change set to its end. Its resources are parameters and topics, which everybody can make.
+import {
+  type ChangeSetType,
+  ContinueUpdateRollbackCommand,
+  CreateChangeSetCommand,
+  DeleteChangeSetCommand,
+  DeleteStackCommand,
+  DescribeChangeSetCommand,
+  DescribeStackEventsCommand,
+  DescribeStackResourceCommand,
+  DescribeStacksCommand,
+  ExecuteChangeSetCommand,
+  GetStackPolicyCommand,
+  GetTemplateCommand,
+  ListChangeSetsCommand,
+  ListStackResourcesCommand,
+  SetStackPolicyCommand,
+  UpdateTerminationProtectionCommand,
+} from '@aws-sdk/client-cloudformation'
+import type { Aws } from '../../../../aws/port.ts'
+import type { Call, Kept } from './call.ts'
+
+const StackName = 'terrace-calls'
+const NOTHING = 'terrace-calls-of-nobody'
+/** For sets that ought to be refused, so that those which are not leave nothing in what follows. */
+const REFUSED = { StackName: 'terrace-calls-refused' }
+const nothing = () => ({})
+
+const parameter = (Value: unknown, more: object = {}) => ({
+  Type: 'AWS::SSM::Parameter',
+  ...more,
+  Properties: { Type: 'String', Value },
+})
+const topic = (DisplayName: string) => ({ Type: 'AWS::SNS::Topic', Properties: { DisplayName } })
+const template = (Resources: object, Outputs: object = {}) =>
+  JSON.stringify({
+    AWSTemplateFormatVersion: '2010-09-09',
+    Resources,
+    ...(Object.keys(Outputs).length > 0 && { Outputs }),
+  })
+
+const FIRST = template(
+  { Topic: topic('one'), Name: parameter({ 'Fn::GetAtt': ['Topic', 'TopicName'] }), Goes: parameter('x') },
+  { Size: { Description: 'a text', Value: 'small' } },
+)
+const SECOND = template(
+  { Topic: topic('two'), Name: parameter({ 'Fn::GetAtt': ['Topic', 'TopicName'] }), Comes: parameter('y') },
+  { Size: { Description: 'a text', Value: 'large' } },
+)
+const RENAMED = template({
+  Topic: { Type: 'AWS::SNS::Topic', Properties: { TopicName: 'terrace-calls-other' } },
+  Name: parameter({ 'Fn::GetAtt': ['Topic', 'TopicName'] }),
+  Comes: parameter('y'),
+})
+const WITH_ROLE = template({
+  Role: {
+    Type: 'AWS::IAM::Role',
+    Properties: { AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [] } },
+  },
+})
+
+const create =
+  (
+    name: string,
+    TemplateBody: string,
+    ChangeSetType: ChangeSetType,
+    more: { ClientToken?: string; StackName?: string } = {},
+  ) =>
+  async (aws: Aws) => {
+    const { Id, StackId } = await aws.cloudformation.send(
+      new CreateChangeSetCommand({ StackName, ChangeSetName: name, ChangeSetType, TemplateBody, ...more }),
+    )
+    return { hasIds: Boolean(Id && StackId) }
+  }
+
+/** When it is there to be read, with what it would do. */
+async function plan(aws: Aws, name: string) {
+  for (;;) {
+    const set = await aws.cloudformation.send(
+      new DescribeChangeSetCommand({ StackName, ChangeSetName: name }),
+    )
+    if (!/_IN_PROGRESS$|_PENDING$/.test(set.Status ?? '')) {
+      const changes = (set.Changes ?? []).map(({ ResourceChange: change }) =>
+        [change?.LogicalResourceId, change?.Action, change?.Replacement, change?.Scope?.join()]
+          .filter(Boolean)
+          .join(' '),
+      )
+      return { Status: set.Status, ExecutionStatus: set.ExecutionStatus, changes: changes.sort() }
+    }
+    await aws.clock.sleep(1_000)
+  }
+}
+const planned = (name: string) => (aws: Aws) => plan(aws, name)
+
+async function stack(aws: Aws, name = StackName) {
+  const { Stacks: [found] = [] } = await aws.cloudformation.send(
+    new DescribeStacksCommand({ StackName: name }),
+  )
+  return found
+}
+/** How it ends, what changes it now. */
+async function settled(aws: Aws, name = StackName) {
+  for (;;) {
+    const found = await stack(aws, name)
+    const status = found?.StackStatus ?? ''
+    if (!status.endsWith('_IN_PROGRESS') || status === 'REVIEW_IN_PROGRESS') return status
+    await aws.clock.sleep(1_000)
+  }
+}
+/** The answer may be there before the stack has changed its state. */
+const execute = (ChangeSetName: string, ends: RegExp) => async (aws: Aws) => {
+  await aws.cloudformation.send(new ExecuteChangeSetCommand({ StackName, ChangeSetName }))
+  const before = (await stack(aws))?.LastUpdatedTime?.getTime()
+  for (let tries = 0; tries < 30; tries++) {
+    await aws.clock.sleep(1_000)
+    const status = await settled(aws)
+    if (ends.test(status) && ((await stack(aws))?.LastUpdatedTime?.getTime() !== before || tries > 5))
+      return { status }
+  }
+  return { status: await settled(aws) }
+}
+const values = async (aws: Aws) => {
+  const found = await stack(aws)
+  const { StackResourceSummaries = [] } = await aws.cloudformation.send(
+    new ListStackResourcesCommand({ StackName }),
+  )
+  return {
+    outputs: found?.Outputs?.map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]),
+    resources: StackResourceSummaries.map(({ LogicalResourceId: id, ResourceType, ResourceStatus }) =>
+      [id, ResourceType, ResourceStatus].join(' '),
+    ).sort(),
+  }
+}
+/** Of the stack itself, oldest first; of the others, each in its own order. */
+const events = async (aws: Aws) => {
+  const all: string[] = []
+  let NextToken: string | undefined
+  do {
+    const page = await aws.cloudformation.send(
+      new DescribeStackEventsCommand({ StackName, ...(NextToken !== undefined && { NextToken }) }),
+    )
+    all.push(...(page.StackEvents ?? []).map((event) => `${event.LogicalResourceId} ${event.ResourceStatus}`))
+    NextToken = page.NextToken
+  } while (NextToken !== undefined)
+  const oldest = all.reverse()
+  const of = (id: string) =>
+    oldest.filter((event) => event.startsWith(`${id} `)).map((event) => event.split(' ')[1])
+  return Object.fromEntries([StackName, 'Topic', 'Name', 'Goes', 'Comes'].map((id) => [id, of(id)]))
+}
+const protect = (EnableTerminationProtection: boolean) => (aws: Aws) =>
+  aws.cloudformation
+    .send(new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection }))
+    .then(nothing)
+
+export const STACK_CALLS: readonly Call[] = [
+  { what: 'stacks: one that is not there', ask: (aws) => stack(aws, NOTHING).then(nothing) },
+  {
+    what: 'stacks: template of one that is not there',
+    ask: (aws) => aws.cloudformation.send(new GetTemplateCommand({ StackName: NOTHING })).then(nothing),
+  },
+  {
+    what: 'stacks: delete of one that is not there',
+    ask: (aws) => aws.cloudformation.send(new DeleteStackCommand({ StackName: NOTHING })).then(nothing),
+  },
+  { what: 'sets: an update of a stack that is not there', ask: create('update', FIRST, 'UPDATE') },
+  { what: 'sets: no template', ask: create('broken', '{', 'CREATE', REFUSED) },
+  {
+    what: 'sets: an unknown type',
+    ask: create('strange', template({ One: { Type: 'AWS::No::Such' } }), 'CREATE', REFUSED),
+  },
+  {
+    what: 'sets: a reference to nothing',
+    ask: create('lost', template({ One: parameter({ Ref: 'Two' }) }), 'CREATE', REFUSED),
+  },
+  { what: 'sets: a role, without saying so', ask: create('role', WITH_ROLE, 'CREATE', REFUSED) },
+  { what: 'sets: create', ask: create('first', FIRST, 'CREATE', { ClientToken: 'token-1' }) },
+  {
+    what: 'sets: the stack of a set that nobody carried out',
+    ask: async (aws) => ({ status: (await stack(aws))?.StackStatus }),
+  },
+  {
+    what: 'sets: template of a stack that was never made',
+    ask: (aws) => aws.cloudformation.send(new GetTemplateCommand({ StackName })).then(nothing),
+  },
+  { what: 'sets: what it would make', ask: planned('first') },
+  {
+    what: 'sets: the same with the same token',
+    ask: create('first', FIRST, 'CREATE', { ClientToken: 'token-1' }),
+  },
+  {
+    what: 'sets: the same with another token',
+    ask: create('first', FIRST, 'CREATE', { ClientToken: 'token-2' }),
+  },
+  {
+    what: 'sets: list',
+    ask: async (aws) => {
+      const { Summaries = [] } = await aws.cloudformation.send(new ListChangeSetsCommand({ StackName }))
+      return Summaries.map(({ ChangeSetName, Status, ExecutionStatus }) => [
+        ChangeSetName,
+        Status,
+        ExecutionStatus,
+      ])
+    },
+  },
+  { what: 'sets: one that is not there', ask: planned('never') },
+  { what: 'sets: execute', ask: execute('first', /^CREATE_COMPLETE$/) },
+  {
+    what: 'sets: execute again',
+    ask: (aws) =>
+      aws.cloudformation
+        .send(new ExecuteChangeSetCommand({ StackName, ChangeSetName: 'first' }))
+        .then(nothing),
+  },
+  { what: 'sets: create of a stack that is there', ask: create('again', FIRST, 'CREATE') },
+  { what: 'stacks: what was made', ask: values },
+  { what: 'stacks: events of that', ask: events },
+  {
+    what: 'stacks: its template',
+    ask: async (aws) => {
+      const { TemplateBody, StagesAvailable } = await aws.cloudformation.send(
+        new GetTemplateCommand({ StackName }),
+      )
+      return { same: TemplateBody === FIRST, StagesAvailable }
+    },
+  },
+  {
+    what: 'stacks: one resource',
+    ask: async (aws) => {
+      const { StackResourceDetail: one } = await aws.cloudformation.send(
+        new DescribeStackResourceCommand({ StackName, LogicalResourceId: 'Topic' }),
+      )
+      return {
+        type: one?.ResourceType,
+        status: one?.ResourceStatus,
+        isThere: Boolean(one?.PhysicalResourceId),
+      }
+    },
+  },
+  {
+    what: 'stacks: a resource that is not there',
+    ask: (aws) =>
+      aws.cloudformation
+        .send(new DescribeStackResourceCommand({ StackName, LogicalResourceId: 'None' }))
+        .then(nothing),
+  },
+  {
+    what: 'sets: nothing to change',
+    ask: async (aws) => {
+      await create('same', FIRST, 'UPDATE')(aws)
+      return plan(aws, 'same')
+    },
+  },
+  {
+    what: 'sets: execute of one that failed',
+    ask: (aws) =>
+      aws.cloudformation
+        .send(new ExecuteChangeSetCommand({ StackName, ChangeSetName: 'same' }))
+        .then(nothing),
+  },
+  {
+    what: 'sets: delete',
+    ask: (aws) =>
+      aws.cloudformation.send(new DeleteChangeSetCommand({ StackName, ChangeSetName: 'same' })).then(nothing),
+  },
+  {
+    what: 'sets: delete of one that is not there',
+    ask: (aws) =>
+      aws.cloudformation.send(new DeleteChangeSetCommand({ StackName, ChangeSetName: 'same' })).then(nothing),
+  },
+  {
+    what: 'sets: update',
+    ask: async (aws) => {
+      await create('second', SECOND, 'UPDATE')(aws)
+      return plan(aws, 'second')
+    },
+  },
+  { what: 'sets: execute an update', ask: execute('second', /^UPDATE_COMPLETE$/) },
+  { what: 'stacks: what was changed', ask: values },
+  { what: 'stacks: events after the update', ask: events },
+  {
+    what: 'sets: one that replaces',
+    ask: async (aws) => {
+      await create('third', RENAMED, 'UPDATE')(aws)
+      return plan(aws, 'third')
+    },
+  },
+  {
+    what: 'stacks: a policy',
+    ask: (aws) =>
+      aws.cloudformation
+        .send(new SetStackPolicyCommand({ StackName, StackPolicyBody: CLOSED }))
+        .then(nothing),
+  },
+  {
+    what: 'stacks: the policy that was set',
+    ask: async (aws) => {
+      const { StackPolicyBody } = await aws.cloudformation.send(new GetStackPolicyCommand({ StackName }))
+      return { same: StackPolicyBody === CLOSED }
+    },
+  },
+  { what: 'stacks: an update that the policy denies', ask: execute('third', /ROLLBACK_COMPLETE$/) },
+  {
+    what: 'stacks: continue a roll-back that does not hang',
+    ask: (aws) => aws.cloudformation.send(new ContinueUpdateRollbackCommand({ StackName })).then(nothing),
+  },
+  { what: 'stacks: protect', ask: protect(true) },
+  {
+    what: 'stacks: delete of a protected one',
+    ask: (aws) => aws.cloudformation.send(new DeleteStackCommand({ StackName })).then(nothing),
+  },
+  { what: 'stacks: protect no more', ask: protect(false) },
+  {
+    what: 'stacks: delete',
+    ask: async (aws, kept: Kept) => {
+      const id = (await stack(aws))?.StackId ?? ''
+      kept.set('stack', id)
+      await aws.cloudformation.send(new DeleteStackCommand({ StackName }))
+      return { status: await settled(aws, id) }
+    },
+  },
+  { what: 'stacks: one that is deleted, by its name', ask: (aws) => stack(aws).then(nothing) },
+  {
+    what: 'stacks: one that is deleted, by its id',
+    ask: async (aws, kept) => ({ status: (await stack(aws, kept.get('stack') ?? ''))?.StackStatus }),
+  },
+]
+
+/** Only the parameters may change. */
+const CLOSED = JSON.stringify({
+  Statement: [
+    { Effect: 'Allow', Action: 'Update:*', Principal: '*', Resource: '*' },
+    { Effect: 'Deny', Action: 'Update:*', Principal: '*', Resource: 'LogicalResourceId/Topic' },
+  ],
+})
