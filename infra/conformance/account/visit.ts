@@ -11,7 +11,7 @@ import { type Aws, callerIn, whoAmI } from '../../../aws/port.ts'
 import { ROOT } from '../../../local/install.mjs'
 import { STAGES } from '../../stages.ts'
 import { resetMinistack } from './ministack.ts'
-import { REFUSED, without } from './ministack-limits.ts'
+import { isRefused, without } from './ministack-limits.ts'
 import { sampleImagesIn } from './table.ts'
 import type { Target } from './target.ts'
 
@@ -76,7 +76,7 @@ function withoutRefused(aws: Aws): Aws {
   const send = (command: Parameters<typeof cloudformation.send>[0]) => {
     const body = command instanceof CreateChangeSetCommand ? command.input.TemplateBody : undefined
     if (body !== undefined && command instanceof CreateChangeSetCommand)
-      command.input.TemplateBody = JSON.stringify(without(JSON.parse(body), REFUSED))
+      command.input.TemplateBody = JSON.stringify(without(JSON.parse(body), isRefused))
     return cloudformation.send(command)
   }
   return { ...aws, cloudformation: { send: send as typeof cloudformation.send } }
