@@ -23,7 +23,8 @@ const LIMITS = {
  *   ANOMALY_DETECTION_BAND give no alarm anything to look at by themselves;
  * - advises against SUM, AVG, MIN, MAX, STDDEV, DATAPOINT_COUNT, RUNNING_SUM: an alarm fetches more points than
  *   it has periods, and these would reckon with all of them;
- * - RATE and DIFF look at the point before, which an alarm of one period has only by chance.
+ * - takes RATE and DIFF, which need the point before, and DB_PERF_INSIGHTS, for which it makes a role of its own in the account
+ *   ("Using service-linked roles for CloudWatch"): no alarm of ours has a use for them.
  */
 const FUNCTIONS: ReadonlySet<string> = new Set(['FILL', 'IF'])
 
