@@ -34,6 +34,8 @@ const FUNCTIONS: ReadonlySet<string> = new Set(['FILL', 'IF'])
  * one of its periods; a window that lacks its last minute is a sum of a little less.
  */
 const FILLED = /FILL\(\w+, \d+\)/g
+/** Data of a minute is there by then. */
+const LATE_SECONDS = 300
 
 /**
  * What PutMetricAlarm takes, and MetricStat with it; of the extended ones those that are used here. Of a percentile and a
@@ -122,6 +124,10 @@ export const RECKONING_RULES: readonly Rule[] = [
     violations: (template) =>
       each(template, ALARM, (alarm) => {
         const queries = queriesOf(alarm)
+        const hasFilled = expressionsOf(queries).some((text) => text.includes('FILL('))
+        const seconds = Number(at(queries[0], 'MetricStat.Period'))
+        if (hasFilled && seconds < LATE_SECONDS && property(alarm, 'EvaluationPeriods') === 1)
+          return 'may look at nothing but a minute that is late'
         return queries.length > 0 && misreckoned(queries)
       }),
     breaks: {
@@ -142,6 +148,10 @@ export const RECKONING_RULES: readonly Rule[] = [
           'SELECT MAX(MemoryUsed) FROM Terrace',
         ].map((text) => [text, (draft: Draft) => reckon(draft, 'AnswersFastLong', LAST, text)]),
       ),
+      'one minute alone': (draft) => {
+        change(draft, 'BalancerErrors', 'EvaluationPeriods', 1)
+        change(draft, 'BalancerErrors', 'DatapointsToAlarm', 1)
+      },
       'what comes later': (draft) => reckon(draft, 'AnswersFastLong', LAST - 1, 'failing + 1'),
       'a name that begins with a capital': (draft) =>
         change(draft, 'AnswersFastLong', 'Metrics.0.Id', 'Served'),
