@@ -31,19 +31,19 @@ export const DIFFERENCES: readonly Difference[] = [
     what: 's3: delete if it is as it is not',
     standIn: '{}',
     emulator: 'refused: PreconditionFailed (412)',
-    why: 'The emulator is right: S3 deletes by condition. Nothing of the stack’s own deletes by one yet.',
+    why: 'The emulator is right (moto says the same): S3 deletes by condition. Nothing of the stack’s own deletes by one yet.',
   },
   {
     what: 's3: get of the version that went',
     standIn: 'refused: NoSuchKey (404)',
     emulator: 'refused: NoSuchVersion (404)',
-    why: 'The emulator is right: S3 says NoSuchVersion. Nothing here asks for a version.',
+    why: 'The emulator is right (moto says the same): S3 has NoSuchVersion. Nothing here asks for a version.',
   },
   {
     what: 's3: delete of many, one of them not there',
     standIn: '{"keys":[["a/1",true],["a/2",true],["never",false]],"errors":0}',
     emulator: '{"keys":[["a/1",true],["a/2",true],["never",true]],"errors":0}',
-    why: 'The emulator is right: with versions, S3 marks as deleted also what was never there. Nothing here deletes what it has not listed.',
+    why: 'Not settled: S3’s guide says of suspended versions that a DELETE inserts a marker where nothing is; the emulator does so with versions too, moto does not. Nothing here deletes what it has not listed.',
   },
   {
     what: 'sets: a reference to nothing',
