@@ -58,7 +58,7 @@ export function pass(changes: readonly Judged[], allowed: readonly string[]): vo
       [
         'Nothing was changed, because this would lose or lay open data:',
         ...refused.map((change) => `  ${change.id} ${change.blocked} (CloudFormation: ${change.said})`),
-        'If that is what is meant, once a snapshot is there:',
+        'If that is what is meant, and a snapshot keeps what would be lost:',
         `  ${refused.map(({ id }) => `--allow-replace ${id}`).join(' ')}`,
       ].join('\n'),
     )
