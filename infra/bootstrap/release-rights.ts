@@ -1,7 +1,9 @@
 // What people and pipelines may do: bake images, and take stages from one release to the next. Resources of a stage are
-// changed by CloudFormation with the rights of stage-rights.ts, never with these.
+// changed by CloudFormation with the rights of stage-rights.ts, never with these. Only people take a stage down, or put
+// right by hand what is stuck.
 // What AWS can't hold them to: snapshots and images are AWS's to name, so those that are being made are held to the tag;
-// and what may write into a stage's stack decides what its servers are.
+// and what may write into a stage's stack decides what its servers are. A right to switch termination protection on is one
+// to switch it off (AWS has no condition for the value), and a right to open a stack's policy for a plan is one to open it.
 import { type Resource, sub, type Token } from '../cfn.ts'
 import { allow, document, type Statement } from '../policy.ts'
 import { STAGE_NAMES } from '../stages.ts'
@@ -17,11 +19,11 @@ import {
 import { OURS, TO_BE_OURS } from './rights.ts'
 import { ofStages, stageRoles } from './stage-rights.ts'
 
-/** Plans, change sets, drains, snapshots of the database, the server that migrates it. */
+/** People and pipelines: plans, change sets, snapshots of the database, what servers say. */
 export function releasePolicy(home: Home) {
   const partition = partitionOf(home.region)
   const state = `arn:${partition}:s3:::${stateBucket(home)}`
-  const stacks = STAGE_NAMES.map((stage) => arnHere(home, 'cloudformation', `stack/${stageStack(stage)}/*`))
+  const stacks = stacksOf(home)
   const named = (statement: Statement, Sid: string): Statement => ({ Sid, ...statement })
   return document(
     named(
@@ -34,10 +36,7 @@ export function releasePolicy(home: Home) {
     named(
       allow(
         [
-          'CancelUpdateStack',
-          'ContinueUpdateRollback',
           'DeleteChangeSet',
-          'DeleteStack',
           'DescribeChangeSet',
           'DescribeStackEvents',
           'DescribeStackResource',
@@ -49,7 +48,6 @@ export function releasePolicy(home: Home) {
           'ListChangeSets',
           'ListStackResources',
           'SetStackPolicy',
-          'UpdateTerminationProtection',
         ].map((name) => `cloudformation:${name}`),
         stacks,
       ),
@@ -92,13 +90,6 @@ export function releasePolicy(home: Home) {
     ),
     named(
       allow(
-        ['autoscaling:UpdateAutoScalingGroup'],
-        ofStages((name) => arnHere(home, 'autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`)),
-      ),
-      'Drains',
-    ),
-    named(
-      allow(
         ['rds:AddTagsToResource', 'rds:CreateDBSnapshot'],
         ['db', 'snapshot'].flatMap((kind) => ofStages((name) => arnHere(home, 'rds', `${kind}:${name}`))),
       ),
@@ -113,6 +104,33 @@ export function releasePolicy(home: Home) {
     ),
   )
 }
+
+/**
+ * People only: what ends a stage, what lets it be ended, and what a stack needs that is stuck. A pipeline that finds
+ * termination protection switched on has no need of it.
+ */
+export function takeDownPolicy(home: Home) {
+  return document(
+    {
+      Sid: 'EndOfStacks',
+      ...allow(
+        ['CancelUpdateStack', 'ContinueUpdateRollback', 'DeleteStack', 'UpdateTerminationProtection'].map(
+          (name) => `cloudformation:${name}`,
+        ),
+        stacksOf(home),
+      ),
+    },
+    {
+      Sid: 'Drains',
+      ...allow(
+        ['autoscaling:UpdateAutoScalingGroup'],
+        ofStages((name) => arnHere(home, 'autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`)),
+      ),
+    },
+  )
+}
+const stacksOf = (home: Home): string[] =>
+  STAGE_NAMES.map((stage) => arnHere(home, 'cloudformation', `stack/${stageStack(stage)}/*`))
 
 /** Builders and their images, and every server that somebody starts by hand for a while. */
 export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
