@@ -57,6 +57,10 @@ test('with other settings: what differs is shown, and changed', async () => {
   const { outcome, said } = await run(there, { ...SETTINGS, budget: 900 })
   expect(outcome).toBe('changed')
   expect(said).toContain('~ Budget (AWS::Budgets::Budget): Budget')
+  expect(said).toContain('Stages may change A, AAAA and CNAME records in any hosted zone of the account')
+  const narrowed = await run(there, { ...SETTINGS, hostedZones: ['Z0PROD'] })
+  expect(narrowed.outcome).toBe('changed')
+  expect(narrowed.said).not.toContain('hosted zone')
   expectBootstrapped(there)
 })
 

@@ -1,9 +1,11 @@
 // What people and pipelines may do: bake images, and take stages from one release to the next. Resources of a stage are
 // changed by CloudFormation with the rights of stage-rights.ts, never with these. Only people take a stage down, or put
 // right by hand what is stuck.
-// What AWS can't hold them to: snapshots and images are AWS's to name, so those that are being made are held to the tag;
-// and what may write into a stage's stack decides what its servers are. A right to switch termination protection on is one
-// to switch it off (AWS has no condition for the value), and a right to open a stack's policy for a plan is one to open it.
+// What AWS can't hold them to: snapshots and images are AWS's to name, so those that are being made are held to the tag.
+// What may write into a stage's stack decides what its servers are. A right to switch termination protection on is one to
+// switch it off (AWS has no condition for the value), and a right to open a stack's policy for a plan is one to open it.
+// Not known without an account: AWS's reference names no further right for StartSnapshot with tags. Should it ask for
+// ec2:CreateTags, and without ec2:CreateAction, a bake by upload is refused rather than let too far.
 import { type Resource, sub, type Token } from '../cfn.ts'
 import { allow, document, type Statement } from '../policy.ts'
 import { STAGE_NAMES } from '../stages.ts'

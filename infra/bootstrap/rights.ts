@@ -68,6 +68,5 @@ export const REMOVALS = [
   'ec2:ReleaseAddress',
   'elasticloadbalancing:DeleteLoadBalancer',
   'elasticloadbalancing:DeleteTargetGroup',
-  'rds:DeleteDBInstance',
   'acm:DeleteCertificate',
 ]
