@@ -170,7 +170,14 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
         OURS,
       ),
     ),
-    named('NewImages', allow(['ec2:CopyImage', 'ec2:CreateImage', 'ec2:RegisterImage'], [images, snapshots])),
+    named(
+      'NewImages',
+      // Of the images and snapshots that come of it: whoever makes one gives it the tag at once.
+      allow(['ec2:CopyImage', 'ec2:CreateImage'], [images, snapshots], TO_BE_OURS),
+    ),
+    named('Register', allow(['ec2:RegisterImage'], images, TO_BE_OURS)),
+    // An image of another's snapshot would be a way to read it.
+    named('RegisterFrom', allow(['ec2:RegisterImage'], snapshots, OURS)),
     named(
       'OldImages',
       allow(
@@ -203,6 +210,9 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
           'ec2:DescribeImages',
           'ec2:DescribeInstanceStatus',
           'ec2:DescribeInstances',
+          // What still starts servers from an image is not swept.
+          'ec2:DescribeLaunchTemplateVersions',
+          'ec2:DescribeLaunchTemplates',
           'ec2:DescribeSnapshots',
           'ec2:DescribeSubnets',
         ],

@@ -16,6 +16,7 @@ import { allows, type Call, matches } from './evaluate.ts'
 import { HANDLERS } from './handlers.ts'
 import { boundaryName } from './names.ts'
 import { actionsOf, statements, statementsOf } from './promise.ts'
+import { BAKE_PROMISES } from './promises-of-bakes.ts'
 import { DEPLOYMENT_PROMISES } from './promises-of-deployments.ts'
 import { ROLE_PROMISES } from './promises-of-roles.ts'
 import { SERVER_PROMISES } from './promises-of-servers.ts'
@@ -37,19 +38,22 @@ const VARIANTS: Readonly<Record<string, Template>> = {
 }
 const TEMPLATE = bootstrap(SETTINGS, false)
 
-describe.each([...STATE_PROMISES, ...ROLE_PROMISES, ...SERVER_PROMISES, ...DEPLOYMENT_PROMISES])(
-  '$holds',
-  ({ wrong, breaks }) => {
-    test.each(Object.entries(VARIANTS).slice(0, 3))('%s', (_name, template) => {
-      expect(wrong(template)).toEqual([])
-    })
-    test.each(Object.entries(breaks))('and not with: %s', (_name, breakIt) => {
-      const draft: Draft = JSON.parse(JSON.stringify(TEMPLATE))
-      breakIt(draft)
-      expect(wrong(JSON.parse(JSON.stringify(draft)))).not.toEqual([])
-    })
-  },
-)
+describe.each([
+  ...STATE_PROMISES,
+  ...ROLE_PROMISES,
+  ...SERVER_PROMISES,
+  ...DEPLOYMENT_PROMISES,
+  ...BAKE_PROMISES,
+])('$holds', ({ wrong, breaks }) => {
+  test.each(Object.entries(VARIANTS).slice(0, 3))('%s', (_name, template) => {
+    expect(wrong(template)).toEqual([])
+  })
+  test.each(Object.entries(breaks))('and not with: %s', (_name, breakIt) => {
+    const draft: Draft = JSON.parse(JSON.stringify(TEMPLATE))
+    breakIt(draft)
+    expect(wrong(JSON.parse(JSON.stringify(draft)))).not.toEqual([])
+  })
+})
 
 test.each(Object.entries(VARIANTS))('it fits %s', (_name, template) => {
   expect(FITS.wrong(template)).toEqual([])
