@@ -1,0 +1,94 @@
+// Watches where AWS means to take this server, and ends when it is to leave: systemd then stops its programs and has
+// the rest handed back (terrace-handed-back.service).
+import type { Imds } from './imds.ts'
+import { type Journal, onlyNews } from './journal.ts'
+import { complete, type Ending, type Lifecycle, TARGET_STATE } from './lifecycle.ts'
+import type { Clock } from './retry.ts'
+
+/** Milliseconds between two questions: one link away, and far below what metadata answer. */
+export const EVERY_MS = 2_000
+/**
+ * Until the load balancer sends nobody here any more: deregistration is said to its nodes first, and a server that
+ * stops listening before they know would refuse people.
+ */
+export const LET_GO_MS = 10_000
+/** Notices are asked for with each so many questions: every 10 s; Spot's come two minutes before. */
+const NOTICES_EVERY = 5
+
+export interface Draining {
+  readonly imds: Imds
+  readonly clock: Clock
+  readonly journal: Journal
+}
+
+/** @returns when the programs of this server are to be stopped */
+export async function watchUntilLeaving({ imds, clock, journal }: Draining): Promise<void> {
+  const trouble = onlyNews((msg) => journal.warn(msg))
+  const side = onlyNews((msg) => journal.info(msg))
+  const tellNotices = notices(imds, journal)
+  let served = false
+  for (let asked = 0; ; asked++) {
+    try {
+      const target = await imds.get(TARGET_STATE)
+      if (isLeaving(target, served)) break
+      served ||= target === 'InService'
+      side(besideTheWay(target))
+      if (asked % NOTICES_EVERY === 0) await tellNotices()
+      trouble(undefined)
+    } catch (error) {
+      trouble(error instanceof Error ? error.message : String(error))
+    }
+    await clock.sleep(EVERY_MS)
+  }
+  journal.info(
+    `Auto Scaling takes this server out: in ${LET_GO_MS / 1000} s its programs hand their streams over and stop.`,
+  )
+  await clock.sleep(LET_GO_MS)
+}
+
+/** A machine that its group stops for later (a warm pool) leaves too, and is configured anew when it comes back. */
+const isLeaving = (target: string | undefined, served: boolean) =>
+  target === 'Terminated' || target === 'Warmed:Terminated' || (served && target === 'Warmed:Stopped')
+
+function besideTheWay(target: string | undefined): string | undefined {
+  if (target === undefined || target === 'InService') return undefined
+  return `This server is to be ${target}: its programs go on, whether somebody is sent to them or not.`
+}
+
+const NOTICES = [
+  ['meta-data/spot/instance-action', 'EC2 interrupts this server (Spot)'],
+  ['meta-data/events/recommendations/rebalance', 'EC2 may soon interrupt this server (Spot)'],
+  ['meta-data/events/maintenance/scheduled', 'EC2 has scheduled maintenance for this server'],
+] as const
+
+/** Says each notice once. Nothing follows from them here: a server that has to leave is replaced by its group. */
+function notices(imds: Imds, journal: Journal): () => Promise<void> {
+  const all = NOTICES.map(([path, what]) => ({ path, what, news: onlyNews((msg) => journal.warn(msg)) }))
+  return async () => {
+    for (const { path, what, news } of all) {
+      const text = (await imds.get(path))?.replaceAll(/\s+/g, ' ').trim()
+      news(
+        text === undefined || text === '' || text === '[]' ? undefined : `${what}: ${text.slice(0, 1_000)}`,
+      )
+    }
+  }
+}
+
+/** Milliseconds for the last lines of the programs to leave, which their senders collect for some seconds. */
+const LAST_LINES_MS = 10_000
+/** The load balancer's wait comes first, a minute in this stack, and may be made longer. */
+const HANDED_BACK_MS = 15 * 60_000
+
+/**
+ * Says to the group that everything is handed back. Its hook ends by itself when this never gets through.
+ * @throws Error, a sentence
+ */
+export async function handBack(of: Lifecycle, hook: string): Promise<Ending> {
+  await of.clock.sleep(LAST_LINES_MS)
+  return await complete(of, {
+    transition: 'terminate',
+    hook,
+    result: 'CONTINUE',
+    patienceMs: HANDED_BACK_MS,
+  })
+}
