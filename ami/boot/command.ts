@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { LIFECYCLE_HOOKS } from '../../contract/launch.ts'
 import { type BootAws, connectFromInside } from './aws.ts'
 import { configure, NotConfigured, PATIENCE_MS } from './configure.ts'
-import { handBack, watchUntilLeaving } from './drain.ts'
+import { handBack, PAUSE_MS, watchUntilLeaving } from './drain.ts'
 import { createImds } from './imds.ts'
 import { bringInService } from './in-service.ts'
 import { createJournal, onlyNews } from './journal.ts'
@@ -27,8 +27,11 @@ const { values, positionals } = parseArgs({
     folder: { type: 'string', default: '/run/terrace' },
     /** Default: the server's own. */
     ready: { type: 'string' },
+    /** Seconds that drain and handed-back leave to others. */
+    pause: { type: 'string', default: String(PAUSE_MS / 1000) },
   },
 })
+const pauseMs = Number(values.pause) * 1000
 const program = positionals[0] ?? ''
 const journal = createJournal(program)
 // biome-ignore lint/style/noProcessEnv: where the SDK, too, is told of another one
@@ -46,12 +49,12 @@ const PROGRAMS: Readonly<Record<string, () => Promise<number>>> = {
   drain: async () => {
     // Its end means that the server leaves: whoever else ends it must not end the server.
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => process.exit(1))
-    await watchUntilLeaving({ imds, clock, journal })
+    await watchUntilLeaving({ imds, clock, journal, pauseMs })
     return 0
   },
   'handed-back': async () => {
     const launch = await readLaunch(imds)
-    const ending = await handBack(lifecycle(launch), launch.hooks.terminate)
+    const ending = await handBack(lifecycle(launch), launch.hooks.terminate, pauseMs)
     journal.info(
       ending === 'completed'
         ? 'Everything is handed back: the group has been told.'

@@ -8,10 +8,11 @@ import type { Clock } from './retry.ts'
 /** Milliseconds between two questions: one link away, and far below what metadata answer. */
 export const EVERY_MS = 2_000
 /**
- * Until the load balancer sends nobody here any more: deregistration is said to its nodes first, and a server that
- * stops listening before they know would refuse people.
+ * Milliseconds. First until the load balancer sends nobody here any more: deregistration is said to its nodes, and a
+ * server that stops listening before they know would refuse people. Then for the last lines of the programs to leave,
+ * which their senders collect for some seconds.
  */
-export const LET_GO_MS = 10_000
+export const PAUSE_MS = 10_000
 /** Notices are asked for with each so many questions: every 10 s; Spot's come two minutes before. */
 const NOTICES_EVERY = 5
 
@@ -19,10 +20,17 @@ export interface Draining {
   readonly imds: Imds
   readonly clock: Clock
   readonly journal: Journal
+  /** Default 10 s. */
+  readonly pauseMs?: number
 }
 
 /** @returns when the programs of this server are to be stopped */
-export async function watchUntilLeaving({ imds, clock, journal }: Draining): Promise<void> {
+export async function watchUntilLeaving({
+  imds,
+  clock,
+  journal,
+  pauseMs = PAUSE_MS,
+}: Draining): Promise<void> {
   const trouble = onlyNews((msg) => journal.warn(msg))
   const side = onlyNews((msg) => journal.info(msg))
   const tellNotices = notices(imds, journal)
@@ -41,9 +49,9 @@ export async function watchUntilLeaving({ imds, clock, journal }: Draining): Pro
     await clock.sleep(EVERY_MS)
   }
   journal.info(
-    `Auto Scaling takes this server out: in ${LET_GO_MS / 1000} s its programs hand their streams over and stop.`,
+    `Auto Scaling takes this server out: in ${pauseMs / 1000} s its programs hand their streams over and stop.`,
   )
-  await clock.sleep(LET_GO_MS)
+  await clock.sleep(pauseMs)
 }
 
 /** A machine that its group stops for later (a warm pool) leaves too, and is configured anew when it comes back. */
@@ -74,8 +82,6 @@ function notices(imds: Imds, journal: Journal): () => Promise<void> {
   }
 }
 
-/** Milliseconds for the last lines of the programs to leave, which their senders collect for some seconds. */
-const LAST_LINES_MS = 10_000
 /** The load balancer's wait comes first, a minute in this stack, and may be made longer. */
 const HANDED_BACK_MS = 15 * 60_000
 
@@ -83,8 +89,8 @@ const HANDED_BACK_MS = 15 * 60_000
  * Says to the group that everything is handed back. Its hook ends by itself when this never gets through.
  * @throws Error, a sentence
  */
-export async function handBack(of: Lifecycle, hook: string): Promise<Ending> {
-  await of.clock.sleep(LAST_LINES_MS)
+export async function handBack(of: Lifecycle, hook: string, pauseMs = PAUSE_MS): Promise<Ending> {
+  await of.clock.sleep(pauseMs)
   return await complete(of, {
     transition: 'terminate',
     hook,

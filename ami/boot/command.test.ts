@@ -1,0 +1,161 @@
+// The programs as systemd starts them: processes that find the machine's metadata and AWS by themselves. What they mean
+// to the units is how they end.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { LaunchData } from '../../contract/launch.ts'
+import { type ImdsServer, serveImds } from './imds-stub.ts'
+import { type AwsServer, serveAws } from './test/aws-server.ts'
+import { ARN, createWorld, DOCUMENT, GROUP, launchData, type World } from './test/world.ts'
+
+const COMMAND = path.join(import.meta.dirname, 'command.ts')
+const SECRET = 'a-secret-of-more-than-32-characters-hunter2'
+
+let world: World
+let aws: AwsServer
+let imds: ImdsServer
+beforeEach(async () => {
+  world = await createWorld()
+  aws = await serveAws(world.aws.aws)
+  // On the machine's clock, unlike the world's: credentials are good for some hours of it.
+  imds = await serveImds({
+    instance: () => ({
+      ...world.instance,
+      targetState: world.instance.targetState ?? world.aws.groups.targetState(world.instance.id),
+    }),
+  })
+  launch({})
+  await world.put('environment', JSON.stringify(DOCUMENT))
+  world.aws.secrets.put(`${ARN}:auth-AbCdEf`, SECRET)
+})
+afterEach(async () => {
+  await imds[Symbol.asyncDispose]()
+  await aws[Symbol.asyncDispose]()
+  await world[Symbol.asyncDispose]()
+})
+
+/** Where AWS is, the launch template says. */
+const launch = (more: Partial<LaunchData>) => {
+  const environment = { AWS_ENDPOINT_URL: aws.endpoint }
+  world.instance.userData = JSON.stringify(launchData({ environment, inServiceAfter: 0, ...more }))
+}
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, [COMMAND, ...args], {
+    env: {
+      PATH: process.env.PATH,
+      HOME: world.folder,
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.endpoint,
+      AWS_EC2_METADATA_V1_DISABLED: 'true',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, output }))
+  return { child, ended, said: () => output }
+}
+const files = () => ['--image', world.imageFile, '--folder', world.folder]
+const state = () => world.aws.groups.groups.get(GROUP)?.instances.get(world.instance.id)
+
+test('configure: by the machine’s own role, and nothing secret in what it says', async () => {
+  const { code, output } = await start('configure', ...files()).ended
+  expect([code, output]).toEqual([0, expect.stringContaining('is ready: 11 variables, 1 of them secrets')])
+  expect(output).not.toContain('hunter2')
+  expect(await readFile(path.join(world.folder, 'environment'), 'utf8')).toContain(`AUTH_SECRET="${SECRET}"`)
+  expect([...aws.signedBy]).toEqual(['ASIAEXAMPLEEXAMPLE00'])
+})
+
+test('configure, hopeless: the group ends the server at once, the reason is said, and there is no other try', async () => {
+  world.join()
+  await writeFile(
+    world.imageFile,
+    JSON.stringify({ tier: 'web', release: '1', madeAt: '2026-11-28T09:00:00Z' }),
+  )
+  const { code, output } = await start('configure', ...files()).ended
+  expect([code, output]).toEqual([78, expect.stringContaining('wants api')])
+  expect(output).toContain('is given up')
+  expect(state()).toBeUndefined()
+})
+
+test('configure, hopeless and without launch data: the hook is known by the contract', async () => {
+  world.join()
+  world.instance.userData = undefined
+  // Nothing says where AWS is.
+  const child = spawn(process.execPath, [COMMAND, 'configure', ...files()], {
+    env: {
+      ...{ PATH: process.env.PATH, HOME: world.folder, AWS_ENDPOINT_URL: aws.endpoint },
+      AWS_EC2_METADATA_SERVICE_ENDPOINT: imds.endpoint,
+    },
+    stdio: 'ignore',
+  })
+  expect(await once(child, 'close')).toEqual([78, null])
+  expect(state()).toBeUndefined()
+})
+
+test('configure --once: a failure is said, and ends nobody', async () => {
+  world.join()
+  world.aws.secrets.scheduleDeletion(`${ARN}:auth-AbCdEf`)
+  const { code, output } = await start('configure', '--once', ...files()).ended
+  expect([code, output]).toEqual([1, expect.stringContaining('marked for deletion')])
+  expect(state()).toBe('Pending:Wait')
+})
+
+test('in-service: as long as the server says 503 nobody is told, then the group is', async () => {
+  world.join()
+  let status = 503
+  const server = http.createServer((_, response) =>
+    response.writeHead(status).end(JSON.stringify({ reasons: ['the index is not loaded'] })),
+  )
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const program = start('in-service', '--ready', `http://127.0.0.1:${port}/readyz`)
+  await expect.poll(program.said).toContain('Not ready yet: the index is not loaded')
+  expect(state()).toBe('Pending:Wait')
+  status = 200
+  expect(await program.ended).toMatchObject({ code: 0 })
+  expect(state()).toBe('InService')
+  server.closeAllConnections()
+  server.close()
+})
+
+test('drain ends well when AWS takes the server out; handed-back tells the group', async () => {
+  world.join({ terminate: { name: 'handed-back', seconds: 120, result: 'CONTINUE' } })
+  await world.aws.clock.sleep(200_000)
+  const program = start('drain', '--pause', '0')
+  world.aws.groups.resize(GROUP, { min: 0, desired: 0 })
+  expect(await program.ended).toMatchObject({
+    code: 0,
+    output: expect.stringContaining('takes this server out'),
+  })
+  const last = start('handed-back', '--pause', '0')
+  await world.aws.clock.sleep(60_000)
+  expect(await last.ended).toMatchObject({ code: 0, output: expect.stringContaining('has been told') })
+  expect(state()).toBe('Terminating:Proceed')
+})
+
+// systemd starts terrace-handed-back.service, which stops the server, when drain ends well.
+test.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2', 'SIGKILL'] as const)(
+  'drain does not end well by %s',
+  async (signal) => {
+    world.instance.targetState = 'Standby'
+    const program = start('drain')
+    await expect.poll(program.said).toContain('Standby')
+    program.child.kill(signal)
+    const { code, signal: by } = await program.ended
+    // What systemd takes for a good end: 0, and to be ended by SIGTERM, SIGINT, SIGHUP or SIGPIPE.
+    if (code === null) expect(['SIGUSR2', 'SIGKILL']).toContain(by)
+    else expect(code).toBe(1)
+  },
+)
+
+test('what it does not know it says', async () => {
+  expect(await start('drian').ended).toMatchObject({
+    code: 64,
+    output: 'What is to be done: configure, in-service, drain, handed-back?\n',
+  })
+})
