@@ -50,7 +50,8 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
 
 function network(error: Error): string | undefined {
   const code: unknown = Reflect.get(error, 'code')
-  return typeof code === 'string' && /^E[A-Z_]+$/.test(code)
+  return typeof code === 'string' &&
+    /^(EAI_AGAIN|ECONN\w+|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EPIPE|ETIMEDOUT)$/.test(code)
     ? ' There was no answer: the way out of the subnet may be closed.'
     : undefined
 }

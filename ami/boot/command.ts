@@ -1,8 +1,9 @@
 // The programs inside the image, each a systemd unit's (docs/boot.md):
 //   configure [--once]   environment of the server, in memory; --once: one try, and nobody is ended for it
 //   in-service           tells the group when the server is ready
-//   drain                ends when AWS takes the server out
+//   drain                writes a file when AWS takes the server out, for systemd to act on
 //   handed-back          tells the group that the server's programs have stopped
+import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { LIFECYCLE_HOOKS } from '../../contract/launch.ts'
 import { type BootAws, connectFromInside } from './aws.ts'
@@ -27,6 +28,7 @@ const { values, positionals } = parseArgs({
     folder: { type: 'string', default: '/run/terrace' },
     /** Default: the server's own. */
     ready: { type: 'string' },
+    leaving: { type: 'string', default: '/run/terrace-drain/leaving' },
     /** Seconds that drain and handed-back leave to others. */
     pause: { type: 'string', default: String(PAUSE_MS / 1000) },
   },
@@ -47,10 +49,10 @@ const PROGRAMS: Readonly<Record<string, () => Promise<number>>> = {
     return stays ? 0 : NO_USE
   },
   drain: async () => {
-    // Its end means that the server leaves: whoever else ends it must not end the server.
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => process.exit(1))
     await watchUntilLeaving({ imds, clock, journal, pauseMs })
-    return 0
+    await writeFile(values.leaving, '')
+    // The file goes with the program, and there is nothing else to come.
+    for (;;) await clock.sleep(3_600_000)
   },
   'handed-back': async () => {
     const launch = await readLaunch(imds)

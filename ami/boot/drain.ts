@@ -1,5 +1,5 @@
-// Watches where AWS means to take this server, and ends when it is to leave: systemd then stops its programs and has
-// the rest handed back (terrace-handed-back.service).
+// Watches where AWS means to take this server. When it is to leave, systemd stops its programs (terrace-handed-back.path
+// and .service), and the group is told once they have stopped.
 import type { Imds } from './imds.ts'
 import { type Journal, onlyNews } from './journal.ts'
 import { complete, type Ending, type Lifecycle, TARGET_STATE } from './lifecycle.ts'

@@ -38,6 +38,13 @@ describe('the units', () => {
     expect(setting('terrace-drain.service', 'IPAddressAllow')).toEqual(['169.254.169.254'])
   })
 
+  test('who speaks to AWS has a home, without which the SDK fails, and no metadata without a token', () => {
+    for (const unit of OURS.filter((name) => name !== 'terrace-drain.service')) {
+      expect(setting(unit, 'Environment').join(' ')).toContain('HOME=/nonexistent')
+      expect(setting(unit, 'Environment').join(' ')).toContain('AWS_EC2_METADATA_V1_DISABLED=true')
+    }
+  })
+
   test('the environment is there before the servers, in memory, and outlives its program', () => {
     const unit = 'terrace-configure.service'
     expect(setting(unit, 'Before')).toEqual([SERVERS.join(' ')])
@@ -46,17 +53,24 @@ describe('the units', () => {
     expect(setting(unit, 'ExecReload')[0]).toMatch(/ configure --once$/)
   })
 
-  test('only the end of drain stops the servers, and the group is told after they have stopped', () => {
-    expect(setting('terrace-drain.service', 'OnSuccess')).toEqual(['terrace-handed-back.service'])
-    expect(setting('terrace-drain.service', 'OnSuccessJobMode')).toEqual(['replace'])
-    expect(setting('terrace-drain.service', 'KillSignal')).toEqual(['SIGUSR2'])
+  test('only the file of drain stops the servers, and the group is told after they have stopped', () => {
+    const unit = 'terrace-handed-back.path'
+    expect(setting(unit, 'PathExists')).toEqual(['/run/terrace-drain/leaving'])
+    expect(setting(unit, 'WantedBy')).toEqual(['multi-user.target'])
+    expect(readFileSync(path.join(import.meta.dirname, 'command.ts'), 'utf8')).toContain(
+      "default: '/run/terrace-drain/leaving'",
+    )
+    expect(setting('terrace-drain.service', 'RuntimeDirectory')).toEqual(['terrace-drain'])
+    // systemd means every good end by OnSuccess, and (252) also what a restart after a bad one goes through.
+    for (const one of OURS) expect(setting(one, 'OnSuccess')).toEqual([])
     for (const name of ['Conflicts', 'After'])
       expect(setting('terrace-handed-back.service', name)).toEqual([SERVERS.join(' ')])
     expect(read('terrace-handed-back.service')).not.toContain('[Install]')
   })
 
   test('a program that has said that there is no use is not started anew, and one that was killed is', () => {
-    for (const unit of OURS) expect(setting(unit, 'Restart')).toEqual(['on-failure'])
+    for (const unit of OURS)
+      expect(setting(unit, 'Restart')).toEqual([unit === 'terrace-drain.service' ? 'always' : 'on-failure'])
     for (const unit of ['terrace-configure.service', 'terrace-in-service.service'])
       expect(setting(unit, 'RestartPreventExitStatus')).toEqual(['78'])
   })
@@ -66,7 +80,7 @@ describe('the units', () => {
     try {
       // Node lies elsewhere here.
       const files = await Promise.all(
-        OURS.map(async (unit) => {
+        [...OURS, 'terrace-handed-back.path'].map(async (unit) => {
           const file = path.join(folder, unit)
           await writeFile(file, read(unit).replaceAll('/opt/terrace/node/bin/node', process.execPath))
           return file
