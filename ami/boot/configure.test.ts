@@ -138,11 +138,13 @@ describe('what can not get better is not tried again', () => {
     ],
   ])('%s', async (_, userData, sentence) => {
     world.instance.userData = userData
+    const began = world.aws.clock.now()
     const failure = run()
     await expect(failure).rejects.toThrow(sentence)
     await expect(failure).rejects.toMatchObject({ name: 'NotConfigured', hopeless: true })
     await expect(failure).rejects.not.toThrow('hunter2')
     expect(asked()).toBe(0)
+    expect(world.aws.clock.now()).toEqual(began)
   })
 
   test('an image that does not say what it is', async () => {

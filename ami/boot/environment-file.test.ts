@@ -1,5 +1,5 @@
 // The file that systemd reads: every value comes out of it as it went in, and it lies in memory only.
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -90,7 +90,11 @@ describe('the file', () => {
   // Images are Linux: elsewhere there is no file system to tell by.
   test.runIf(process.platform === 'linux')('is never written to a disk', async () => {
     const here = path.join(import.meta.dirname, 'environment-that-must-not-be')
-    await expect(writeInMemory(here, 'SECRET="x"')).rejects.toThrow('is not in memory (tmpfs)')
-    expect(await readdir(import.meta.dirname)).not.toContain('environment-that-must-not-be')
+    try {
+      await expect(writeInMemory(here, 'SECRET="x"')).rejects.toThrow('is not in memory (tmpfs)')
+      expect(await readdir(import.meta.dirname)).not.toContain('environment-that-must-not-be')
+    } finally {
+      await rm(here, { force: true })
+    }
   })
 })

@@ -1,6 +1,6 @@
 // The environment as a file for systemd's EnvironmentFile=, in memory (tmpfs) only.
-// Syntax: systemd.exec(5). Inside double quotes everything stands for itself, line breaks too, but for the four
-// characters that a backslash takes their meaning from; nothing is expanded, neither % nor $.
+// Syntax: systemd.exec(5). Inside double quotes everything stands for itself, line breaks too, but for the quote and the
+// backslash; nothing is expanded, neither % nor $.
 import { randomUUID } from 'node:crypto'
 import { open, rename, statfs, unlink } from 'node:fs/promises'
 import path from 'node:path'
@@ -23,7 +23,7 @@ export function formatEnvironment(variables: Values): string {
   if (wrong.length > 0) throw new Error(`The environment can not be handed on: ${wrong.join('; ')}.`)
   return Object.entries(variables)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => `${name}="${value.replaceAll(/["\\`$]/g, '\\$&')}"\n`)
+    .map(([name, value]) => `${name}="${value.replaceAll(/["\\]/g, '\\$&')}"\n`)
     .join('')
 }
 

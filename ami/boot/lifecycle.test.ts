@@ -150,12 +150,26 @@ describe('leaving', () => {
     expect(state()).toBe('Terminating')
   })
 
-  test('then, once everything is handed back, the group is told, which comes to wait later', async () => {
+  test('the group, which comes to wait later, is told once', async () => {
+    world.join({ terminate: HOOKS.terminate as never })
+    await world.aws.clock.sleep(200_000)
+    await shrink()
+    expect(state()).toBe('Terminating')
+    expect(await handBack(lifecycle(), 'handed-back')).toBe('completed')
+    expect(calls('CompleteLifecycleAction')).toHaveLength(1)
+  })
+
+  test('then, once everything is handed back, the group is told', async () => {
     world.join({ terminate: HOOKS.terminate as never })
     await world.aws.clock.sleep(200_000)
     await shrink()
     await watch()
+    await world.aws.clock.sleep(60_000)
+    expect(state()).toBe('Terminating:Wait')
+    const began = now()
     expect(await handBack(lifecycle(), 'handed-back')).toBe('completed')
+    // The last lines leave first.
+    expect(now() - began).toBeGreaterThanOrEqual(PAUSE_MS)
     expect(state()).toBe('Terminating:Proceed')
     expect(calls('CompleteLifecycleAction')).toHaveLength(1)
     await world.aws.clock.sleep(60_000)
