@@ -1,8 +1,7 @@
 // Watches where AWS means to take this server. When it is to leave, systemd stops its programs (terrace-handed-back.path
-// and .service), and the group is told once they have stopped.
-import type { Imds } from './imds.ts'
+// and .service), and the group is told once they have stopped. It runs as long as the server does, and so loads little.
+import { type Imds, TARGET_STATE } from './imds.ts'
 import { type Journal, onlyNews } from './journal.ts'
-import { complete, type Ending, type Lifecycle, TARGET_STATE } from './lifecycle.ts'
 import type { Clock } from './retry.ts'
 
 /** Milliseconds between two questions: one link away, and far below what metadata answer. */
@@ -80,21 +79,4 @@ function notices(imds: Imds, journal: Journal): () => Promise<void> {
       )
     }
   }
-}
-
-/** The load balancer's wait comes first, a minute in this stack, and may be made longer. */
-const HANDED_BACK_MS = 15 * 60_000
-
-/**
- * Says to the group that everything is handed back. Its hook ends by itself when this never gets through.
- * @throws Error, a sentence
- */
-export async function handBack(of: Lifecycle, hook: string, pauseMs = PAUSE_MS): Promise<Ending> {
-  await of.clock.sleep(pauseMs)
-  return await complete(of, {
-    transition: 'terminate',
-    hook,
-    result: 'CONTINUE',
-    patienceMs: HANDED_BACK_MS,
-  })
 }

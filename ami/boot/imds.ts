@@ -1,6 +1,9 @@
 // The instance's own metadata (IMDSv2): every question needs a token, which only the machine itself is given.
 import { type Clock, pauses } from './retry.ts'
 
+/** Where Auto Scaling means to take the instance: `InService`, `Terminated`, …; nothing outside a group. */
+export const TARGET_STATE = 'meta-data/autoscaling/target-lifecycle-state'
+
 export interface Imds {
   /**
    * @param path below `/latest/`: `user-data`, `meta-data/instance-id`

@@ -6,10 +6,8 @@ import {
   RecordLifecycleActionHeartbeatCommand,
 } from '@aws-sdk/client-auto-scaling'
 import { type BootAws, inWords } from './aws.ts'
-import type { Imds } from './imds.ts'
+import { type Imds, TARGET_STATE } from './imds.ts'
 import { type Clock, pauses } from './retry.ts'
-
-export const TARGET_STATE = 'meta-data/autoscaling/target-lifecycle-state'
 
 export interface Lifecycle {
   readonly imds: Imds

@@ -100,20 +100,22 @@ describe('the units', () => {
 })
 
 describe('what the programs import', () => {
-  /** Files of ours that are loaded with one, types left out. */
-  const reach = (file: string, seen = new Set<string>()): Set<string> => {
+  /** Files of ours, and the names of packages, that are loaded with one; types left out. */
+  const reach = (file: string, { later = true, seen = new Set<string>() } = {}): Set<string> => {
     if (seen.has(file)) return seen
     seen.add(file)
     const text = readFileSync(file, 'utf8').replaceAll(/^(?:import|export) type [^;]*?from '[^']*'$/gm, '')
-    for (const [, name = ''] of text.matchAll(/(?:from |import\()'(\.[^']+)'/g))
-      reach(path.resolve(path.dirname(file), name), seen)
+    for (const [, how, name = ''] of text.matchAll(/(from |import\()'([^']+)'/g))
+      if (how === 'import(' && !later) continue
+      else if (name.startsWith('.')) reach(path.resolve(path.dirname(file), name), { later, seen })
+      else seen.add(path.join(ROOT, 'node_modules', name))
     return seen
   }
   const inRepository = (files: Iterable<string>) => [...files].map((file) => path.relative(ROOT, file))
 
   test('lies in the image: themselves, the contract, and the API’s configuration in its own image', () => {
     const all = inRepository(reach(path.join(import.meta.dirname, 'command.ts')))
-    const others = all.filter((file) => !/^(ami\/boot|contract)\//.test(file))
+    const others = all.filter((file) => !/^(ami\/boot|contract|node_modules)\//.test(file))
     expect(others.length).toBeGreaterThan(0)
     expect(others.filter((file) => !file.startsWith('api/src/'))).toEqual([])
     // A web server's image has no API: only check.ts may ask for it, when it needs it.
@@ -122,6 +124,12 @@ describe('what the programs import', () => {
       .filter((name) => readFileSync(path.join(import.meta.dirname, name), 'utf8').includes("'../../api/"))
     expect(users).toEqual(['check.ts'])
     expect(readFileSync(path.join(import.meta.dirname, 'check.ts'), 'utf8')).not.toMatch(/^import .*api\//m)
+  })
+
+  test('drain, which stays in memory, loads nothing but Node', () => {
+    const all = inRepository(reach(path.join(import.meta.dirname, 'command.ts'), { later: false }))
+    expect(all).toContain('ami/boot/drain.ts')
+    expect(all.filter((file) => /^node_modules\/(?!node:)/.test(file))).toEqual([])
   })
 
   test('and nothing that is only for tests', () => {
