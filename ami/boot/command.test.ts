@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
@@ -68,10 +68,16 @@ const files = () => ['--image', world.imageFile, '--folder', world.folder]
 const state = () => world.aws.groups.groups.get(GROUP)?.instances.get(world.instance.id)
 
 test('configure: by the machine’s own role, and nothing secret in what it says', async () => {
-  const { code, output } = await start('configure', ...files()).ended
+  // As in the unit; the child has it from here.
+  const umask = process.umask(0o077)
+  const program = start('configure', ...files())
+  process.umask(umask)
+  const { code, output } = await program.ended
   expect([code, output]).toEqual([0, expect.stringContaining('is ready: 11 variables, 1 of them secrets')])
   expect(output).not.toContain('hunter2')
   expect(await readFile(path.join(world.folder, 'environment'), 'utf8')).toContain(`AUTH_SECRET="${SECRET}"`)
+  expect((await stat(path.join(world.folder, 'environment'))).mode & 0o777).toBe(0o600)
+  expect((await stat(path.join(world.folder, 'launch.json'))).mode & 0o777).toBe(0o644)
   expect([...aws.signedBy]).toEqual(['ASIAEXAMPLEEXAMPLE00'])
 })
 

@@ -109,6 +109,17 @@ describe('what gets better is tried again', () => {
     expect(await written()).toMatchObject({ LOG_LEVEL: 'debug' })
   })
 
+  test('an address that is none of PostgreSQL', async () => {
+    await world.put('DATABASE_URL', 'mysql://hunter2@db/terrace')
+    await expect(run(0)).rejects.toThrow('DATABASE_URL: must be postgresql://')
+    await expect(run(0)).rejects.not.toThrow('hunter2')
+  })
+
+  test('a secret of bytes', async () => {
+    world.aws.secrets.put(AUTH, Buffer.from('hunter2'))
+    await expect(run(0)).rejects.toThrow(`The secret of AUTH_SECRET (${AUTH}) is no text`)
+  })
+
   test('with growing pauses, and no longer than the launch hook lasts', async () => {
     world.aws.secrets.scheduleDeletion(AUTH)
     const began = world.aws.clock.now().getTime()
