@@ -73,6 +73,8 @@ describe('the units', () => {
       expect(setting(unit, 'Restart')).toEqual([unit === 'terrace-drain.service' ? 'always' : 'on-failure'])
     for (const unit of ['terrace-configure.service', 'terrace-in-service.service'])
       expect(setting(unit, 'RestartPreventExitStatus')).toEqual(['78'])
+    // Else the servers, which wait for it, would fail for good when it is killed once.
+    expect(setting('terrace-configure.service', 'RestartMode')).toEqual(['direct'])
   })
 
   test.runIf(existsSync('/usr/bin/systemd-analyze'))('systemd finds nothing wrong with them', async () => {
@@ -91,7 +93,11 @@ describe('the units', () => {
         '--man=no',
         ...files,
       ])
-      const lines = `${stdout}${stderr}`.split('\n').filter((line) => line.includes('terrace-'))
+      const lines = `${stdout}${stderr}`
+        .split('\n')
+        .filter((line) => line.includes('terrace-'))
+        // Of systemd 254; the image's is newer than some machines' that test it.
+        .filter((line) => !/Unknown key (name )?'RestartMode'/.test(line))
       expect(lines).toEqual([])
     } finally {
       await rm(folder, { recursive: true })
