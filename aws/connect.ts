@@ -7,6 +7,7 @@ import { EC2Client } from '@aws-sdk/client-ec2'
 import { IAMClient } from '@aws-sdk/client-iam'
 import { RDSClient } from '@aws-sdk/client-rds'
 import { S3Client } from '@aws-sdk/client-s3'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { STSClient } from '@aws-sdk/client-sts'
 import type { Aws, Clock } from './port.ts'
@@ -49,6 +50,7 @@ export function connect({ region, profile }: Connection): Aws {
     iam: speaking('iam', region, new IAMClient(settings)),
     rds: speaking('rds', region, new RDSClient(settings)),
     s3: speaking('s3', region, new S3Client({ ...settings, forcePathStyle })),
+    secretsmanager: speaking('secretsmanager', region, new SecretsManagerClient(settings)),
     ssm: speaking('ssm', region, new SSMClient(settings)),
     sts: speaking('sts', region, new STSClient(settings)),
   }

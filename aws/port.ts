@@ -7,6 +7,7 @@ import type { EC2Client } from '@aws-sdk/client-ec2'
 import type { IAMClient } from '@aws-sdk/client-iam'
 import type { RDSClient } from '@aws-sdk/client-rds'
 import type { S3Client } from '@aws-sdk/client-s3'
+import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { GetCallerIdentityCommand, type STSClient } from '@aws-sdk/client-sts'
 import { AwsProblem } from './problems.ts'
@@ -27,6 +28,7 @@ export interface Aws {
   readonly iam: Pick<IAMClient, 'send'>
   readonly rds: Pick<RDSClient, 'send'>
   readonly s3: Pick<S3Client, 'send'>
+  readonly secretsmanager: Pick<SecretsManagerClient, 'send'>
   readonly ssm: Pick<SSMClient, 'send'>
   readonly sts: Pick<STSClient, 'send'>
 }
@@ -37,6 +39,7 @@ export const SERVICES = [
   'iam',
   'rds',
   's3',
+  'secretsmanager',
   'ssm',
   'sts',
 ] as const satisfies readonly (keyof Aws)[]

@@ -7,6 +7,7 @@ import { CloudFormation } from './cloudformation/operations.ts'
 import { Roles } from './iam.ts'
 import { Databases } from './rds.ts'
 import { Buckets } from './s3.ts'
+import { Secrets } from './secrets.ts'
 import { type Call, client, Faults, type Operations } from './service.ts'
 import { Parameters } from './ssm.ts'
 import { securityTokens } from './sts.ts'
@@ -21,6 +22,7 @@ export interface StandIn {
   readonly databases: Databases
   readonly groups: Groups
   readonly roles: Roles
+  readonly secrets: Secrets
   readonly stacks: CloudFormation
 }
 
@@ -32,6 +34,7 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
   const databases = new Databases(clock)
   const groups = new Groups(clock)
   const roles = new Roles(account)
+  const secrets = new Secrets()
   const stacks = new CloudFormation(clock, region, account, { databases, groups, buckets, roles })
   const of = <S extends Service>(service: S, operations: Operations) =>
     client(service, region, operations, faults, calls)
@@ -44,8 +47,9 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
     iam: of('iam', roles.operations),
     rds: of('rds', databases.operations),
     s3: of('s3', buckets.operations),
+    secretsmanager: of('secretsmanager', secrets.operations),
     ssm: of('ssm', new Parameters().operations),
     sts: of('sts', securityTokens(account)),
   }
-  return { aws, clock, faults, calls, buckets, databases, groups, roles, stacks }
+  return { aws, clock, faults, calls, buckets, databases, groups, roles, secrets, stacks }
 }

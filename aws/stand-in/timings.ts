@@ -32,6 +32,10 @@ export const OTHERS: Durations = { create: 5, update: 4, delete: 3 }
 
 /** Instances of a group that was told to have fewer: deregistration, then the hook that hands jobs back. Assumed. */
 export const DRAIN = 120
+/** Deregistration alone, of a group whose hook is waited for: the delay of this stack's target groups. */
+export const DEREGISTRATION = 60
+/** Between the end of the terminate hook and the instance's. Assumed. */
+export const PROCEED = 10
 /** From launch to in service. As above. */
 export const LAUNCH = 90
 /** Snapshot of a small database. Assumed; the first one of a volume copies all of it. */
