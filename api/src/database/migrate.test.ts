@@ -94,7 +94,9 @@ describe('the servers’ role', () => {
     return { applied, lines }
   }
   const said = (lines: readonly Record<string, unknown>[]) =>
-    lines.filter(({ level }) => level === 40).map(({ migration, severity, code, said }) => ({ migration, severity, code, said }))
+    lines
+      .filter(({ level }) => level === 40)
+      .map(({ migration, severity, code, said }) => ({ migration, severity, code, said }))
 
   test('is left out by an owner who may make none: the log says so, and what was applied', async () => {
     await server.query("CREATE ROLE plain LOGIN PASSWORD 'sesame'")
@@ -127,8 +129,12 @@ describe('the servers’ role', () => {
     await server.query('GRANT terrace_app TO member')
     await server.query('GRANT rds_iam TO member WITH ADMIN OPTION')
     // It has the tables all the same.
-    await expect(migrateAs('member', 'third')).rejects.toThrow(/: it has no LOGIN, it is no member of rds_iam\. /)
-    expect(await server.query("SELECT FROM pg_auth_members WHERE member = 'terrace_app'::regrole")).toEqual([])
+    await expect(migrateAs('member', 'third')).rejects.toThrow(
+      /: it has no LOGIN, it is no member of rds_iam\. /,
+    )
+    expect(await server.query("SELECT FROM pg_auth_members WHERE member = 'terrace_app'::regrole")).toEqual(
+      [],
+    )
     const may = "SELECT has_table_privilege('terrace_app', 'documents', 'INSERT') AS may"
     expect(await server.query(may, 'third')).toEqual([{ may: true }])
   })
@@ -141,7 +147,9 @@ describe('the servers’ role', () => {
       ['REVOKE UPDATE ON documents FROM terrace_app', 'GRANT UPDATE ON documents TO terrace_app'],
     ] as const) {
       await server.query(taken, 'fourth')
-      await expect(migrateAs('postgres', 'fourth')).rejects.toThrow(': it may not read and write the table documents. ')
+      await expect(migrateAs('postgres', 'fourth')).rejects.toThrow(
+        ': it may not read and write the table documents. ',
+      )
       await server.query(given, 'fourth')
       expect((await migrateAs('postgres', 'fourth')).applied).toEqual([])
     }

@@ -70,7 +70,7 @@ export interface ModelInfo {
 
 export type ModelEvent =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'end'; readonly inputTokens: number | null; readonly outputTokens: number | null }
+  | ({ readonly type: 'end' } & Counted)
 
 export interface LanguageModel {
   readonly info: ModelInfo
@@ -87,6 +87,21 @@ export interface StreamOptions {
   readonly signal: AbortSignal
   /** Whose question it is, for endpoints that are told; absent for what nobody has asked. */
   readonly personId?: string
+  /** Told of what no event says, for whoever counts what a call takes. */
+  readonly meter?: Meter
+}
+
+export interface Meter {
+  /** A model that thinks aloud: it is paid for, and no text of the answer. */
+  thought(text: string): void
+  /** What the provider counted of a call, also of one that ends in an error. An `end` says the same. */
+  counted(tokens: Counted): void
+}
+
+/** As the provider counted; null where it did not. */
+export interface Counted {
+  readonly inputTokens: number | null
+  readonly outputTokens: number | null
 }
 
 /** Reads a question and a text together, which says more about the two than their vectors do, at a much higher price. */

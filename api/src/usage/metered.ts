@@ -2,9 +2,9 @@
 // however it ends. To whoever streams from it, it is a language model like any other.
 import type { ErrorCode } from '../../../contract/errors.ts'
 import { AppError } from '../errors.ts'
-import type { ChatMessage, LanguageModel, ModelEvent, StreamOptions } from '../models/port.ts'
+import type { ChatMessage, Counted, LanguageModel, ModelEvent, StreamOptions } from '../models/port.ts'
 import { estimateTokens } from '../models/tokens.ts'
-import type { Counted, Purpose, Usage } from './usage.ts'
+import type { Purpose, Usage } from './usage.ts'
 
 /** With these, and nothing said, no provider has done anything that it would bill. */
 const NOT_BEGUN: readonly ErrorCode[] = [
@@ -41,10 +41,18 @@ export function metered(
     let said = ''
     let counted: Counted | null = null
     let begun = false
+    const meter = {
+      thought(text: string) {
+        said += text
+      },
+      counted(tokens: Counted) {
+        counted = tokens
+      },
+    }
     try {
       signal.throwIfAborted()
       begun = true
-      for await (const event of language.stream(messages, options)) {
+      for await (const event of language.stream(messages, { ...options, meter })) {
         if (event.type === 'end') counted = event
         else said += event.text
         yield event

@@ -7,7 +7,7 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import { databaseIsAway } from '../database/away.ts'
 import { type Pool, transaction, within } from '../database/pool.ts'
-import type { ModelInfo } from '../models/port.ts'
+import type { Counted, ModelInfo } from '../models/port.ts'
 import { estimateTokens } from '../models/tokens.ts'
 import { type Budget, budgetSpent, MICRO, type Standing } from './budget.ts'
 
@@ -26,12 +26,6 @@ export interface Reservation {
   readonly signal?: AbortSignal
 }
 
-/** As the provider counted; null where it did not. */
-export interface Counted {
-  readonly inputTokens: number | null
-  readonly outputTokens: number | null
-}
-
 export interface Usage {
   /**
    * Makes room in the person's budget of this month. Asked again with the same id it changes nothing.
@@ -40,7 +34,8 @@ export interface Usage {
    */
   reserve(reservation: Reservation): Promise<string>
   /**
-   * What a call took, in place of what was reserved for it. Where the provider did not count, it is guessed from `said`.
+   * What a call took, in place of what was reserved for it. Where the provider did not count, it is guessed from `said`,
+   * which is all that its model wrote, thoughts included.
    * What was settled stays, unless it was a guess and `counted` is none. Never throws: a failure is logged and tried
    * again beside; in the end the reservation stands.
    */
