@@ -128,7 +128,7 @@ async function apply(client: pg.Client, migration: Migration, log: MigrateOption
   log?.info({ migration: migration.name }, 'migrated')
 }
 
-type NoticeMessage = Pick<pg.DatabaseError, 'severity' | 'code' | 'message' | 'detail' | 'hint'>
+type NoticeMessage = Record<'severity' | 'code' | 'message' | 'detail' | 'hint', string | undefined>
 
 /** Names of roles and tables are in it, and no row. */
 function noteSaid(migration: string, said: NoticeMessage, log: MigrateOptions['log']): void {
