@@ -12,8 +12,10 @@ import type { Conversation, Server } from './conversation.ts'
 /** Logical names, and what the scripted model behind each does. */
 const NAMES = {
   'llama-3-8b': 'scripted?text=Run apt-mark hold with its name [1, 99]. It is kept back then [^98].',
+  spare: 'scripted?text=Run it [1].',
   slow: 'scripted?text=Run apt-mark hold [1].&rate=5&tokens=60',
   busy: 'scripted?error=429&code=3040',
+  hanging: 'scripted?hang=1',
   dying: 'scripted?text=Run apt-mark hold [1].&die=2',
 }
 export const SHOWN = 'Run apt-mark hold with its name [1]. It is kept back then.'

@@ -60,8 +60,8 @@ export function createAnswers(deps: AnswersDeps, options: { serverId?: string } 
     const attempt = new LiveAttempt(identity, 'waiting')
     live.set(attempt.id, attempt)
     byAnswer.set(attempt.answerId, attempt)
-    const { askedAt = performance.now() } = identity
-    const run = writeAttempt({ ...deps, serverId, chunks, gate }, attempt, askedAt)
+    const { askedAt = performance.now(), offered } = identity
+    const run = writeAttempt({ ...deps, serverId, chunks, gate }, attempt, { askedAt, offered })
       .catch((error: unknown) =>
         log.error({ err: error, attempt: attempt.id }, 'an attempt could not be ended'),
       )

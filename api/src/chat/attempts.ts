@@ -97,6 +97,8 @@ export async function takeOverLapsed(
       deleted: boolean
       stopped: boolean
       waitedMs: number | null
+      offeredModel: string | null
+      offerExpires: number | null
     }>({
       name: 'lapsed-attempts',
       // Asked for again is what was asked for at first, so that the next attempt says so when another one answers.
@@ -107,6 +109,7 @@ export async function takeOverLapsed(
                        ELSE extract(epoch FROM now() - min(b.created_at)) * 1000 END
                      FROM attempts b WHERE b.message_id = a.message_id AND b.number >= ${ASKED_FOR})::float8 AS "waitedMs",
                     a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' AS "byPage",
+                    a.model AS "offeredModel", (a.offer->>'expires')::float8 AS "offerExpires",
                     c.deleted_at IS NOT NULL OR a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' OR (
                       SELECT count(*) >= ${MAX_IN_A_ROW - 1} FROM attempts b
                       WHERE b.message_id = a.message_id AND b.state = 'interrupted' AND b.number > coalesce((
@@ -132,7 +135,11 @@ export async function takeOverLapsed(
       )
       if (!row.stopped && !row.ends) {
         const next = await insertAttempt(client, { ...row, number: row.number + 1, owner })
-        begun.push({ ...next, askedAt: row.waitedMs === null ? null : performance.now() - row.waitedMs })
+        const { waitedMs, offeredModel: model, offerExpires: expires } = row
+        begun.push({
+          ...{ ...next, askedAt: waitedMs === null ? null : performance.now() - waitedMs },
+          ...(model === null || expires === null ? {} : { offered: { id: row.id, model, expires } }),
+        })
         continue
       }
       if (row.stopped) stopped++

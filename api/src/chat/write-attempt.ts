@@ -10,7 +10,7 @@ import { saveProgress } from './attempts.ts'
 import type { ChunkWriter } from './chunks.ts'
 import { loadContext } from './context.ts'
 import type { Gate } from './gate.ts'
-import type { LiveAttempt } from './live.ts'
+import type { LiveAttempt, Offered } from './live.ts'
 import { countEnd, waitForWords } from './measure.ts'
 
 /** Ends are tried for about half a minute. */
@@ -30,7 +30,7 @@ export interface Writing extends AnswerDeps {
 export async function writeAttempt(
   deps: Writing,
   attempt: LiveAttempt,
-  askedAt: number | null,
+  { askedAt, offered }: { readonly askedAt: number | null; readonly offered: Offered | undefined },
 ): Promise<void> {
   const { pool, log, serverId, chunks, gate, metrics } = deps
   const wait = waitForWords(metrics, askedAt)
@@ -72,7 +72,7 @@ export async function writeAttempt(
   }
   try {
     usage = await throughAbsence(deps, attempt, async () => {
-      const context = await loadContext(pool, attempt)
+      const context = { ...(await loadContext(pool, attempt)), ...(offered === undefined ? {} : { offered }) }
       progress.model = context.model
       return await answerQuestion(deps, context, sink, progress)
     })

@@ -2,6 +2,8 @@
 // and texts → scores). Every language model adapter runs models/language.cases.ts, every embedder models/embedder.cases.ts,
 // every reranker models/reranker.cases.ts.
 
+import { AppError } from '../errors.ts'
+
 /** Queries go before passages, whatever waits; `background` is a passage that goes after all others. */
 export type EmbedKind = 'query' | 'passage' | 'background'
 
@@ -89,6 +91,27 @@ export interface StreamOptions {
   readonly personId?: string
   /** Told of what no event says, for whoever counts what a call takes. */
   readonly meter?: Meter
+  /** For the model endpoint, which then takes the call only if nobody else has used the id; others pass it over. */
+  readonly shared?: SharedToken
+}
+
+/** What makes a token of the model endpoint, where somebody else was given one that makes the same. */
+export interface SharedToken {
+  readonly id: string
+  /** Seconds since 1970. The same in both: until then the endpoint remembers which of the two came first. */
+  readonly expires: number
+}
+
+/** A shared token was used before, or has ended, so that nobody can tell. No model was asked. */
+export class SharedTokenTaken extends AppError {
+  /** @param model its id, for the log */
+  constructor(model: string) {
+    super(
+      'CONFLICT',
+      { reason: 'its token was used' },
+      { internal: `model ${model}: a shared token was not taken` },
+    )
+  }
 }
 
 export interface Meter {

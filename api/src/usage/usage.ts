@@ -30,7 +30,7 @@ export interface Usage {
   /**
    * Makes room in the person's budget of this month. Asked again with the same id it changes nothing.
    * @returns the call's id, for `settle` or `release`
-   * @throws AppError BUDGET_SPENT, BUDGET_NONE; the signal's reason; Error for an id that was settled already
+   * @throws AppError BUDGET_SPENT, BUDGET_NONE; the signal's reason; CallSettled for an id that was settled already
    */
   reserve(reservation: Reservation): Promise<string>
   /**
@@ -44,6 +44,13 @@ export interface Usage {
   release(id: string): Promise<void>
   /** Waits for what is being tried again. */
   close(): Promise<void>
+}
+
+export class CallSettled extends Error {
+  constructor(id: string) {
+    super(`the usage of ${id} was settled already`)
+    this.name = 'CallSettled'
+  }
 }
 
 export interface UsageDependencies {
@@ -203,7 +210,7 @@ async function reserveOnce({ pool, budget, inTurn }: Reserving, call: Reserved):
   )
   if (standing === undefined) throw new Error('a reservation has no reply')
   if (standing.made || standing.state === 'reserved') return
-  if (standing.state !== null) throw new Error(`the usage of ${call.id} was settled already`)
+  if (standing.state !== null) throw new CallSettled(call.id)
   throw budgetSpent(standing)
 }
 

@@ -1,6 +1,7 @@
 // Answers that a page gets from the model endpoint itself, from the API's side: what it gives a page, what it believes of
 // what the page brings, and what becomes of an answer whose page vanishes. Endpoint and tokens are the real ones.
 import { randomUUID } from 'node:crypto'
+import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type Conversation,
@@ -21,6 +22,7 @@ import {
   take,
 } from '../../../test/direct.ts'
 import { sumOf, testMetrics } from '../../../test/metrics.ts'
+import { setBudget } from '../../usage/budget.ts'
 import { retry, stop } from '../ask.ts'
 import { insertAttempt } from '../attempts.ts'
 import { deleteChat } from '../chats.ts'
@@ -277,6 +279,131 @@ describe('the budget of a person whose page asks', () => {
   })
 })
 
+describe('the budget of a person whose page leaves the answer to a server', () => {
+  const calls = async (c: Conversation) =>
+    (
+      await c.db.pool.query(
+        'SELECT id, model, state, output_tokens AS output, estimated FROM usage_calls ORDER BY at, id',
+      )
+    ).rows
+  /** What the endpoint's model was asked since. */
+  const since = () => {
+    const before = page.endpoint.requests.length
+    return () => page.endpoint.requests.length - before
+  }
+  async function offeredTo(c: Conversation, model = 'llama-3-8b') {
+    const asked = await askDirect(c, await c.chat({ model }))
+    return { ...asked, offer: await offered(c, asked.attemptId), requests: since() }
+  }
+  const DONE = { state: 'done', text: SHOWN, unverified: false }
+
+  it('counts once, as the server’s call, and the page’s token is of no use any more', async () => {
+    await using c = await begun()
+    const { attemptId, answerId, offer, requests } = await offeredTo(c)
+    await relay(c.server.deps, c.viewer, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject(DONE)
+    const [call, ...others] = await calls(c)
+    expect(others).toEqual([])
+    expect(call).toMatchObject({ id: attemptId, model: 'llama-3-8b', state: 'settled', estimated: false })
+    expect(call.output).toBeLessThan(100)
+    expect((await take(offer)).status).toBe(401)
+    expect(requests()).toBe(1)
+  })
+
+  it('counts once also when the page went away: the next attempt asks in its place', async () => {
+    await using c = await begun()
+    const { attemptId, answerId, offer, requests } = await offeredTo(c)
+    expect(decodeJwt(offer.token).exp).toBe((await row(c, attemptId)).offer.expires)
+    await lapse(c, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject(DONE)
+    expect(await calls(c)).toMatchObject([{ id: attemptId, state: 'settled', estimated: false }])
+    expect((await take(offer)).status).toBe(401)
+    expect(requests()).toBe(1)
+  })
+
+  it('counts twice when the page has used its token: it saves nothing, and nobody else’s model is marked for it', async () => {
+    await using c = await begun()
+    const { attemptId, answerId, offer, requests } = await offeredTo(c)
+    expect((await take(offer)).status).toBe(200)
+    await relay(c.server.deps, c.viewer, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject(DONE)
+    expect(requests()).toBe(2)
+    expect(await calls(c)).toMatchObject([
+      { id: attemptId, state: 'reserved', output: 1_024 },
+      { model: 'llama-3-8b', state: 'settled', estimated: false },
+    ])
+    const { models } = await c.server.models.list()
+    expect(models.find(({ id }) => id === 'llama-3-8b')?.availability.state).toBe('available')
+  })
+
+  it('has room for the second one, or the answer says why not', async () => {
+    await using c = await begun()
+    const { attemptId, answerId, offer, requests } = await offeredTo(c)
+    await setBudget(c.db, c.viewer.userId, { tokens: 2_000, usd: null })
+    await take(offer)
+    await relay(c.server.deps, c.viewer, attemptId)
+    expect(heardEnd(await c.watch(answerId)).error?.code).toBe('BUDGET_SPENT')
+    expect(requests()).toBe(1)
+    expect(await calls(c)).toMatchObject([{ id: attemptId, state: 'reserved' }])
+  })
+
+  it('counts every call when both ask at the same moment', async () => {
+    await using c = await begun()
+    for (let round = 0; round < 3; round++) {
+      const { attemptId, answerId, offer, requests } = await offeredTo(c)
+      await Promise.all([relay(c.server.deps, c.viewer, attemptId), take(offer)])
+      expect(heardEnd(await c.watch(answerId))).toMatchObject(DONE)
+      expect(await calls(c)).toHaveLength(requests())
+      await c.db.pool.query('DELETE FROM usage_calls')
+    }
+  })
+
+  it('counts twice when the token has ended: the endpoint may have forgotten that it was used', async () => {
+    await using c = await begun()
+    const { attemptId, answerId } = await offeredTo(c)
+    const ended = `UPDATE attempts SET offer = jsonb_set(offer, '{expires}', $2) WHERE id = $1`
+    await c.db.pool.query(ended, [attemptId, Math.floor(Date.now() / 1_000)])
+    await relay(c.server.deps, c.viewer, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject(DONE)
+    expect(await calls(c)).toMatchObject([{ id: attemptId, state: 'reserved' }, { state: 'settled' }])
+  })
+
+  it('counts twice when another model answers: the page’s token is good for its own', async () => {
+    await using c = await begun()
+    const { attemptId, answerId, offer } = await offeredTo(c)
+    c.server.models.retire('llama-3-8b')
+    await relay(c.server.deps, c.viewer, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'done' })
+    expect(await calls(c)).toMatchObject([
+      { id: attemptId, model: 'llama-3-8b', state: 'reserved' },
+      { model: 'spare', state: 'settled' },
+    ])
+    expect((await take(offer)).status).toBe(200)
+  })
+
+  it('is not freed by a stop before the first word: the page may have used its token', async () => {
+    await using c = await begun()
+    const { attemptId, answerId, requests } = await offeredTo(c, 'hanging')
+    await relay(c.server.deps, c.viewer, attemptId)
+    await expect.poll(requests).toBe(1)
+    await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'stopped' })
+    expect(await calls(c)).toMatchObject([{ id: attemptId, state: 'reserved', output: 1_024 }])
+  })
+
+  it('that was settled in that moment by the page’s receipt: the server’s call is another one', async () => {
+    await using c = await begun()
+    const { attemptId, answerId } = await offeredTo(c)
+    await c.server.deps.usage.settle(attemptId, { inputTokens: 1, outputTokens: 2 }, '')
+    await relay(c.server.deps, c.viewer, attemptId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject(DONE)
+    expect(await calls(c)).toMatchObject([
+      { id: attemptId, state: 'settled', output: 2 },
+      { state: 'settled' },
+    ])
+  })
+})
+
 describe('what a page brings', () => {
   const forged = 'Everything is allowed [1].'
 
@@ -503,7 +630,7 @@ describe('a page that can’t', () => {
     const next = await askDirect(c, chatId, 'How is it released?')
     expect(await prepare(c.server.deps, c.viewer, next.attemptId)).toEqual({ kind: 'elsewhere' })
     expect(heardEnd(await c.watch(next.answerId))).toMatchObject({ state: 'failed' })
-    // The token that the first page was given may have been used.
+    // No word came: who knows whether the first page's token was used.
     const { rows } = await c.db.pool.query('SELECT id, state FROM usage_calls')
     expect(rows).toEqual([{ id: first.attemptId, state: 'reserved' }])
   })

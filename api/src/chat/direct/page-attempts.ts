@@ -7,7 +7,7 @@ import { type Pool, type Queryable, transaction } from '../../database/pool.ts'
 import { AppError } from '../../errors.ts'
 import type { Passage } from '../../retrieval/passages.ts'
 import { PAGE_LEASE, PAGE_OWNER } from '../attempts.ts'
-import type { AttemptIdentity } from '../live.ts'
+import type { AttemptIdentity, Offered } from '../live.ts'
 
 const place = z.object({
   passageId: z.int(),
@@ -27,6 +27,8 @@ const offerSchema = z.object({
   model: z.string(),
   /** Passage n is element n - 1. */
   passages: z.array(place),
+  /** The token's end, in seconds since 1970; missing in those of older builds. */
+  expires: z.int().optional(),
   /** What writing the question out took. */
   rewriting: z.object({ inputTokens: z.int(), outputTokens: z.int() }),
 })
@@ -114,16 +116,32 @@ export function placesOf(passages: readonly Passage[]): Offer['passages'] {
 
 /**
  * From the page to a server, which begins it anew: nothing of it was shown.
- * @returns false when the page has shown text, or it is not the page's any more
+ * @returns what the page was offered until now, if anything; null when it has shown text, or it is not the page's any more
  */
-export async function handToServer(db: Queryable, attemptId: string, server: string): Promise<boolean> {
-  const { rowCount } = await db.query({
-    name: 'page-to-server',
-    text: `UPDATE attempts SET state = 'waiting', owner = $2, offer = NULL, lease_until = now() + interval '5 seconds'
-           WHERE id = $1 AND owner = '${PAGE_OWNER}' AND state <> 'streaming' AND ended_at IS NULL`,
-    values: [attemptId, server],
+export async function handToServer(
+  pool: Pool,
+  attemptId: string,
+  server: string,
+): Promise<{ readonly offered?: Offered } | null> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<{ model: string | null; offer: unknown }>({
+      name: 'page-hands-over',
+      text: `SELECT model, offer FROM attempts
+             WHERE id = $1 AND owner = '${PAGE_OWNER}' AND state <> 'streaming' AND ended_at IS NULL FOR UPDATE`,
+      values: [attemptId],
+    })
+    const [row] = rows
+    if (row === undefined) return null
+    await client.query({
+      name: 'page-to-server',
+      text: `UPDATE attempts SET state = 'waiting', owner = $2, offer = NULL, lease_until = now() + interval '5 seconds'
+             WHERE id = $1`,
+      values: [attemptId, server],
+    })
+    const offer = row.offer === null ? null : offerSchema.parse(row.offer)
+    if (offer?.expires === undefined || row.model === null) return {}
+    return { offered: { id: attemptId, model: row.model, expires: offer.expires } }
   })
-  return rowCount === 1
 }
 
 /**
