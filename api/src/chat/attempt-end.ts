@@ -62,6 +62,20 @@ export function saveLateEnd(pool: Pool, attempt: AttemptIdentity, end: AttemptEn
   })
 }
 
+/** Whether `saveLateEnd` would be taken now. */
+export async function mayBeLate(db: Queryable, attemptId: string): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'may-be-late',
+    text: `SELECT 1 FROM attempts WHERE id = $1 AND owner IS NULL AND ${GIVEN_UP}`,
+    values: [attemptId],
+  })
+  return rowCount === 1
+}
+
+/** Interrupted while a page had it, and nothing newer in its place. */
+const GIVEN_UP = `state = 'interrupted' AND offer IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM attempts b WHERE b.message_id = attempts.message_id AND b.number > attempts.number)`
+
 /** Whose end it may be; $1 is the attempt, $2 its owner. */
 interface Claim {
   readonly name: string
@@ -69,11 +83,7 @@ interface Claim {
 }
 
 const OWNED: Claim = { name: 'end-attempt', where: 'owner = $2 AND ended_at IS NULL' }
-const LATE: Claim = {
-  name: 'end-attempt-late',
-  where: `owner IS NOT DISTINCT FROM $2 AND state = 'interrupted' AND offer IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM attempts b WHERE b.message_id = attempts.message_id AND b.number > attempts.number)`,
-}
+const LATE: Claim = { name: 'end-attempt-late', where: `owner IS NOT DISTINCT FROM $2 AND ${GIVEN_UP}` }
 
 async function save(
   client: Queryable,

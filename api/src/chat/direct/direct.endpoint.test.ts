@@ -548,6 +548,15 @@ describe('a whole answer that comes after its page was given up', () => {
     expect(sumOf(await metrics.read(), 'AnswersServed')).toBe(1)
   })
 
+  it('is what its page is told to bring, until there is another', async () => {
+    await using c = await begun()
+    const { attemptId, answerId } = await givenUp(c)
+    const push = () => pushText(c.db.pool, attemptId, { start: 3, text: ' apt', longest: 99 })
+    expect(await push()).toMatchObject({ owned: false, late: true })
+    await retry({ pool: c.db.pool, ...c.server }, c.viewer, answerId, true)
+    expect(await push()).toMatchObject({ owned: false, late: false })
+  })
+
   it.each([
     ['without its receipt', { receipt: null, ending: 'done' }],
     ['cut short', { text: 'Run apt-mark hold', ending: 'done' }],
@@ -754,7 +763,7 @@ describe('a page that can’t', () => {
     await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
     await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
     expect(await pushText(c.db.pool, attemptId, { start: 3, text: ' apt', longest: 99 })).toEqual({
-      ...{ owned: true, stop: true, first: false },
+      ...{ owned: true, stop: true, first: false, late: false },
     })
     await finish(c.server.deps, c.viewer, attemptId, {
       text: 'Run apt-mark',

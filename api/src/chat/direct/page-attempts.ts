@@ -6,6 +6,7 @@ import type { Viewer } from '../../access/port.ts'
 import { type Pool, type Queryable, transaction } from '../../database/pool.ts'
 import { AppError } from '../../errors.ts'
 import type { Passage } from '../../retrieval/passages.ts'
+import { mayBeLate } from '../attempt-end.ts'
 import { PAGE_LEASE, PAGE_OWNER } from '../attempts.ts'
 import type { AttemptIdentity, Offered } from '../live.ts'
 
@@ -147,14 +148,14 @@ export async function handToServer(
 /**
  * What a page has shown, for whoever looks from elsewhere; renews the page's lease. What is known already is dropped.
  * @param start offset of `text` in the answer as it is shown, in UTF-16 units
- * @returns `first`: nothing was shown before
+ * @returns `first`: nothing was shown before; `late`: it was given up, and the whole answer is taken all the same
  * @throws AppError INVALID_INPUT when text before `start` is missing, or the answer is longer than `longest`
  */
 export async function pushText(
   pool: Pool,
   attemptId: string,
   { start, text, longest }: { readonly start: number; readonly text: string; readonly longest: number },
-): Promise<{ owned: boolean; stop: boolean; first: boolean }> {
+): Promise<{ owned: boolean; stop: boolean; first: boolean; late: boolean }> {
   return transaction(pool, async (client) => {
     const { rows } = await client.query<{ stop: boolean; first: boolean }>({
       name: 'page-lease',
@@ -168,8 +169,9 @@ export async function pushText(
       values: [attemptId, text !== ''],
     })
     const [row] = rows
-    if (row === undefined) return { owned: false, stop: false, first: false }
-    if (text === '') return { owned: true, ...row }
+    if (row === undefined)
+      return { owned: false, stop: false, first: false, late: await mayBeLate(client, attemptId) }
+    if (text === '') return { owned: true, late: false, ...row }
     const { rows: last } = await client.query<{ start: number; text: string }>({
       name: 'page-last-chunk',
       text: 'SELECT start, text FROM attempt_chunks WHERE attempt_id = $1 ORDER BY start DESC LIMIT 1',
@@ -186,6 +188,6 @@ export async function pushText(
         text: 'INSERT INTO attempt_chunks (attempt_id, start, text) VALUES ($1, $2, $3)',
         values: [attemptId, known, fresh],
       })
-    return { owned: true, ...row }
+    return { owned: true, late: false, ...row }
   })
 }
