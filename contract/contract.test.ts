@@ -179,6 +179,8 @@ describe('the API server', { timeout: 180_000 }, () => {
     await db.pool.query('CREATE SCHEMA public')
     await using api = await startApi(env(db, { MIGRATE_AT_START: '1' }))
     await ready(api)
+    // And says which, and what the database had to say of them.
+    expect(api.stdout()).toMatch(/"migration":"\d+_first","msg":"migrated"/)
   })
 
   test.for(['SIGTERM', 'SIGINT'] as const)(

@@ -71,7 +71,10 @@ interface Claims {
 export interface AnswerClaims extends Claims {
   /** The person's id; opaque to the endpoint. */
   readonly sub: string
-  /** One request's id: it is taken once. Of an answer that a page asks for itself, the attempt's. */
+  /**
+   * One request's id: it is taken once. Of an answer that a page asks for itself, the attempt's; a server that the page leaves
+   * it to asks with the same id and the same `exp`, so that the ledger lets one of the two in.
+   */
   readonly jti: string
   /** Logical name. */
   readonly model: string

@@ -45,13 +45,35 @@ it('a source that is away takes nothing from credentials that are still good', a
   state.now = 56 * MINUTE
   expect([await id(), await id()]).toEqual(['AKID1', 'AKID1'])
   expect(state.asked).toBe(2)
-  await expect(id(true)).rejects.toThrow(NoAwsCredentials)
+  // Also after a refusal: the source is asked, each time, and its silence is no reason to have none.
+  expect([await id(true), await id(true)]).toEqual(['AKID1', 'AKID1'])
+  expect(state.asked).toBe(4)
   state.now = 60 * MINUTE
+  await expect(id(true)).rejects.toThrow(NoAwsCredentials)
   await expect(id()).rejects.toThrow(
     'no AWS credentials: none in the environment, the shared files or a role',
   )
   state.away = false
   expect(await id()).toMatch(/^AKID/)
+})
+
+it('credentials without an end are kept through a refusal while their source is away, which is asked again', async () => {
+  const state = { asked: 0, away: false, now: 0 }
+  const source = createAwsCredentials({
+    now: () => state.now,
+    ask: async () => {
+      state.asked++
+      if (state.away) throw new Error('the source is away')
+      return { accessKeyId: `AKID${state.asked}`, secretAccessKey: 'secret' }
+    },
+  })
+  const id = async (anew?: boolean) => (await source.current(anew)).accessKeyId
+  expect([await id(), await id()]).toEqual(['AKID1', 'AKID1'])
+  state.away = true
+  expect(await id(true)).toBe('AKID1')
+  state.away = false
+  state.now = MINUTE
+  expect(await id()).toBe('AKID3')
 })
 
 it('a source that never answers is given up', async () => {

@@ -11,7 +11,8 @@ export interface AwsCredentials {
 export interface AwsCredentialSource {
   /**
    * Those of now: kept, and asked for again before they expire. Expired ones only if there are no others: who is asked
-   * with them says no, and a machine's clock may be wrong. `anew`: whatever is kept.
+   * with them says no, and a machine's clock may be wrong. `anew`: asked for now, after a refusal; those that are kept
+   * are given all the same when none come and they have not expired, since what was refused may have had another reason.
    * @throws NoAwsCredentials when there are none, or none within the time limit
    */
   current(anew?: boolean): Promise<AwsCredentials>
@@ -65,8 +66,9 @@ export function createAwsCredentials(options: AwsCredentialOptions = {}): AwsCre
         return await asking
       } catch (error) {
         // A source that is away for a moment takes nothing from those that are good for some minutes more.
-        const valid = kept?.credentials.expiration
-        if (anew || kept === undefined || valid === undefined || now() >= valid.getTime()) throw error
+        if (kept === undefined) throw error
+        const { expiration } = kept.credentials
+        if (expiration !== undefined && now() >= expiration.getTime()) throw error
         kept = { credentials: kept.credentials, until: now() + AGAIN_MS }
         return kept.credentials
       }

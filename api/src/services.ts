@@ -89,9 +89,7 @@ export async function startServices(
     onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
   })
   stack.defer(() => pool.end())
-  if (config.migrateAtStart)
-    for (const name of await migrate(createListener(config, 'terrace-migrate')))
-      log.info({ name }, 'migrated')
+  if (config.migrateAtStart) await migrate(createListener(config, 'terrace-migrate'), { log })
   await migrationsAreThere(pool, log, options)
   options.onWait?.('starting')
   const backlog = createPool(config, {

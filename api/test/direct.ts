@@ -5,15 +5,19 @@ import { createCitationMapper } from '../../contract/citations.ts'
 import { freePort } from '../../local/postgres.ts'
 import { type Endpoint, startEndpoint, streamed } from '../../worker/test/endpoint.ts'
 import { ask } from '../src/chat/ask.ts'
+import { loadContext } from '../src/chat/context.ts'
 import { finish } from '../src/chat/direct/finish.ts'
 import { type PageOffer, prepare } from '../src/chat/direct/prepare.ts'
+import { getChat } from '../src/chat/messages.ts'
 import type { Conversation, Server } from './conversation.ts'
 
 /** Logical names, and what the scripted model behind each does. */
 const NAMES = {
   'llama-3-8b': 'scripted?text=Run apt-mark hold with its name [1, 99]. It is kept back then [^98].',
+  spare: 'scripted?text=Run it [1].',
   slow: 'scripted?text=Run apt-mark hold [1].&rate=5&tokens=60',
   busy: 'scripted?error=429&code=3040',
+  hanging: 'scripted?hang=1',
   dying: 'scripted?text=Run apt-mark hold [1].&die=2',
 }
 export const SHOWN = 'Run apt-mark hold with its name [1]. It is kept back then.'
@@ -112,4 +116,26 @@ export async function answeredDirectly(
   const { text, receipt } = { ...taken, ...change(taken) }
   await finish(c.server.deps, c.viewer, asked.attemptId, { text, receipt, ending: 'done' })
   return { ...asked, offer, taken }
+}
+
+/** The chat's last answer as it is shown, with its newest attempt. @throws Error when there is none */
+export async function answerIn(c: Conversation, chatId: string) {
+  const chat = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
+  const last = chat.messages.at(-1)
+  if (last?.attempt == null) throw new Error('no answer')
+  const { text, citations, attempt } = last
+  return { ...attempt, text, citations }
+}
+
+export const attemptRow = async (c: Conversation, attemptId: string) =>
+  (await c.db.pool.query('SELECT * FROM attempts WHERE id = $1', [attemptId])).rows[0]
+
+/** Its owner was not heard of for longer than its lease. */
+export const lapse = (c: Conversation, attemptId: string) =>
+  c.db.pool.query("UPDATE attempts SET lease_until = now() - interval '1 second' WHERE id = $1", [attemptId])
+
+/** What a model is given of the turns before the next question. */
+export async function historyOf(c: Conversation, chatId: string) {
+  const { attemptId } = await askDirect(c, chatId, 'And how is it released?')
+  return (await loadContext(c.db.pool, { id: attemptId, userId: c.viewer.userId })).history
 }

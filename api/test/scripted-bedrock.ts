@@ -34,6 +34,8 @@ export const BEDROCK: Wire = {
     }
   },
   token: (_model, text) => event('contentBlockDelta', { contentBlockIndex: 0, delta: { text }, p: 'abcd' }),
+  thought: (_model, text) =>
+    event('contentBlockDelta', { contentBlockIndex: 0, delta: { reasoningContent: { text } } }),
   end(request, terse) {
     const usage = { inputTokens: 12, outputTokens: request.sent, totalTokens: 12 + request.sent }
     return Buffer.concat([

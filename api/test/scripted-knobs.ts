@@ -9,6 +9,8 @@ export interface Knobs {
   readonly tokens?: number
   /** Says exactly this instead (one word and the space after it is one token). */
   readonly text?: string
+  /** So many of its tokens are thoughts, before its first word. */
+  readonly thinks?: number
   /** How many of the given passages are cited. Default 3. */
   readonly cite?: number
   /** Answers with this HTTP status (0: with none), or, with `at`, sends an error event after that many tokens. */

@@ -110,7 +110,10 @@ export async function startScriptedModel(options: ScriptedOptions = {}): Promise
       const token = knobs.stamp === true ? ` ${now().toFixed(3)}` : (tokens[sent] ?? '')
       request.sent++
       stream.due += stream.interval
-      write(stream, wire.token(request.model, token))
+      write(
+        stream,
+        sent < (knobs.thinks ?? 0) ? wire.thought(request.model, token) : wire.token(request.model, token),
+      )
     }
   }
 

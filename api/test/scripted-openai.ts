@@ -26,6 +26,7 @@ export const OPENAI: Wire = {
     }
   },
   token: (model, text) => frame(model, { content: text }),
+  thought: (model, text) => frame(model, { reasoning_content: text }),
   end: (request, terse) => `${terse ? '' : frame(request.model, {}, 'stop', usage(request))}data: [DONE]\n\n`,
   error: (status) => ({ status, body: { error: errorBody(status) } }),
   errorEvent: (status) => `data: ${JSON.stringify({ error: errorBody(status) })}\n\n`,

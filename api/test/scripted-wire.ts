@@ -26,6 +26,7 @@ export interface Wire {
   refusal(message: IncomingMessage, body: string, aws: AwsKeys | undefined): Reply | null
   asked(message: IncomingMessage, body: Readonly<Record<string, unknown>>): Asked
   token(model: string, text: string): string | Uint8Array
+  thought(model: string, text: string): string | Uint8Array
   /** Of an answer that was said to its end; `terse`: without what a server may leave out. */
   end(request: Asked & { readonly sent: number }, terse: boolean): string | Uint8Array
   error(status: number, knobs: Knobs): Reply

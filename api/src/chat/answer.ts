@@ -11,7 +11,7 @@ import type { Passage } from '../retrieval/passages.ts'
 import type { PassageHit } from '../retrieval/search.ts'
 import { metered } from '../usage/metered.ts'
 import type { Usage } from '../usage/usage.ts'
-import type { AttemptEnd, CitedPassage } from './attempts.ts'
+import type { AttemptEnd, CitedPassage } from './attempt-end.ts'
 import type { AnswerContext } from './context.ts'
 import { buildPrompt, type Prompt } from './prompt.ts'
 import { PASSAGES_QUOTED, type RetrievalDeps, type Rewrite, retrieve, withNeighbours } from './retrieve.ts'
@@ -193,7 +193,11 @@ async function stream(
   const cleaner = createPieceCleaner()
   progress.used = mapper.used
   const personId = context.viewer.userId
-  const language = metered(deps.usage, model.language, { personId, purpose: 'answer' })
+  // Another model is another call: the page's token is of no use for it.
+  const { offered } = context
+  const shared = offered?.model === model.info.id && model.forPages !== null ? offered : undefined
+  const call = { personId, purpose: 'answer', ...(shared === undefined ? {} : { shared }) } as const
+  const language = metered(deps.usage, model.language, call)
   try {
     for await (const event of language.stream(prompt.messages, {
       maxOutputTokens: prompt.maxOutputTokens,

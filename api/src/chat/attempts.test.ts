@@ -3,15 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
-import {
-  type AttemptEnd,
-  insertAttempt,
-  renewLeases,
-  requestStop,
-  saveEnd,
-  saveProgress,
-  takeOverLapsed,
-} from './attempts.ts'
+import { type AttemptEnd, saveEnd } from './attempt-end.ts'
+import { insertAttempt, renewLeases, requestStop, saveProgress, takeOverLapsed } from './attempts.ts'
 import { createChunkWriter } from './chunks.ts'
 import { type AttemptIdentity, LiveAttempt } from './live.ts'
 

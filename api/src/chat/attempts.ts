@@ -5,7 +5,6 @@
 // A page that gets its answer from the model endpoint itself is an owner too (direct/, docs/decisions/0012). What it has
 // shown when its lease lapses is the answer, interrupted; before that a server begins the next attempt as ever.
 import { randomUUID } from 'node:crypto'
-import type { ErrorDetail } from '../../../contract/errors.ts'
 import type { AttemptState } from '../../../contract/stages.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
 import { notifyChat } from '../library/notices.ts'
@@ -98,6 +97,8 @@ export async function takeOverLapsed(
       deleted: boolean
       stopped: boolean
       waitedMs: number | null
+      offeredModel: string | null
+      offerExpires: number | null
     }>({
       name: 'lapsed-attempts',
       // Asked for again is what was asked for at first, so that the next attempt says so when another one answers.
@@ -108,6 +109,7 @@ export async function takeOverLapsed(
                        ELSE extract(epoch FROM now() - min(b.created_at)) * 1000 END
                      FROM attempts b WHERE b.message_id = a.message_id AND b.number >= ${ASKED_FOR})::float8 AS "waitedMs",
                     a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' AS "byPage",
+                    a.model AS "offeredModel", (a.offer->>'expires')::float8 AS "offerExpires",
                     c.deleted_at IS NOT NULL OR a.owner IS NOT DISTINCT FROM '${PAGE_OWNER}' AND a.state = 'streaming' OR (
                       SELECT count(*) >= ${MAX_IN_A_ROW - 1} FROM attempts b
                       WHERE b.message_id = a.message_id AND b.state = 'interrupted' AND b.number > coalesce((
@@ -133,7 +135,11 @@ export async function takeOverLapsed(
       )
       if (!row.stopped && !row.ends) {
         const next = await insertAttempt(client, { ...row, number: row.number + 1, owner })
-        begun.push({ ...next, askedAt: row.waitedMs === null ? null : performance.now() - row.waitedMs })
+        const { waitedMs, offeredModel: model, offerExpires: expires } = row
+        begun.push({
+          ...{ ...next, askedAt: waitedMs === null ? null : performance.now() - waitedMs },
+          ...(model === null || expires === null ? {} : { offered: { id: row.id, model, expires } }),
+        })
         continue
       }
       if (row.stopped) stopped++
@@ -197,97 +203,5 @@ export async function saveProgress(
       progress.passages.map(({ passageId }) => passageId),
       [...new Set(progress.passages.map(({ documentId }) => documentId))],
     ],
-  })
-}
-
-export interface CitedPassage {
-  /** The number in the answer's text. */
-  readonly number: number
-  readonly passageId: number
-  readonly documentId: string
-  readonly versionId: string
-  readonly readingId: number
-  readonly page: number
-  readonly charStart: number
-  readonly charEnd: number
-}
-
-export interface AttemptEnd {
-  readonly state: 'done' | 'stopped' | 'failed'
-  readonly text: string
-  readonly citations: readonly CitedPassage[]
-  /** Which model answered; empty when it did not come to that. */
-  readonly model: string
-  /** The newest changes may be missing in it. */
-  readonly behind: boolean
-  readonly error: { readonly code: string; readonly detail: ErrorDetail } | null
-  readonly inputTokens: number | null
-  readonly outputTokens: number | null
-  /** Of an answer that a page brought: what the model endpoint signed of its text. */
-  readonly receipt?: string | null
-  /** It has a text that nobody but a page vouches for. Default: false. */
-  readonly unverified?: boolean
-}
-
-/**
- * Ends an attempt: its text becomes the answer's, with the citations; the chunks have done their work.
- * @returns false when the attempt is no longer this owner's: nothing was changed
- */
-export async function saveEnd(
-  pool: Pool,
-  owner: string,
-  attempt: AttemptIdentity,
-  end: AttemptEnd,
-): Promise<boolean> {
-  return transaction(pool, async (client) => {
-    const { rows } = await client.query<{ userId: string; chatId: string }>({
-      name: 'end-attempt',
-      text: `WITH ended AS (
-               UPDATE attempts SET state = $3, error_code = $4, error_detail = $5, model = coalesce(nullif($6, ''), model), input_tokens = $7,
-                 output_tokens = $8, behind = $10, receipt = $11, unverified = $12, owner = NULL, lease_until = NULL, ended_at = now()
-               WHERE id = $1 AND owner = $2 AND ended_at IS NULL RETURNING message_id),
-             answered AS (
-               UPDATE messages m SET text = $9 FROM ended WHERE m.id = ended.message_id RETURNING m.chat_id)
-             UPDATE chats c SET updated_at = now() FROM answered WHERE c.id = answered.chat_id
-             RETURNING c.id AS "chatId", c.user_id AS "userId"`,
-      values: [
-        attempt.id,
-        owner,
-        end.state,
-        end.error?.code ?? null,
-        end.error === null ? null : JSON.stringify(end.error.detail),
-        end.model,
-        end.inputTokens,
-        end.outputTokens,
-        end.text,
-        end.behind,
-        end.receipt ?? null,
-        end.unverified ?? false,
-      ],
-    })
-    const chat = rows[0]
-    if (chat === undefined) return false
-    await client.query({
-      name: 'drop-chunks',
-      text: `DELETE FROM attempt_chunks WHERE attempt_id IN (SELECT id FROM attempts WHERE message_id = $1)`,
-      values: [attempt.answerId],
-    })
-    await client.query({
-      name: 'drop-citations',
-      text: 'DELETE FROM citations WHERE message_id = $1',
-      values: [attempt.answerId],
-    })
-    if (end.citations.length > 0)
-      await client.query({
-        name: 'insert-citations',
-        text: `INSERT INTO citations (message_id, number, passage_id, document_id, version_id, reading_id, page, char_start,
-                 char_end)
-               SELECT $1, number, "passageId", "documentId", "versionId", "readingId", page, "charStart", "charEnd"
-               FROM json_to_recordset($2) AS c (number int, "passageId" bigint, "documentId" uuid, "versionId" uuid,
-                 "readingId" int, page int, "charStart" int, "charEnd" int)`,
-        values: [attempt.answerId, JSON.stringify(end.citations)],
-      })
-    await notifyChat(client, chat.userId, chat.chatId)
-    return true
   })
 }

@@ -5,6 +5,7 @@ import { VISIBLE_COLLECTIONS_SQL } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Queryable } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
+import type { Offered } from './live.ts'
 import type { Turn } from './prompt.ts'
 
 export interface AnswerContext {
@@ -24,6 +25,8 @@ export interface AnswerContext {
   /** Set when only this document counts. */
   readonly documentId: string | null
   readonly model: string
+  /** As of `AttemptIdentity`. */
+  readonly offered?: Offered
 }
 
 const TURNS = 10

@@ -3,6 +3,7 @@
 // A token leaves at once unless a frame left to the same follower in the last 50 ms; what arrives until then leaves
 // together. One clock paces all followers: a timer a token would cost more than the token.
 import type { AttemptState } from '../../../contract/stages.ts'
+import type { SharedToken } from '../models/port.ts'
 
 export interface AttemptIdentity {
   readonly id: string
@@ -17,6 +18,14 @@ export interface AttemptIdentity {
    * Default: now.
    */
   readonly askedAt?: number | null
+  /** What one of its person's pages was given before a server got it. */
+  readonly offered?: Offered
+}
+
+/** A page's token, whose id is the attempt's that it was given for, and the reservation under the same id: the page may have used them. */
+export interface Offered extends SharedToken {
+  /** Its id in MODELS. */
+  readonly model: string
 }
 
 /** Why nobody needs to wait for this attempt here any more. */

@@ -6,6 +6,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import type { Logger } from 'pino'
+import { checkApplicationRole } from './application-role.ts'
 import type { Queryable } from './pool.ts'
 
 /** prisma/migrations of this checkout or image. */
@@ -37,14 +39,22 @@ interface AppliedRow {
   rolled_back_at: Date | null
 }
 
+export interface MigrateOptions {
+  /** Default: prisma/migrations of this checkout or image. */
+  readonly dir?: string
+  /** Told of each migration, and of what PostgreSQL says of it: a grant that it refuses is a warning, no error. */
+  readonly log?: Pick<Logger, 'info' | 'warn'>
+}
+
 /**
  * Applies what is missing and returns the names. Waits up to 60 s for another server that is migrating.
  * @param connection how to connect as the owner of the tables; or a client that did not yet, which is ended
- * @throws Error naming the migration, when one failed before (P3009), fails now (P3018), or was edited after it was applied
+ * @throws Error naming the migration, when one failed before (P3009), fails now (P3018), or was edited after it was applied;
+ *   Error when all are applied, but the servers' role on Amazon RDS lacks something (application-role.ts)
  */
 export async function migrate(
   connection: pg.ClientConfig | pg.Client,
-  dir: string = MIGRATIONS_DIR,
+  { dir = MIGRATIONS_DIR, log }: MigrateOptions = {},
 ): Promise<string[]> {
   const client =
     connection instanceof pg.Client
@@ -79,22 +89,25 @@ export async function migrate(
           `migration ${migration.name} was edited after it was applied; write a new one instead`,
         )
       if (checksum !== undefined) continue
-      await apply(client, migration)
+      await apply(client, migration, log)
       applied.push(migration.name)
     }
+    await checkApplicationRole(client)
     return applied
   } finally {
     await client.end()
   }
 }
 
-async function apply(client: pg.Client, migration: Migration): Promise<void> {
+async function apply(client: pg.Client, migration: Migration, log: MigrateOptions['log']): Promise<void> {
   const id = randomUUID()
   await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name) VALUES ($1, $2, $3)', [
     id,
     migration.checksum,
     migration.name,
   ])
+  const onNotice = (notice: NoticeMessage) => noteSaid(migration.name, notice, log)
+  client.on('notice', onNotice)
   try {
     await run(client, migration.sql)
   } catch (error) {
@@ -105,11 +118,23 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
         cause: error,
       },
     )
+  } finally {
+    client.off('notice', onNotice)
   }
   await client.query(
     'UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1',
     [id],
   )
+  log?.info({ migration: migration.name }, 'migrated')
+}
+
+type NoticeMessage = Record<'severity' | 'code' | 'message' | 'detail' | 'hint', string | undefined>
+
+/** Names of roles and tables are in it, and no row. */
+function noteSaid(migration: string, said: NoticeMessage, log: MigrateOptions['log']): void {
+  const { severity, code, message: text, detail, hint } = said
+  const level = severity === 'WARNING' ? 'warn' : 'info'
+  log?.[level]({ migration, severity, code, said: text, detail, hint }, 'the database says of a migration')
 }
 
 /** For a lock that somebody who reads for long holds: behind a statement that waits for it everybody else waits, too. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { selfSigned } from '../../test/certificate.ts'
+import { parseConfig } from '../config.ts'
 import { parseDatabase } from './settings.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'terrace-settings-'))
@@ -27,6 +28,17 @@ test('sign-in by IAM needs an authority for TLS and a region; a password needs n
     databaseCa: undefined,
     databaseAuth: { kind: 'password' },
   })
+})
+
+test('a server that may change no tables is not told to migrate', () => {
+  const server = { ...IAM, STORAGE: 'file:/unused', AUTH_SECRET: 'x'.repeat(32) }
+  const start = (more: Record<string, string>) => () => parseConfig({ ...server, ...more })
+  expect(start({ MIGRATE_AT_START: '0' })).not.toThrow()
+  expect(start({ MIGRATE_AT_START: '1' })).toThrow(
+    'MIGRATE_AT_START: not with DATABASE_AUTH=iam: that role may change no tables; migrate as their owner, with its password',
+  )
+  const byPassword = { MIGRATE_AT_START: '1', DATABASE_AUTH: 'password' }
+  expect(start(byPassword)().migrateAtStart).toBe(true)
 })
 
 test.each([

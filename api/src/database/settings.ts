@@ -20,6 +20,7 @@ export interface DatabaseVariables {
   readonly DATABASE_AUTH?: string | undefined
   readonly DATABASE_CA?: string | undefined
   readonly AWS_REGION?: string | undefined
+  readonly MIGRATE_AT_START?: boolean | undefined
 }
 
 /** @throws Error naming what sign-in by IAM lacks, or an authority that can't be read */
@@ -46,6 +47,11 @@ export function parseDatabase(e: DatabaseVariables): DatabaseSettings {
     throw wrong('DATABASE_CA: needed with DATABASE_AUTH=iam: a token goes over verified TLS only')
   if (e.AWS_REGION === undefined)
     throw wrong('AWS_REGION: needed with DATABASE_AUTH=iam: the region of the database')
+  // It would start as long as nothing is missing, and fail with the next release.
+  if (e.MIGRATE_AT_START === true)
+    throw wrong(
+      'MIGRATE_AT_START: not with DATABASE_AUTH=iam: that role may change no tables; migrate as their owner, with its password',
+    )
   return { databaseCa, databaseAuth: { kind: 'iam', region: e.AWS_REGION } }
 }
 

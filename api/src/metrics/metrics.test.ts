@@ -87,6 +87,22 @@ test('what hangs is not waited for, and not asked again until it has answered', 
   expect(asked).toBe(2)
 })
 
+test('a stop waits for nothing that hangs, and loses nothing that was counted or read', async () => {
+  const written: string[] = []
+  const log = createLog({ logLevel: 'silent', release: 'r1' }, 'api', { write: (text) => written.push(text) })
+  const metrics = createMetrics({ stage: 'test' }, log, { patienceMs: 24 * 3_600_000 })
+  metrics.gauge(() => ({ OpenStreams: 4 }))
+  metrics.gauge(() => new Promise(() => {}))
+  metrics.count('AnswersServed')
+  const writing = metrics.write()
+  await new Promise((resolve) => setImmediate(resolve))
+  metrics.count('AnswersServed')
+  await metrics.close()
+  await writing
+  const lines = emfLines(written.join(''))
+  expect([sumOf(lines, 'AnswersServed'), valuesOf(lines, 'OpenStreams')]).toEqual([2, [4]])
+})
+
 test('two who want lines at once get one, and what comes meanwhile is in it or in the next', async () => {
   const metrics = testMetrics()
   metrics.count('AnswersServed')

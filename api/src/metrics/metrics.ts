@@ -28,7 +28,7 @@ export interface Metrics {
   start(): void
   /** Writes what came since the last time. Never throws. */
   write(): Promise<void>
-  /** Writes what was counted; gauges are not read any more. */
+  /** Writes what was counted, at once: gauges are not read any more, and those that are being read not waited for. */
   close(): Promise<void>
 }
 
@@ -67,6 +67,7 @@ export function createMetrics(
   let timings: number[] = []
   let timer: NodeJS.Timeout | undefined
   let writing: Promise<void> | null = null
+  const closing = new AbortController()
 
   async function readSource(source: Source): Promise<Readings> {
     if (source.busy) return {}
@@ -80,7 +81,8 @@ export function createMetrics(
         source.busy = false
       })
     const given = new AbortController()
-    const late = sleep(patienceMs, {}, { signal: given.signal, ref: false }).catch(() => ({}))
+    const signal = AbortSignal.any([given.signal, closing.signal])
+    const late = sleep(patienceMs, {}, { signal, ref: false }).catch(() => ({}))
     try {
       return await Promise.race([reading, late])
     } finally {
@@ -122,6 +124,7 @@ export function createMetrics(
     write,
     async close() {
       clearInterval(timer)
+      closing.abort()
       await writing
       put([])
     },

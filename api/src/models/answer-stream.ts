@@ -9,7 +9,7 @@ import {
 import { AppError } from '../errors.ts'
 import type { Lane } from './fast-lane.ts'
 import { asModelError, UpstreamError } from './model-error.ts'
-import type { ChatMessage, ModelEvent } from './port.ts'
+import type { ChatMessage, Counted, Meter, ModelEvent } from './port.ts'
 import { watchSilence } from './silence.ts'
 
 export interface AnswerStreamOptions {
@@ -21,24 +21,25 @@ export interface AnswerStreamOptions {
   readonly stallSeconds: number
   readonly maxOutputTokens: number
   readonly signal: AbortSignal
+  readonly meter?: Meter
 }
 
-export interface Usage {
-  readonly inputTokens: number | null
-  readonly outputTokens: number | null
+export interface AnswerLane extends Lane {
+  /** Before it is known whether the answer is one. */
+  readonly counted: (tokens: Counted) => void
 }
 
 /** Reads a whole answer. Text goes to the lane; resolves at its proper end. The signal closes the connection. */
-export type ReadAnswer = (lane: Lane, signal: AbortSignal) => Promise<Usage>
+export type ReadAnswer = (lane: AnswerLane, signal: AbortSignal) => Promise<Counted>
 
-type Outcome = { readonly usage: Usage } | { readonly error: unknown }
+type Outcome = { readonly usage: Counted } | { readonly error: unknown }
 
 /** UTF-16 units a token, at most: a server that ignores `max_tokens` is cut off there, as one that keeps it would be. */
 const UNITS_PER_TOKEN = 16
 
 /** @throws as LanguageModel.stream does */
 export async function* streamAnswer(
-  { id, firstTokenSeconds, stallSeconds, maxOutputTokens, signal }: AnswerStreamOptions,
+  { id, firstTokenSeconds, stallSeconds, maxOutputTokens, signal, meter }: AnswerStreamOptions,
   read: ReadAnswer,
 ): AsyncGenerator<ModelEvent> {
   signal.throwIfAborted()
@@ -60,14 +61,18 @@ export async function* streamAnswer(
     settle({ error: new AppError('MODEL_STALLED', {}, { internal: id }) })
     upstream.abort()
   })
-  const lane: Lane = {
+  const lane: AnswerLane = {
     text(piece) {
       text += piece
       silence.heard(stallSeconds * 1_000)
       wake()
     },
-    alive: () => silence.heard(stallSeconds * 1_000),
+    alive(thought = '') {
+      if (thought !== '') meter?.thought(thought)
+      silence.heard(stallSeconds * 1_000)
+    },
     done() {},
+    counted: (tokens) => meter?.counted(tokens),
   }
   read(lane, upstream.signal).then(
     (usage) => settle({ usage }),
@@ -110,12 +115,12 @@ export async function* streamAnswer(
  */
 export async function readParts(
   id: string,
-  lane: Lane,
+  lane: AnswerLane,
   open: (lane: Lane) => Promise<ReadableStream<LanguageModelV4StreamPart>>,
-): Promise<Usage> {
+): Promise<Counted> {
   let ended = false
   let heard = false
-  const tapped: Lane = {
+  const tapped: AnswerLane = {
     ...lane,
     text(piece) {
       heard = true
@@ -140,7 +145,7 @@ export async function readParts(
       })
       if (done) break
       if (part.type === 'text-delta') tapped.text(part.delta)
-      else if (part.type === 'reasoning-delta') lane.alive()
+      else if (part.type === 'reasoning-delta') lane.alive(part.delta)
       else if (part.type === 'error') {
         // The SDK's own complaint that no finish reason came; some servers only say `[DONE]`. It is looked at below.
         if (!InvalidResponseDataError.isInstance(part.error)) throw new UpstreamError(part.error)
@@ -148,6 +153,7 @@ export async function readParts(
         usage.inputTokens = part.usage.inputTokens.total ?? null
         usage.outputTokens = part.usage.outputTokens.total ?? null
         ended ||= part.finishReason.raw !== undefined
+        lane.counted({ ...usage })
       }
     }
   } finally {

@@ -109,6 +109,43 @@ describe('answers', () => {
     expect(s.state()).toBe('available')
   })
 
+  it.each([
+    ['MODEL_UNAVAILABLE', [0.5, 1, 2, 4, 8, 10, 10]],
+    ['MODEL_ALLOWANCE_USED', [10, 20, 40, 60, 60]],
+    ['MODEL_RETIRED', [60, 60]],
+    ['MODEL_BUSY', [0.5, 0.5]],
+  ] as const)(
+    '%s again and again, while looks are well: out for longer each time, until one came',
+    async (code, rests) => {
+      const s = scene()
+      await s.look()
+      const failsFor = async (minutes: number) => {
+        s.tell(code)
+        await s.pass(minutes * MINUTE - 1)
+        expect(s.state()).not.toBe('available')
+        await s.pass(1)
+        expect(s.state()).toBe('available')
+      }
+      for (const minutes of rests) await failsFor(minutes)
+      s.tell(null)
+      await failsFor(rests[0])
+    },
+  )
+
+  it('many that fail together are one failure', async () => {
+    const s = scene()
+    for (let i = 0; i < 20; i++) s.tell('MODEL_UNAVAILABLE')
+    await s.pass(30_000)
+    expect(s.state()).toBe('available')
+    // Busy between two failures is no answer that came.
+    s.tell('MODEL_UNAVAILABLE')
+    s.tell('MODEL_BUSY')
+    await s.pass(30_000)
+    s.tell('MODEL_UNAVAILABLE')
+    await s.pass(2 * MINUTE - 1)
+    expect(s.state()).toBe('unreachable')
+  })
+
   it('a busy model says how long', async () => {
     const s = scene()
     s.tell('MODEL_BUSY', { seconds: 90 })

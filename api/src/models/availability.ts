@@ -51,13 +51,26 @@ export interface Looked {
  */
 const OUT: ReadonlySet<ModelState> = new Set(['allowance-used', 'refused-key', 'unreachable', 'retired'])
 
-/** What a failed answer says of its model, and for how long that counts, whatever a look shows meanwhile. */
-const TOLD: Partial<Record<ErrorCode, { readonly state: ModelState; readonly ms: number }>> = {
-  MODEL_UNAVAILABLE: { state: 'unreachable', ms: 30_000 },
-  MODEL_BUSY: { state: 'busy', ms: 30_000 },
-  MODEL_ALLOWANCE_USED: { state: 'allowance-used', ms: 10 * 60_000 },
-  MODEL_REFUSED_KEY: { state: 'refused-key', ms: 10 * 60_000 },
-  MODEL_RETIRED: { state: 'retired', ms: 60 * 60_000 },
+const MINUTE = 60_000
+
+interface Told {
+  readonly state: ModelState
+  readonly ms: number
+  /** As long as no answer came between, each time counts twice as long as the one before, up to this. Default: `ms`. */
+  readonly most?: number
+}
+
+/**
+ * What a failed answer says of its model, and for how long that counts, whatever a look shows meanwhile. A server may list
+ * its models and answer none: what is taken by default would go to and fro between it and the next one, and every half
+ * minute somebody's question would find out.
+ */
+const TOLD: Partial<Record<ErrorCode, Told>> = {
+  MODEL_UNAVAILABLE: { state: 'unreachable', ms: MINUTE / 2, most: 10 * MINUTE },
+  MODEL_BUSY: { state: 'busy', ms: MINUTE / 2 },
+  MODEL_ALLOWANCE_USED: { state: 'allowance-used', ms: 10 * MINUTE, most: 60 * MINUTE },
+  MODEL_REFUSED_KEY: { state: 'refused-key', ms: 10 * MINUTE, most: 60 * MINUTE },
+  MODEL_RETIRED: { state: 'retired', ms: 60 * MINUTE },
 }
 
 /** Milliseconds. */
@@ -73,6 +86,8 @@ interface Entry {
   /** The first look, or the end of the patience with it. */
   first: Promise<unknown> | undefined
   told: { readonly state: ModelState; readonly until: number } | null
+  /** How often it was out since an answer came. Many answers that fail together are once. */
+  rests: number
   /** It has answered. */
   proven: boolean
   shown: Availability
@@ -124,18 +139,29 @@ export class ModelAvailability {
     const entry = this.#entry(id)
     if (failure === null) {
       entry.told = null
+      entry.rests = 0
       entry.proven = true
       entry.seen = { ...entry.seen, state: 'available' }
       entry.lookedAt = this.#now()
     } else {
       const told = TOLD[failure.code]
       if (told === undefined) return
-      const asked = Number(failure.detail.seconds ?? 0) * 1_000
-      const ms = told.state === 'busy' && asked > 0 ? Math.min(asked, 10 * 60_000) : told.ms
-      entry.told = { state: told.state, until: this.#now() + ms }
+      entry.told = { state: told.state, until: this.#now() + this.#restOf(entry, told, failure) }
       if (told.state === 'refused-key' || told.state === 'retired') entry.proven = false
     }
     this.#note(entry)
+  }
+
+  /** Milliseconds. */
+  #restOf(entry: Entry, { state, ms, most = ms }: Told, { detail }: AppError): number {
+    if (state === 'busy') {
+      const asked = Number(detail.seconds ?? 0) * 1_000
+      return asked > 0 ? Math.min(asked, 10 * MINUTE) : ms
+    }
+    const { told } = entry
+    const isResting = told !== null && OUT.has(told.state) && this.#now() < told.until
+    if (!isResting) entry.rests++
+    return Math.min(ms * 2 ** (entry.rests - 1), most)
   }
 
   /** The same model; what becomes of its answers is told. */
@@ -177,7 +203,7 @@ export class ModelAvailability {
     if (entry === undefined) {
       entry = {
         ...{ id, seen: null, lookedAt: Number.NEGATIVE_INFINITY, looking: false, first: undefined },
-        ...{ told: null, proven: false, shown: { state: 'unknown', since: new Date() } },
+        ...{ told: null, rests: 0, proven: false, shown: { state: 'unknown', since: new Date() } },
       }
       this.#entries.set(id, entry)
     }

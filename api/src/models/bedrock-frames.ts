@@ -96,7 +96,8 @@ function takeDelta(payload: Buffer, lane: Lane): boolean {
   }
   // A model that thinks aloud: a sign of life, and no text of the answer.
   if (typeof reasoningContent !== 'object' || reasoningContent === null) return false
-  lane.alive()
+  const { text: thought } = reasoningContent as { text?: unknown }
+  lane.alive(typeof thought === 'string' ? thought : '')
   return true
 }
 

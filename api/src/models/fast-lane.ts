@@ -10,8 +10,8 @@ import { type Tap, tappedFetch } from './tapped-fetch.ts'
 
 export interface Lane {
   readonly text: (text: string) => void
-  /** Something arrived that is a sign of life but no text of the answer: a model that thinks aloud. */
-  readonly alive: () => void
+  /** Something arrived that is a sign of life but no text of the answer: a model that thinks aloud, and what it thinks. */
+  readonly alive: (thought?: string) => void
   /** The stream's own last word, `[DONE]`. */
   readonly done: () => void
 }
@@ -97,17 +97,23 @@ function takeEvent(event: string, lane: Lane): 'taken' | 'forward' | 'close' {
   if (typeof delta !== 'object' || delta === null || chunk?.error != null) return 'forward'
   const unusual = (choice?.finish_reason ?? null) !== null || (chunk?.usage ?? null) !== null
   let content = ''
+  let thought = ''
   for (const name in delta) {
     const value = delta[name]
     if (name === 'role' || value === null || value === undefined || value === '') continue
     if (name === 'content' && typeof value === 'string') content = value
     else if (name !== 'reasoning_content' && name !== 'reasoning') return 'close'
+    // Where a server sends both, they are the same.
+    else if (typeof value === 'string') thought = value
   }
-  if (content === '') {
+  if (content === '' && unusual) {
+    // What it thinks in it, the SDK says.
     lane.alive()
-    return unusual ? 'forward' : 'taken'
+    return 'forward'
   }
   if (unusual) return 'close'
+  if (thought !== '' || content === '') lane.alive(thought)
+  if (content === '') return 'taken'
   lane.text(content)
   return 'taken'
 }

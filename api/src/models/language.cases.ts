@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest'
 import type { ScriptedModel } from '../../test/scripted-model.ts'
 import { AppError } from '../errors.ts'
-import type { ChatMessage, LanguageModel } from './port.ts'
+import type { ChatMessage, Counted, LanguageModel } from './port.ts'
 
 export interface LanguageCase {
   readonly scripted: () => ScriptedModel
@@ -19,7 +19,7 @@ const MESSAGES: readonly ChatMessage[] = [
 export interface Heard {
   text: string
   error: unknown
-  usage: { inputTokens: number | null; outputTokens: number | null } | null
+  usage: Counted | null
 }
 
 /** Listens to a whole answer; an error does not take away the text that came before it. */
@@ -100,6 +100,33 @@ export function languageCases({ scripted, create }: LanguageCase): void {
     })
     await expect.poll(() => scripted().requests.at(-1)).toMatchObject({ aborted: true, ended: false })
   })
+
+  it.each([
+    ['a model that thinks before its first word', 'thinks=3', ' d e f', 'a b c', 6],
+    ['thoughts and nothing else', 'thinks=9', '', 'a b c d e f', 6],
+    ['thoughts that nothing comes after', 'thinks=9&stall=2', '', 'a b', null],
+  ])(
+    '%s: a meter hears what it thinks, and what was counted; nobody else does',
+    async (_, knobs, text, thoughts, counted) => {
+      const heard = { text: '', thoughts: '', counted: null as number | null }
+      const meter = {
+        thought(thought: string) {
+          heard.thoughts += thought
+        },
+        counted({ outputTokens }: Counted) {
+          heard.counted = outputTokens
+        },
+      }
+      const call = { maxOutputTokens: 100, signal: new AbortController().signal, meter }
+      try {
+        for await (const event of create(`m?text=a b c d e f&${knobs}`).stream(MESSAGES, call))
+          if (event.type === 'text') heard.text += event.text
+      } catch (error) {
+        expect(error).toMatchObject({ code: counted === null ? 'MODEL_STALLED' : 'MODEL_BROKEN' })
+      }
+      expect(heard).toEqual({ text, thoughts, counted })
+    },
+  )
 
   it('says when to try again', async () => {
     const heard = await listen(create('m?error=429&retryAfter=7'))

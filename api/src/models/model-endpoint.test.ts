@@ -1,11 +1,12 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
+import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
 import { pino } from 'pino'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { requestHash, sha256 } from '../../../contract/request-hash.ts'
 import { parseConfig } from '../config.ts'
 import { readModelEndpoint } from './model-endpoint.ts'
+import { SharedTokenTaken } from './port.ts'
 import { createModels } from './registry.ts'
 
 const log = pino({ level: 'silent' })
@@ -198,5 +199,47 @@ describe('the models of the endpoint', () => {
     expect(() => make([entry({})])).toThrow('[0].type: "worker" needs LLAMMA_ENDPOINT')
     expect(() => make([entry({ url: 'https://elsewhere.example.org' })], ready)).toThrow('url')
     expect(() => make([entry({ key: 'env:KEY' })], ready)).toThrow('key')
+  })
+})
+
+describe('a token that a page was given as well', () => {
+  it.each([
+    ['TOKEN_REPLAYED', true, 'SharedTokenTaken', false],
+    ['TOKEN_EXPIRED', true, 'SharedTokenTaken', false],
+    ['TOKEN_INVALID', true, 'MODEL_REFUSED_KEY', true],
+    ['TOKEN_REPLAYED', false, 'MODEL_REFUSED_KEY', true],
+  ])('has the same id and end; %s (shared: %s): %s', async (code, isShared, expected, marked) => {
+    const bearers: string[] = []
+    await using stack = new AsyncDisposableStack()
+    const server = createServer((message, response) => {
+      bearers.push(String(message.headers.authorization).replace('Bearer ', ''))
+      response.writeHead(401, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ error: { code, type: 'authentication_error', message: 'no' } }))
+    }).listen(0, '127.0.0.1')
+    stack.defer(() => void server.close())
+    await new Promise((resolve) => server.once('listening', resolve))
+    const LLAMMA_ENDPOINT = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const models = createModels(ready({ LLAMMA_ENDPOINT }), log)
+    stack.defer(() => models.close())
+    const { language, info } = await models.get('llama-3-8b')
+    const shared = { id: 'the-attempt', expires: Math.floor(Date.now() / 1_000) + 30 }
+    const call = {
+      maxOutputTokens: 10,
+      signal: new AbortController().signal,
+      ...(isShared ? { shared } : {}),
+    }
+    const error = await language
+      ?.stream(request.messages, call)
+      [Symbol.asyncIterator]()
+      .next()
+      .catch((thrown) => thrown)
+    expect(error instanceof SharedTokenTaken ? 'SharedTokenTaken' : error.code).toBe(expected)
+    expect(bearers).toHaveLength(1)
+    const { jti, exp } = decodeJwt(bearers[0] ?? '')
+    if (isShared) expect({ id: jti, expires: exp }).toEqual(shared)
+    else expect(jti).not.toBe(shared.id)
+    // What one person's page has done says nothing of the model to others.
+    const listed = (await models.list()).models.find(({ id }) => id === info.id)
+    expect(listed?.availability.state === 'refused-key').toBe(marked)
   })
 })

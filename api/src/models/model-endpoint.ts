@@ -25,7 +25,7 @@ import type { Config } from '../config.ts'
 export interface ModelEndpoint {
   /** Without a slash at its end. */
   readonly url: string
-  /** A token for this request alone, to be used within `TOKEN_SECONDS.answer` seconds. */
+  /** A token for this request alone, to be used before it ends. */
   sign(request: BoundRequest): Promise<string>
   /** Null: pages do not ask it themselves, since NEXT_PUBLIC_LLAMMA_ENDPOINT or LLAMMA_RECEIPT_KEYS is not set. */
   readonly forPages: PageEndpoint | null
@@ -55,6 +55,8 @@ export interface BoundRequest {
   readonly personId: string
   /** Of the token, which is taken once. Default: a new one. */
   readonly id?: string
+  /** The token's end, in seconds since 1970. Default: `TOKEN_SECONDS.answer` from now. */
+  readonly expires?: number
 }
 
 /**
@@ -85,7 +87,7 @@ export function readModelEndpoint(
   return {
     url,
     forPages,
-    async sign({ request, personId, id }) {
+    async sign({ request, personId, id, expires }) {
       key ??= importJWK(jwk, TOKEN_ALGORITHM)
       const now = Math.floor(Date.now() / 1_000)
       const claims: AnswerClaims = {
@@ -95,7 +97,7 @@ export function readModelEndpoint(
         // Not the attempt's where the API asks: an attempt may ask twice, and a token is taken once.
         jti: id ?? randomUUID(),
         iat: now,
-        exp: now + TOKEN_SECONDS.answer,
+        exp: expires ?? now + TOKEN_SECONDS.answer,
         model: request.model,
         max_tokens: request.max_tokens,
         prompt: await requestHash(request),

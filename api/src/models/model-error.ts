@@ -69,6 +69,13 @@ function byEndpoint(id: string, code: string): AppError | null {
   return own === undefined ? null : fail(id, own, code)
 }
 
+/** Of our own model endpoint, for a token that somebody else may have used first. */
+export function isTokenTaken(error: unknown): boolean {
+  if (!APICallError.isInstance(error) || error.statusCode !== 401) return false
+  const code = codeOf(bodyError(error.responseBody ?? ''))
+  return code === 'TOKEN_REPLAYED' || code === 'TOKEN_EXPIRED'
+}
+
 function bodyError(body: string): unknown {
   try {
     return (Object(JSON.parse(body)) as { error?: unknown }).error

@@ -4,8 +4,15 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { asPrompt, readParts, streamAnswer } from './answer-stream.ts'
 import { createDialect, type Dialect } from './dialect.ts'
 import { type Lane, laneFetch } from './fast-lane.ts'
+import { isTokenTaken } from './model-error.ts'
 import type { Outbound } from './outbound.ts'
-import type { ChatMessage, LanguageModel, ModelInfo } from './port.ts'
+import {
+  type ChatMessage,
+  type LanguageModel,
+  type ModelInfo,
+  type SharedToken,
+  SharedTokenTaken,
+} from './port.ts'
 
 export interface OpenAICompatibleOptions {
   readonly info: ModelInfo
@@ -27,6 +34,7 @@ export interface KeyedRequest {
   readonly messages: readonly ChatMessage[]
   readonly maxOutputTokens: number
   readonly personId: string | undefined
+  readonly shared: SharedToken | undefined
 }
 
 export function createOpenAICompatibleModel(
@@ -37,9 +45,9 @@ export function createOpenAICompatibleModel(
   const { id } = options.info
   return {
     info: options.info,
-    stream: (messages, { personId, ...call }) =>
+    stream: (messages, { personId, shared, ...call }) =>
       streamAnswer({ ...options, ...call, id }, (lane, signal) => {
-        const request = { messages, maxOutputTokens: call.maxOutputTokens, personId, signal }
+        const request = { messages, maxOutputTokens: call.maxOutputTokens, personId, shared, signal }
         return readParts(id, lane, (tapped) => open(outbound, model, request, tapped))
       }),
   }
@@ -73,6 +81,7 @@ async function open(outbound: Outbound, options: Model, request: Request, lane: 
       })
       return stream
     } catch (error) {
+      if (request.shared !== undefined && isTokenTaken(error)) throw new SharedTokenTaken(options.info.id)
       if (!dialect.learn(error)) throw error
     }
   }

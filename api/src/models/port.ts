@@ -2,6 +2,8 @@
 // and texts → scores). Every language model adapter runs models/language.cases.ts, every embedder models/embedder.cases.ts,
 // every reranker models/reranker.cases.ts.
 
+import { AppError } from '../errors.ts'
+
 /** Queries go before passages, whatever waits; `background` is a passage that goes after all others. */
 export type EmbedKind = 'query' | 'passage' | 'background'
 
@@ -70,7 +72,7 @@ export interface ModelInfo {
 
 export type ModelEvent =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'end'; readonly inputTokens: number | null; readonly outputTokens: number | null }
+  | ({ readonly type: 'end' } & Counted)
 
 export interface LanguageModel {
   readonly info: ModelInfo
@@ -87,6 +89,42 @@ export interface StreamOptions {
   readonly signal: AbortSignal
   /** Whose question it is, for endpoints that are told; absent for what nobody has asked. */
   readonly personId?: string
+  /** Told of what no event says, for whoever counts what a call takes. */
+  readonly meter?: Meter
+  /** For the model endpoint, which then takes the call only if nobody else has used the id; others pass it over. */
+  readonly shared?: SharedToken
+}
+
+/** What makes a token of the model endpoint, where somebody else was given one that makes the same. */
+export interface SharedToken {
+  readonly id: string
+  /** Seconds since 1970. The same in both: until then the endpoint remembers which of the two came first. */
+  readonly expires: number
+}
+
+/** A shared token was used before, or has ended, so that nobody can tell. No model was asked. */
+export class SharedTokenTaken extends AppError {
+  /** @param model its id, for the log */
+  constructor(model: string) {
+    super(
+      'CONFLICT',
+      { reason: 'its token was used' },
+      { internal: `model ${model}: a shared token was not taken` },
+    )
+  }
+}
+
+export interface Meter {
+  /** A model that thinks aloud: it is paid for, and no text of the answer. */
+  thought(text: string): void
+  /** What the provider counted of a call, also of one that ends in an error. An `end` says the same. */
+  counted(tokens: Counted): void
+}
+
+/** As the provider counted; null where it did not. */
+export interface Counted {
+  readonly inputTokens: number | null
+  readonly outputTokens: number | null
 }
 
 /** Reads a question and a text together, which says more about the two than their vectors do, at a much higher price. */

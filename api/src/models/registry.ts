@@ -16,7 +16,7 @@ import { createOllama, OLLAMA_CONTEXT_TOKENS, OLLAMA_ORIGIN } from './ollama.ts'
 import { type ApiKey, createOpenAICompatibleModel } from './openai-compatible.ts'
 import { createOutbound } from './outbound.ts'
 import { PASSAGES } from './passages.ts'
-import type { LanguageModel, ModelInfo } from './port.ts'
+import { type LanguageModel, type ModelInfo, SharedTokenTaken } from './port.ts'
 import { keyOf } from './setting.ts'
 
 /** What an answer needs to know of a model besides streaming from it. */
@@ -68,6 +68,8 @@ export interface Models {
 }
 
 const DEFAULT_OUTPUT_TOKENS = 1_024
+/** A shared token with less left would end on its way. */
+const SHARED_SECONDS = 2
 
 interface Watched extends OfferedModel {
   readonly look: Look | null
@@ -258,10 +260,12 @@ function placeOf(
     throw new Error(`MODELS is not valid:\n  [${index}].type: "worker" needs LLAMMA_ENDPOINT`)
   return {
     url: `${endpoint.url}/v1`,
-    apiKey: ({ messages, maxOutputTokens, personId = 'terrace' }) =>
-      endpoint.sign({
-        request: { model: entry.model, messages, max_tokens: maxOutputTokens },
-        personId,
-      }),
+    apiKey: async ({ messages, maxOutputTokens, personId = 'terrace', shared }) => {
+      // Of one that is over now the endpoint may have forgotten who used it.
+      if (shared !== undefined && shared.expires - Date.now() / 1_000 < SHARED_SECONDS)
+        throw new SharedTokenTaken(entry.id)
+      const request = { model: entry.model, messages, max_tokens: maxOutputTokens }
+      return await endpoint.sign({ request, personId, ...shared })
+    },
   }
 }

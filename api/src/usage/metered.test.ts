@@ -72,6 +72,22 @@ describe('an answer', () => {
     expect(await calls(c)).toMatchObject([{ state: 'settled', input, output, estimated: true }])
   })
 
+  it('that was stopped before its first word counts as what its model had thought by then', async () => {
+    await using c = await conversation({ knobs: 'text=one two three four&thinks=9&stall=3' })
+    const { answerId } = await c.ask(await c.chat(), HOLD)
+    await expect.poll(() => c.scripted.requests.at(-1)?.sent).toBe(3)
+    await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'stopped', text: '' })
+    const output = estimateTokens('one two three ')
+    expect(await calls(c)).toMatchObject([{ state: 'settled', output, estimated: true }])
+  })
+
+  it('that came to no word counts as its provider counted the thoughts', async () => {
+    await using c = await conversation({ knobs: 'text=one two three four&thinks=9' })
+    expect(await answered(c, await c.chat(), HOLD)).toMatchObject({ state: 'failed', text: '' })
+    expect(await calls(c)).toMatchObject([{ state: 'settled', output: 4, estimated: false }])
+  })
+
   it.each(['error=500', 'error=429', 'error=401', 'error=400'])(
     '%s before its first word: nothing was taken',
     async (knobs) => {

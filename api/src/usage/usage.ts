@@ -7,7 +7,7 @@ import type pg from 'pg'
 import type { Logger } from 'pino'
 import { databaseIsAway } from '../database/away.ts'
 import { type Pool, transaction, within } from '../database/pool.ts'
-import type { ModelInfo } from '../models/port.ts'
+import type { Counted, ModelInfo } from '../models/port.ts'
 import { estimateTokens } from '../models/tokens.ts'
 import { type Budget, budgetSpent, MICRO, type Standing } from './budget.ts'
 
@@ -26,21 +26,16 @@ export interface Reservation {
   readonly signal?: AbortSignal
 }
 
-/** As the provider counted; null where it did not. */
-export interface Counted {
-  readonly inputTokens: number | null
-  readonly outputTokens: number | null
-}
-
 export interface Usage {
   /**
    * Makes room in the person's budget of this month. Asked again with the same id it changes nothing.
    * @returns the call's id, for `settle` or `release`
-   * @throws AppError BUDGET_SPENT, BUDGET_NONE; the signal's reason; Error for an id that was settled already
+   * @throws AppError BUDGET_SPENT, BUDGET_NONE; the signal's reason; CallSettled for an id that was settled already
    */
   reserve(reservation: Reservation): Promise<string>
   /**
-   * What a call took, in place of what was reserved for it. Where the provider did not count, it is guessed from `said`.
+   * What a call took, in place of what was reserved for it. Where the provider did not count, it is guessed from `said`,
+   * which is all that its model wrote, thoughts included.
    * What was settled stays, unless it was a guess and `counted` is none. Never throws: a failure is logged and tried
    * again beside; in the end the reservation stands.
    */
@@ -49,6 +44,13 @@ export interface Usage {
   release(id: string): Promise<void>
   /** Waits for what is being tried again. */
   close(): Promise<void>
+}
+
+export class CallSettled extends Error {
+  constructor(id: string) {
+    super(`the usage of ${id} was settled already`)
+    this.name = 'CallSettled'
+  }
 }
 
 export interface UsageDependencies {
@@ -208,7 +210,7 @@ async function reserveOnce({ pool, budget, inTurn }: Reserving, call: Reserved):
   )
   if (standing === undefined) throw new Error('a reservation has no reply')
   if (standing.made || standing.state === 'reserved') return
-  if (standing.state !== null) throw new Error(`the usage of ${call.id} was settled already`)
+  if (standing.state !== null) throw new CallSettled(call.id)
   throw budgetSpent(standing)
 }
 

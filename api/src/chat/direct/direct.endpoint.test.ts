@@ -1,17 +1,14 @@
-// Answers that a page gets from the model endpoint itself, from the API's side: what it gives a page, what it believes of
-// what the page brings, and what becomes of an answer whose page vanishes. Endpoint and tokens are the real ones.
+// Answers that a page gets from the model endpoint itself, from the API's side: what it gives a page, and what it believes of
+// what the page brings. Endpoint and tokens are the real ones, as in the tests beside this.
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  type Conversation,
-  conversation,
-  heardEnd,
-  heardText,
-  type Watched,
-} from '../../../test/conversation.ts'
+import { conversation, heardEnd, heardText, type Watched } from '../../../test/conversation.ts'
 import {
   answeredDirectly,
+  answerIn,
   askDirect,
+  attemptRow,
+  historyOf,
   offered,
   type PageEndpoint,
   QUESTION,
@@ -20,10 +17,7 @@ import {
   startPageEndpoint,
   take,
 } from '../../../test/direct.ts'
-import { retry, stop } from '../ask.ts'
-import { deleteChat } from '../chats.ts'
-import { loadContext } from '../context.ts'
-import { getChat } from '../messages.ts'
+import { retry } from '../ask.ts'
 import { watchAnswer } from '../watch.ts'
 import { finish } from './finish.ts'
 import { pushText } from './page-attempts.ts'
@@ -40,26 +34,6 @@ afterAll(async () => {
 const begun = (settings: Record<string, string> = {}) =>
   conversation({ env: { ...page.settings, ...settings } })
 
-async function answer(c: Conversation, chatId: string) {
-  const chat = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
-  const last = chat.messages.at(-1)
-  if (last?.attempt == null) throw new Error('no answer')
-  const { text, citations, attempt } = last
-  return { ...attempt, text, citations }
-}
-
-const row = async (c: Conversation, attemptId: string) =>
-  (await c.db.pool.query('SELECT * FROM attempts WHERE id = $1', [attemptId])).rows[0]
-
-const lapse = (c: Conversation, attemptId: string) =>
-  c.db.pool.query("UPDATE attempts SET lease_until = now() - interval '1 second' WHERE id = $1", [attemptId])
-
-/** What a model is given of the turns before the next question. */
-async function history(c: Conversation, chatId: string) {
-  const { attemptId } = await askDirect(c, chatId, 'And how is it released?')
-  return (await loadContext(c.db.pool, { id: attemptId, userId: c.viewer.userId })).history
-}
-
 describe('an answer by way of the page', () => {
   it('is asked by the page alone, and kept with its receipt, citations and usage', async () => {
     await using c = await begun()
@@ -75,7 +49,7 @@ describe('an answer by way of the page', () => {
     const { text, receipt } = await take(offer)
     expect(shown(text, offer.passages)).toBe(SHOWN)
     await finish(c.server.deps, c.viewer, asked.attemptId, { text, receipt, ending: 'done' })
-    const kept = await answer(c, chatId)
+    const kept = await answerIn(c, chatId)
     expect(kept).toMatchObject({
       state: 'done',
       text: SHOWN,
@@ -85,18 +59,18 @@ describe('an answer by way of the page', () => {
     })
     expect(kept.citations).toMatchObject([{ number: 1, documentName: 'handbook.txt', available: true }])
     expect(kept.citations[0]?.quote).toContain('apt-mark hold')
-    const saved = await row(c, asked.attemptId)
+    const saved = await attemptRow(c, asked.attemptId)
     expect(saved).toMatchObject({ receipt, owner: null, lease_until: null })
     expect(saved.input_tokens).toBeGreaterThan(0)
     expect(saved.output_tokens).toBeGreaterThan(0)
-    expect(await history(c, chatId)).toEqual([{ question: QUESTION, answer: SHOWN }])
+    expect(await historyOf(c, chatId)).toEqual([{ question: QUESTION, answer: SHOWN }])
   })
 
   it('remembers of its passages where they stand, and no word of them', async () => {
     await using c = await begun()
     const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
     const { passages } = await offered(c, attemptId)
-    const saved = await row(c, attemptId)
+    const saved = await attemptRow(c, attemptId)
     expect(saved.offer.passages).toHaveLength(passages)
     expect(saved.passage_ids.map(Number)).toEqual(
       saved.offer.passages.map(({ passageId }: { passageId: number }) => passageId),
@@ -125,7 +99,7 @@ describe('an answer by way of the page', () => {
     // Sent again since the reply got lost, with what has come since.
     expect(await push(0, SHOWN.slice(0, 20))).toMatchObject({ owned: true, stop: false })
     expect(await push(0, SHOWN.slice(0, 5))).toMatchObject({ owned: true, stop: false })
-    expect(await answer(c, chatId)).toMatchObject({ state: 'streaming', text: SHOWN.slice(0, 20) })
+    expect(await answerIn(c, chatId)).toMatchObject({ state: 'streaming', text: SHOWN.slice(0, 20) })
     await expect.poll(told).toBe(SHOWN.slice(0, 20))
     const { text, receipt } = await take(offer)
     await finish(other.deps, c.viewer, attemptId, { text, receipt, ending: 'done' })
@@ -156,8 +130,8 @@ describe('an answer by way of the page', () => {
     const before = page.endpoint.requests.length
     expect(await prepare(c.server.deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
     expect(page.endpoint.requests.length).toBe(before)
-    expect(await answer(c, chatId)).toMatchObject({ state: 'done', unverified: false })
-    expect((await answer(c, chatId)).text).toContain('found nothing')
+    expect(await answerIn(c, chatId)).toMatchObject({ state: 'done', unverified: false })
+    expect((await answerIn(c, chatId)).text).toContain('found nothing')
   })
 
   it('is offered once, to its person', async () => {
@@ -192,83 +166,14 @@ describe('an answer by way of the page', () => {
     await using c = await begun()
     const chatId = await c.chat({ model: 'llama-3-8b' })
     const { answerId } = await answeredDirectly(c, chatId, () => ({ receipt: null }))
-    expect(await answer(c, chatId)).toMatchObject({ unverified: true })
+    expect(await answerIn(c, chatId)).toMatchObject({ unverified: true })
     const again = await retry({ pool: c.db.pool, ...c.server }, c.viewer, answerId, true)
     expect(again.direct).toBe(true)
     const offer = await offered(c, again.attemptId)
     expect(offer.attempt).toBe(2)
     await finish(c.server.deps, c.viewer, again.attemptId, { ...(await take(offer)), ending: 'done' })
-    expect(await answer(c, chatId)).toMatchObject({ number: 2, text: SHOWN, unverified: false })
-    expect(await history(c, chatId)).toHaveLength(1)
-  })
-})
-
-describe('the budget of a person whose page asks', () => {
-  const calls = async (c: Conversation) =>
-    (
-      await c.db.pool.query(
-        'SELECT id, user_id AS who, model, purpose, state, input_tokens AS input, output_tokens AS output FROM usage_calls',
-      )
-    ).rows
-
-  it('holds all that the answer may take, until the receipt says what it took', async () => {
-    await using c = await begun()
-    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
-    const offer = await offered(c, attemptId)
-    const who = c.viewer.userId
-    expect(await calls(c)).toMatchObject([
-      { id: attemptId, who, model: 'llama-3-8b', purpose: 'answer', state: 'reserved', output: 1_024 },
-    ])
-    const { text, receipt } = await take(offer)
-    await finish(c.server.deps, c.viewer, attemptId, { text, receipt, ending: 'done' })
-    const { input_tokens: input, output_tokens: output } = await row(c, attemptId)
-    expect(output).toBeLessThan(100)
-    expect(await calls(c)).toMatchObject([{ id: attemptId, state: 'settled', input, output }])
-  })
-
-  it('is not spared by a page that keeps its receipt', async () => {
-    await using c = await begun()
-    await answeredDirectly(c, await c.chat({ model: 'llama-3-8b' }), () => ({ receipt: null }))
-    expect(await calls(c)).toMatchObject([{ state: 'reserved', output: 1_024 }])
-  })
-
-  it('is told what an answer took also by a receipt that comes too late', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'llama-3-8b' })
-    const { attemptId, answerId } = await askDirect(c, chatId)
-    const taken = await take(await offered(c, attemptId))
-    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
-    await lapse(c, attemptId)
-    await c.watch(answerId)
-    await finish(c.server.deps, c.viewer, attemptId, { ...taken, ending: 'done' })
-    expect(await answer(c, chatId)).toMatchObject({ state: 'interrupted', text: 'Run', unverified: true })
-    const [call] = await calls(c)
-    expect(call.state).toBe('settled')
-    expect(call.output).toBeLessThan(100)
-  })
-
-  it('that has no room for it: nothing is offered, and the answer says why', async () => {
-    await using c = await begun({ BUDGET_TOKENS: '500' })
-    const { attemptId, answerId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
-    expect(await prepare(c.server.deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
-    expect(heardEnd(await c.watch(answerId)).error?.code).toBe('BUDGET_SPENT')
-    expect(await calls(c)).toEqual([])
-  })
-
-  it('holds nothing for an offer that came too late', async () => {
-    await using c = await begun()
-    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
-    const { usage } = c.server.deps
-    const late = {
-      ...usage,
-      async reserve(call: Parameters<typeof usage.reserve>[0]) {
-        await c.db.pool.query("UPDATE attempts SET owner = 'another' WHERE id = $1", [attemptId])
-        return usage.reserve(call)
-      },
-    }
-    const deps = { ...c.server.deps, usage: late }
-    expect(await prepare(deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
-    expect(await calls(c)).toEqual([])
+    expect(await answerIn(c, chatId)).toMatchObject({ number: 2, text: SHOWN, unverified: false })
+    expect(await historyOf(c, chatId)).toHaveLength(1)
   })
 })
 
@@ -284,13 +189,17 @@ describe('what a page brings', () => {
     const chatId = await c.chat({ model: 'llama-3-8b' })
     const changed = await change()
     const { attemptId } = await answeredDirectly(c, chatId, () => changed)
-    const kept = await answer(c, chatId)
+    const kept = await answerIn(c, chatId)
     expect(kept).toMatchObject({ state: 'done', unverified: true })
     expect(kept.text).toBe('text' in changed ? forged : SHOWN)
     expect(kept.citations).toMatchObject([{ number: 1 }])
-    expect(await row(c, attemptId)).toMatchObject({ receipt: null, input_tokens: null, output_tokens: null })
+    expect(await attemptRow(c, attemptId)).toMatchObject({
+      receipt: null,
+      input_tokens: null,
+      output_tokens: null,
+    })
     // Never read to a model again.
-    expect(await history(c, chatId)).toEqual([])
+    expect(await historyOf(c, chatId)).toEqual([])
   })
 
   it('the receipt of another answer: a page’s word', async () => {
@@ -298,7 +207,7 @@ describe('what a page brings', () => {
     const first = await answeredDirectly(c, await c.chat({ model: 'llama-3-8b' }))
     const chatId = await c.chat({ model: 'llama-3-8b' })
     await answeredDirectly(c, chatId, () => first.taken)
-    expect(await answer(c, chatId)).toMatchObject({ unverified: true, text: SHOWN })
+    expect(await answerIn(c, chatId)).toMatchObject({ unverified: true, text: SHOWN })
   })
 
   it('signed by another endpoint’s key: a page’s word', async () => {
@@ -306,16 +215,16 @@ describe('what a page brings', () => {
     await using c = await begun({ LLAMMA_RECEIPT_KEYS: foreign })
     const chatId = await c.chat({ model: 'llama-3-8b' })
     await answeredDirectly(c, chatId)
-    expect(await answer(c, chatId)).toMatchObject({ unverified: true })
+    expect(await answerIn(c, chatId)).toMatchObject({ unverified: true })
   })
 
   it('a second time, or after its end, changes nothing', async () => {
     await using c = await begun()
     const chatId = await c.chat({ model: 'llama-3-8b' })
     const { attemptId } = await answeredDirectly(c, chatId)
-    const before = await answer(c, chatId)
+    const before = await answerIn(c, chatId)
     await finish(c.server.deps, c.viewer, attemptId, { text: forged, receipt: null, ending: 'done' })
-    expect(await answer(c, chatId)).toEqual(before)
+    expect(await answerIn(c, chatId)).toEqual(before)
   })
 
   it('for a question that nothing was prepared for is refused', async () => {
@@ -327,7 +236,7 @@ describe('what a page brings', () => {
     await expect(bring('done')).rejects.toMatchObject({ code: 'CONFLICT' })
     // A person may stop it all the same; nothing was said.
     await bring('stopped')
-    expect(await answer(c, chatId)).toMatchObject({ state: 'stopped', text: '', unverified: false })
+    expect(await answerIn(c, chatId)).toMatchObject({ state: 'stopped', text: '', unverified: false })
   })
 
   it('nothing, of an answer that was stopped before its first word: there is nothing to doubt', async () => {
@@ -336,7 +245,7 @@ describe('what a page brings', () => {
     const { attemptId } = await askDirect(c, chatId)
     await offered(c, attemptId)
     await finish(c.server.deps, c.viewer, attemptId, { text: '', receipt: null, ending: 'stopped' })
-    expect(await answer(c, chatId)).toMatchObject({ state: 'stopped', text: '', unverified: false })
+    expect(await answerIn(c, chatId)).toMatchObject({ state: 'stopped', text: '', unverified: false })
   })
 
   it.each([
@@ -354,203 +263,11 @@ describe('what a page brings', () => {
       await finish(c.server.deps, c.viewer, attemptId, {
         ...{ text: 'Run apt-mark hold [1', receipt: null, ending: 'failed', code },
       })
-      const kept = await answer(c, chatId)
+      const kept = await answerIn(c, chatId)
       expect(kept).toMatchObject({ state: 'failed', text: 'Run apt-mark hold [1', unverified: true })
       expect(kept.error?.code).toBe(expected)
     },
   )
-})
-
-describe('a page that can’t', () => {
-  it('reach the endpoint leaves the answer to a server', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'llama-3-8b' })
-    const { attemptId, answerId } = await askDirect(c, chatId)
-    await offered(c, attemptId)
-    await relay(c.server.deps, c.viewer, attemptId)
-    // What the page still does counts for nothing.
-    await finish(c.server.deps, c.viewer, attemptId, { text: 'x', receipt: null, ending: 'done' })
-    expect(await pushText(c.db.pool, attemptId, { start: 0, text: 'x', longest: 9 })).toMatchObject({
-      owned: false,
-    })
-    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'done', text: SHOWN, unverified: false })
-    expect(await answer(c, chatId)).toMatchObject({ id: attemptId, number: 1, text: SHOWN })
-  })
-
-  it('get a word since the model is busy has it told to others: they are given no token, and nothing is reserved', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'busy' })
-    const first = await askDirect(c, chatId)
-    // Nothing is known of it yet.
-    await offered(c, first.attemptId)
-    await relay(c.server.deps, c.viewer, first.attemptId)
-    expect(heardEnd(await c.watch(first.answerId))).toMatchObject({ state: 'failed' })
-    const next = await askDirect(c, chatId, 'How is it released?')
-    expect(await prepare(c.server.deps, c.viewer, next.attemptId)).toEqual({ kind: 'elsewhere' })
-    expect(heardEnd(await c.watch(next.answerId))).toMatchObject({ state: 'failed' })
-    // The token that the first page was given may have been used.
-    const { rows } = await c.db.pool.query('SELECT id, state FROM usage_calls')
-    expect(rows).toEqual([{ id: first.attemptId, state: 'reserved' }])
-  })
-
-  it('go on once it has shown something: no server says it again', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'llama-3-8b' })
-    const { attemptId } = await askDirect(c, chatId)
-    await offered(c, attemptId)
-    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
-    const before = page.endpoint.requests.length
-    await relay(c.server.deps, c.viewer, attemptId)
-    expect(await answer(c, chatId)).toMatchObject({ state: 'streaming', text: 'Run' })
-    expect(page.endpoint.requests.length).toBe(before)
-  })
-
-  it.each([
-    ['a model that pages may not ask', { model: 'm' }, {}],
-    ['an installation without receipts', { model: 'llama-3-8b' }, { LLAMMA_RECEIPT_KEYS: '' }],
-    [
-      'an installation whose pages know no endpoint',
-      { model: 'llama-3-8b' },
-      { NEXT_PUBLIC_LLAMMA_ENDPOINT: '' },
-    ],
-  ])('%s: a server answers from the start', async (_, { model }, more) => {
-    const { MODELS: _models, ...settings } = page.settings
-    await using c = await conversation({ env: { ...settings, ...more }, knobs: 'text=Hold it [1].' })
-    const asked = await askDirect(c, await c.chat({ model }))
-    expect(asked.direct).toBe(false)
-    expect(heardEnd(await c.watch(asked.answerId))).toMatchObject({ state: 'done', unverified: false })
-    const { models } = await c.server.models.list()
-    expect(models.find(({ id }) => id === model)?.direct).toBe(false)
-  })
-
-  it('be given an answer as long as its model may say leaves it to a server', async () => {
-    const MODELS = JSON.stringify([
-      {
-        id: 'llama-3-8b',
-        name: 'L',
-        type: 'worker',
-        model: 'llama-3-8b',
-        maxOutputTokens: 9_000,
-        contextTokens: 90_000,
-      },
-    ])
-    await using c = await begun({ MODELS })
-    const { attemptId, answerId, direct } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
-    expect(direct).toBe(true)
-    expect(await prepare(c.server.deps, c.viewer, attemptId)).toEqual({ kind: 'elsewhere' })
-    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'done', text: SHOWN })
-  })
-
-  it('come back, having shown nothing: a server begins the next attempt', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'llama-3-8b' })
-    const { attemptId, answerId } = await askDirect(c, chatId)
-    await offered(c, attemptId)
-    await lapse(c, attemptId)
-    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'done', text: SHOWN, unverified: false })
-    expect(await answer(c, chatId)).toMatchObject({ number: 2 })
-  })
-
-  it('come back in mid-answer: interrupted, with what it had shown', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'llama-3-8b' })
-    const { attemptId, answerId } = await askDirect(c, chatId)
-    await offered(c, attemptId)
-    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run apt-mark', longest: 99 })
-    await lapse(c, attemptId)
-    expect(heardEnd(await c.watch(answerId))).toMatchObject({
-      ...{ state: 'interrupted', text: 'Run apt-mark', unverified: true },
-      error: { code: 'ANSWER_INTERRUPTED' },
-    })
-    expect(await answer(c, chatId)).toMatchObject({ id: attemptId, number: 1, unverified: true })
-    expect(await pushText(c.db.pool, attemptId, { start: 12, text: ' on', longest: 99 })).toMatchObject({
-      owned: false,
-    })
-    expect(await history(c, chatId)).toEqual([])
-  })
-
-  it('come back in mid-answer, the second time: no source of the first answer stands under it', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'llama-3-8b' })
-    const { answerId } = await answeredDirectly(c, chatId)
-    expect((await answer(c, chatId)).citations).toHaveLength(1)
-    const again = await retry({ pool: c.db.pool, ...c.server }, c.viewer, answerId, true)
-    // Being written anew, it is nobody's history.
-    const other = await c.db.pool.query<{ id: string }>(
-      `WITH m AS (INSERT INTO messages (chat_id, position, role) VALUES ($1, 3, 'question') RETURNING chat_id),
-         n AS (INSERT INTO messages (chat_id, position, role) SELECT chat_id, 4, 'answer' FROM m RETURNING id)
-       INSERT INTO attempts (message_id, number, model) SELECT id, 1, 'm' FROM n RETURNING id`,
-      [chatId],
-    )
-    const userId = c.viewer.userId
-    const id = other.rows[0]?.id ?? ''
-    expect((await loadContext(c.db.pool, { id, userId })).history).toEqual([])
-    await c.db.pool.query('DELETE FROM messages WHERE chat_id = $1 AND position > 2', [chatId])
-    await offered(c, again.attemptId)
-    await pushText(c.db.pool, again.attemptId, { start: 0, text: 'Other [1]', longest: 99 })
-    await lapse(c, again.attemptId)
-    expect(heardEnd(await c.watch(answerId))).toMatchObject({ state: 'interrupted', text: 'Other [1]' })
-    expect((await answer(c, chatId)).citations).toEqual([])
-  })
-
-  it('end its answer keeps it no longer than any answer takes', async () => {
-    await using c = await begun()
-    const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))
-    const beat = () => pushText(c.db.pool, attemptId, { start: 0, text: '', longest: 9 })
-    expect(await beat()).toMatchObject({ owned: true })
-    await c.db.pool.query("UPDATE attempts SET created_at = now() - interval '16 minutes' WHERE id = $1", [
-      attemptId,
-    ])
-    expect(await beat()).toMatchObject({ owned: false })
-  })
-
-  it('be asked to stop by itself is told with its next push', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'slow' })
-    const { attemptId, answerId } = await askDirect(c, chatId)
-    await offered(c, attemptId)
-    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
-    await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
-    expect(await pushText(c.db.pool, attemptId, { start: 3, text: ' apt', longest: 99 })).toEqual({
-      ...{ owned: true, stop: true, first: false },
-    })
-    await finish(c.server.deps, c.viewer, attemptId, {
-      text: 'Run apt-mark',
-      receipt: null,
-      ending: 'stopped',
-    })
-    expect(await answer(c, chatId)).toMatchObject({
-      state: 'stopped',
-      text: 'Run apt-mark',
-      unverified: true,
-    })
-  })
-
-  it('be asked to stop since it is gone: stopped when its lease lapses', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'slow' })
-    const { attemptId, answerId } = await askDirect(c, chatId)
-    await offered(c, attemptId)
-    await pushText(c.db.pool, attemptId, { start: 0, text: 'Run', longest: 99 })
-    await stop({ pool: c.db.pool, ...c.server }, c.viewer, answerId)
-    await lapse(c, attemptId)
-    expect(heardEnd(await c.watch(answerId))).toMatchObject({
-      state: 'stopped',
-      text: 'Run',
-      unverified: true,
-    })
-  })
-
-  it('find its chat any more is told so', async () => {
-    await using c = await begun()
-    const chatId = await c.chat({ model: 'slow' })
-    const { attemptId } = await askDirect(c, chatId)
-    await offered(c, attemptId)
-    await deleteChat({ pool: c.db.pool, jobs: undefined as never }, c.viewer, chatId)
-    await expect(
-      finish(c.server.deps, c.viewer, attemptId, { text: 'x', receipt: null, ending: 'stopped' }),
-    ).rejects.toMatchObject({ code: 'NOT_FOUND' })
-  })
 })
 
 it('a page’s answer shows that its model can be reached, whatever this server sees', async () => {
@@ -572,7 +289,7 @@ it('a document that is deleted meanwhile is cited, and shown as no longer there'
   const taken = await take(offer)
   await c.db.pool.query('UPDATE documents SET deleted_at = now()')
   await finish(c.server.deps, c.viewer, attemptId, { ...taken, ending: 'done' })
-  const kept = await answer(c, chatId)
+  const kept = await answerIn(c, chatId)
   expect(kept.citations).toMatchObject([{ number: 1, available: false, quote: null, documentName: '' }])
-  expect(await history(c, chatId)).toEqual([])
+  expect(await historyOf(c, chatId)).toEqual([])
 })

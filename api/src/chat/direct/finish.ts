@@ -9,7 +9,8 @@ import type { Viewer } from '../../access/port.ts'
 import { AppError } from '../../errors.ts'
 import { asModelError, UpstreamError } from '../../models/model-error.ts'
 import type { PageModel } from '../../models/registry.ts'
-import { type AttemptEnd, type CitedPassage, PAGE_OWNER, saveEnd } from '../attempts.ts'
+import { type AttemptEnd, type CitedPassage, saveEnd, saveLateEnd } from '../attempt-end.ts'
+import { PAGE_OWNER } from '../attempts.ts'
 import { countEnd, waitForWords } from '../measure.ts'
 import { findPageAttempt, type Offer, type PageAttempt } from './page-attempts.ts'
 import type { DirectDeps } from './prepare.ts'
@@ -24,7 +25,8 @@ export interface Brought {
 }
 
 /**
- * Ends a page's attempt. One that has ended, or that a server writes by now, stays as it is.
+ * Ends a page's attempt. One that has ended, or that a server writes by now, stays as it is; but one that was given up,
+ * since its page was not heard of, is completed by an answer that is whole, as long as nothing newer stands in its place.
  * @throws AppError NOT_FOUND; CONFLICT for text that was not offered
  */
 export async function finish(
@@ -38,9 +40,12 @@ export async function finish(
   const offered = await deps.models.get(attempt.model).catch(() => null)
   const forPages = offered?.forPages ?? null
   if (!attempt.owned) {
-    // It came too late for the text, or comes again: what was used is known by it all the same.
-    if (offer !== null)
-      await settle(deps, attempt, brought, await verified(deps, forPages, attempt, offer, brought))
+    if (offer === null) return
+    // It came too late, or comes again: what was used is known by it all the same.
+    const claims = await verified(deps, forPages, attempt, offer, brought)
+    await settle(deps, attempt, brought, claims)
+    if (claims !== null && attempt.state === 'interrupted')
+      await end(deps, attempt, endOf(attempt, offer, brought, claims), saveLateEnd)
     return
   }
   if (offer === null) {
@@ -66,8 +71,9 @@ async function end(
   { pool, metrics }: DirectDeps,
   attempt: PageAttempt,
   ending: AttemptEnd,
+  save: typeof saveLateEnd = saveOwn,
 ): Promise<boolean> {
-  const saved = await saveEnd(pool, PAGE_OWNER, attempt, ending)
+  const saved = await save(pool, attempt, ending)
   if (!saved) return false
   // That it failed is the page's word only, and may be its own network: nobody is woken by it.
   if (ending.state !== 'failed') countEnd(metrics, ending)
@@ -75,6 +81,8 @@ async function end(
   waitForWords(metrics, attempt.askedAt).shown(ending.text)
   return true
 }
+
+const saveOwn: typeof saveLateEnd = (pool, attempt, ending) => saveEnd(pool, PAGE_OWNER, attempt, ending)
 
 async function settle(
   { usage }: DirectDeps,

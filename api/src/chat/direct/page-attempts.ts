@@ -6,8 +6,9 @@ import type { Viewer } from '../../access/port.ts'
 import { type Pool, type Queryable, transaction } from '../../database/pool.ts'
 import { AppError } from '../../errors.ts'
 import type { Passage } from '../../retrieval/passages.ts'
+import { mayBeLate } from '../attempt-end.ts'
 import { PAGE_LEASE, PAGE_OWNER } from '../attempts.ts'
-import type { AttemptIdentity } from '../live.ts'
+import type { AttemptIdentity, Offered } from '../live.ts'
 
 const place = z.object({
   passageId: z.int(),
@@ -27,6 +28,8 @@ const offerSchema = z.object({
   model: z.string(),
   /** Passage n is element n - 1. */
   passages: z.array(place),
+  /** The token's end, in seconds since 1970; missing in those of older builds. */
+  expires: z.int().optional(),
   /** What writing the question out took. */
   rewriting: z.object({ inputTokens: z.int(), outputTokens: z.int() }),
 })
@@ -114,29 +117,45 @@ export function placesOf(passages: readonly Passage[]): Offer['passages'] {
 
 /**
  * From the page to a server, which begins it anew: nothing of it was shown.
- * @returns false when the page has shown text, or it is not the page's any more
+ * @returns what the page was offered until now, if anything; null when it has shown text, or it is not the page's any more
  */
-export async function handToServer(db: Queryable, attemptId: string, server: string): Promise<boolean> {
-  const { rowCount } = await db.query({
-    name: 'page-to-server',
-    text: `UPDATE attempts SET state = 'waiting', owner = $2, offer = NULL, lease_until = now() + interval '5 seconds'
-           WHERE id = $1 AND owner = '${PAGE_OWNER}' AND state <> 'streaming' AND ended_at IS NULL`,
-    values: [attemptId, server],
+export async function handToServer(
+  pool: Pool,
+  attemptId: string,
+  server: string,
+): Promise<{ readonly offered?: Offered } | null> {
+  return transaction(pool, async (client) => {
+    const { rows } = await client.query<{ model: string | null; offer: unknown }>({
+      name: 'page-hands-over',
+      text: `SELECT model, offer FROM attempts
+             WHERE id = $1 AND owner = '${PAGE_OWNER}' AND state <> 'streaming' AND ended_at IS NULL FOR UPDATE`,
+      values: [attemptId],
+    })
+    const [row] = rows
+    if (row === undefined) return null
+    await client.query({
+      name: 'page-to-server',
+      text: `UPDATE attempts SET state = 'waiting', owner = $2, offer = NULL, lease_until = now() + interval '5 seconds'
+             WHERE id = $1`,
+      values: [attemptId, server],
+    })
+    const offer = row.offer === null ? null : offerSchema.parse(row.offer)
+    if (offer?.expires === undefined || row.model === null) return {}
+    return { offered: { id: attemptId, model: row.model, expires: offer.expires } }
   })
-  return rowCount === 1
 }
 
 /**
  * What a page has shown, for whoever looks from elsewhere; renews the page's lease. What is known already is dropped.
  * @param start offset of `text` in the answer as it is shown, in UTF-16 units
- * @returns `first`: nothing was shown before
+ * @returns `first`: nothing was shown before; `late`: it was given up, and the whole answer is taken all the same
  * @throws AppError INVALID_INPUT when text before `start` is missing, or the answer is longer than `longest`
  */
 export async function pushText(
   pool: Pool,
   attemptId: string,
   { start, text, longest }: { readonly start: number; readonly text: string; readonly longest: number },
-): Promise<{ owned: boolean; stop: boolean; first: boolean }> {
+): Promise<{ owned: boolean; stop: boolean; first: boolean; late: boolean }> {
   return transaction(pool, async (client) => {
     const { rows } = await client.query<{ stop: boolean; first: boolean }>({
       name: 'page-lease',
@@ -150,8 +169,9 @@ export async function pushText(
       values: [attemptId, text !== ''],
     })
     const [row] = rows
-    if (row === undefined) return { owned: false, stop: false, first: false }
-    if (text === '') return { owned: true, ...row }
+    if (row === undefined)
+      return { owned: false, stop: false, first: false, late: await mayBeLate(client, attemptId) }
+    if (text === '') return { owned: true, late: false, ...row }
     const { rows: last } = await client.query<{ start: number; text: string }>({
       name: 'page-last-chunk',
       text: 'SELECT start, text FROM attempt_chunks WHERE attempt_id = $1 ORDER BY start DESC LIMIT 1',
@@ -168,6 +188,6 @@ export async function pushText(
         text: 'INSERT INTO attempt_chunks (attempt_id, start, text) VALUES ($1, $2, $3)',
         values: [attemptId, known, fresh],
       })
-    return { owned: true, ...row }
+    return { owned: true, late: false, ...row }
   })
 }

@@ -1,14 +1,15 @@
 // Everything of an answer but the model's words, for a page that asks the model endpoint itself: passages, prompt, and a
 // token for exactly that prompt, whose id is the attempt's. Whatever keeps a page from it, a server answers.
 import { LIMITS } from '../../../../contract/limits.ts'
-import { ENDPOINT_LIMITS } from '../../../../contract/model-endpoint.ts'
+import { ENDPOINT_LIMITS, TOKEN_SECONDS } from '../../../../contract/model-endpoint.ts'
 import { type ModelRequest, requestHash } from '../../../../contract/request-hash.ts'
 import type { Viewer } from '../../access/port.ts'
 import type { Metrics } from '../../metrics/metrics.ts'
 import { promptTokens } from '../../usage/metered.ts'
 import { type AnswerDeps, availableModel, findPassages, NOTHING_FOUND, promptFor } from '../answer.ts'
 import type { Answers } from '../answers.ts'
-import { type AttemptEnd, PAGE_LEASE_SECONDS, PAGE_OWNER, saveEnd } from '../attempts.ts'
+import { type AttemptEnd, saveEnd } from '../attempt-end.ts'
+import { PAGE_LEASE_SECONDS, PAGE_OWNER } from '../attempts.ts'
 import { loadContext } from '../context.ts'
 import { countEnd, waitForWords } from '../measure.ts'
 import {
@@ -73,7 +74,8 @@ export async function relay(deps: DirectDeps, viewer: Viewer, attemptId: string)
 
 async function handOver({ pool, answers }: DirectDeps, attempt: PageAttempt): Promise<void> {
   const { id, number, answerId, userId, askedAt } = attempt
-  if (await handToServer(pool, id, answers.serverId)) answers.start({ id, number, answerId, userId, askedAt })
+  const handed = await handToServer(pool, id, answers.serverId)
+  if (handed !== null) answers.start({ id, number, answerId, userId, askedAt, ...handed })
 }
 
 /** @returns null when no page can be given it */
@@ -104,7 +106,8 @@ async function makeOffer(deps: DirectDeps, attempt: PageAttempt): Promise<PageOf
   if (maxOutputTokens * ENDPOINT_LIMITS.unitsPerToken > LIMITS.pageAnswerLength) return null
   const { endpoint, model: name, sign } = model.forPages
   const request = { model: name, messages, max_tokens: maxOutputTokens }
-  const token = await sign({ request, personId: attempt.userId, id: attempt.id })
+  const expires = Math.floor(Date.now() / 1_000) + TOKEN_SECONDS.answer
+  const token = await sign({ request, personId: attempt.userId, id: attempt.id, expires })
   // Under the attempt's id, so that any server can settle it. Whoever brings no receipt has used all of it.
   const { id, userId: personId } = attempt
   const wanted = { inputTokens: promptTokens(messages), maxOutputTokens }
@@ -113,7 +116,7 @@ async function makeOffer(deps: DirectDeps, attempt: PageAttempt): Promise<PageOf
     prompt: await requestHash(request),
     model: name,
     passages: placesOf(passages),
-    rewriting,
+    ...{ expires, rewriting },
   }
   let given = false
   try {

@@ -22,6 +22,8 @@ export const push = signedIn
       owned: z.boolean(),
       /** Somebody asked to stop it. */
       stop: z.boolean(),
+      /** It was given up, since the page was not heard of: nothing in parts is taken any more, the whole answer is. */
+      late: z.boolean(),
     }),
   )
   .mutation(async ({ ctx, input }) => {

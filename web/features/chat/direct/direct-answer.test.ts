@@ -222,7 +222,7 @@ describe('an answer straight from the model endpoint', () => {
 
   test('an answer that is not this page’s any more is let go and watched', async () => {
     await w.say('Use apt')
-    w.server.push = { owned: false, stop: false }
+    w.server.push = { owned: false, stop: false, late: false }
     w.server.stored = { ...freshAnswer(2), state: 'streaming', text: 'Call' }
     await pass(PUSHES.interval)
     expect(w.said).toEqual(['fetch', 'abort', 'watch 2:4'])
@@ -231,9 +231,20 @@ describe('an answer straight from the model endpoint', () => {
     expect(w.direct.view().text).toBe('Call apt.')
   })
 
+  test('an answer that was given up is shown on, and brought when it is whole', async () => {
+    await w.say('Use ')
+    w.server.push = { owned: false, stop: false, late: true }
+    await pass(PUSHES.interval)
+    await w.say('apt')
+    expect(w.seen()).toEqual(['streaming', 'Use apt', 'direct'])
+    await w.end('a.b.c')
+    expect(w.server.finishes).toEqual([{ text: 'Use apt', receipt: 'a.b.c', ending: 'done' }])
+    expect([w.said, w.direct.view().state]).toEqual([['fetch', 'finish'], 'done'])
+  })
+
   test('one that does not exist any more is gone', async () => {
     await w.say('Use apt')
-    w.server.push = { owned: false, stop: false }
+    w.server.push = { owned: false, stop: false, late: false }
     w.server.stored = null
     await pass(PUSHES.interval)
     expect([w.direct.connection(), w.said]).toEqual(['gone', ['fetch', 'abort']])
@@ -273,7 +284,7 @@ describe('an answer straight from the model endpoint', () => {
 
   test('stopped from elsewhere it ends as stopped', async () => {
     await w.say('Use apt')
-    w.server.push = { owned: true, stop: true }
+    w.server.push = { owned: true, stop: true, late: false }
     await pass(PUSHES.interval)
     expect(w.server.finishes).toEqual([{ text: 'Use apt', receipt: null, ending: 'stopped' }])
     expectEnded()

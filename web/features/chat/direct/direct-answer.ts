@@ -10,7 +10,7 @@ import { type AnswerEvent, type AnswerView, applyEvent, applySnapshot, eventId, 
 import type { AnswerPath, AnswerWatch, Connection } from '../watch-answer.ts'
 import { createEndpointReader, errorCode } from './endpoint-events.ts'
 import { withPatience } from './patience.ts'
-import { startPushes } from './pushes.ts'
+import { type Pushed, startPushes } from './pushes.ts'
 
 /** Milliseconds. */
 export const DIRECT = {
@@ -54,11 +54,7 @@ export interface DirectDeps {
   /** Null: a server writes it, or it has ended. */
   readonly prepare: (signal: AbortSignal) => Promise<Offer | null>
   readonly request: (offer: Offer, signal: AbortSignal) => Promise<Response>
-  readonly push: (
-    start: number,
-    text: string,
-    signal: AbortSignal,
-  ) => Promise<{ readonly owned: boolean; readonly stop: boolean }>
+  readonly push: (start: number, text: string, signal: AbortSignal) => Promise<Pushed>
   readonly finish: (finish: Finish, signal: AbortSignal) => Promise<unknown>
   /** Has the server write it. */
   readonly relay: (signal: AbortSignal) => Promise<unknown>

@@ -23,7 +23,7 @@ function api(url = `${ENDPOINT}/v1/chat/completions`) {
     prepare: procedure('prepare', {
       ...{ kind: 'offer', attempt: 1, url, token: 'token', request: REQUEST, passages: 1, model: 'llama' },
     }),
-    push: procedure('push', { owned: true, stop: false }),
+    push: procedure('push', { owned: true, stop: false, late: false }),
     finish: procedure('finish', { ok: true }),
     relay: procedure('relay', { ok: true }),
     get: { query: async () => ({ messages: [answer] }) },

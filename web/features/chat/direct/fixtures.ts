@@ -31,7 +31,7 @@ export function directWorld(
     silent: false,
     /** Hears what it is asked, and never answers. */
     mute: false,
-    push: { owned: true, stop: false },
+    push: { owned: true, stop: false, late: false },
     /** What it has of the answer by pushes. */
     text: '',
     pushes: 0,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { PUSHES, type Pushes, startPushes } from './pushes.ts'
 
-type Reply = { owned: boolean; stop: boolean }
+type Reply = { owned: boolean; stop: boolean; late?: boolean }
 
 /** A server that a test answers for; `refused` is what it throws when it says no. */
 function world() {
@@ -92,6 +92,25 @@ describe('telling the server of an answer', () => {
     }
     expect(w.sent()).toEqual(Array.from({ length: 6 }, (_, n) => [n, `${n}`]))
     clock.mockRestore()
+  })
+
+  test('given up, it keeps the rest to itself, and asks on whether the whole will be taken', async () => {
+    w.pushes.add('Use ')
+    await pass(PUSHES.interval)
+    await w.reply(0, { owned: false, late: true })
+    w.pushes.add('apt')
+    await pass(PUSHES.interval)
+    expect(w.asked).toHaveLength(1)
+    await pass(PUSHES.heartbeat - PUSHES.interval)
+    await w.reply(1, { owned: false, late: true })
+    expect(w.heard).toEqual(['reached', 'reached'])
+    await pass(PUSHES.heartbeat)
+    expect(w.sent().slice(1)).toEqual([
+      [4, ''],
+      [4, ''],
+    ])
+    await w.reply(2, { owned: false, late: false })
+    expect(w.heard).toEqual(['reached', 'reached', 'reached', 'lost'])
   })
 
   test('lost, refused and stopped are told', async () => {

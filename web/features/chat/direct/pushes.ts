@@ -14,11 +14,7 @@ export const PUSHES = {
 
 export interface PushDeps {
   /** `start`: offset of the text in the answer, UTF-16 units. Throws when it did not arrive. */
-  readonly push: (
-    start: number,
-    text: string,
-    signal: AbortSignal,
-  ) => Promise<{ readonly owned: boolean; readonly stop: boolean }>
+  readonly push: (start: number, text: string, signal: AbortSignal) => Promise<Pushed>
   /** It did arrive, and will not be taken. */
   readonly isRefusal: (error: unknown) => boolean
   /** The answer is not this page's any more. */
@@ -26,6 +22,13 @@ export interface PushDeps {
   /** Somebody wants it to stop. */
   readonly onStop: () => void
   readonly onReached: (reached: boolean) => void
+}
+
+export interface Pushed {
+  readonly owned: boolean
+  readonly stop: boolean
+  /** It was given up, since the page was not heard of, and its whole text will be taken all the same. Builds before this say nothing. */
+  readonly late?: boolean
 }
 
 export interface Pushes {
@@ -39,26 +42,26 @@ export function startPushes(deps: PushDeps): Pushes {
   let unsaid = ''
   let sentAt = performance.now()
   let sending = false
+  /** Nothing in parts is taken any more: it is only asked whether the whole still is. */
+  let late = false
   let timer: ReturnType<typeof setTimeout> | undefined
   const closed = new AbortController()
 
   async function send(): Promise<void> {
     sending = true
     sentAt = performance.now()
-    const sent = unsaid
+    const sent = late ? '' : unsaid
     const given = new AbortController()
     const patience = setTimeout(() => given.abort(), PUSHES.patience)
     try {
-      const { owned, stop } = await deps.push(
-        acknowledged,
-        sent,
-        AbortSignal.any([given.signal, closed.signal]),
-      )
+      const signal = AbortSignal.any([given.signal, closed.signal])
+      const { owned, stop, late: isLate = false } = await deps.push(acknowledged, sent, signal)
       if (closed.signal.aborted) return
+      late = isLate
       acknowledged += sent.length
       unsaid = unsaid.slice(sent.length)
       deps.onReached(true)
-      if (!owned) deps.onLost()
+      if (!owned && !late) deps.onLost()
       else if (stop) deps.onStop()
     } catch (error) {
       if (closed.signal.aborted) return
@@ -74,7 +77,7 @@ export function startPushes(deps: PushDeps): Pushes {
   function plan(): void {
     clearTimeout(timer)
     if (sending || closed.signal.aborted) return
-    const due = sentAt + (unsaid === '' ? PUSHES.heartbeat : PUSHES.interval)
+    const due = sentAt + (unsaid === '' || late ? PUSHES.heartbeat : PUSHES.interval)
     const wait = due - performance.now()
     if (wait > 0) timer = setTimeout(plan, wait)
     else void send()
