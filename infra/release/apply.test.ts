@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
+import { hashOf, LAYOUT } from '../image-sets.ts'
 import { plan as planned } from '../plan/plan.ts'
 import { SAMPLE_IMAGES } from '../sample-images.ts'
 import { EXAMPLE_ACCOUNT } from '../stage-schema.ts'
@@ -23,23 +25,32 @@ const changed = (stage: 'dev' | 'staging', database: object) => ({
   },
 })
 
+const SET = { ...SAMPLE_IMAGES, account: ACCOUNT }
+const BUCKET = `terrace-state-${ACCOUNT}-eu-west-1`
+const { api: API = '', web: WEB = '' } = SET.regions['eu-west-1'] ?? {}
 let folder = ''
 beforeAll(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'terrace-apply-'))
   for (const stage of ['dev', 'staging'])
-    writeFileSync(
-      path.join(folder, `${stage}-live.json`),
-      JSON.stringify({ ...SAMPLE_IMAGES, account: ACCOUNT }),
-    )
+    writeFileSync(path.join(folder, `${stage}-live.json`), JSON.stringify(SET))
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 let world: StandIn
+/** Calls that were the test’s own. */
+let prepared = 0
 let printed = ''
 let questions: string[] = []
-beforeEach(() => {
+beforeEach(async () => {
   world = standIn()
-  world.buckets.make(`terrace-state-${ACCOUNT}-eu-west-1`)
+  world.buckets.make(BUCKET)
+  const put = (Key: string, body: object) =>
+    world.aws.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: JSON.stringify(body) }))
+  await put(LAYOUT.record(SET.inputs), SET)
+  for (const stage of ['dev', 'staging'] as const)
+    await put(LAYOUT.pointer(stage, 'live'), { inputs: SET.inputs, sha256: hashOf(SET) })
+  for (const id of [API, WEB]) world.images.put(id)
+  prepared = world.calls.length
   printed = ''
   questions = []
 })
@@ -63,7 +74,7 @@ const around = (answer: string | undefined, table = TABLE) => ({
 const images = () => ['--param', `images-folder=${folder}`]
 const staging = (...more: string[]) => ['--stage', 'staging', ...images(), ...more]
 const NONE = ['--param', 'fleet=none']
-const operations = () => world.calls.map(({ operation }) => operation)
+const operations = () => world.calls.slice(prepared).map(({ operation }) => operation)
 
 describe('apply', () => {
   test('a protected stage: made without servers, then with them, and locked as far as there is something to lose', async () => {
@@ -120,11 +131,12 @@ describe('apply', () => {
         around(undefined),
       ),
     ).toBe(1)
-    expect(world.calls).toEqual([])
+    expect(operations()).toEqual([])
   })
 
   test('another account: nothing but who one is was asked', async () => {
     world = standIn('999988887777')
+    prepared = 0
     expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(1)
     expect(printed).toContain(`Stage staging belongs to account ${ACCOUNT}`)
     expect(operations()).toEqual(['GetCallerIdentity'])
@@ -138,6 +150,40 @@ describe('apply', () => {
     expect(
       await apply(staging(...NONE, '--yes', '--allow-replace', 'Database'), around(undefined, table)),
     ).toBe(0)
+  })
+
+  test('images that nothing can start from, or that are not meant, stop it before anything is planned', async () => {
+    await apply(staging(...NONE, '--yes'), around(undefined))
+    const from = operations().length
+    world.images.put(API, { State: 'disabled' })
+    expect(await apply(staging('--yes'), around(undefined))).toBe(1)
+    expect(printed).toMatch(/for API servers of staging, is disabled/)
+    const pointer = {
+      inputs: 'f'.repeat(64),
+      sha256: hashOf({ ...SET, inputs: 'f'.repeat(64), release: 'next' }),
+    }
+    const record = { ...SET, inputs: pointer.inputs, release: 'next' }
+    for (const [Key, body] of [
+      [LAYOUT.record(record.inputs), record],
+      [LAYOUT.pointer('staging', 'live'), pointer],
+    ] as const)
+      await world.aws.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body: JSON.stringify(body) }))
+    expect(await apply(staging('--yes'), around(undefined))).toBe(1)
+    expect(printed).toMatch(/npm run images:pull -- --stage staging --choice live --folder .* fetches that/)
+    expect(
+      operations()
+        .slice(from)
+        .filter((one) => /ChangeSet|Policy|Template/.test(one)),
+    ).toEqual([])
+    // Without servers nothing is started from them.
+    expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(0)
+  })
+
+  test('an image that is past its time is said, and no more', async () => {
+    await apply(staging(...NONE, '--yes'), around(undefined))
+    world.images.put(WEB, { DeprecationTime: '2020-01-01T00:00:00Z' })
+    expect(await apply(staging('--yes'), around(undefined))).toBe(0)
+    expect(printed).toMatch(/for web servers of staging, has been deprecated since 2020-01-01/)
   })
 
   test('a failure is told, and the process knows', async () => {
@@ -154,6 +200,7 @@ describe('plan --deployed', () => {
   const plan = (args: readonly string[], surroundings: ReturnType<typeof around>, aws = world.aws) =>
     planned(args, { ...surroundings, connect: async () => aws })
   const READING = ['GetCallerIdentity', 'DescribeStacks', 'GetTemplate']
+  const LOOKING = ['GetObject', 'GetObject', 'DescribeImages', 'DescribeImages']
 
   test('there is no stack yet', async () => {
     expect(await plan(staging('--deployed'), around(undefined))).toBe(0)
@@ -165,12 +212,26 @@ describe('plan --deployed', () => {
     for (const operation of ['CreateChangeSet', 'DescribeChangeSet', 'ListChangeSets'])
       world.faults.add({ operation, times: 99, error: FAULTS.denied(`cloudformation:${operation}`) })
     printed = ''
-    const from = world.calls.length
+    const from = operations().length
     expect(await plan(staging(...NONE, '--deployed'), around(undefined))).toBe(0)
     expect(printed).toMatch(/Nothing changes\.\n$/)
     expect(await plan(staging('--deployed'), around(undefined))).toBe(0)
     expect(printed).toMatch(/\+ .*ApiGroup/)
-    expect(operations().slice(from)).toEqual([...READING, ...READING])
+    expect(operations().slice(from)).toEqual([...READING, ...READING, ...LOOKING])
+  })
+
+  test('images that apply would refuse are a warning, as is that nobody may look at them', async () => {
+    await apply(staging(...NONE, '--yes'), around(undefined))
+    world.images.put(API, { State: 'pending' })
+    expect(await plan(staging('--deployed'), around(undefined))).toBe(0)
+    expect(printed).toMatch(
+      /npm run apply would stop here\. Stage staging can’t start(.|\n)*for API servers of staging, is still being made/,
+    )
+    for (const error of [FAULTS.denied('ec2:DescribeImages'), awsError('InternalError', 'later', 500)]) {
+      world.faults.add({ operation: 'DescribeImages', error })
+      expect(await plan(staging('--deployed'), around(undefined))).toBe(0)
+    }
+    expect(printed.match(/Its images could not be looked at: /g)).toHaveLength(2)
   })
 
   test('what would lose data ends with another code', async () => {

@@ -1,5 +1,5 @@
 // `npm run apply`: a stage's template brought to its stack, by a plan that is shown, judged and agreed to. It is how a
-// protected stage is made and changed; it knows nothing of images, migrations and rolling, which are a release's.
+// protected stage is made and changed; it makes no images, and knows nothing of migrations and rolling: a release does.
 import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { AwsProblem, refusalOf } from '../../aws/problems.ts'
@@ -13,6 +13,7 @@ import { InvalidStage, isLocked, STAGES, type StageName } from '../stages.ts'
 import type { StackTarget } from './change-set.ts'
 import { BlockedChange, StackFailure } from './failure.ts'
 import type { Judged } from './gate.ts'
+import { plannedImages, requireImages } from './images.ts'
 import { changeStack } from './stack-change.ts'
 
 export interface Surroundings {
@@ -46,7 +47,7 @@ export async function apply(args: readonly string[], around: Surroundings): Prom
 async function applied(args: readonly string[], around: Surroundings): Promise<number> {
   const { print, ask } = around
   const { yes, allowed } = ownOptions(args)
-  const { line, stage, template } = asked(args, around.table ?? STAGES)
+  const { line, stage, template, images } = asked(args, around.table ?? STAGES)
   if (stage.account === EXAMPLE_ACCOUNT)
     throw new InvalidStage(
       `Stage ${line.stage} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
@@ -56,6 +57,8 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
   const aws = around.connect({ region: stage.region, profile: line.profile })
   const caller = await callerIn(aws, stage.account, `Stage ${line.stage}`)
   print(`Stack terrace-${line.stage} in ${stage.account}, ${stage.region}, as ${caller.arn}\n`)
+  if (images !== undefined)
+    for (const note of await requireImages(aws, plannedImages(line, stage, images))) print(`${note}\n`)
 
   const agree = async (changes: readonly Judged[], isNew: boolean): Promise<boolean> => {
     // A creation that failed could not be taken back: what is locked does not go.
