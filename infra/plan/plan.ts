@@ -10,6 +10,7 @@ import { type StageImages, UnusableImages } from '../images.ts'
 import { asked } from '../service.ts'
 import type { Stage } from '../stage-schema.ts'
 import { InvalidStage, STAGES } from '../stages.ts'
+import { told } from '../told.ts'
 import { compare } from './changes.ts'
 import { report } from './report.ts'
 
@@ -21,8 +22,6 @@ export interface Surroundings {
   readonly table?: Readonly<Record<string, unknown>>
 }
 
-const FOR_A_PERSON = [InvalidStage, UnusableImages, AwsProblem]
-
 const templateSchema = z.looseObject({
   Resources: z.record(
     z.string(),
@@ -31,24 +30,19 @@ const templateSchema = z.looseObject({
 })
 
 /** @returns the process's exit code */
-export async function plan(args: readonly string[], around: Surroundings): Promise<number> {
-  try {
-    const { line, stage, template, images } = asked(args, around.table ?? STAGES)
-    const before = await readBefore(line, stage, around)
-    const changes = before === undefined ? undefined : compare(before, template)
-    around.print(report(line.stage, stage, template, changes))
-    if (line.deployed && before === undefined)
-      around.print(`\nThere is no stack terrace-${line.stage} yet: all of it is new.\n`)
-    if (line.deployed && images !== undefined)
-      for (const warning of await imageWarnings(line, stage, images, around)) around.print(`\n${warning}\n`)
-    return changes?.some(({ blocked }) => blocked !== undefined) ? 2 : 0
-  } catch (error) {
-    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
-    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
-    if (text === undefined) throw error
-    around.complain(`${text}\n`)
-    return 1
-  }
+export const plan = (args: readonly string[], around: Surroundings): Promise<number> =>
+  told(() => planned(args, around), around.complain)
+
+async function planned(args: readonly string[], around: Surroundings): Promise<number> {
+  const { line, stage, template, images } = asked(args, around.table ?? STAGES)
+  const before = await readBefore(line, stage, around)
+  const changes = before === undefined ? undefined : compare(before, template)
+  around.print(report(line.stage, stage, template, changes))
+  if (line.deployed && before === undefined)
+    around.print(`\nThere is no stack terrace-${line.stage} yet: all of it is new.\n`)
+  if (line.deployed && images !== undefined)
+    for (const warning of await imageWarnings(line, stage, images, around)) around.print(`\n${warning}\n`)
+  return changes?.some(({ blocked }) => blocked !== undefined) ? 2 : 0
 }
 
 /** @returns undefined when there is nothing to compare with */

@@ -2,16 +2,14 @@
 // protected stage is made and changed; it makes no images, and knows nothing of migrations and rolling: a release does.
 import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
-import { AwsProblem, refusalOf } from '../../aws/problems.ts'
 import { roleArn, stageStack, stateBucket } from '../bootstrap/names.ts'
 import { TAG } from '../bootstrap/rights.ts'
-import { UnusableImages } from '../images.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
 import { InvalidStage, isLocked, STAGES, type StageName } from '../stages.ts'
+import { told } from '../told.ts'
 import type { StackTarget } from './change-set.ts'
-import { BlockedChange, StackFailure } from './failure.ts'
 import type { Judged } from './gate.ts'
 import { plannedImages, requireImages } from './images.ts'
 import { changeStack } from './stack-change.ts'
@@ -26,23 +24,10 @@ export interface Surroundings {
 
 /** An update may replace every server, with a bake time of its own; a database takes an hour. */
 const PATIENCE_MS = 4 * 3_600_000
-/** Of what is said before anything was changed: the same as `npm run plan`’s. */
-const BLOCKED = 2
-const FOR_A_PERSON = [InvalidStage, UnusableImages, StackFailure, BlockedChange, AwsProblem]
 
 /** @returns the process's exit code: 0 done or nothing to do, 2 stopped by the gate, 1 anything else */
-export async function apply(args: readonly string[], around: Surroundings): Promise<number> {
-  const { print } = around
-  try {
-    return await applied(args, around)
-  } catch (error) {
-    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
-    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
-    if (text === undefined) throw error
-    print(`${text}\n`)
-    return error instanceof BlockedChange ? BLOCKED : 1
-  }
-}
+export const apply = (args: readonly string[], around: Surroundings): Promise<number> =>
+  told(() => applied(args, around), around.print)
 
 async function applied(args: readonly string[], around: Surroundings): Promise<number> {
   const { print, ask } = around
