@@ -53,6 +53,9 @@ test('servers, snapshot, locks, stack: in this order', async () => {
   expect(snapshot).toMatchObject({ status: 'available', instance: database })
   expect(there.buckets.text(documents, 'one')).toBe('kept')
   expect(said).toContain(`aws --region eu-west-1 rds delete-db-snapshot --db-snapshot-identifier ${name}`)
+  expect(said).toContain(
+    'The way back, as long as it is not deleted: npm run destroy -- --stage prod --undo\n',
+  )
   expect(said).toContain(`s3api delete-bucket --bucket ${documents}`)
   expect(said).toContain('secretsmanager delete-secret --secret-id terrace-prod-AuthSecret-')
 })

@@ -20,7 +20,7 @@ import type { Stage } from '../stage-schema.ts'
 import type { StageName } from '../stages.ts'
 import { DestroyFailure } from './failure.ts'
 import { finish } from './finish.ts'
-import { type Inventory, showInventory, takeInventory } from './inventory.ts'
+import { type Inventory, type Part, showInventory, takeInventory } from './inventory.ts'
 import { earlierThan, type Journal, readJournal, writeJournal } from './journal.ts'
 import { drain, finalSnapshot, formerSizes, snapshotsOf } from './quiet.ts'
 import { isNothing, leftByCreation, showEarlier, showLeft } from './remains.ts'
@@ -101,7 +101,13 @@ async function prepare(
   const template = readDeployed(await deployedTemplate(aws, stackId))
   const inventory = await takeInventory(aws, stackId, template)
   const earlier = earlierThan(begun, stackId)
+  // Of what a creation had made, some may have refused to be taken back; the rest is gone by now, or kept.
+  const left =
+    stack.StackStatus === 'ROLLBACK_FAILED'
+      ? await leftByCreation(aws, stackId)
+      : { stackId, kept: [], databases: [] }
   for (const line of showInventory(stage, template, inventory, deletesData)) say(line)
+  for (const line of showLeft(left, deletesData)) say(line)
   for (const line of showEarlier(earlier, deletesData)) say(line)
   const same = begun?.stackId === stackId ? begun : undefined
   if (!(await agreesToAll(request))) {
@@ -113,11 +119,14 @@ async function prepare(
     stackId,
     deletesData,
     // What an attempt to delete has already let go of is not in the stack any more.
-    kept: [
-      ...inventory.kept,
-      ...(same?.kept ?? []).filter(({ name: old }) => inventory.kept.every((part) => part.name !== old)),
+    kept: byName([...inventory.kept, ...(same?.kept ?? []), ...left.kept]),
+    databases: [
+      ...new Set([
+        ...(inventory.primary === undefined ? [] : [inventory.primary]),
+        ...(same?.databases ?? []),
+        ...left.databases,
+      ]),
     ],
-    databases: inventory.primary === undefined ? (same?.databases ?? []) : [inventory.primary],
     snapshot: same?.snapshot ?? finalName(name, aws.clock.now()),
     groups: await formerSizes(aws, inventory.groups, same?.groups ?? []),
     isProtected: stack.EnableTerminationProtection === true || same?.isProtected === true,
@@ -148,6 +157,10 @@ async function prepareEmpty(
   if (!isAllGone) await writeJournal(aws, request, journal)
   return journal
 }
+
+const byName = (parts: readonly Part[]): Part[] => [
+  ...new Map(parts.map((part) => [`${part.type} ${part.name}`, part])).values(),
+]
 
 const agreesToAll = async ({ deletesData, agrees }: Destruction): Promise<boolean> =>
   (await agrees('stage')) && (!deletesData || (await agrees('data')))

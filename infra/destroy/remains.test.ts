@@ -28,11 +28,19 @@ let there: StandIn
 const status = () => there.stacks.find(STACK)?.status
 
 describe('a creation that came to nothing', () => {
-  const OPEN = unlocked(SMALL as never).template
+  const { Resources } = unlocked(SMALL as never).template
+  // More of them than one page of events has.
+  const settings = Array.from({ length: 12 }, (_, index) => [
+    `Setting${index}`,
+    { Type: 'AWS::SSM::Parameter', Properties: { Type: 'String', Value: 'x' } },
+  ])
+  const OPEN = { Resources: { ...Resources, ...Object.fromEntries(settings) } }
   const NAMES = /terrace-prod-(?:documents|logs)-\d+/g
 
-  async function failed(): Promise<StandIn> {
+  async function failed(stays?: string): Promise<StandIn> {
     const half = standIn(ACCOUNT)
+    if (stays !== undefined)
+      half.stacks.execution.failures.push({ id: stays, on: 'delete', reason: 'in use' })
     half.stacks.execution.failures.push({ id: 'ApiGroup', on: 'create', reason: 'no capacity' })
     await made(half, OPEN)
     return half
@@ -85,6 +93,21 @@ describe('a creation that came to nothing', () => {
     const [snapshot = ''] = there.databases.snapshots.keys()
     expect(after).toContain(`rds delete-db-snapshot --db-snapshot-identifier ${snapshot}`)
     expect(journalOf(there)).toBeUndefined()
+  })
+
+  test('and was not all taken back: what was kept by then is told of too', async () => {
+    there = await failed('ExternalBalancer')
+    expect(status()).toBe('ROLLBACK_FAILED')
+    there.stacks.execution.failures.length = 0
+    const { ending, said } = await run(there)
+    expect([ending, status(), journalOf(there)]).toEqual(['gone', 'DELETE_COMPLETE', undefined])
+    expect(said).toContain('It has left behind, and no stack knows of it any more:')
+    for (const name of buckets(there)) expect(said).toContain(`s3api delete-bucket --bucket ${name}`)
+    expect(said.match(/delete-bucket/g)).toHaveLength(2)
+    const [snapshot = ''] = there.databases.snapshots.keys()
+    expect(said).toContain(`rds delete-db-snapshot --db-snapshot-identifier ${snapshot}`)
+    // One that never had a snapshot is no database whose backups are kept.
+    expect(said.match(/Also kept: the automatic backups/g)).toHaveLength(1)
   })
 
   test('with its data, which is asked for twice', async () => {
@@ -140,6 +163,8 @@ describe('a stack before this one, whose end nobody has seen', () => {
 
   test('what it kept is told of by the run that ends this one', async () => {
     await deployed(SMALL, there)
+    there.faults.add({ operation: 'CreateDBSnapshot', error: FAULTS.expired() })
+    await expect(run(there)).rejects.toMatchObject({ kind: 'credentials-expired' })
     const { said } = await run(there)
     expectGone(there)
     expect(said).toMatch(

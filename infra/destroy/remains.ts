@@ -7,6 +7,7 @@ import {
 import type { Aws } from '../../aws/port.ts'
 import { BUCKET, costOf, DATABASE } from './inventory.ts'
 import type { Remains } from './journal.ts'
+import { snapshotsOf } from './quiet.ts'
 
 export const isNothing = ({ kept, databases }: Remains): boolean =>
   kept.length === 0 && databases.length === 0
@@ -14,7 +15,7 @@ export const isNothing = ({ kept, databases }: Remains): boolean =>
 /**
  * What was made, and not removed when the creation was taken back: what is to be kept (`Retain`) is kept then too, and
  * a database that is removed leaves its snapshot. Only the events tell, for 90 days.
- * @param stackId of a stack without resources
+ * @param stackId of a stack whose creation was taken back, if not all of it
  */
 export async function leftByCreation(aws: Aws, stackId: string): Promise<Remains> {
   const last = new Map<string, StackEvent>()
@@ -29,7 +30,8 @@ export async function leftByCreation(aws: Aws, stackId: string): Promise<Remains
   for (const event of last.values()) {
     const { LogicalResourceId: id = '', ResourceType: type = '', PhysicalResourceId: name = '' } = event
     if (event.ResourceStatus === 'DELETE_SKIPPED') kept.push({ id, type, name })
-    else if (type === DATABASE) databases.push(name)
+    // One that was never there, and a replica, have none.
+    else if (type === DATABASE && (await snapshotsOf(aws, name)).length > 0) databases.push(name)
   }
   return { stackId, kept, databases }
 }

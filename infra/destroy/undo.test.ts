@@ -66,11 +66,11 @@ test('after the locks went: those of the stack are back, and the others are said
   expectGone(there)
 })
 
-test('the sizes are those before the first of several runs', async () => {
-  for (const operation of ['CreateDBSnapshot', 'UpdateTerminationProtection', 'DeleteStack'])
+test('the sizes and locks are those before the first of several runs', async () => {
+  for (const operation of ['CreateDBSnapshot', 'UpdateTerminationProtection', 'DeleteStack', 'DeleteStack'])
     await endedAt(operation)
   await runBack(there)
-  expect(sizes()).toEqual([[2, 4, 3]])
+  expect([sizes(), isLocked(there)]).toEqual([[[2, 4, 3]], true])
 })
 
 test('whoever says no is told of the way back from what an earlier run did', async () => {
@@ -103,6 +103,16 @@ test('the deploy role may do all that this takes', async () => {
   expect([...new Set(called)].filter((one) => one !== 'sts:GetCallerIdentity' && !allowed.has(one))).toEqual(
     [],
   )
+})
+
+test('an update of the stack that is under way comes to its end first', async () => {
+  // The second time that it is looked at.
+  there.faults.add({ operation: 'DescribeStackEvents', call: 3, error: FAULTS.expired() })
+  await expect(run(there)).rejects.toMatchObject({ kind: 'credentials-expired' })
+  expect(there.stacks.find(STACK)?.status).toBe('UPDATE_IN_PROGRESS')
+  const { said } = await runBack(there)
+  expect(said).toContain('Stack terrace-prod is UPDATE_IN_PROGRESS: it is followed to its end.')
+  expect([there.stacks.find(STACK)?.status, isLocked(there)]).toEqual(['UPDATE_COMPLETE', true])
 })
 
 describe('what can’t be undone', () => {

@@ -32,6 +32,8 @@ export class Execution {
   }
 
   create(stack: Stack, text: string, template: Template): void {
+    // Also of a creation that fails, it is there to be read.
+    stack.text = text
     stack.becomes('CREATE_IN_PROGRESS', 'User Initiated')
     const tasks = Object.entries(template.Resources).map(([id, resource]): Task => {
       const at = () => stack.resources.get(id)
