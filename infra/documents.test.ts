@@ -40,8 +40,8 @@ describe('costs', () => {
       // 2 × (0.168 × 730 + 100 × 0.115)
       'Database: db.m7g.large and its standby': 268.28,
       'Read replica: db.m7g.large': 134.14,
-      // 34 on one metric each, 5 windows of 5 + 2 + 2 metrics, 2 × 2 of Auto Scaling's own; 6 over others
-      'Alarms: 49, and 6 over them': (34 + 5 * 9 + 4) * 0.1 + 6 * 0.5,
+      // 33 on one metric each, one on 4, 5 windows of 8 + 2 + 2 metrics, 2 × 2 of Auto Scaling's own; 6 over others
+      'Alarms: 49, and 6 over them': (33 + 4 + 5 * 12 + 4) / 10 + 6 * 0.5,
       // 10 of the API, 3 of the web tier
       'Metrics that servers write: 13': 3.9,
       Dashboard: 3,

@@ -2,7 +2,6 @@ import { UpdateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
 import { beforeEach, expect, test } from 'vitest'
 import { FAULTS } from '../../aws/stand-in/service.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
-import { releasePolicy } from '../bootstrap/release-rights.ts'
 import { CLOSED } from '../release/policy.ts'
 import { sample } from '../samples.ts'
 import {
@@ -14,6 +13,7 @@ import {
   expectGone,
   finals,
   isLocked,
+  missingRights,
   operations,
   physical,
   run,
@@ -121,11 +121,7 @@ test('the whole of prod, the replica before its primary', { timeout: 300_000 }, 
 
 test('the deploy role may do all that this takes, but for the data', async () => {
   await run(there)
-  const allowed = new Set<string>(releasePolicy(STAGE).Statement.flatMap(({ Action }) => [Action].flat()))
-  const called = callsOf(there).map(({ service, operation }) => `${service}:${operation}`)
-  // Needs no right.
-  const missing = [...new Set(called)].filter((one) => one !== 'sts:GetCallerIdentity' && !allowed.has(one))
-  expect(missing).toEqual([])
+  expect(missingRights(there)).toEqual([])
 })
 
 test('a stage without locks is changed by nothing before it is deleted', async () => {
