@@ -7,7 +7,6 @@ import { sample } from '../samples.ts'
 import {
   ACCOUNT,
   CHANGING,
-  callsOf,
   changing,
   deployed,
   expectGone,
@@ -19,7 +18,6 @@ import {
   run,
   SMALL,
   STACK,
-  STAGE,
 } from './rehearsal.ts'
 import { unlocked } from './unlock.ts'
 
