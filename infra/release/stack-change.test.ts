@@ -226,6 +226,7 @@ describe('a stack that is changed', () => {
     failures.length = 0
     const { ContinueUpdateRollbackCommand } = await import('@aws-sdk/client-cloudformation')
     await world.aws.cloudformation.send(new ContinueUpdateRollbackCommand({ StackName: NAME }))
+    await world.clock.sleep(10_000)
     expect(await bring(larger)).toBe('changed')
     expect(max()).toBe('6')
   })

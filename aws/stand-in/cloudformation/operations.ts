@@ -42,11 +42,12 @@ export class CloudFormation {
   }
 
   #describe(stack: Stack): object {
+    const { status, reason } = stack.shown
     return {
       StackId: stack.id,
       StackName: stack.name,
-      StackStatus: stack.status,
-      ...(stack.reason !== undefined && { StackStatusReason: stack.reason }),
+      StackStatus: status,
+      ...(reason !== undefined && { StackStatusReason: reason }),
       CreationTime: stack.createdAt,
       ...(stack.updatedAt && { LastUpdatedTime: stack.updatedAt }),
       ...(stack.deletedAt && { DeletionTime: stack.deletedAt }),
