@@ -45,6 +45,7 @@ beforeEach(() => {
 })
 const around = (answer: string | undefined, table = TABLE) => ({
   connect: () => world.aws,
+  signal: new AbortController().signal,
   table,
   print: (text: string) => {
     printed += text

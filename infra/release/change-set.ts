@@ -1,6 +1,6 @@
 // A change of a stack, planned by CloudFormation before it is made: a change set of our own, read to its last page, carried
 // out or removed. Every step can be the last one of a process: what it leaves is found by the next run (settle.ts).
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   type Capability,
   type ChangeSetType,
@@ -15,7 +15,6 @@ import {
   GetTemplateCommand,
   type ResourceChange,
 } from '@aws-sdk/client-cloudformation'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
 import type { Aws } from '../../aws/port.ts'
 import { StackFailure } from './failure.ts'
 import {
@@ -29,9 +28,8 @@ import {
   stackReason,
 } from './follow.ts'
 import { OURS, type Settled } from './settle.ts'
+import { hashOf, inAscii, isWhatWasRead, place, type Upload } from './template.ts'
 
-/** Bytes of a template that go with the call; larger ones are read from a bucket, up to 1 MB. */
-export const BODY_LIMIT = 51_200
 /** Of what is wrong with a request AWS says what; about who asks see aws/problems.ts. */
 const ABOUT_THE_REQUEST = /^(ValidationError|InsufficientCapabilitiesException|LimitExceededException)$/
 const OVERTAKEN = /^(InvalidChangeSetStatus|ChangeSetNotFound)(Exception)?$|^ValidationError$/
@@ -48,8 +46,8 @@ export interface StackTarget {
   readonly serviceRole?: string
   /** Whether what the template names, and is there already, becomes the stack's. */
   readonly takesOver?: boolean
-  /** Where the template is put for CloudFormation to read. Without it, it goes with the call: BODY_LIMIT. */
-  readonly upload?: { readonly bucket: string; readonly folder: string; readonly account: string }
+  /** Where the template is put for CloudFormation to read. Without it, it goes with the call: 51,200 bytes. */
+  readonly upload?: Upload
 }
 
 export interface ChangeSetPlan {
@@ -83,8 +81,9 @@ export async function plan(
   { isMade }: Settled,
   template: string,
 ): Promise<ChangeSetPlan | undefined> {
-  const hash = createHash('sha256').update(template).digest('hex')
-  const where = await place(aws, target, template, hash)
+  const text = inAscii(template)
+  const hash = hashOf(text)
+  const where = await place(aws, target, text)
   const kind: ChangeSetType = isMade ? 'UPDATE' : 'CREATE'
   // One that nobody else makes: neither another run at the same moment, nor one of the same template before.
   const name = `${OURS}${hash.slice(0, 12)}-${randomBytes(8).toString('hex')}`
@@ -110,10 +109,13 @@ export async function plan(
     changes: [],
   }
   const first = await whenRead(aws, planned)
+  const reason = first.StatusReason ?? ''
+  const isNothing = /didn't contain changes|No updates are to be performed/.test(reason)
+  if (target.upload !== undefined && (isNothing || first.Status === 'CREATE_COMPLETE'))
+    await refuseOther(aws, planned, target.upload, text)
   if (first.Status === 'CREATE_COMPLETE') return { ...planned, changes: await allPages(aws, planned, first) }
   await discard(aws, planned)
-  const reason = first.StatusReason ?? ''
-  if (/didn't contain changes|No updates are to be performed/.test(reason)) return undefined
+  if (isNothing) return undefined
   throw new StackFailure(
     `CloudFormation can’t plan this template for ${target.stackName}. Nothing was changed.`,
     {
@@ -138,44 +140,25 @@ async function created(aws: Aws, input: CreateChangeSetCommandInput): Promise<Cr
   }
 }
 
-async function place(
+/** What is named by its hash is trusted to be there; whoever may write to the bucket could have put another one there. */
+async function refuseOther(
   aws: Aws,
-  { upload, stackName }: StackTarget,
-  template: string,
-  hash: string,
-): Promise<{ TemplateBody: string } | { TemplateURL: string }> {
-  if (upload === undefined) {
-    const bytes = Buffer.byteLength(template)
-    if (bytes > BODY_LIMIT)
-      throw new Error(`the template of ${stackName} has ${bytes} bytes; ${BODY_LIMIT} go without a bucket`)
-    return { TemplateBody: template }
-  }
-  const { bucket, folder, account } = upload
-  const key = `${folder}/${hash}.json`
-  try {
-    await aws.s3.send(
-      new PutObjectCommand({
-        Bucket: bucket,
-        Key: key,
-        Body: template,
-        ContentType: 'application/json',
-        // What is named by its hash never changes.
-        IfNoneMatch: '*',
-        ExpectedBucketOwner: account,
-      }),
-    )
-  } catch (error) {
-    if (!(error instanceof Error)) throw error
-    if (error.name === 'NoSuchBucket')
-      throw new StackFailure(`There is no bucket ${bucket} for templates in account ${account}.`, {
-        status: 'NoSuchBucket',
-        next: 'npm run bootstrap, once for the account and region.',
-      })
-    if (error.name !== 'PreconditionFailed') throw error
-  }
-  return { TemplateURL: `https://s3.${aws.region}.${suffixOf(aws.region)}/${bucket}/${key}` }
+  planned: ChangeSetPlan,
+  { bucket, folder }: Upload,
+  text: string,
+): Promise<void> {
+  if (await isWhatWasRead(aws, planned, text)) return
+  await discard(aws, planned)
+  throw new StackFailure(
+    `CloudFormation has read another template for ${planned.stackName} than the one that was to be planned. Nothing was changed.`,
+    {
+      status: 'CREATE_COMPLETE',
+      next:
+        `find out who wrote s3://${bucket}/${folder}/${hashOf(text)}.json, which keeps its versions; ` +
+        'remove it, and run the same command again.',
+    },
+  )
 }
-const suffixOf = (region: string) => (region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com')
 
 async function whenRead(aws: Aws, planned: ChangeSetPlan): Promise<DescribeChangeSetOutput> {
   const until = aws.clock.now().getTime() + PLAN_MS
@@ -217,6 +200,16 @@ async function allPages(
   }
 }
 
+/** Whether it is being carried out: the stack may not show it yet. A plan that is gone is not. */
+export async function isBegun(aws: Aws, planned: ChangeSetPlan): Promise<boolean> {
+  try {
+    return (await describeChangeSet(aws, planned)).ExecutionStatus === 'EXECUTE_IN_PROGRESS'
+  } catch (error) {
+    if (error instanceof Error && /^ChangeSetNotFound(Exception)?$/.test(error.name)) return false
+    throw error
+  }
+}
+
 /** A plan that is not carried out leaves nothing, and no stack that has only been planned. */
 export async function discard(aws: Aws, { changeSet, stackId, kind }: ChangeSetPlan): Promise<void> {
   await aws.cloudformation.send(new DeleteChangeSetCommand({ ChangeSetName: changeSet, StackName: stackId }))
@@ -225,6 +218,11 @@ export async function discard(aws: Aws, { changeSet, stackId, kind }: ChangeSetP
   const now = await describeStack(aws, stackId)
   if (now?.StackStatus === 'REVIEW_IN_PROGRESS')
     await aws.cloudformation.send(new DeleteStackCommand({ StackName: stackId }))
+}
+
+/** The same for a plan of which nobody knows whether it was begun. */
+export async function discardUnbegun(aws: Aws, planned: ChangeSetPlan): Promise<void> {
+  if ((await describeChangeSet(aws, planned)).ExecutionStatus === 'AVAILABLE') await discard(aws, planned)
 }
 
 /**

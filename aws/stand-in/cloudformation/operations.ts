@@ -93,10 +93,13 @@ export class CloudFormation {
       return { StackResourceDetail: summary(live) }
     },
     GetTemplate: (input: GetTemplateCommandInput) => {
-      const stack = this.#stacks.get(input.StackName)
-      if (stack.text === '')
+      const isOfSet = input.ChangeSetName !== undefined
+      const text = isOfSet ? this.#changeSets.text(input) : this.#stacks.get(input.StackName).text
+      if (text === '')
         throw awsError('ValidationError', `Stack with id ${input.StackName} does not have a template`)
-      return { TemplateBody: stack.text, StagesAvailable: ['Original', 'Processed'] }
+      // As it does with every character that is not ASCII (aws-cloudformation/cloudformation-coverage-roadmap#814).
+      const TemplateBody = text.replaceAll(/[^\0-\x7f]/gu, '?')
+      return { TemplateBody, StagesAvailable: ['Original', 'Processed'] }
     },
     SetStackPolicy: (input: SetStackPolicyCommandInput) => {
       const { StackPolicyBody: body = '' } = input
