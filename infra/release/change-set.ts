@@ -16,17 +16,9 @@ import {
   type ResourceChange,
 } from '@aws-sdk/client-cloudformation'
 import type { Aws } from '../../aws/port.ts'
-import { StackFailure } from './failure.ts'
-import {
-  describeStack,
-  firstFailure,
-  follow,
-  leftBehind,
-  newestEvent,
-  type Rest,
-  type Say,
-  stackReason,
-} from './follow.ts'
+import { overtaken, StackFailure } from './failure.ts'
+import { describeStack, follow, newestEvent, type Rest, type Say } from './follow.ts'
+import { failureOf } from './outcome.ts'
 import { OURS, type Settled } from './settle.ts'
 import { hashOf, inAscii, isWhatWasRead, place, type Upload } from './template.ts'
 
@@ -147,7 +139,7 @@ async function refuseOther(
   { bucket, folder }: Upload,
   text: string,
 ): Promise<void> {
-  if (await isWhatWasRead(aws, planned, text)) return
+  if (await unlessRemoved(planned, () => isWhatWasRead(aws, planned, text))) return
   await discard(aws, planned)
   throw new StackFailure(
     `CloudFormation has read another template for ${planned.stackName} than the one that was to be planned. Nothing was changed.`,
@@ -174,18 +166,31 @@ async function whenRead(aws: Aws, planned: ChangeSetPlan): Promise<DescribeChang
   }
 }
 
+/** @throws StackFailure when another run has removed it */
 const describeChangeSet = (
   aws: Aws,
   planned: ChangeSetPlan,
   token?: string,
 ): Promise<DescribeChangeSetOutput> =>
-  aws.cloudformation.send(
-    new DescribeChangeSetCommand({
-      ChangeSetName: planned.changeSet,
-      StackName: planned.stackId,
-      ...(token && { NextToken: token }),
-    }),
+  unlessRemoved(planned, () =>
+    aws.cloudformation.send(
+      new DescribeChangeSetCommand({
+        ChangeSetName: planned.changeSet,
+        StackName: planned.stackId,
+        ...(token && { NextToken: token }),
+      }),
+    ),
   )
+
+async function unlessRemoved<T>({ stackName }: ChangeSetPlan, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof Error && /^ChangeSetNotFound(Exception)?$/.test(error.name))
+      throw overtaken(stackName, 'DELETED', error.message)
+    throw error
+  }
+}
 
 async function allPages(
   aws: Aws,
@@ -205,7 +210,7 @@ export async function isBegun(aws: Aws, planned: ChangeSetPlan): Promise<boolean
   try {
     return (await describeChangeSet(aws, planned)).ExecutionStatus === 'EXECUTE_IN_PROGRESS'
   } catch (error) {
-    if (error instanceof Error && /^ChangeSetNotFound(Exception)?$/.test(error.name)) return false
+    if (error instanceof StackFailure) return false
     throw error
   }
 }
@@ -242,55 +247,9 @@ export async function execute(aws: Aws, planned: ChangeSetPlan, deadline: Date, 
       (): DescribeChangeSetOutput => ({}),
     )
     // Unless the SDK asked twice, and the first time was heard.
-    if (!/^EXECUTE_(IN_PROGRESS|COMPLETE)$/.test(status))
-      throw new StackFailure(
-        `Another change of ${stackName} has overtaken this plan, which was not carried out.`,
-        {
-          status,
-          reason: error.message,
-          next: 'run the same command again: it follows the other one, and plans anew.',
-        },
-      )
+    if (!/^EXECUTE_(IN_PROGRESS|COMPLETE)$/.test(status)) throw overtaken(stackName, status, error.message)
   }
   const rest = await follow(aws, stackId, deadline, say, after)
   if (rest.status !== 'CREATE_COMPLETE' && rest.status !== 'UPDATE_COMPLETE') throw failureOf(stackName, rest)
   return rest
-}
-
-/** What a stack that did not get where it was to go tells. */
-export function failureOf(stackName: string, { status, reason, events }: Rest): StackFailure {
-  const first = firstFailure(events)
-  const facts = {
-    status,
-    resource: first?.LogicalResourceId,
-    reason: first?.ResourceStatusReason ?? stackReason(events) ?? reason,
-    leftBehind: leftBehind(events),
-  }
-  switch (status) {
-    case 'UPDATE_ROLLBACK_COMPLETE':
-      return new StackFailure(`The update of ${stackName} failed, and everything is as it was before.`, {
-        ...facts,
-        next: 'put right what failed, and run the same command again.',
-      })
-    case 'ROLLBACK_COMPLETE':
-      return new StackFailure(`${stackName} could not be made, and what had been made of it was removed.`, {
-        ...facts,
-        next:
-          'put right what failed, and run the same command again: it removes the empty stack first. ' +
-          'What is left behind is not found again by itself.',
-      })
-    case 'UPDATE_ROLLBACK_FAILED':
-      return new StackFailure(
-        `The update of ${stackName} failed, and so did the way back: the stack is between both.`,
-        {
-          ...facts,
-          next: 'run the same command again: it says which resources are stuck, and how to get them out.',
-        },
-      )
-    default:
-      return new StackFailure(`${stackName} is ${status}.`, {
-        ...facts,
-        next: 'run the same command again: it says what can be done from here.',
-      })
-  }
 }

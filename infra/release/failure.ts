@@ -36,6 +36,14 @@ export class StackFailure extends Error {
   }
 }
 
+/** A plan that somebody else’s change has made worthless, before it was carried out. */
+export const overtaken = (stackName: string, status: string, reason?: string): StackFailure =>
+  new StackFailure(`Another change of ${stackName} has overtaken this plan, which was not carried out.`, {
+    status,
+    reason,
+    next: 'run the same command again: it follows the other one, and plans anew.',
+  })
+
 /** A stage that somebody else is at work on. */
 export class StageLocked extends StackFailure {
   override readonly name = 'StageLocked'

@@ -18,8 +18,6 @@ const schema = z.object({
   /** By the clock of whoever has it, as `until`: nothing is decided by either. */
   since: z.string(),
   until: z.string(),
-  /** How often it was written. */
-  written: z.number(),
 })
 export type LockRecord = z.infer<typeof schema>
 
@@ -91,9 +89,7 @@ export async function writeLock(
       if (!UNMET.includes(nameOf(error)) && !isInDoubt(error)) throw error
       // The answer to an earlier try may be what was lost: what is there tells.
       const found = await readLock(aws, place)
-      const isOurs = found?.record?.id === record.id
-      if (isOurs && found.record?.written === record.written) return found.etag
-      if (isOurs) wanted = { IfMatch: found.etag }
+      if (found?.record?.id === record.id) wanted = { IfMatch: found.etag }
       else if (nameOf(error) !== 'ConditionalRequestConflict') {
         if (UNMET.includes(nameOf(error))) return undefined
         throw error

@@ -12,7 +12,7 @@ import {
   plan,
   type StackTarget,
 } from './change-set.ts'
-import { StackFailure, StageLocked } from './failure.ts'
+import { overtaken, StageLocked } from './failure.ts'
 import { describeStack, isBusy, leftBehind, type Say } from './follow.ts'
 import { type Judged, judge, pass, replaceable } from './gate.ts'
 import { forbidDeletion, setPolicy } from './lock.ts'
@@ -109,14 +109,7 @@ export function readDeployed(text: string): Template {
 /** A policy is the stack's: it would be changed under an update that somebody else has begun meanwhile. */
 async function refuseBusy(aws: Aws, planned: ChangeSetPlan): Promise<void> {
   const status = (await describeStack(aws, planned.stackId))?.StackStatus ?? 'DELETE_COMPLETE'
-  if (!isBusy(status)) return
-  throw new StackFailure(
-    `Another change of ${planned.stackName} has overtaken this plan, which was not carried out.`,
-    {
-      status,
-      next: 'run the same command again: it follows the other one, and plans anew.',
-    },
-  )
+  if (isBusy(status)) throw overtaken(planned.stackName, status)
 }
 
 async function lock(aws: Aws, { protection }: StackChange, stack: string | undefined): Promise<void> {

@@ -22,6 +22,8 @@ export const LEASE_MS = 5 * 60_000
 const RENEW_MS = 60_000
 /** After a renewal that AWS did not answer. */
 const RENEW_AGAIN_MS = 15_000
+/** What a run has asked for in the moment in which its lock was taken from it may still arrive: AWS knows nothing of locks. */
+const IN_FLIGHT_MS = 15_000
 const TRIES = 5
 const READING = /^(Describe|Get|Head|List)/
 
@@ -82,7 +84,7 @@ class Lock {
     const { by, command } = request
     const since = aws.clock.now().toISOString()
     const on = `${hostname()}, process ${process.pid}`
-    this.#record = { id: randomUUID(), by, on, command, since, until: since, written: 0 }
+    this.#record = { id: randomUUID(), by, on, command, since, until: since }
   }
 
   async acquire(): Promise<void> {
@@ -101,18 +103,16 @@ class Lock {
       const isMeant = isOver || (takesOver && found.record?.id === from.record?.id)
       if (tries === TRIES || !isMeant) throw refusal(place, found)
       if (!(await this.#write({ IfMatch: found.etag }))) continue
-      return say(
-        `${isOver ? 'The lock of an earlier run has ended' : 'The lock of another run is taken over'}: ${told(found)}.`,
-      )
+      if (isOver) return say(`The lock of an earlier run has ended: ${told(found)}.`)
+      say(`The lock of another run is taken over: ${told(found)}. What it has just asked for is waited for.`)
+      return this.#aws.clock.sleep(IN_FLIGHT_MS)
     }
   }
 
   /** @returns whether it is ours now */
   async #write(condition: Parameters<typeof writeLock>[3]): Promise<boolean> {
-    const { now } = this.#aws.clock
-    const asked = now().getTime()
-    const until = new Date(asked + LEASE_MS).toISOString()
-    this.#record = { ...this.#record, until, written: this.#record.written + 1 }
+    const asked = this.#aws.clock.now().getTime()
+    this.#record = { ...this.#record, until: new Date(asked + LEASE_MS).toISOString() }
     this.#etag = await writeLock(this.#aws, this.#request.place, this.#record, condition)
     this.#due = asked + RENEW_MS
     return this.#etag !== undefined
