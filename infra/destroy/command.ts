@@ -61,6 +61,7 @@ try {
           ? `Type ${name} to take this stage down: `
           : `Its documents and snapshots can’t be brought back afterwards. Type ${name} once more to delete them: `,
         name,
+        signal,
       )),
   })
   process.exitCode = ending === 'declined' ? 3 : 0

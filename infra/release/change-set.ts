@@ -100,14 +100,32 @@ export async function plan(
     name,
     changes: [],
   }
+  try {
+    return await read(aws, target, planned, text)
+  } catch (error) {
+    // What can't be reached is removed by the next run.
+    await discard(aws, planned).catch(() => undefined)
+    throw error
+  }
+}
+
+/** @returns the whole plan; undefined when there is nothing to do */
+async function read(
+  aws: Aws,
+  target: StackTarget,
+  planned: ChangeSetPlan,
+  text: string,
+): Promise<ChangeSetPlan | undefined> {
   const first = await whenRead(aws, planned)
   const reason = first.StatusReason ?? ''
   const isNothing = /didn't contain changes|No updates are to be performed/.test(reason)
   if (target.upload !== undefined && (isNothing || first.Status === 'CREATE_COMPLETE'))
     await refuseOther(aws, planned, target.upload, text)
   if (first.Status === 'CREATE_COMPLETE') return { ...planned, changes: await allPages(aws, planned, first) }
-  await discard(aws, planned)
-  if (isNothing) return undefined
+  if (isNothing) {
+    await discard(aws, planned)
+    return undefined
+  }
   throw new StackFailure(
     `CloudFormation can’t plan this template for ${target.stackName}. Nothing was changed.`,
     {
@@ -140,7 +158,6 @@ async function refuseOther(
   text: string,
 ): Promise<void> {
   if (await unlessRemoved(planned, () => isWhatWasRead(aws, planned, text))) return
-  await discard(aws, planned)
   throw new StackFailure(
     `CloudFormation has read another template for ${planned.stackName} than the one that was to be planned. Nothing was changed.`,
     {
@@ -160,7 +177,7 @@ async function whenRead(aws: Aws, planned: ChangeSetPlan): Promise<DescribeChang
     if (aws.clock.now().getTime() >= until)
       throw new StackFailure(`CloudFormation still reads the template of ${planned.stackName}.`, {
         status: found.Status ?? 'CREATE_IN_PROGRESS',
-        next: 'run the same command again: it removes this change set and makes another one.',
+        next: 'run the same command again: it makes another change set.',
       })
     await aws.clock.sleep(READ_MS)
   }

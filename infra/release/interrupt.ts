@@ -34,22 +34,27 @@ export function untilSignalled(say: (line: string) => void): AbortSignal {
   return controller.signal
 }
 
-/** AWS whose next call throws once the signal has come; the calls after it are those that put things in order. */
+/** Signals whose reason has been thrown: what is asked since then is asked to put things in order. */
+const told = new WeakSet<AbortSignal>()
+
+/** What whoever notices the signal throws. Nobody else throws it again. */
+export function reasonOf(signal: AbortSignal): unknown {
+  told.add(signal)
+  return signal.reason
+}
+
+/** AWS whose next call throws once the signal has come, unless somebody has noticed it already. */
 export function interruptible(aws: Aws, signal: AbortSignal): Aws {
-  let isTold = false
   const tell = () => {
-    if (!signal.aborted || isTold) return
-    isTold = true
-    throw signal.reason
+    if (signal.aborted && !told.has(signal)) throw reasonOf(signal)
   }
   const sleep = async (ms: number, own?: AbortSignal) => {
     tell()
-    if (isTold) return aws.clock.sleep(ms, own)
+    if (signal.aborted) return aws.clock.sleep(ms, own)
     try {
       await aws.clock.sleep(ms, own === undefined ? signal : AbortSignal.any([signal, own]))
     } catch (error) {
-      isTold ||= error === signal.reason
-      throw error
+      throw error === signal.reason ? reasonOf(signal) : error
     }
   }
   return wrapped(aws, tell, sleep)

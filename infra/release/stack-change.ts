@@ -53,7 +53,6 @@ export async function changeStack(
   if (planned === undefined) return 'nothing'
   const judged = await judgeOrDiscard(aws, change, planned, settled)
   if (judged === undefined) return 'declined'
-  if (isOpened(change, planned)) await refuseBusy(aws, planned)
   let isDone = false
   try {
     if (isOpened(change, planned))
@@ -78,18 +77,22 @@ const isOpened = ({ protection }: StackChange, { kind }: ChangeSetPlan) =>
 /** @returns undefined when it was declined; the change set is gone then, as it is when this throws */
 async function judgeOrDiscard(
   aws: Aws,
-  { template, allowed, agree }: StackChange,
+  change: StackChange,
   planned: ChangeSetPlan,
   { isMade }: Settled,
 ): Promise<Judged[] | undefined> {
-  let judged: Judged[] | undefined
+  const { template, allowed, agree } = change
   try {
     const before = isMade ? readDeployed(await deployedTemplate(aws, planned.stackId)) : undefined
-    judged = judge(before, template, planned.changes)
+    const judged = judge(before, template, planned.changes)
     pass(judged, allowed)
-    if (await agree(judged, !isMade)) return judged
+    if (await agree(judged, !isMade)) {
+      if (isOpened(change, planned)) await refuseBusy(aws, planned)
+      return judged
+    }
   } catch (error) {
-    await discard(aws, planned)
+    // What can't be reached is removed by the next run.
+    await discard(aws, planned).catch(() => undefined)
     throw error
   }
   await discard(aws, planned)

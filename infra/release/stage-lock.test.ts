@@ -232,10 +232,18 @@ describe('it is held', () => {
   test('two changes at once are no loss, nor one that is still asked for when the run ends', async () => {
     await here.bring(small('1'))
     await locked((held) => Promise.all([changeOf(held), changeOf(held), changeOf(held)]))
+    const { send } = aws.s3
+    const slow = async (...args: Parameters<typeof send>) => {
+      const answer: unknown = await Reflect.apply(send, aws.s3, args)
+      await aws.clock.sleep(1_000)
+      return answer
+    }
     const late: Promise<unknown>[] = []
-    await locked(async (held) => {
-      late.push(outcome(changeOf(held)))
-    })
+    const run = async (held: HeldLock) => {
+      late.push(changeOf(held))
+      await aws.clock.sleep(500)
+    }
+    await locked(run, {}, { ...aws, s3: { send: slow as typeof send } })
     await Promise.all(late)
     expect(lock()).toBeUndefined()
   })
