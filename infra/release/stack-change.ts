@@ -63,7 +63,7 @@ export async function changeStack(
     if (left.length > 0) say(`Left where it is, and no longer in the stack: ${left.join(', ')}`)
     await lock(aws, change, planned.stackId)
   } catch (error) {
-    if (isDone) say(`${planned.stackName} is changed. Its locks are not all in place yet.`)
+    if (isDone) say(`${planned.stackName} is changed. What failed is putting its locks back.`)
     await leave(aws, change, planned)
     throw error
   }
