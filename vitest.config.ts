@@ -7,6 +7,8 @@ const PRODUCT = 'local/**/*.product.test.ts'
 const S3 = '**/*.s3.test.ts'
 /** Tests that need AWS or an emulator: `npm run test:aws` (vitest.aws.config.ts). */
 const AWS = '**/*.aws.test.ts'
+/** Tests that build or boot an image: `npm run test:images` (vitest.images.config.ts). */
+const IMAGE = '**/*.image.test.ts'
 /** Tests of the API that need the model endpoint's bundle. */
 const ENDPOINT = 'api/**/*.endpoint.test.ts'
 
@@ -47,6 +49,10 @@ export default defineConfig({
           include: ['worker/**/*.test.ts'],
           globalSetup: ['worker/test/global-setup.ts'],
         },
+      },
+      {
+        extends: true,
+        test: { name: 'ami', include: ['ami/**/*.test.ts'], exclude: [...configDefaults.exclude, IMAGE] },
       },
       {
         extends: true,

@@ -100,7 +100,7 @@ function budgets(region: string, objectives: readonly Objective[]): Widget {
     const own = (id: string) => `${objective.id.toLowerCase()}_${id}`
     const names = [...Object.keys(metrics), ...Object.keys(expressions)]
     const renamed = (expression: string) =>
-      expression.replace(/[a-z]+/g, (word) => (names.includes(word) ? own(word) : word))
+      expression.replace(/\b[a-z]\w*/g, (word) => (names.includes(word) ? own(word) : word))
     const last = Object.keys(expressions).at(-1)
     return [
       ...Object.entries(metrics).map(([id, metric]) => [

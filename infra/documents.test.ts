@@ -33,15 +33,15 @@ describe('costs', () => {
       'NAT gateways: 2': 73,
       // (2 × (0.0225 + 0.008) + 2 × 0.005) × 730
       'Load balancers: 2': 51.83,
-      // 2 × ((0.0336 + 0.005) × 730 + 16 × 0.08)
-      'Web servers: 2 × t4g.medium': 58.92,
-      // 2 × (0.0816 × 730 + 60 × 0.08)
-      'API servers: 2 × m7g.large': 128.74,
+      // 2 × ((0.0416 + 0.005) × 730 + 16 × 0.08)
+      'Web servers: 2 × t3.medium': 70.6,
+      // 2 × (0.1008 × 730 + 60 × 0.08)
+      'API servers: 2 × m7i.large': 156.77,
       // 2 × (0.168 × 730 + 100 × 0.115)
       'Database: db.m7g.large and its standby': 268.28,
       'Read replica: db.m7g.large': 134.14,
-      // 34 on one metric each, 5 windows of 5 + 2 + 2 metrics, 2 × 2 of Auto Scaling's own; 6 over others
-      'Alarms: 49, and 6 over them': (34 + 5 * 9 + 4) * 0.1 + 6 * 0.5,
+      // 33 on one metric each, one on 4, 5 windows of 8 + 2 + 2 metrics, 2 × 2 of Auto Scaling's own; 6 over others
+      'Alarms: 49, and 6 over them': (33 + 4 + 5 * 12 + 4) / 10 + 6 * 0.5,
       // 10 of the API, 3 of the web tier
       'Metrics that servers write: 13': 3.9,
       Dashboard: 3,
@@ -54,7 +54,7 @@ describe('costs', () => {
     expect(Object.keys(cost('prod', { fleet: 'none' })).join()).not.toMatch(/servers/i)
     expect(cost('prod', { nat: 'one' })['NAT gateways: 1']).toBe(36.5)
     // Without 2 × 0.005 × 730.
-    expect(cost('prod', { webPlacement: 'private' })['Web servers: 2 × t4g.medium']).toBe(51.62)
+    expect(cost('prod', { webPlacement: 'private' })['Web servers: 2 × t3.medium']).toBe(63.3)
   })
 })
 

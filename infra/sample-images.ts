@@ -7,7 +7,7 @@ export const SAMPLE_IMAGES: ImageSet = {
   release: 'sample',
   madeAt: '2026-11-28T00:00:00Z',
   account: EXAMPLE_ACCOUNT,
-  architecture: 'arm64',
+  architecture: 'x86_64',
   regions: { 'eu-west-1': { api: 'ami-0aaaaaaaaaaaaaaaa', web: 'ami-0bbbbbbbbbbbbbbbb' } },
   bootSeconds: { api: 40, web: 30 },
 }

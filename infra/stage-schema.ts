@@ -179,7 +179,7 @@ function* serverProblems(stage: {
   if (api.burstable)
     yield [
       ['api', 'instanceType'],
-      `${stage.api.instanceType} has CPU credits, which embedding documents uses up: take one of m7g, c7g, r7g`,
+      `${stage.api.instanceType} has CPU credits, which embedding documents uses up: take one of m7i, c7i, r7i, or m7g, c7g, r7g`,
     ]
   for (const tier of ['web', 'api'] as const)
     if (stage[tier].min < 2)

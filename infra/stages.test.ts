@@ -109,15 +109,15 @@ describe('a stage that can’t be built is refused, and the field is named', () 
     ],
     'two architectures': [
       (s) => {
-        s.web.instanceType = 't3.small'
+        s.web.instanceType = 't4g.small'
       },
-      't3.small is x86_64, the API’s m7g.large is arm64',
+      't4g.small is arm64, the API’s m7i.large is x86_64',
     ],
     'CPU credits under embedding': [
       (s) => {
-        s.api.instanceType = 't4g.large'
+        s.api.instanceType = 't3.medium'
       },
-      'api.instanceType: t4g.large has CPU credits',
+      'api.instanceType: t3.medium has CPU credits',
     ],
     'one server in a protected stage': [
       (s) => {
@@ -236,7 +236,7 @@ describe('images', () => {
       'it is in us-east-1, the stage in eu-west-1',
     ],
     ['account', { account: '999999999999' }, 'it belongs to account 999999999999'],
-    ['architecture', { architecture: 'x86_64' as const }, 'it is x86_64, m7g.large and t4g.medium are arm64'],
+    ['architecture', { architecture: 'arm64' as const }, 'it is arm64, m7i.large and t3.medium are x86_64'],
   ] as const)('of another %s are refused', ([, change, words]) => {
     expect(() => imagesFor('prod', stage, { ...SAMPLE_IMAGES, ...change })).toThrow(words)
   })
@@ -247,7 +247,7 @@ describe('images', () => {
       const read = () => readImages('prod', stage, 'candidate', folder)
       expect(read).toThrow(UnusableImages)
       expect(read).toThrow(
-        /prod-candidate\.json is missing.*\n.*api and web for arm64 in eu-west-1, account 111122223333/,
+        /prod-candidate\.json is missing.*\n.*api and web for x86_64 in eu-west-1, account 111122223333/,
       )
       const file = path.join(folder, 'prod-candidate.json')
       writeFileSync(file, '{')

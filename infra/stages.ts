@@ -20,6 +20,7 @@ const addresses = (second: number) => {
   } satisfies Pick<Stage, 'vpc' | 'subnets'>
 }
 
+// Servers are x86_64: images are not baked for arm64 yet. What RDS runs on is RDS's.
 const shared = {
   account: EXAMPLE_ACCOUNT,
   region: 'eu-west-1',
@@ -35,8 +36,8 @@ export const STAGES: Readonly<Record<StageName, Stage>> = {
     ...addresses(20),
     nat: 'one',
     entrance: { kind: 'plain-http' },
-    web: { instanceType: 't4g.small', min: 1, max: 2, diskGiB: 16, requestsPerMinute: 1_200 },
-    api: { instanceType: 't4g.medium', min: 1, max: 2, diskGiB: 20, requestsPerMinute: 600 },
+    web: { instanceType: 't3.small', min: 1, max: 2, diskGiB: 16, requestsPerMinute: 1_200 },
+    api: { instanceType: 't3.medium', min: 1, max: 2, diskGiB: 20, requestsPerMinute: 600 },
     database: {
       instanceClass: 'db.t4g.small',
       multiAz: false,
@@ -56,8 +57,8 @@ export const STAGES: Readonly<Record<StageName, Stage>> = {
     ...addresses(21),
     nat: 'one',
     entrance: { kind: 'hosted-zone', domain: 'terrace-staging.example.com', zone: 'Z0EXAMPLE0STAGING' },
-    web: { instanceType: 't4g.small', min: 2, max: 4, diskGiB: 16, requestsPerMinute: 1_200 },
-    api: { instanceType: 'm7g.large', min: 2, max: 4, diskGiB: 30, requestsPerMinute: 600 },
+    web: { instanceType: 't3.small', min: 2, max: 4, diskGiB: 16, requestsPerMinute: 1_200 },
+    api: { instanceType: 'm7i.large', min: 2, max: 4, diskGiB: 30, requestsPerMinute: 600 },
     database: {
       instanceClass: 'db.t4g.medium',
       multiAz: true,
@@ -81,8 +82,8 @@ export const STAGES: Readonly<Record<StageName, Stage>> = {
       domain: 'terrace.example.com',
       certificate: `arn:aws:acm:eu-west-1:${EXAMPLE_ACCOUNT}:certificate/00000000-0000-4000-8000-000000000000`,
     },
-    web: { instanceType: 't4g.medium', min: 2, max: 6, diskGiB: 16, requestsPerMinute: 1_200 },
-    api: { instanceType: 'm7g.large', min: 2, max: 8, diskGiB: 60, requestsPerMinute: 600 },
+    web: { instanceType: 't3.medium', min: 2, max: 6, diskGiB: 16, requestsPerMinute: 1_200 },
+    api: { instanceType: 'm7i.large', min: 2, max: 8, diskGiB: 60, requestsPerMinute: 600 },
     database: {
       instanceClass: 'db.m7g.large',
       multiAz: true,

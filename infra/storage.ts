@@ -1,6 +1,7 @@
 // Buckets: one with what people entrusted to the stage, one with logs.
-import { join, type Resource, type Stack, sub, type Text } from './cfn.ts'
-import { allowService, document, type Statement } from './policy.ts'
+import { type Resource, type Stack, sub } from './cfn.ts'
+import { allowService, document } from './policy.ts'
+import { encryptedOnTheWay, KEPT, PRIVATE } from './private-bucket.ts'
 import type { Stage } from './stage-schema.ts'
 
 type Bucket = Resource<'AWS::S3::Bucket'>
@@ -15,39 +16,13 @@ export const PREFIX = 'terrace'
 /** Days that old versions outlive the database's backups: time to notice, and to decide to what moment to go back. */
 const EXTRA_DAYS = 7
 
-const KEPT = { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' } as const
-
-const shared = {
-  PublicAccessBlockConfiguration: {
-    BlockPublicAcls: true,
-    BlockPublicPolicy: true,
-    IgnorePublicAcls: true,
-    RestrictPublicBuckets: true,
-  },
-  OwnershipControls: { Rules: [{ ObjectOwnership: 'BucketOwnerEnforced' }] },
-  // S3's own keys: load balancers can write to no other kind of bucket.
-  BucketEncryption: {
-    ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
-  },
-} as const
-
-const encryptedOnTheWay = (arn: Text): Statement => ({
-  Sid: 'EncryptedOnTheWay',
-  Effect: 'Deny',
-  Principal: '*',
-  Action: 's3:*',
-  // Joined, not substituted: that is how AWS Control Tower's rule looks for it.
-  Resource: [arn, join('', arn, '/*')],
-  Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-})
-
 /** Access logs of load balancers (`alb/`) and of the documents' bucket (`s3/`), and the network's flow logs (`flow/`). */
 export function logBucket(stack: Stack, stage: Stage): LogBucket {
   const bucket = stack.add(
     'Logs',
     'AWS::S3::Bucket',
     {
-      ...shared,
+      ...PRIVATE,
       LifecycleConfiguration: {
         Rules: [
           {
@@ -105,7 +80,7 @@ export function documentBucket(stack: Stack, stage: Stage, logs: LogBucket): Buc
     'Documents',
     'AWS::S3::Bucket',
     {
-      ...shared,
+      ...PRIVATE,
       VersioningConfiguration: { Status: 'Enabled' },
       LoggingConfiguration: { DestinationBucketName: logs.bucket.ref, LogFilePrefix: 's3/' },
       LifecycleConfiguration: {

@@ -11,6 +11,7 @@ import type {
   ListObjectVersionsCommandInput,
   PutObjectCommandInput,
 } from '@aws-sdk/client-s3'
+import { type BucketSettings, bucketSettings, newSettings } from './bucket-settings.ts'
 import type { VirtualClock } from './clock.ts'
 import { awsError, type Operations } from './service.ts'
 
@@ -38,6 +39,7 @@ const unmet = () =>
 
 export class Buckets {
   readonly #buckets = new Map<string, Bucket>()
+  readonly #settings = new Map<string, BucketSettings>()
   /** Names that a stack which is about to be made takes over. */
   readonly takenOver = new Set<string>()
   readonly #account: string
@@ -53,7 +55,15 @@ export class Buckets {
     return this.#buckets.has(name)
   }
   make(name: string): void {
-    if (!this.#buckets.has(name)) this.#buckets.set(name, new Map())
+    if (this.#buckets.has(name)) return
+    this.#buckets.set(name, new Map())
+    this.#settings.set(name, newSettings())
+  }
+  /** To be read, or set as somebody may have set them. */
+  settings(name: string): BucketSettings {
+    const found = this.#settings.get(name)
+    if (found === undefined) throw new Error(`There is no bucket ${name}`)
+    return found
   }
   /** @returns whether it could go: S3 keeps what holds anything, old versions too */
   remove(name: string): boolean {
@@ -124,6 +134,10 @@ export class Buckets {
   }
 
   readonly operations: Operations = {
+    ...bucketSettings((input) => {
+      this.#bucket(input)
+      return this.settings(input.Bucket ?? '')
+    }),
     HeadBucket: (input: HeadBucketCommandInput) => {
       if (!this.#buckets.has(input.Bucket ?? '')) throw awsError('NotFound', '', 404)
       this.#bucket(input)

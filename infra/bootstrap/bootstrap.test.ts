@@ -1,44 +1,30 @@
 import { DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { describe, expect, test } from 'vitest'
 import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
-import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
+import { standIn } from '../../aws/stand-in/stand-in.ts'
 import { bringBootstrap, report } from './bootstrap.ts'
-import { BOOTSTRAP_STACK, githubProviderArn, LINKED_ROLES, stateBucket } from './names.ts'
+import { BOOTSTRAP_STACK, githubProviderArn, LINKED_ROLES } from './names.ts'
 import { runnerPolicy } from './runner-rights.ts'
-import type { Settings } from './settings.ts'
 import { bootstrap } from './template.ts'
+import {
+  BUCKET,
+  expectBootstrapped,
+  expectSetRight,
+  operations,
+  run,
+  SETTINGS,
+  withOldBucket,
+} from './world.ts'
 
-const SETTINGS: Settings = {
-  account: '222233334444',
-  region: 'eu-west-1',
-  alertEmail: 'operators@example.com',
-  budget: 500,
-  zones: ['euw1-az1', 'euw1-az2'],
-  ci: 'acme/terrace',
-}
-const BUCKET = stateBucket(SETTINGS)
-
-/** Runs it once, and tells what was said. */
-async function run(there: StandIn, settings: Settings = SETTINGS, agrees = true) {
-  const lines: string[] = []
-  const outcome = await bringBootstrap(there.aws, settings, {
-    say: (line) => lines.push(line),
-    agrees: async () => agrees,
-  })
-  return { outcome, said: lines.join('\n') }
-}
-const operations = (there: StandIn) => there.calls.map(({ operation }) => operation)
-
-/** What must be there in the end, however often it was begun. */
-function expectBootstrapped(there: StandIn): void {
-  const stack = there.stacks.find(BOOTSTRAP_STACK)
-  expect(stack?.status).toMatch(/^(CREATE|UPDATE)_COMPLETE$/)
-  expect(stack?.isProtected).toBe(true)
-  expect(stack?.changeSets.size).toBeLessThanOrEqual(1)
-  expect([...there.roles.roles].sort()).toEqual(LINKED_ROLES.map(({ name }) => name).sort())
-  expect(there.buckets.has(BUCKET)).toBe(true)
-  expect(there.roles.providers).toContain(githubProviderArn(SETTINGS))
+/** Where it is not the operation's own name. */
+const AS_IAM_CALLS_IT: Readonly<Record<string, string>> = {
+  GetBucketEncryption: 'GetEncryptionConfiguration',
+  GetBucketLifecycleConfiguration: 'GetLifecycleConfiguration',
+  GetPublicAccessBlock: 'GetBucketPublicAccessBlock',
+  HeadBucket: 'ListBucket',
+  PutBucketEncryption: 'PutEncryptionConfiguration',
+  PutBucketLifecycleConfiguration: 'PutLifecycleConfiguration',
+  PutPublicAccessBlock: 'PutBucketPublicAccessBlock',
 }
 
 test('in an account where there is nothing', async () => {
@@ -71,6 +57,10 @@ test('with other settings: what differs is shown, and changed', async () => {
   const { outcome, said } = await run(there, { ...SETTINGS, budget: 900 })
   expect(outcome).toBe('changed')
   expect(said).toContain('~ Budget (AWS::Budgets::Budget): Budget')
+  expect(said).toContain('Stages may change A, AAAA and CNAME records in any hosted zone of the account')
+  const narrowed = await run(there, { ...SETTINGS, hostedZones: ['Z0PROD'] })
+  expect(narrowed.outcome).toBe('changed')
+  expect(narrowed.said).not.toContain('hosted zone')
   expectBootstrapped(there)
 })
 
@@ -92,10 +82,12 @@ test('whoever has the rights that are printed may make every call of it', async 
   await report(there.aws, SETTINGS)
   const { Statement } = runnerPolicy(SETTINGS, bootstrap(SETTINGS, false))
   const allowed = new Set<string>(Statement.flatMap(({ Action }) => [Action].flat()))
-  const called = there.calls.map(({ service, operation }) =>
-    // As IAM calls it.
-    operation === 'HeadBucket' ? 's3:ListBucket' : `${service}:${operation}`,
+  const old = withOldBucket()
+  await run(old)
+  const called = [...there.calls, ...old.calls].map(
+    ({ service, operation }) => `${service}:${AS_IAM_CALLS_IT[operation] ?? operation}`,
   )
+  expect(called).toContain('s3:PutLifecycleConfiguration')
   const missing = [...new Set(called)].filter((one) => one !== 'sts:GetCallerIdentity' && !allowed.has(one))
   expect(missing).toEqual([])
 })
@@ -116,16 +108,6 @@ test('in another account nothing is asked', async () => {
 })
 
 describe('what is there already', () => {
-  test('a bucket of an earlier life is taken over with what it holds', async () => {
-    const there = standIn(SETTINGS.account)
-    there.buckets.make(BUCKET)
-    await there.aws.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: 'kept', Body: 'of old' }))
-    const { said } = await run(there)
-    expect(said).toContain(`Bucket ${BUCKET} is there already, and is taken over`)
-    expectBootstrapped(there)
-    expect(there.buckets.text(BUCKET, 'kept')).toBe('of old')
-  })
-
   test('roles of services and GitHub’s provider are used, not made', async () => {
     const there = standIn(SETTINGS.account)
     for (const { name } of LINKED_ROLES) there.roles.roles.add(name)
@@ -180,10 +162,14 @@ test('throttling while roles are asked for is said in words', async () => {
   await expect(run(there)).rejects.toMatchObject({ kind: 'throttled' })
 })
 
-describe('ended at any call, and run again', () => {
+const WORLDS = [
+  { where: 'where there is nothing', begin: () => standIn(SETTINGS.account), also: () => {} },
+  { where: 'where there is a bucket', begin: withOldBucket, also: expectSetRight },
+]
+describe.each(WORLDS)('ended at any call $where, and run again', ({ begin, also }) => {
   /** Calls of one run; those that only look again at the same thing are one. */
   async function callsOfOneRun(): Promise<number[]> {
-    const there = standIn(SETTINGS.account)
+    const there = begin()
     await run(there)
     return operations(there).flatMap((operation, index, all) =>
       operation.startsWith('Describe') && all[index - 2] === operation ? [] : [index + 1],
@@ -194,7 +180,7 @@ describe('ended at any call, and run again', () => {
     const calls = await callsOfOneRun()
     expect(calls.length).toBeGreaterThan(15)
     for (const call of calls) {
-      const there = standIn(SETTINGS.account)
+      const there = begin()
       there.faults.add({ operation: '*', call, error: FAULTS.expired(), answer })
       const ended = run(there)
       // An answer that says that there is nothing is heard, also where it would be lost.
@@ -206,6 +192,7 @@ describe('ended at any call, and run again', () => {
       there.faults.clear()
       await run(there)
       expectBootstrapped(there)
+      also(there)
       // What the first run has made is the stack's, and not taken for somebody else's.
       expect(there.stacks.find(BOOTSTRAP_STACK)?.resources.has('GitHub'), `call ${call}`).toBe(true)
       // Nothing is left that a third run would find.

@@ -23,6 +23,7 @@ import {
 } from './names.ts'
 import { TAG } from './rights.ts'
 import type { Settings } from './settings.ts'
+import { unlikeOurs } from './taken-over.ts'
 import { bootstrap } from './template.ts'
 
 /** What a person is told, and asked. */
@@ -54,6 +55,7 @@ export async function bringBootstrap(
   const deadline = new Date(aws.clock.now().getTime() + DEADLINE_MS)
   // Before anything is concluded from what is there: an earlier run's stack may still be at it.
   const settled = await settle(aws, BOOTSTRAP_STACK, deadline, say)
+  const unlike = isTakenOver && !settled.isMade ? await unlikeOurs(aws, settings) : []
   const template = bootstrap(settings, await hasForeignProvider(aws, settings, settled))
   const makeRoles = async () => {
     for (const role of missing) await makeRole(aws, role, say)
@@ -73,9 +75,11 @@ export async function bringBootstrap(
     protection: { policy: false, termination: true },
     agree: async (changes, isNew) => {
       for (const line of planned(changes, isNew, isTakenOver, settings)) say(line)
+      for (const { line } of unlike) say(`    ~ ${line}`)
       for (const { name, service } of missing) say(`  + ${name}: the role that ${service} acts as`)
       if (!(await agrees())) return false
       await makeRoles()
+      for (const { mend } of unlike) await mend()
       return true
     },
     say,
@@ -99,6 +103,11 @@ function planned(
     ...changes.map(lineOf),
     ...(isNew && isTakenOver
       ? [`  Bucket ${stateBucket(settings)} is there already, and is taken over with what it holds.`]
+      : []),
+    ...(settings.hostedZones === undefined
+      ? [
+          '  Stages may change A, AAAA and CNAME records in any hosted zone of the account (--hosted-zones narrows it).',
+        ]
       : []),
   ]
 }

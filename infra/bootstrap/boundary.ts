@@ -1,6 +1,13 @@
-// The most that any server may ever do, whichever role a template gives it.
-import { allow, document } from '../policy.ts'
-import { arnHere, type Home } from './names.ts'
+// The most that any server may ever do, whichever role a template gives it: what belongs to a stage of this account and
+// region, and of the state bucket what bakes work with. What AWS can't hold it to: which stage, since one boundary is for
+// all of them; that is for the roles to say (../identity.ts). AWS's own metrics and groups can't be named in a right to
+// send or look up: the former are held to our namespace, the latter only read.
+import { METRIC_NAMESPACE } from '../../contract/metrics.ts'
+import { LAYOUT } from '../image-sets.ts'
+import { document, type Statement } from '../policy.ts'
+import { arnHere, type Home, partitionOf, stateBucket } from './names.ts'
+import { held, OURS, type Scope } from './rights.ts'
+import { ofStages } from './stage-rights.ts'
 
 /** What the programs on a stage's servers, on a builder, and the agents beside them call. */
 export const SERVER_ACTIONS = [
@@ -25,27 +32,68 @@ export const SERVER_ACTIONS = [
 ] as const
 
 /** In this region; a model's profile may choose another one. Buckets and secrets of this account alone. */
-export const boundary = (home: Home) => {
-  const of = (service: string) => SERVER_ACTIONS.filter((action) => action.startsWith(`${service}:`))
-  const held: readonly string[] = [...of('bedrock'), ...of('rds-db')]
+export function boundary(home: Home) {
+  const bakes = `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}/${LAYOUT.bakes}*`
   return document(
-    allow(
-      SERVER_ACTIONS.filter((action) => !held.includes(action)),
-      '*',
-      { StringEquals: { 'aws:RequestedRegion': home.region } },
-    ),
-    allow(of('bedrock'), '*'),
-    // No call of AWS's, so that nobody says for which region it is: the database's own name does.
-    allow(of('rds-db'), arnHere(home, 'rds-db', 'dbuser:*/*')),
+    ...held(SERVER_ACTIONS, scopes(home)),
+    { Sid: 'Bakes', Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject'], Resource: bakes },
     {
+      Sid: 'NothingElsewhere',
       Effect: 'Deny',
       Action: ['s3:*', 'secretsmanager:*'],
       Resource: '*',
+      // A bucket that begins as ours do may be anybody's: names of buckets are the world's.
       // "Is not" also holds where the owner is not known: only a known one counts.
       Condition: {
         StringNotEquals: { 'aws:ResourceAccount': home.account },
         Null: { 'aws:ResourceAccount': 'false' },
       },
-    },
+    } satisfies Statement,
   )
+}
+
+function scopes(home: Home): Scope[] {
+  const partition = partitionOf(home.region)
+  const region = { 'aws:RequestedRegion': home.region }
+  return [
+    {
+      sid: 'WhichGroup',
+      of: ['autoscaling:DescribeAutoScalingInstances'],
+      on: '*',
+      when: { StringEquals: region },
+    },
+    {
+      sid: 'OwnGroups',
+      of: ['autoscaling'],
+      on: ofStages((name) => arnHere(home, 'autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`)),
+    },
+    {
+      sid: 'Models',
+      of: ['bedrock'],
+      on: [
+        `arn:${partition}:bedrock:*::foundation-model/*`,
+        `arn:${partition}:bedrock:*:${home.account}:inference-profile/*`,
+      ],
+    },
+    {
+      sid: 'Metrics',
+      of: ['cloudwatch'],
+      on: '*',
+      when: { StringEquals: { ...region, 'cloudwatch:namespace': METRIC_NAMESPACE } },
+    },
+    // A group's streams are below it.
+    { sid: 'Logs', of: ['logs'], on: ofStages((name) => arnHere(home, 'logs', `log-group:${name}`)) },
+    // The database's own id, which AWS makes up; which database, the role says.
+    { sid: 'Databases', of: ['rds-db'], on: arnHere(home, 'rds-db', 'dbuser:*/*') },
+    // What is in a bucket is below it.
+    {
+      sid: 'Buckets',
+      of: ['s3'],
+      on: ofStages((name) => `arn:${partition}:s3:::${name}`),
+      when: { StringEquals: region },
+    },
+    // Their names begin with what they are for, not with the stage.
+    { sid: 'Secrets', of: ['secretsmanager'], on: arnHere(home, 'secretsmanager', 'secret:*'), when: OURS },
+    { sid: 'Settings', of: ['ssm'], on: arnHere(home, 'ssm', 'parameter/terrace/*') },
+  ]
 }

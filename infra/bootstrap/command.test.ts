@@ -4,6 +4,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { typed, Unasked } from '../ask.ts'
+import { STAGES } from '../stages.ts'
 import { InvalidSettings, readSettings } from './settings.ts'
 
 const ROOT = path.join(import.meta.dirname, '../..')
@@ -85,6 +86,18 @@ test('what is asked for is understood', () => {
   expect(readSettings([...ARGUMENTS, '--ci', 'github:acme@12/terrace@345']).settings.ci).toBe(
     'acme@12/terrace@345',
   )
+  const narrowed = readSettings([
+    ...ARGUMENTS,
+    ...[
+      '--ci',
+      'github:acme/terrace',
+      '--ci-environment',
+      'production',
+      '--hosted-zones',
+      'Z0PROD,Z0STAGING',
+    ],
+  ]).settings
+  expect(narrowed).toMatchObject({ ciEnvironment: 'production', hostedZones: ['Z0PROD', 'Z0STAGING'] })
 })
 
 const without = (option: string) => ARGUMENTS.toSpliced(ARGUMENTS.indexOf(option), 2)
@@ -101,6 +114,28 @@ const WRONG: Readonly<Record<string, [readonly string[], RegExp]>> = {
     /^--ci is not github:OWNER\/REPO/m,
   ],
   'every repository': [[...ARGUMENTS, '--ci', 'github:acme/*'], /^--ci is not github:OWNER\/REPO/m],
+  'an environment of nothing': [
+    [...ARGUMENTS, '--ci-environment', 'production'],
+    /^--ci-environment goes with --ci/m,
+  ],
+  'every environment': [
+    [...ARGUMENTS, '--ci', 'github:acme/terrace', '--ci-environment', '*'],
+    /^--ci-environment is not the name of an environment/m,
+  ],
+  'an environment that is a subject': [
+    [...ARGUMENTS, '--ci', 'github:acme/terrace', '--ci-environment', 'a:ref:refs/heads/main'],
+    /^--ci-environment is not the name of an environment/m,
+  ],
+  'every hosted zone by hand': [[...ARGUMENTS, '--hosted-zones', '*'], /^--hosted-zones are not the ids/m],
+  'no hosted zone': [[...ARGUMENTS, '--hosted-zones', ''], /^--hosted-zones are not the ids/m],
+  'more hosted zones than a policy holds': [
+    [...ARGUMENTS, '--hosted-zones', Array(11).fill('Z0PROD').join(',')],
+    /^--hosted-zones are not the ids of at most ten/m,
+  ],
+  'hosted zones without those of the stages': [
+    [...without('--account'), '--account', STAGES.prod.account, '--hosted-zones', 'Z0OTHER'],
+    /^--hosted-zones lack Z0EXAMPLE0STAGING, .*which infra\/stages\.ts has/m,
+  ],
   'a region without stages': [
     [...without('--region'), '--region', 'us-east-1'],
     /^--zones are missing: no stage in infra\/stages\.ts is in us-east-1/m,

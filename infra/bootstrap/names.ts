@@ -29,7 +29,7 @@ const iamArn = ({ account, region }: Home, resource: string): string =>
 export const ROLES = ['deploy', 'cloudformation', 'ci', 'builder'] as const
 export type RoleName = (typeof ROLES)[number]
 export const roleName = (role: RoleName, { region }: Home): string => `terrace-${role}-${region}`
-/** `deploy`: people · `ci`: the same rights for a pipeline · `cloudformation`: what changes stages · `builder`: bakes. */
+/** `deploy`: people · `ci`: a pipeline, which releases and takes nothing down · `cloudformation`: what changes stages · `builder`: bakes. */
 export const roleArn = (role: RoleName, home: Home): string => iamArn(home, `role/${roleName(role, home)}`)
 
 /** More than this no server of any stage can do, whatever a template gives it. */

@@ -1,7 +1,11 @@
 // What people and pipelines may do: bake images, and take stages from one release to the next. Resources of a stage are
-// changed by CloudFormation with the rights of stage-rights.ts, never with these.
-// What AWS can't hold them to: snapshots and images are AWS's to name, so those that are being made are held to the tag;
-// and what may write into a stage's stack decides what its servers are.
+// changed by CloudFormation with the rights of stage-rights.ts, never with these. Only people take a stage down, or put
+// right by hand what is stuck.
+// What AWS can't hold them to: snapshots and images are AWS's to name, so those that are being made are held to the tag.
+// What may write into a stage's stack decides what its servers are. A right to switch termination protection on is one to
+// switch it off (AWS has no condition for the value), and a right to open a stack's policy for a plan is one to open it.
+// Not known without an account: AWS's reference names no further right for StartSnapshot with tags. Should it ask for
+// ec2:CreateTags, and without ec2:CreateAction, a bake by upload is refused rather than let too far.
 import { type Resource, sub, type Token } from '../cfn.ts'
 import { allow, document, type Statement } from '../policy.ts'
 import { STAGE_NAMES } from '../stages.ts'
@@ -17,11 +21,11 @@ import {
 import { OURS, TO_BE_OURS } from './rights.ts'
 import { ofStages, stageRoles } from './stage-rights.ts'
 
-/** Plans, change sets, drains, snapshots of the database, the server that migrates it. */
+/** People and pipelines: plans, change sets, snapshots of the database, what servers say. */
 export function releasePolicy(home: Home) {
   const partition = partitionOf(home.region)
   const state = `arn:${partition}:s3:::${stateBucket(home)}`
-  const stacks = STAGE_NAMES.map((stage) => arnHere(home, 'cloudformation', `stack/${stageStack(stage)}/*`))
+  const stacks = stacksOf(home)
   const named = (statement: Statement, Sid: string): Statement => ({ Sid, ...statement })
   return document(
     named(
@@ -34,10 +38,7 @@ export function releasePolicy(home: Home) {
     named(
       allow(
         [
-          'CancelUpdateStack',
-          'ContinueUpdateRollback',
           'DeleteChangeSet',
-          'DeleteStack',
           'DescribeChangeSet',
           'DescribeStackEvents',
           'DescribeStackResource',
@@ -49,7 +50,6 @@ export function releasePolicy(home: Home) {
           'ListChangeSets',
           'ListStackResources',
           'SetStackPolicy',
-          'UpdateTerminationProtection',
         ].map((name) => `cloudformation:${name}`),
         stacks,
       ),
@@ -92,13 +92,6 @@ export function releasePolicy(home: Home) {
     ),
     named(
       allow(
-        ['autoscaling:UpdateAutoScalingGroup'],
-        ofStages((name) => arnHere(home, 'autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`)),
-      ),
-      'Drains',
-    ),
-    named(
-      allow(
         ['rds:AddTagsToResource', 'rds:CreateDBSnapshot'],
         ['db', 'snapshot'].flatMap((kind) => ofStages((name) => arnHere(home, 'rds', `${kind}:${name}`))),
       ),
@@ -113,6 +106,33 @@ export function releasePolicy(home: Home) {
     ),
   )
 }
+
+/**
+ * People only: what ends a stage, what lets it be ended, and what a stack needs that is stuck. A pipeline that finds
+ * termination protection switched on has no need of it.
+ */
+export function takeDownPolicy(home: Home) {
+  return document(
+    {
+      Sid: 'EndOfStacks',
+      ...allow(
+        ['CancelUpdateStack', 'ContinueUpdateRollback', 'DeleteStack', 'UpdateTerminationProtection'].map(
+          (name) => `cloudformation:${name}`,
+        ),
+        stacksOf(home),
+      ),
+    },
+    {
+      Sid: 'Drains',
+      ...allow(
+        ['autoscaling:UpdateAutoScalingGroup'],
+        ofStages((name) => arnHere(home, 'autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`)),
+      ),
+    },
+  )
+}
+const stacksOf = (home: Home): string[] =>
+  STAGE_NAMES.map((stage) => arnHere(home, 'cloudformation', `stack/${stageStack(stage)}/*`))
 
 /** Builders and their images, and every server that somebody starts by hand for a while. */
 export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
@@ -150,7 +170,14 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
         OURS,
       ),
     ),
-    named('NewImages', allow(['ec2:CopyImage', 'ec2:CreateImage', 'ec2:RegisterImage'], [images, snapshots])),
+    named(
+      'NewImages',
+      // Of the images and snapshots that come of it: whoever makes one gives it the tag at once.
+      allow(['ec2:CopyImage', 'ec2:CreateImage'], [images, snapshots], TO_BE_OURS),
+    ),
+    named('Register', allow(['ec2:RegisterImage'], images, TO_BE_OURS)),
+    // An image of another's snapshot would be a way to read it.
+    named('RegisterFrom', allow(['ec2:RegisterImage'], snapshots, OURS)),
     named(
       'OldImages',
       allow(
@@ -183,6 +210,9 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
           'ec2:DescribeImages',
           'ec2:DescribeInstanceStatus',
           'ec2:DescribeInstances',
+          // What still starts servers from an image is not swept.
+          'ec2:DescribeLaunchTemplateVersions',
+          'ec2:DescribeLaunchTemplates',
           'ec2:DescribeSnapshots',
           'ec2:DescribeSubnets',
         ],

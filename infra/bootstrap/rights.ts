@@ -9,6 +9,8 @@ export interface Scope {
   readonly of: readonly string[]
   readonly on: string | readonly string[]
   readonly when?: Conditions
+  /** Another condition that will do: within one statement AWS wants all of them to hold. */
+  readonly or?: Conditions
 }
 
 /** Everything of ours carries it: stacks pass it on to what they make. */
@@ -30,17 +32,18 @@ export function held(actions: Iterable<string>, scopes: readonly Scope[]): State
   }
   return scopes.flatMap((scope) => {
     const own = byScope.get(scope)
-    return own === undefined
-      ? []
-      : [
-          {
-            Sid: scope.sid,
-            Effect: 'Allow' as const,
-            Action: own,
-            Resource: scope.on,
-            ...(scope.when && { Condition: scope.when }),
-          },
-        ]
+    if (own === undefined) return []
+    const statement = (Sid: string, when: Conditions | undefined): Statement => ({
+      Sid,
+      Effect: 'Allow',
+      Action: own,
+      Resource: scope.on,
+      ...(when && { Condition: when }),
+    })
+    return [
+      statement(scope.sid, scope.when),
+      ...(scope.or === undefined ? [] : [statement(`${scope.sid}Too`, scope.or)]),
+    ]
   })
 }
 
@@ -65,6 +68,5 @@ export const REMOVALS = [
   'ec2:ReleaseAddress',
   'elasticloadbalancing:DeleteLoadBalancer',
   'elasticloadbalancing:DeleteTargetGroup',
-  'rds:DeleteDBInstance',
   'acm:DeleteCertificate',
 ]

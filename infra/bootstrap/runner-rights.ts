@@ -19,6 +19,7 @@ import {
   stateBucket,
 } from './names.ts'
 import { held, OURS, REMOVALS, type Scope, TO_BE_OURS } from './rights.ts'
+import { TAKE_OVER_CALLS } from './taken-over.ts'
 
 /** Calls of the command itself. */
 const OWN_CALLS = [
@@ -38,6 +39,7 @@ const OWN_CALLS = [
   'iam:GetOpenIDConnectProvider',
   'iam:GetRole',
   's3:ListBucket',
+  ...TAKE_OVER_CALLS,
 ]
 
 /** A policy for IAM. */

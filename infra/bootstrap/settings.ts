@@ -11,8 +11,12 @@ export interface Settings extends Home {
   readonly budget: number
   /** Ids of two availability zones that builders may stand in. */
   readonly zones: readonly [string, string]
-  /** The repository whose main branch may release, as GitHub's tokens name it. */
+  /** The repository that may release, as GitHub's tokens name it; its main branch. */
   readonly ci: string | undefined
+  /** Of that repository: the environment that may release, instead of the main branch. */
+  readonly ciEnvironment?: string | undefined
+  /** Ids of the hosted zones that stages have names in; undefined: any of the account. */
+  readonly hostedZones?: readonly string[] | undefined
 }
 
 export interface BootstrapLine {
@@ -30,9 +34,11 @@ export class InvalidSettings extends Error {
 
 export const USAGE =
   'npm run bootstrap -- --account 12-DIGITS --region REGION --alert-email ADDRESS --budget USD-A-MONTH\n' +
-  '  [--ci github:OWNER/REPO] [--zones ID,ID] [--profile NAME] [--yes] [--print-policy | --template]'
+  '  [--ci github:OWNER/REPO [--ci-environment NAME]] [--hosted-zones ID,…] [--zones ID,ID] [--profile NAME] [--yes]\n' +
+  '  [--print-policy | --template]'
 
 const name = '[A-Za-z0-9_.-]+(?:@[0-9]+)?'
+const hostedZone = 'Z[A-Z0-9]{5,31}'
 const zone = z.string().regex(/^[a-z0-9]+-az\d+$/, 'is not the id of an availability zone (euw1-az1)')
 const schema = z
   .object({
@@ -47,10 +53,34 @@ const schema = z
       .string()
       .regex(new RegExp(`^github:${name}/${name}$`), 'is not github:OWNER/REPO (or github:OWNER@ID/REPO@ID)')
       .optional(),
+    // As it stands in a token's subject, where a colon would end it.
+    'ci-environment': z
+      .string()
+      .regex(
+        /^[\w.-]{1,255}$/,
+        'is not the name of an environment (production): letters, digits, dots, dashes and underscores',
+      )
+      .optional(),
+    'hosted-zones': z
+      .string()
+      .regex(
+        // A policy has only so much room.
+        new RegExp(`^${hostedZone}(,${hostedZone}){0,9}$`),
+        'are not the ids of at most ten hosted zones (Z0123456789ABC,Z…)',
+      )
+      .optional(),
     zones: z.string().optional(),
   })
   .transform((values, context): Settings => {
     const { account, region, budget, ci } = values
+    const environment = values['ci-environment']
+    const hostedZones = values['hosted-zones']?.split(',')
+    const problem = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message })
+    if (environment !== undefined && ci === undefined)
+      problem('ci-environment', 'goes with --ci: it is an environment of that repository')
+    const left = zonesInUse(account, region).filter((id) => hostedZones?.includes(id) === false)
+    if (left.length > 0) problem('hosted-zones', `lack ${left.join(', ')}, which infra/stages.ts has`)
     const zones = z
       .tuple([zone, zone])
       .refine(([first, second]) => first !== second, 'are twice the same')
@@ -60,7 +90,7 @@ const schema = z
         values.zones === undefined
           ? `are missing: no stage in infra/stages.ts is in ${region}; name two (euw1-az1,euw1-az2)`
           : zones.error.issues.map((issue) => issue.message).join('; ')
-      context.addIssue({ code: 'custom', path: ['zones'], message })
+      problem('zones', message)
       return z.NEVER
     }
     return {
@@ -70,11 +100,21 @@ const schema = z
       budget,
       zones: zones.data,
       ci: ci?.slice('github:'.length),
+      ...(environment !== undefined && { ciEnvironment: environment }),
+      ...(hostedZones !== undefined && { hostedZones }),
     }
   })
 
 const zonesOfStages = (inRegion: string): readonly string[] =>
   Object.values(STAGES).find(({ region }) => region === inRegion)?.zones ?? []
+
+/** Hosted zones of this account's stages: what can't be named can't be deployed. */
+const zonesInUse = (account: string, region: string): string[] =>
+  Object.values(STAGES).flatMap(({ entrance, ...stage }) =>
+    stage.account === account && stage.region === region && entrance.kind === 'hosted-zone'
+      ? [entrance.zone]
+      : [],
+  )
 
 /**
  * @param args without the program's name
@@ -107,6 +147,8 @@ const parse = (args: readonly string[]) =>
       'alert-email': { type: 'string' },
       budget: { type: 'string' },
       ci: { type: 'string' },
+      'ci-environment': { type: 'string' },
+      'hosted-zones': { type: 'string' },
       zones: { type: 'string' },
       profile: { type: 'string' },
       yes: { type: 'boolean' },

@@ -1,7 +1,10 @@
 // What CloudFormation may do when it changes a stage: the rights of the one role that the deployments of all stages use.
 // What AWS can't hold them to: EC2's networks, launch templates and RunInstances know no names beforehand, so these are
-// held to the region only; so are the databases' parameters and load balancers (their generated names don't begin with
-// the stack's). DNS records are held to the kinds that a stack makes, in any zone of the account.
+// held to the region only; so are certificates. CloudFormation's names for load balancers, target groups, secrets and
+// keys don't begin with the stack's: they are made with the tag that makes them ours, and changed only with it. Secrets
+// and keys can't tell a tag at the making from a later one: who may tag as ours could take another's. Dashboards and
+// objectives are held to the account. DNS records are held to the kinds that a stack makes, and to the zones that the
+// bootstrap was told, in any zone of the account where it was told none.
 import type { Statement } from '../policy.ts'
 import { STAGE_NAMES } from '../stages.ts'
 import { HANDLERS } from './handlers.ts'
@@ -15,19 +18,32 @@ const ONLY_HERE: readonly string[] = [
   'AWS::IAM::OIDCProvider',
 ]
 
-/** In two parts: a policy inside a role has 10,240 characters, one beside it 6,144. */
-export function stageRights(home: Home): { readonly beside: Statement[]; readonly inside: Statement[] } {
+/** What the person who runs the bootstrap may narrow. */
+export interface Held extends Home {
+  /** Ids of the hosted zones that stages have names in; undefined: any of the account. */
+  readonly hostedZones?: readonly string[] | undefined
+}
+
+/** A policy inside a role has 10,240 characters, one beside it 6,144: what is long stands beside. */
+export interface StageRights {
+  readonly inside: Statement[]
+  readonly networks: Statement[]
+  readonly data: Statement[]
+}
+const NETWORKS: readonly string[] = ['Removals', 'Reading', 'Groups', 'Network']
+const DATA: readonly string[] = ['NewDatabases', 'DatabaseRemovals', 'Databases', 'Buckets']
+
+export function stageRights(home: Held): StageRights {
   const statements = held(
     Object.entries(HANDLERS).flatMap(([type, actions]) => (ONLY_HERE.includes(type) ? [] : actions)),
     scopes(home),
   )
-  const isBeside = ({ Sid }: Statement) => BESIDE.includes(Sid ?? '')
-  return {
-    beside: statements.filter(isBeside),
-    inside: statements.filter((statement) => !isBeside(statement)),
-  }
+  const named = (sids: readonly string[]) => statements.filter(({ Sid = '' }) => sids.includes(Sid))
+  const networks = named(NETWORKS)
+  const data = named(DATA)
+  const isBeside = (statement: Statement) => networks.includes(statement) || data.includes(statement)
+  return { networks, data, inside: statements.filter((statement) => !isBeside(statement)) }
 }
-const BESIDE: readonly string[] = ['Removals', 'Reading', 'Databases', 'Groups', 'Balancing', 'Network']
 
 /** Something of every stage, whose name begins with the stage's stack. */
 export const ofStages = (make: (name: string) => string): string[] =>
@@ -36,10 +52,13 @@ export const ofStages = (make: (name: string) => string): string[] =>
 export const stageRoles = (home: Home): string[] =>
   ofStages((name) => `arn:${partitionOf(home.region)}:iam::${home.account}:role/${name}`)
 
-function scopes(home: Home): Scope[] {
+function scopes(home: Held): Scope[] {
   const partition = partitionOf(home.region)
   const here = (service: string, resource: string) => arnHere(home, service, resource)
   const inRegion = { StringEquals: { 'aws:RequestedRegion': home.region } }
+  const databases = (...kinds: string[]) =>
+    kinds.flatMap((kind) => ofStages((name) => here('rds', `${kind}:${name}`)))
+  const zones = (home.hostedZones ?? ['*']).map((id) => `arn:${partition}:route53:::hostedzone/${id}`)
   const iam = (kind: string) => ofStages((name) => `arn:${partition}:iam::${home.account}:${kind}/${name}`)
   return [
     {
@@ -86,6 +105,8 @@ function scopes(home: Home): Scope[] {
       when: TO_BE_OURS,
     },
     { sid: 'Secrets', of: ['secretsmanager'], on: here('secretsmanager', 'secret:*'), when: OURS },
+    // Names say more than the tag: the stage's, and the account's.
+    { sid: 'DatabaseRemovals', of: ['rds:DeleteDBInstance'], on: databases('db'), when: OURS },
     { sid: 'Removals', of: REMOVALS, on: '*', when: OURS },
     {
       sid: 'Reading',
@@ -103,13 +124,42 @@ function scopes(home: Home): Scope[] {
       on: '*',
       when: inRegion,
     },
-    { sid: 'Databases', of: ['rds'], on: here('rds', '*') },
+    {
+      // What a template does not name is the account's default.
+      sid: 'NewDatabases',
+      of: ['rds:CreateDBInstance', 'rds:CreateDBInstanceReadReplica', 'rds:ModifyDBInstance'],
+      on: [
+        ...databases('db', 'pg', 'subgrp'),
+        ...['og:default:*', 'pg:default.*', 'subgrp:default'].map((one) => here('rds', one)),
+      ],
+    },
+    { sid: 'Databases', of: ['rds'], on: databases('db', 'pg', 'subgrp', 'es', 'snapshot') },
     {
       sid: 'Groups',
       of: ['autoscaling'],
       on: ofStages((name) => here('autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`)),
     },
-    { sid: 'Balancing', of: ['elasticloadbalancing'], on: here('elasticloadbalancing', '*') },
+    {
+      sid: 'NewBalancing',
+      of: ['elasticloadbalancing:CreateLoadBalancer', 'elasticloadbalancing:CreateTargetGroup'],
+      on: here('elasticloadbalancing', '*'),
+      when: TO_BE_OURS,
+    },
+    {
+      // Of what is being made, or of what is ours: a tag on another's load balancer would make it ours.
+      sid: 'BalancingTags',
+      of: ['elasticloadbalancing:AddTags'],
+      on: here('elasticloadbalancing', '*'),
+      when: { ...TO_BE_OURS, Null: { 'elasticloadbalancing:CreateAction': 'false' } },
+      or: OURS,
+    },
+    // A listener is made in a load balancer, which is ours already.
+    {
+      sid: 'Balancing',
+      of: ['elasticloadbalancing'],
+      on: here('elasticloadbalancing', '*'),
+      when: OURS,
+    },
     {
       sid: 'Dashboards',
       of: ['cloudwatch:DeleteDashboards', 'cloudwatch:GetDashboard', 'cloudwatch:PutDashboard'],
@@ -144,9 +194,9 @@ function scopes(home: Home): Scope[] {
     { sid: 'Topics', of: ['sns'], on: ofStages((name) => here('sns', name)) },
     { sid: 'Certificates', of: ['acm'], on: '*', when: inRegion },
     {
-      sid: 'Records',
+      sid: home.hostedZones === undefined ? 'RecordsInAnyZone' : 'Records',
       of: ['route53:ChangeResourceRecordSets'],
-      on: `arn:${partition}:route53:::hostedzone/*`,
+      on: zones,
       when: {
         'ForAllValues:StringEquals': {
           'route53:ChangeResourceRecordSetsRecordTypes': ['A', 'AAAA', 'CNAME'],
@@ -156,7 +206,7 @@ function scopes(home: Home): Scope[] {
     {
       sid: 'Zones',
       of: ['route53'],
-      on: [`arn:${partition}:route53:::hostedzone/*`, `arn:${partition}:route53:::change/*`],
+      on: [...zones, `arn:${partition}:route53:::change/*`],
     },
     { sid: 'Network', of: ['ec2'], on: '*', when: inRegion },
   ]

@@ -12,9 +12,15 @@ import { sample } from '../samples.ts'
 import { STAGE_NAMES, STAGES } from '../stages.ts'
 import { SERVER_ACTIONS } from './boundary.ts'
 import { BUILDER_NETWORK } from './builder.ts'
+import { allows, type Call, matches } from './evaluate.ts'
 import { HANDLERS } from './handlers.ts'
 import { boundaryName } from './names.ts'
-import { actionsOf, matches, PROMISES, statements } from './promises.ts'
+import { actionsOf, statements, statementsOf } from './promise.ts'
+import { BAKE_PROMISES } from './promises-of-bakes.ts'
+import { DEPLOYMENT_PROMISES } from './promises-of-deployments.ts'
+import { ROLE_PROMISES } from './promises-of-roles.ts'
+import { SERVER_PROMISES } from './promises-of-servers.ts'
+import { FITS, STATE_PROMISES } from './promises-of-state.ts'
 import { runnerPolicy } from './runner-rights.ts'
 import { SAMPLE_SETTINGS as SETTINGS } from './sample-settings.ts'
 import { bootstrap } from './template.ts'
@@ -23,11 +29,22 @@ const VARIANTS: Readonly<Record<string, Template>> = {
   'with CI': bootstrap(SETTINGS, false),
   'with a provider that is there': bootstrap(SETTINGS, true),
   'without CI': bootstrap({ ...SETTINGS, ci: undefined }, false),
+  'with an environment and hosted zones': bootstrap(
+    { ...SETTINGS, ciEnvironment: 'production', hostedZones: Array(10).fill(`Z${'0'.repeat(31)}`) },
+    false,
+  ),
+  'in the partition with the longest name': bootstrap({ ...SETTINGS, region: 'us-gov-west-1' }, false),
   'in the longest region': bootstrap({ ...SETTINGS, region: 'ap-northeast-1' }, false),
 }
 const TEMPLATE = bootstrap(SETTINGS, false)
 
-describe.each(PROMISES)('$holds', ({ wrong, breaks }) => {
+describe.each([
+  ...STATE_PROMISES,
+  ...ROLE_PROMISES,
+  ...SERVER_PROMISES,
+  ...DEPLOYMENT_PROMISES,
+  ...BAKE_PROMISES,
+])('$holds', ({ wrong, breaks }) => {
   test.each(Object.entries(VARIANTS).slice(0, 3))('%s', (_name, template) => {
     expect(wrong(template)).toEqual([])
   })
@@ -36,6 +53,10 @@ describe.each(PROMISES)('$holds', ({ wrong, breaks }) => {
     breakIt(draft)
     expect(wrong(JSON.parse(JSON.stringify(draft)))).not.toEqual([])
   })
+})
+
+test.each(Object.entries(VARIANTS))('it fits %s', (_name, template) => {
+  expect(FITS.wrong(template)).toEqual([])
 })
 
 describe('AWS’s own checks', () => {
@@ -85,9 +106,7 @@ const samples = [
 
 test('CloudFormation may make every kind of resource that a stage has', () => {
   const allowed = new Set(
-    statements(TEMPLATE)
-      .filter(({ id }) => id === 'CloudFormationRole' || id === 'StagesPolicy')
-      .flatMap(({ statement }) => actionsOf(statement)),
+    statementsOf(TEMPLATE, 'CloudFormationRole').flatMap((statement) => actionsOf(statement)),
   )
   const types = new Set(samples.flatMap(({ Resources }) => Object.values(Resources).map(({ Type }) => Type)))
   expect([...types].filter((type) => HANDLERS[type] === undefined)).toEqual([])
@@ -133,4 +152,40 @@ test.each(NETWORK_RULES)('as in every stage: $holds', ({ violations }) => {
 test('builders have addresses that no stage has', () => {
   const own = parseCidr(BUILDER_NETWORK.vpc)
   for (const name of STAGE_NAMES) expect(overlaps(own, parseCidr(STAGES[name].vpc))).toBe(false)
+})
+
+describe('with what the person names', () => {
+  const named = bootstrap(
+    { ...SETTINGS, ciEnvironment: 'production', hostedZones: ['Z0PROD', 'Z0STAGING'] },
+    false,
+  )
+
+  test('a pipeline is exactly that environment, whatever its branch', () => {
+    const held = at(property(named.Resources.CiRole, 'AssumeRolePolicyDocument.Statement.0'), 'Condition')
+    expect(held).toEqual({
+      StringEquals: {
+        'token.actions.githubusercontent.com:aud': 'sts.amazonaws.com',
+        'token.actions.githubusercontent.com:sub': 'repo:acme/terrace:environment:production',
+      },
+    })
+    expect(property(named.Resources.CiRole, 'Description')).toBe(
+      'What the environment production of acme/terrace may do',
+    )
+  })
+
+  test('a deployment changes records in those zones only; without any, in every zone, and its name says so', () => {
+    const record = (zone: string, kind = 'A'): Call => ({
+      action: 'route53:ChangeResourceRecordSets',
+      on: `arn:aws:route53:::hostedzone/${zone}`,
+      given: { 'route53:ChangeResourceRecordSetsRecordTypes': kind },
+    })
+    const of = (template: Template) => statementsOf(template, 'CloudFormationRole')
+    const may = (template: Template, call: Call) => allows(of(template), call)
+    expect([may(named, record('Z0PROD')), may(named, record('Z0STAGING', 'CNAME'))]).toEqual([true, true])
+    expect([may(named, record('Z0MAIL')), may(named, record('Z0PROD', 'MX'))]).toEqual([false, false])
+    expect([may(TEMPLATE, record('Z0MAIL')), may(TEMPLATE, record('Z0MAIL', 'MX'))]).toEqual([true, false])
+    const sids = (template: Template) => of(template).map((statement) => at(statement, 'Sid'))
+    expect(sids(named)).not.toContain('RecordsInAnyZone')
+    expect(sids(TEMPLATE)).toContain('RecordsInAnyZone')
+  })
 })

@@ -1,6 +1,6 @@
 // What every stage and every bake stands on, once per account and region: a small stack of its own that depends on
 // nothing. No image is shared with another account.
-import { type Resource, Stack, type Template } from '../cfn.ts'
+import { type Resource, Stack, type Template, type Token } from '../cfn.ts'
 import { document } from '../policy.ts'
 import { boundary } from './boundary.ts'
 import { builder } from './builder.ts'
@@ -16,7 +16,7 @@ import {
   roleName,
   stateBucket,
 } from './names.ts'
-import { bakePolicy, releasePolicy } from './release-rights.ts'
+import { bakePolicy, releasePolicy, takeDownPolicy } from './release-rights.ts'
 import type { Settings } from './settings.ts'
 import { stageRights } from './stage-rights.ts'
 import { stateStorage } from './state.ts'
@@ -111,10 +111,12 @@ function roles(
   hasProvider: boolean,
 ): void {
   const rights = stageRights(settings)
-  const network = stack.add('StagesPolicy', 'AWS::IAM::ManagedPolicy', {
-    Description: 'Networks, servers and databases of the stages',
-    PolicyDocument: document(...rights.beside),
-  })
+  const policy = (id: string, description: string, rights: object) =>
+    stack.add(id, 'AWS::IAM::ManagedPolicy', { Description: description, PolicyDocument: rights }).ref
+  const beside = [
+    policy('StagesPolicy', 'Networks and servers of the stages', document(...rights.networks)),
+    policy('StagesDataPolicy', 'Databases and buckets of the stages', document(...rights.data)),
+  ]
   stack.add(
     'CloudFormationRole',
     'AWS::IAM::Role',
@@ -132,37 +134,30 @@ function roles(
           },
         ],
       },
-      ManagedPolicyArns: [network.ref],
+      ManagedPolicyArns: beside,
       Policies: [{ PolicyName: 'stages', PolicyDocument: document(...rights.inside) }],
     },
     // It names the boundary: what it makes while that is missing would be refused.
     { DependsOn: [limits] },
   )
-  const policies = [
-    stack.add('ReleasePolicy', 'AWS::IAM::ManagedPolicy', {
-      Description: 'Releasing Terrace',
-      PolicyDocument: releasePolicy(settings),
-    }),
-    stack.add('BakePolicy', 'AWS::IAM::ManagedPolicy', {
-      Description: 'Baking images of Terrace',
-      PolicyDocument: bakePolicy(settings, key),
-    }),
-  ].map((policy) => policy.ref)
-  const role = (id: string, name: RoleName, description: string, trust: object) =>
+  const releases = [
+    policy('ReleasePolicy', 'Releasing Terrace', releasePolicy(settings)),
+    policy('BakePolicy', 'Baking images of Terrace', bakePolicy(settings, key)),
+  ]
+  const takeDown = policy('TakeDownPolicy', 'Taking stages of Terrace down', takeDownPolicy(settings))
+  const role = (id: string, name: RoleName, description: string, trust: object, may: Token<string>[]) =>
     stack.add(id, 'AWS::IAM::Role', {
       RoleName: roleName(name, settings),
       Description: description,
       // Seconds: as long as the longest release, of which each server takes some minutes.
       MaxSessionDuration: 14_400,
       AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [trust] },
-      ManagedPolicyArns: policies,
+      ManagedPolicyArns: may,
     })
-  role('DeployRole', 'deploy', 'People who bake and release', {
-    Effect: 'Allow',
-    // Whoever of the account is given the right to become this role; by itself this gives it to nobody.
-    Principal: { AWS: `arn:${partitionOf(settings.region)}:iam::${settings.account}:root` },
-    Action: 'sts:AssumeRole',
-  })
+  const account = `arn:${partitionOf(settings.region)}:iam::${settings.account}:root`
+  // Whoever of the account is given the right to become this role; by itself this gives it to nobody.
+  const people = { Effect: 'Allow', Principal: { AWS: account }, Action: 'sts:AssumeRole' }
+  role('DeployRole', 'deploy', 'People who bake, release and take down', people, [...releases, takeDown])
   if (settings.ci === undefined) return
   // One for the account, shared with whatever else uses it: it stays.
   if (!hasProvider)
@@ -172,21 +167,22 @@ function roles(
       { Url: `https://${GITHUB}`, ClientIdList: ['sts.amazonaws.com'] },
       { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' },
     )
-  const provider = hasProvider ? undefined : 'GitHub'
-  const ci = role('CiRole', 'ci', `What the main branch of ${settings.ci} may do`, {
+  const { who, subject } = pipeline(settings.ci, settings.ciEnvironment)
+  const trust = {
     Effect: 'Allow',
-    Principal: { Federated: provider === undefined ? githubProviderArn(settings) : { Ref: provider } },
+    Principal: { Federated: hasProvider ? githubProviderArn(settings) : { Ref: 'GitHub' } },
     Action: 'sts:AssumeRoleWithWebIdentity',
-    Condition: {
-      StringEquals: {
-        [`${GITHUB}:aud`]: 'sts.amazonaws.com',
-        // Exactly the main branch: a pull request, or another branch, has another subject.
-        [`${GITHUB}:sub`]: `repo:${settings.ci}:ref:refs/heads/main`,
-      },
-    },
-  })
+    Condition: { StringEquals: { [`${GITHUB}:aud`]: 'sts.amazonaws.com', [`${GITHUB}:sub`]: subject } },
+  }
+  const ci = role('CiRole', 'ci', `What ${who} of ${settings.ci} may do`, trust, releases)
   stack.output('CiRole', 'For the pipeline', ci.att('Arn'))
 }
+
+/** Exactly one: a pull request, another branch, another environment has another subject. */
+const pipeline = (repository: string, environment: string | undefined) =>
+  environment === undefined
+    ? { who: 'the main branch', subject: `repo:${repository}:ref:refs/heads/main` }
+    : { who: `the environment ${environment}`, subject: `repo:${repository}:environment:${environment}` }
 
 /** Of the whole account: what somebody forgets in another region is noticed too. */
 function budget(stack: Stack, { alertEmail, budget: amount }: Settings): void {

@@ -10,7 +10,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { stateBucket } from '../bootstrap/names.ts'
-import { releasePolicy } from '../bootstrap/release-rights.ts'
+import { releasePolicy, takeDownPolicy } from '../bootstrap/release-rights.ts'
 import { CLOSED } from '../release/policy.ts'
 import { sample } from '../samples.ts'
 import { STAGES } from '../stages.ts'
@@ -220,7 +220,8 @@ test('the whole of prod, the replica before its primary', { timeout: 300_000 }, 
 
 test('the deploy role may do all that this takes, but for the data', async () => {
   await run(there)
-  const allowed = new Set<string>(releasePolicy(STAGE).Statement.flatMap(({ Action }) => [Action].flat()))
+  const rights = [releasePolicy(STAGE), takeDownPolicy(STAGE)].flatMap(({ Statement }) => Statement)
+  const allowed = new Set<string>(rights.flatMap(({ Action }) => [Action].flat()))
   const called = there.calls
     .slice(before.get(there))
     .map(({ service, operation }) => `${service}:${operation}`)

@@ -4,7 +4,8 @@
 import { loadAwsServiceSpecSync } from '@aws-cdk/aws-service-spec'
 import type { Template, TemplateResource } from '../cfn.ts'
 import { property } from '../reading.ts'
-import { laidOpen } from './laid-open.ts'
+import { laidOpen, openedBy } from './laid-open.ts'
+import { mentions } from './mentions.ts'
 
 const EFFECTS = ['add', 'update', 'may-replace', 'replace', 'remove'] as const
 export type Effect = (typeof EFFECTS)[number]
@@ -61,11 +62,12 @@ export function compare(before: Template, after: Template): Change[] {
     for (const [id, { Type, Properties }] of Object.entries(after.Resources))
       for (const [name, value] of Object.entries(Properties))
         if (before.Resources[id] !== undefined && mentions(value, gone)) note(id, name, effectOf(Type, name))
+  const blocked = gate(before, after)
   return [...found]
     .map(([id, change]) => {
-      const [was, is] = [before.Resources[id], after.Resources[id]]
-      const whole = { id, type: is?.Type ?? was?.Type ?? '', ...change }
-      return { ...whole, blocked: whyNot(whole, was, is) }
+      const type = (after.Resources[id] ?? before.Resources[id])?.Type ?? ''
+      const whole = { id, type, ...change }
+      return { ...whole, blocked: blocked(whole) }
     })
     .sort((a, b) => (a.id < b.id ? -1 : 1))
 }
@@ -93,16 +95,21 @@ function same(a: unknown, b: unknown): boolean {
   return [...keys].every((key) => same(Reflect.get(a, key), Reflect.get(b, key)))
 }
 
-/** Whether a value refers to a resource: by `Ref`, by `Fn::GetAtt`, or as `${…}` in a text. */
-function mentions(value: unknown, id: string): boolean {
-  const text = JSON.stringify(value) ?? ''
-  return [`"Ref":"${id}"`, `"Fn::GetAtt":["${id}",`, `\${${id}}`, `\${${id}.`].some((form) =>
-    text.includes(form),
-  )
+/** Says of a change why it is not made without being asked for by name; undefined when it may be. */
+export function gate(
+  before: Template,
+  after: Template,
+): (change: Omit<Change, 'blocked'>) => string | undefined {
+  const opened = openedBy(before, after)
+  return (change) => {
+    const lost = whyNot(change, before.Resources[change.id], after.Resources[change.id])
+    const all = [...(lost === undefined ? [] : [lost]), ...(opened.get(change.id) ?? [])]
+    return all.length > 0 ? all.join('; ') : undefined
+  }
 }
 
-/** Why a change is not made without being asked for by name; undefined when it may be. */
-export function whyNot(
+/** What one resource would lose. */
+function whyNot(
   { type, effect, differing }: Omit<Change, 'blocked'>,
   before: TemplateResource | undefined,
   after: TemplateResource | undefined,
@@ -111,8 +118,8 @@ export function whyNot(
   const isReplica = property(before, 'SourceDBInstanceIdentifier') !== undefined
   if (isReplica && after && property(after, 'SourceDBInstanceIdentifier') === undefined)
     return 'promotes the replica to a database of its own, for good'
-  // A replica holds nothing that its source does not.
-  if (isReplica) return undefined
+  // A replica holds nothing that its source does not; but all of that.
+  if (isReplica) return laidOpen(type, before, after)
   if (effect === 'remove') return 'holds data, and goes'
   if (effect === 'replace') return `holds data, and is made anew, empty: ${differing.join(', ')}`
   if (effect === 'may-replace') return `holds data, and may be made anew, empty: ${differing.join(', ')}`

@@ -14,6 +14,7 @@ test.for([
   ['Documents', 'VersioningConfiguration.Status', 'Suspended', 'forget what is overwritten'],
   ['Documents', OLD, 2, 'remove it sooner'],
   ['Documents', 'LifecycleConfiguration.Rules.1.ExpirationInDays', 30, 'remove it sooner'],
+  ['DatabaseReplica', 'PubliclyAccessible', true, 'reachable from outside'],
   ['Logs', 'LifecycleConfiguration.Rules.0.ExpirationInDays', 1, 'remove it sooner'],
 ] as const)('%s %s → %s', ([id, path, value, reason]) => {
   const before = sample('prod').template

@@ -1,6 +1,23 @@
-// What a change keeps but opens, or keeps for less long: data is lost that way, too.
-import type { TemplateResource } from '../cfn.ts'
+// What a change keeps but opens, or keeps for less long: data is lost that way, too. By a setting of its own, or by what
+// lets others come to it: policies (readers.ts) and security groups (doors.ts).
+import type { Template, TemplateResource } from '../cfn.ts'
 import { at, property } from '../reading.ts'
+import { doorsOpened } from './doors.ts'
+import { readersAdded } from './readers.ts'
+
+/**
+ * What comes to be open in a stack that is there, by the ids of what opens it. Of a new one nothing is laid open: it holds
+ * nothing yet.
+ */
+export function openedBy(before: Template, after: Template): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  if (Object.keys(before.Resources).length === 0) return found
+  for (const [id, reason] of [...doorsOpened(before, after), ...readersAdded(before, after)]) {
+    const known = found.get(id) ?? []
+    if (!known.includes(reason)) found.set(id, [...known, reason])
+  }
+  return found
+}
 
 /** @returns what gets worse, in words; undefined where nothing does */
 export function laidOpen(

@@ -2,7 +2,7 @@
 // does, and CloudFormation, which knows what is really there. Both are shown, and of the two the stricter one counts.
 import type { ResourceChange } from '@aws-sdk/client-cloudformation'
 import type { Template } from '../cfn.ts'
-import { type Change, compare, type Effect, whyNot, worse } from '../plan/changes.ts'
+import { type Change, compare, type Effect, gate, worse } from '../plan/changes.ts'
 import { BlockedChange } from './failure.ts'
 
 export interface Judged extends Change {
@@ -17,6 +17,7 @@ export function judge(
   changes: readonly ResourceChange[],
 ): Judged[] {
   const nothing: Template = { Description: '', Outputs: {}, Resources: {} }
+  const blocked = gate(before ?? nothing, after)
   const compared = new Map(compare(before ?? nothing, after).map((change) => [change.id, change]))
   const said = new Map(changes.map((change) => [change.LogicalResourceId ?? '', change]))
   return [...new Set([...compared.keys(), ...said.keys()])].sort().map((id) => {
@@ -27,8 +28,7 @@ export function judge(
       .reduce(worse, 'add')
     const differing = [...new Set([...(ours?.differing ?? []), ...namesOf(theirs)])]
     const whole = { id, type, effect, differing }
-    const blocked = whyNot(whole, before?.Resources[id], after.Resources[id])
-    return { ...whole, blocked, said: theirs && inItsWords(theirs) }
+    return { ...whole, blocked: blocked(whole), said: theirs && inItsWords(theirs) }
   })
 }
 
@@ -58,7 +58,7 @@ export function pass(changes: readonly Judged[], allowed: readonly string[]): vo
       [
         'Nothing was changed, because this would lose or lay open data:',
         ...refused.map((change) => `  ${change.id} ${change.blocked} (CloudFormation: ${change.said})`),
-        'If that is what is meant, once a snapshot is there:',
+        'If that is what is meant, and a snapshot keeps what would be lost:',
         `  ${refused.map(({ id }) => `--allow-replace ${id}`).join(' ')}`,
       ].join('\n'),
     )

@@ -1,4 +1,5 @@
-// Rules for alarms: each says something, tells somebody, has a page, and was asked what silence means.
+// Rules for alarms: each says something, tells somebody, has a page, and was asked what silence means. What they reckon:
+// reckoning.ts.
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { METRIC_NAMESPACE, METRICS } from '../../contract/metrics.ts'
@@ -14,7 +15,6 @@ const STATE = 'AWS::CloudWatch::CompositeAlarm'
 const QUIET: Readonly<Record<string, string>> = {
   DaysToExpiry: 'none on a certificate’s first day',
   ErrorPortAllocation: 'nothing goes out',
-  HTTPCode_ELB_5XX_Count: 'counted only when there are some',
   HTTPCode_Target_5XX_Count: 'counted only when there are some',
   TargetResponseTime: 'nobody asks',
   UnHealthyHostCount: 'no server; HealthyHostCount tells',
@@ -32,8 +32,8 @@ const WITHOUT_ALARM: Readonly<Record<string, string>> = {
   OpenStreams: 'as many as there are people; what too many of them cost has alarms',
 }
 
-/** CloudWatch's limits: seconds of all periods together, characters of a rule, alarms in one. */
-const LIMITS = { shortPeriods: 86_400, longPeriods: 604_800, rule: 10_240, children: 100, name: 255 } as const
+/** CloudWatch's limits: characters of a rule, alarms in one, characters of an alarm's name. */
+const LIMITS = { rule: 10_240, children: 100, name: 255 } as const
 
 const alarmsOf = (template: Template) => [...ofType(template, ALARM), ...ofType(template, STATE)]
 
@@ -58,7 +58,7 @@ function isHeard(template: Template, id: string, alarm: TemplateResource): boole
 }
 
 /** The metrics that an alarm looks at, by itself or by metric math. */
-const metricsOf = (alarm: TemplateResource): string[] =>
+export const metricsOf = (alarm: TemplateResource): string[] =>
   [
     property(alarm, 'MetricName'),
     ...list(property(alarm, 'Metrics')).map((query) => at(query, 'MetricStat.Metric.MetricName')),
@@ -183,39 +183,6 @@ export const ALARM_RULES: readonly Rule[] = [
       'of the other tier': (draft) => change(draft, 'WebImageAge', 'Dimensions.1.Value', 'api'),
       'another namespace': (draft) => change(draft, 'ApiIndexLag', 'Namespace', 'Terraces'),
       'another dimension': (draft) => change(draft, 'ApiIndexLag', 'Dimensions.0.Name', 'stage'),
-    },
-  },
-  {
-    holds: 'an alarm looks back no further than CloudWatch does, and a ratio over exactly one period',
-    violations: (template) =>
-      each(template, ALARM, (alarm) => {
-        const periods = [
-          property(alarm, 'Period'),
-          ...list(property(alarm, 'Metrics')).map((query) => at(query, 'MetricStat.Period')),
-        ].flatMap((period) => (period === undefined ? [] : [Number(period)]))
-        const [period = 0] = periods
-        const count = Number(property(alarm, 'EvaluationPeriods'))
-        if (new Set(periods).size !== 1 || period % 60 !== 0) return 'has no one period'
-        if (period * count > (period < 3_600 ? LIMITS.shortPeriods : LIMITS.longPeriods))
-          return 'looks back too far'
-        if (Number(property(alarm, 'DatapointsToAlarm')) > count) return 'can never be'
-        const queries = list(property(alarm, 'Metrics'))
-        if (queries.length === 0) return false
-        if (queries.filter((query) => at(query, 'ReturnData') === true).length !== 1)
-          return 'has no one result'
-        return count !== 1 && 'counts windows that overlap'
-      }),
-    breaks: {
-      'two days of minutes': (draft) => change(draft, 'ApiErrors', 'EvaluationPeriods', 2_880),
-      'eight days of hours': (draft) => {
-        change(draft, 'ApiErrors', 'Period', 3_600)
-        change(draft, 'ApiErrors', 'EvaluationPeriods', 192)
-      },
-      'two periods in one': (draft) => change(draft, 'AnswersFastLong', 'Metrics.0.MetricStat.Period', 300),
-      'half a minute': (draft) => change(draft, 'ApiErrors', 'Period', 30),
-      'more than all': (draft) => change(draft, 'ApiErrors', 'DatapointsToAlarm', 9),
-      'windows of windows': (draft) => change(draft, 'AnswersFastLong', 'EvaluationPeriods', 2),
-      'two results': (draft) => change(draft, 'AnswersFastLong', 'Metrics.0.ReturnData', true),
     },
   },
   {

@@ -6,6 +6,7 @@ import { ALARM_RULES } from './alarms.ts'
 import { BALANCING_RULES } from './balancing.ts'
 import { DATA_RULES } from './data.ts'
 import { NETWORK_RULES } from './network.ts'
+import { RECKONING_RULES } from './reckoning.ts'
 import type { Draft } from './rule.ts'
 import { serverRules } from './servers.ts'
 import { WATCH_RULES } from './watch.ts'
@@ -17,6 +18,7 @@ const RULES = [
   ...BALANCING_RULES,
   ...serverRules({ ApiGroup: bootSeconds.api, WebGroup: bootSeconds.web }),
   ...ALARM_RULES,
+  ...RECKONING_RULES,
   ...WATCH_RULES,
 ]
 

@@ -114,7 +114,7 @@ export const WATCH_RULES: readonly Rule[] = [
     },
   },
   {
-    holds: 'the dashboard is JSON, fits its grid, and shows resources that are there',
+    holds: 'the dashboard is JSON, fits its grid, and shows and reckons with what is there',
     violations: (template) =>
       each(template, 'AWS::CloudWatch::Dashboard', (dashboard) => {
         const body = property(dashboard, 'DashboardBody')
@@ -125,6 +125,8 @@ export const WATCH_RULES: readonly Rule[] = [
         if (missing.length > 0) return `shows ${JSON.stringify(missing[0])}, which is not there`
         const widgets = widgetsOf(text ?? body)
         if (widgets === undefined) return 'is no JSON'
+        const unknown = widgets.flatMap(unknownNames)
+        if (unknown.length > 0) return `reckons with ${unknown[0]}, which it does not have`
         if (widgets.some(({ x, width }) => x + width > 24 || !Number.isInteger(x)))
           return 'is wider than its grid'
         const covers = (a: Widget, b: Widget) =>
@@ -139,6 +141,13 @@ export const WATCH_RULES: readonly Rule[] = [
       'nothing in it': (draft) => change(draft, 'Dashboard', 'DashboardBody', '{}'),
       'what is not there': (draft) => {
         delete draft.Resources.DatabaseReplica
+      },
+      'what it reckons with': (draft) => {
+        const body = draft.Resources.Dashboard?.Properties.DashboardBody as { 'Fn::Sub': [string, object] }
+        body['Fn::Sub'][0] = body['Fn::Sub'][0].replace(
+          '"id":"requests_unserved502"',
+          '"id":"requests_other"',
+        )
       },
       width: (draft) => change(draft, 'Dashboard', 'DashboardBody', widgetsText([{ x: 20, width: 6 }])),
       'one over another': (draft) =>
@@ -160,6 +169,16 @@ interface Widget {
   readonly y: number
   readonly width: number
   readonly height: number
+}
+/** Names in the expressions of a widget that nothing in it has. */
+function unknownNames(widget: unknown): string[] {
+  const drawn = list(at(widget, 'properties.metrics')).map((line) => list(line).at(-1))
+  const ids = drawn.map((one) => at(one, 'id'))
+  return drawn.flatMap((one) =>
+    [...String(at(one, 'expression') ?? '').matchAll(/\b[a-z]\w*/g)]
+      .map(([word]) => word)
+      .filter((word) => !ids.includes(word)),
+  )
 }
 function widgetsOf(text: unknown): readonly Widget[] | undefined {
   try {

@@ -17,7 +17,10 @@ export interface Metric {
 /** A number made of several metrics, over one period. */
 export interface Reckoned {
   readonly metrics: Readonly<Record<string, Metric>>
-  /** CloudWatch's metric math; each may use the metrics and the ones before it. The last is what counts. */
+  /**
+   * CloudWatch's metric math, as far as alarms take it (infra/rules/reckoning.ts); each may use the metrics and the ones before
+   * it. The last is what counts.
+   */
   readonly expressions: Readonly<Record<string, string>>
 }
 

@@ -15,11 +15,15 @@ const hourly =
   }
 const answers = (served: number, failed: number) =>
   hourly({ 'AnswersServed Sum': served, 'AnswersFailed Sum': failed })
-const requests = (fine: number, failed: number, unserved = 0) =>
+/** @param unserved by the load balancer itself, by their codes; what it counts of all of its 5xx goes with them */
+const requests = (fine: number, failed: number, unserved: Readonly<Record<number, number>> = {}) =>
   hourly({
     'HTTPCode_Target_2XX_Count Sum': fine,
     'HTTPCode_Target_5XX_Count Sum': failed,
-    'HTTPCode_ELB_5XX_Count Sum': unserved,
+    ...Object.fromEntries(
+      Object.entries(unserved).map(([code, count]) => [`HTTPCode_ELB_${code}_Count Sum`, count]),
+    ),
+    'HTTPCode_ELB_5XX_Count Sum': Object.values(unserved).reduce((sum, count) => sum + count, 0),
   })
 const firstTokens = (asked: number, soon: number) =>
   hourly({ 'TimeToFirstToken SampleCount': asked, 'TimeToFirstToken PR(:5000)': soon })
@@ -52,14 +56,32 @@ describe('0.5 % of requests may be answered with 5xx', () => {
     ['3.1 times', requests(9_845, 155), ['Slow']],
     ['6.1 times', requests(9_695, 305), STEADY],
     ['14.5 times, by servers', requests(9_275, 725), FAST],
-    ['14.5 times, by the load balancer', requests(9_275, 0, 725), FAST],
-    ['all, and no server was there to answer', requests(0, 0, 10_000), FAST],
+    ['14.5 times, by an error of the load balancer', requests(9_275, 0, { 500: 725 }), FAST],
+    ['14.5 times, because servers broke off', requests(9_275, 0, { 502: 725 }), FAST],
+    ['14.5 times, because servers were too slow', requests(9_275, 0, { 504: 725 }), FAST],
+    ['14.5 times, some of each', requests(9_275, 145, { 500: 145, 502: 145, 503: 145, 504: 145 }), FAST],
+    ['all, and no server was there to answer', requests(0, 0, { 503: 10_000 }), FAST],
+    ['what load balancers don’t speak', requests(100, 0, { 501: 5_000, 505: 5_000 }), []],
   ] as const)('%s', ([, seen, expected]) => {
     expect(on('Requests', seen)).toEqual(expected)
   })
   test('what was refused was answered', () => {
     expect(on('Requests', hourly({ 'HTTPCode_Target_4XX_Count Sum': 10_000 }))).toEqual([])
   })
+})
+
+test('errors of the load balancer are told, whichever; what it does not speak is not', () => {
+  const inAMinute =
+    (counts: Readonly<Record<number, number>>): Seen =>
+    (metric) =>
+      counts[Number(/^HTTPCode_ELB_(\d+)_Count$/.exec(metric)?.[1])]
+  const isTold = (counts: Readonly<Record<number, number>>) =>
+    isOn(Resources.BalancerErrors, inAMinute(counts))
+  const told = (code: number) => isTold({ [code]: 6 })
+  expect([500, 502, 503, 504].map(told)).toEqual([true, true, true, true])
+  expect([501, 505, 561].map(told)).toEqual([false, false, false])
+  expect(isTold({ 502: 2, 504: 3 })).toBe(false)
+  expect(isTold({ 502: 3, 504: 3 })).toBe(true)
 })
 
 describe('5 % of answers may begin after five seconds', () => {

@@ -16,6 +16,7 @@ import {
   stateAlarm,
 } from './alarm.ts'
 import { measured } from './application.ts'
+import { unservedBy } from './ways.ts'
 
 export interface Objective {
   readonly id: 'Requests' | 'Answers' | 'FirstTokens'
@@ -43,6 +44,7 @@ export function objectives(stage: string, web: Balanced): readonly Objective[] {
     dimensions: { LoadBalancer: web.balancer.att('LoadBalancerFullName') },
     statistic: 'Sum',
   })
+  const unserved = unservedBy(web)
   return [
     {
       id: 'Requests',
@@ -56,10 +58,10 @@ export function objectives(stage: string, web: Balanced): readonly Objective[] {
         moved: outside('HTTPCode_Target_3XX_Count'),
         refused: outside('HTTPCode_Target_4XX_Count'),
         failed: outside('HTTPCode_Target_5XX_Count'),
-        unserved: outside('HTTPCode_ELB_5XX_Count'),
+        ...unserved.metrics,
       },
       good: 'FILL(fine, 0) + FILL(moved, 0) + FILL(refused, 0)',
-      bad: 'FILL(failed, 0) + FILL(unserved, 0)',
+      bad: `FILL(failed, 0) + ${unserved.sum}`,
     },
     {
       id: 'Answers',

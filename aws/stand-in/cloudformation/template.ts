@@ -57,6 +57,9 @@ export function recreates(type: string, property: string): 'Always' | 'Condition
   return replaces === 'maybe' ? 'Conditionally' : 'Never'
 }
 
+/** Properties, and attributes that AWS makes up, that say which one of its type a resource is. */
+export const identifiers = (type: string): readonly string[] => resourceOf(type)?.primaryIdentifier ?? []
+
 export interface Reference {
   readonly id: string
   /** Undefined for `Ref`. */

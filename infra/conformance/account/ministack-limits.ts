@@ -15,6 +15,15 @@ export const REFUSED: readonly string[] = [
   'AWS::RDS::EventSubscription',
 ]
 
+/** Properties that it refuses of types which it takes, when the resource is made. refused.aws.test.ts shows each. */
+export const REFUSED_WITH: readonly { readonly type: string; readonly property: string }[] = [
+  { type: 'AWS::CloudWatch::Alarm', property: 'Metrics' },
+]
+
+export const isRefused = ({ Type, Properties }: TemplateResource): boolean =>
+  REFUSED.includes(Type) ||
+  REFUSED_WITH.some(({ type, property }) => type === Type && Properties[property] !== undefined)
+
 /** What it says it does, and does not. No test asks for any of it: ministack-limits.test.ts looks for these operations. */
 export const HOLLOW: readonly { readonly what: string; readonly operations: readonly string[] }[] = [
   {
@@ -43,10 +52,10 @@ export const HOLLOW: readonly { readonly what: string; readonly operations: read
   { what: 'stack policies are kept, and not followed', operations: ['SetStackPolicy', 'GetStackPolicy'] },
 ]
 
-/** The template without resources of these types, and without everything that refers to one of them, in whatever way. */
-export function without(template: Template, types: readonly string[]): Template {
+/** The template without these resources, and without everything that refers to one of them, in whatever way. */
+export function without(template: Template, goes: (resource: TemplateResource) => boolean): Template {
   const gone = new Set(
-    Object.entries(template.Resources).flatMap(([id, { Type }]) => (types.includes(Type) ? [id] : [])),
+    Object.entries(template.Resources).flatMap(([id, resource]) => (goes(resource) ? [id] : [])),
   )
   // Until nothing more falls: what refers to something that went, goes.
   for (let before = -1; before !== gone.size; ) {

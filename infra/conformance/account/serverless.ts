@@ -2,7 +2,7 @@
 // emulator refuses: `serverless … --param account=N [--param refused=out]`, called in this folder.
 import type { Template } from '../../cfn.ts'
 import { service } from '../../service.ts'
-import { REFUSED, without } from './ministack-limits.ts'
+import { isRefused, without } from './ministack-limits.ts'
 import { inAccount } from './table.ts'
 
 const args = process.argv.slice(2)
@@ -11,5 +11,5 @@ const param = (name: string) => args.find((arg) => arg.startsWith(`${name}=`))?.
 const described = service(args, inAccount(param('account') ?? ''))
 
 export default param('refused') === 'out'
-  ? { ...described, resources: without(described.resources as Template, REFUSED) }
+  ? { ...described, resources: without(described.resources as Template, isRefused) }
   : described

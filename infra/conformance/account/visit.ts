@@ -11,7 +11,7 @@ import { type Aws, callerIn, whoAmI } from '../../../aws/port.ts'
 import { ROOT } from '../../../local/install.mjs'
 import { STAGES } from '../../stages.ts'
 import { resetMinistack } from './ministack.ts'
-import { REFUSED, without } from './ministack-limits.ts'
+import { isRefused, without } from './ministack-limits.ts'
 import { sampleImagesIn } from './table.ts'
 import type { Target } from './target.ts'
 
@@ -22,6 +22,8 @@ export const SCENARIO_MS = target.kind === 'account' ? 3 * 3_600_000 : 180_000
 
 export interface Visit extends Disposable {
   readonly aws: Aws
+  /** The same, with every template as it is given: what the emulator refuses is refused. */
+  readonly bare: Aws
   readonly account: string
   /** A call of `serverless` for stage dev; its code and all that it wrote. */
   serverless(...args: string[]): Promise<{ code: number; output: string }>
@@ -34,8 +36,8 @@ export async function visit(): Promise<Visit> {
   if (target.kind === 'ministack' && target.endpoint !== undefined) await resetMinistack(target.endpoint)
   // The SDK reads it when it makes a client.
   Object.assign(process.env, target.env)
-  const aws =
-    target.kind === 'ministack' ? withoutRefused(inHaste(connect({ region }))) : inHaste(connect({ region }))
+  const bare = inHaste(connect({ region }))
+  const aws = target.kind === 'ministack' ? withoutRefused(bare) : bare
   const { account } =
     target.account === undefined ? await whoAmI(aws) : await callerIn(aws, target.account, 'the test')
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-account-'))
@@ -50,6 +52,7 @@ export async function visit(): Promise<Visit> {
   if (target.kind === 'account') params.push('--param', 'fleet=none')
   return {
     aws,
+    bare,
     account,
     packaged,
     serverless: (...args) => serverless(folder, [...args, ...params]),
@@ -73,7 +76,7 @@ function withoutRefused(aws: Aws): Aws {
   const send = (command: Parameters<typeof cloudformation.send>[0]) => {
     const body = command instanceof CreateChangeSetCommand ? command.input.TemplateBody : undefined
     if (body !== undefined && command instanceof CreateChangeSetCommand)
-      command.input.TemplateBody = JSON.stringify(without(JSON.parse(body), REFUSED))
+      command.input.TemplateBody = JSON.stringify(without(JSON.parse(body), isRefused))
     return cloudformation.send(command)
   }
   return { ...aws, cloudformation: { send: send as typeof cloudformation.send } }

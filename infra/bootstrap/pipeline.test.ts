@@ -1,0 +1,140 @@
+// What a pipeline does with a stage that is there, against what its role may; and what a stage's servers may, against the
+// boundary.
+import { expect, test } from 'vitest'
+import { resolve } from '../../aws/stand-in/cloudformation/template.ts'
+import { awsError } from '../../aws/stand-in/service.ts'
+import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
+import type { Template } from '../cfn.ts'
+import { at, list, ofType, property } from '../reading.ts'
+import { changeStack } from '../release/stack-change.ts'
+import { sample } from '../samples.ts'
+import { STAGES } from '../stages.ts'
+import { boundary } from './boundary.ts'
+import { allows } from './evaluate.ts'
+import { roleArn, stateBucket } from './names.ts'
+import { releasePolicy } from './release-rights.ts'
+
+const STAGE = STAGES.staging
+const STACK = 'terrace-staging'
+const small: Template = {
+  Description: '',
+  Outputs: {},
+  Resources: { Size: { Type: 'AWS::SSM::Parameter', Properties: { Type: 'String', Value: '1' } } },
+}
+const larger: Template = JSON.parse(JSON.stringify(small).replace('"1"', '"2"'))
+
+async function release(there: StandIn, template: Template): Promise<string> {
+  return changeStack(there.aws, {
+    target: {
+      stackName: STACK,
+      serviceRole: roleArn('cloudformation', STAGE),
+      upload: { bucket: stateBucket(STAGE), folder: 'stages/staging/templates', account: STAGE.account },
+    },
+    template,
+    allowed: [],
+    protection: { policy: true, termination: true },
+    agree: async () => true,
+    say: () => {},
+    deadline: new Date(there.clock.now().getTime() + 3_600_000),
+  })
+}
+
+function world(): StandIn {
+  const there = standIn(STAGE.account, STAGE.region)
+  there.buckets.make(stateBucket(STAGE))
+  return there
+}
+
+test('a pipeline has the right to every call of a release', async () => {
+  const there = world()
+  // The first time is a person's.
+  await release(there, small)
+  const before = there.calls.length
+  expect(await release(there, larger)).toBe('changed')
+  const allowed = new Set<string>(releasePolicy(STAGE).Statement.flatMap(({ Action }) => [Action].flat()))
+  const called = there.calls.slice(before).map(({ service, operation }) => `${service}:${operation}`)
+  expect([...new Set(called)].filter((one) => !allowed.has(one))).toEqual([])
+})
+
+test('a pipeline is told who can protect a stage that is not; nothing was changed', async () => {
+  const there = world()
+  await release(there, small)
+  const stack = there.stacks.find(STACK)
+  if (stack === undefined) throw new Error('no stack')
+  stack.isProtected = false
+  const message = `User: arn:aws:sts::${STAGE.account}:assumed-role/terrace-ci/x is not authorized to perform: cloudformation:UpdateTerminationProtection`
+  there.faults.add({
+    operation: 'UpdateTerminationProtection',
+    error: awsError('AccessDenied', message, 403),
+  })
+  await expect(release(there, larger)).rejects.toThrow(/let a person with the deploy role run the same/)
+  expect(
+    there.calls.map(({ operation }) => operation).filter((one) => one === 'CreateChangeSet'),
+  ).toHaveLength(1)
+})
+
+/** What AWS makes of references, as far as rights of servers have any. */
+function real(template: Template, value: unknown): string {
+  const { account, region } = STAGES.prod
+  const pseudo: Readonly<Record<string, string>> = {
+    'AWS::Partition': 'aws',
+    'AWS::Region': region,
+    'AWS::StackName': 'terrace-prod',
+  }
+  const here = (service: string, resource: string) => `arn:aws:${service}:${region}:${account}:${resource}`
+  const arns: Readonly<Record<string, (id: string) => string>> = {
+    'AWS::Logs::LogGroup': (id) => here('logs', `log-group:terrace-prod-${id}-1a2b:*`),
+    'AWS::S3::Bucket': (id) => `arn:aws:s3:::terrace-prod-${id.toLowerCase()}-1a2b`,
+    'AWS::SecretsManager::Secret': (id) => here('secretsmanager', `secret:${id}-1a2b`),
+    'AWS::RDS::DBInstance': () => 'db-1A2B',
+  }
+  return String(
+    resolve(value, (id) => {
+      const known = pseudo[id] ?? arns[template.Resources[id]?.Type ?? '']?.(id)
+      if (known === undefined) throw new Error(`nobody has said what ${id} is to AWS`)
+      return known
+    }),
+  )
+}
+
+const BEDROCK = { bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0', 'meta.llama3-2-3b-instruct-v1:0'] }
+
+/** Every right of every role of prod that the limit takes away. */
+function taken(limit: readonly unknown[]): string[] {
+  const { template } = sample('prod', BEDROCK)
+  const { account, region } = STAGES.prod
+  const given = {
+    'aws:RequestedRegion': region,
+    'aws:ResourceAccount': account,
+    'aws:ResourceTag/service': 'terrace',
+  }
+  return ofType(template, 'AWS::IAM::Role')
+    .flatMap(([, role]) => list(property(role, 'Policies')))
+    .flatMap((policy) => list(at(policy, 'PolicyDocument.Statement')))
+    .flatMap((statement) => {
+      const named = Object.fromEntries(
+        Object.entries(at(statement, 'Condition.StringEquals') ?? {}).map(([key, value]) => [
+          key,
+          String(value),
+        ]),
+      )
+      return list(at(statement, 'Resource')).flatMap((resource) =>
+        list(at(statement, 'Action')).flatMap((action) => {
+          const call = { action: String(action), on: real(template, resource), given: { ...given, ...named } }
+          return allows(limit, call) ? [] : [`${call.action} on ${call.on}`]
+        }),
+      )
+    })
+}
+
+test('the boundary takes nothing away that a stage’s servers have', () => {
+  expect(taken(boundary(STAGES.prod).Statement)).toEqual([])
+})
+
+test.each(boundary(STAGES.prod).Statement.filter(({ Effect, Sid }) => Effect === 'Allow' && Sid !== 'Bakes'))(
+  'and it would be noticed without $Sid',
+  ({ Sid }) => {
+    const limit = boundary(STAGES.prod).Statement.filter((statement) => statement.Sid !== Sid)
+    expect(taken(limit)).not.toEqual([])
+  },
+)

@@ -1,0 +1,76 @@
+// How far whoever bakes reaches: images, snapshots and servers that are being made as ours, or are.
+import { type Promised, roleStatement, statementsOf } from './promise.ts'
+import { call, here, OF_US, type Reach, reaches, TAGGED, TAGGING } from './reach.ts'
+
+// Their ARNs know no account.
+const image = 'arn:aws:ec2:eu-west-1::image/ami-1'
+const snapshot = 'arn:aws:ec2:eu-west-1::snapshot/snap-1'
+const server = here('ec2', 'instance/i-1')
+const whileMaking = (action: string) => ({ ...TAGGING, 'ec2:CreateAction': action })
+
+const BAKES: readonly Reach[] = [
+  {
+    holds:
+      'whoever bakes makes images, snapshots and servers with the tag, and touches only those that have it',
+    of: (template) => statementsOf(template, 'DeployRole'),
+    may: [
+      call('ebs:StartSnapshot', snapshot, TAGGING),
+      call('ebs:PutSnapshotBlock', snapshot, TAGGED),
+      call('ec2:RegisterImage', image, TAGGING),
+      call('ec2:RegisterImage', snapshot, TAGGED),
+      call('ec2:CreateImage', server, TAGGED),
+      call('ec2:CreateImage', image, TAGGING),
+      call('ec2:CreateImage', snapshot, TAGGING),
+      call('ec2:CreateTags', image, whileMaking('RegisterImage')),
+      call('ec2:CreateTags', server, whileMaking('RunInstances')),
+      call('ec2:TerminateInstances', server, TAGGED),
+      call('ec2:DeregisterImage', image, TAGGED),
+      call('ec2:DeleteSnapshot', snapshot, TAGGED),
+      call('ec2:DescribeLaunchTemplateVersions', '*'),
+    ],
+    mayNot: [
+      call('ebs:StartSnapshot', snapshot),
+      call('ebs:PutSnapshotBlock', snapshot),
+      call('ec2:RegisterImage', image),
+      call('ec2:RegisterImage', snapshot),
+      call('ec2:RegisterImage', snapshot, TAGGING),
+      call('ec2:CreateImage', server),
+      call('ec2:CreateImage', image),
+      // What is there already, and another's.
+      call('ec2:CreateTags', snapshot, TAGGING),
+      call('ec2:CreateTags', server, TAGGING),
+      call('ec2:CreateTags', image, { ...OF_US, 'ec2:CreateAction': 'RegisterImage' }),
+      call('ec2:TerminateInstances', server),
+      call('ec2:DeregisterImage', image),
+      call('ec2:DeleteSnapshot', snapshot),
+    ],
+    breaks: {
+      'images without the tag': (draft) => {
+        delete roleStatement(draft, 'NewImages').Condition
+      },
+      'images registered without the tag': (draft) => {
+        delete roleStatement(draft, 'Register').Condition
+      },
+      'of anybody’s snapshot': (draft) => {
+        delete roleStatement(draft, 'RegisterFrom').Condition
+      },
+      'tags on anything': (draft) => {
+        roleStatement(draft, 'Tags').Condition = { StringEquals: { 'aws:RequestTag/service': 'terrace' } }
+      },
+      'ends any server': (draft) => {
+        delete roleStatement(draft, 'Servers').Condition
+      },
+      'removes any image': (draft) => {
+        delete roleStatement(draft, 'OldImages').Condition
+      },
+      'snapshots without the tag': (draft) => {
+        delete roleStatement(draft, 'NewSnapshots').Condition
+      },
+      'writes into any snapshot': (draft) => {
+        delete roleStatement(draft, 'SnapshotBlocks').Condition
+      },
+    },
+  },
+]
+
+export const BAKE_PROMISES: readonly Promised[] = BAKES.map(reaches)

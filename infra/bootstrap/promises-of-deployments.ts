@@ -1,0 +1,174 @@
+// How far CloudFormation reaches when it changes a stage, and who may have it do so.
+import type { Template } from '../cfn.ts'
+import { list, property } from '../reading.ts'
+import { change, type Draft } from '../rules/rule.ts'
+import { roleArn } from './names.ts'
+import { type Promised, roleStatement, statementsOf } from './promise.ts'
+import { call, here, OF_US, type Reach, reaches, state, TAGGED, TAGGING } from './reach.ts'
+import { SAMPLE_SETTINGS as SETTINGS } from './sample-settings.ts'
+
+const deployment = (template: Template) => statementsOf(template, 'CloudFormationRole')
+const db = (kind: string, name: string) => here('rds', `${kind}:${name}`)
+const balancer = (kind: string) => here('elasticloadbalancing', `${kind}/app/Exter-1/2`)
+
+const DEPLOYMENTS: readonly Reach[] = [
+  {
+    holds: 'a deployment changes the databases of stages, and removes those with the tag',
+    of: deployment,
+    may: [
+      call('rds:CreateDBInstance', db('db', 'terrace-prod-database-1'), TAGGING),
+      call('rds:CreateDBInstance', db('pg', 'terrace-prod-databaseparameters-1'), TAGGING),
+      call('rds:CreateDBInstance', db('subgrp', 'terrace-prod-databasesubnets-1'), TAGGING),
+      call('rds:CreateDBInstance', db('og', 'default:postgres-18'), TAGGING),
+      call('rds:CreateDBInstanceReadReplica', db('subgrp', 'default'), TAGGING),
+      call('rds:CreateDBSnapshot', db('snapshot', 'terrace-prod-snapshot-database-1')),
+      call('rds:ModifyEventSubscription', db('es', 'terrace-prod-databaseevents-1')),
+      call('rds:DeleteDBInstance', db('db', 'terrace-prod-database-1'), TAGGED),
+      call('rds:DescribeDBInstances', db('db', 'payroll')),
+    ],
+    mayNot: [
+      call('rds:CreateDBInstance', db('db', 'payroll'), TAGGING),
+      call('rds:ModifyDBInstance', db('db', 'payroll')),
+      call('rds:ModifyDBInstance', db('db', 'payroll'), TAGGED),
+      call('rds:CreateDBSnapshot', db('snapshot', 'payroll')),
+      call('rds:DeleteDBInstance', db('db', 'payroll'), TAGGED),
+      call('rds:DeleteDBInstance', db('db', 'terrace-prod-database-1')),
+      call('rds:ModifyDBParameterGroup', db('pg', 'payroll')),
+      call('rds:ModifyDBSubnetGroup', db('subgrp', 'default')),
+      call('rds:DeleteEventSubscription', db('es', 'payroll')),
+    ],
+    breaks: {
+      'every database': (draft) => {
+        roleStatement(draft, 'Databases', 'StagesDataPolicy').Resource = here('rds', '*')
+      },
+      'every database anew': (draft) => {
+        roleStatement(draft, 'NewDatabases').Resource = here('rds', '*')
+      },
+      'removes by the tag alone': (draft) => {
+        roleStatement(draft, 'DatabaseRemovals').Resource = '*'
+      },
+      'removes by the name alone': (draft) => {
+        delete roleStatement(draft, 'DatabaseRemovals').Condition
+      },
+      'defaults are the account’s': (draft) => {
+        const statement = roleStatement(draft, 'Databases', 'StagesDataPolicy')
+        statement.Resource = [...list(statement.Resource), db('subgrp', 'default')]
+      },
+      'no defaults': (draft) => {
+        const statement = roleStatement(draft, 'NewDatabases')
+        statement.Resource = list(statement.Resource).filter((one) => !String(one).includes(':og:'))
+      },
+    },
+  },
+  {
+    holds: 'a deployment makes load balancers with the tag, and changes only those that have it',
+    of: deployment,
+    may: [
+      call('elasticloadbalancing:CreateLoadBalancer', balancer('loadbalancer'), TAGGING),
+      call(
+        'elasticloadbalancing:CreateTargetGroup',
+        here('elasticloadbalancing', 'targetgroup/A-1/2'),
+        TAGGING,
+      ),
+      call('elasticloadbalancing:AddTags', balancer('loadbalancer'), {
+        ...TAGGING,
+        'elasticloadbalancing:CreateAction': 'CreateLoadBalancer',
+      }),
+      call('elasticloadbalancing:AddTags', balancer('listener'), TAGGED),
+      call('elasticloadbalancing:CreateListener', balancer('loadbalancer'), { ...TAGGED, ...TAGGING }),
+      call('elasticloadbalancing:ModifyListener', `${balancer('listener')}/3`, TAGGED),
+      call('elasticloadbalancing:DeleteLoadBalancer', balancer('loadbalancer'), TAGGED),
+      call('elasticloadbalancing:DescribeTags', '*'),
+    ],
+    mayNot: [
+      call('elasticloadbalancing:CreateLoadBalancer', balancer('loadbalancer')),
+      call('elasticloadbalancing:CreateListener', balancer('loadbalancer'), TAGGING),
+      call('elasticloadbalancing:ModifyListener', `${balancer('listener')}/3`),
+      call('elasticloadbalancing:DeleteListener', `${balancer('listener')}/3`),
+      call('elasticloadbalancing:SetSecurityGroups', balancer('loadbalancer')),
+      call('elasticloadbalancing:DeleteTargetGroup', here('elasticloadbalancing', 'targetgroup/A-1/2')),
+      // Else another's would be ours from then on.
+      call('elasticloadbalancing:AddTags', balancer('loadbalancer'), TAGGING),
+    ],
+    breaks: {
+      'any that is made': (draft) => {
+        delete roleStatement(draft, 'NewBalancing').Condition
+      },
+      'any that is changed': (draft) => {
+        delete roleStatement(draft, 'Balancing').Condition
+      },
+      'tags on anybody’s': (draft) => {
+        roleStatement(draft, 'BalancingTags').Condition = {
+          StringEquals: { 'aws:RequestTag/service': 'terrace' },
+        }
+      },
+      'tags only when made': (draft) => {
+        roleStatement(draft, 'BalancingTagsToo').Resource = here('elasticloadbalancing', 'targetgroup/*')
+      },
+    },
+  },
+]
+
+const stack = here('cloudformation', 'stack/terrace-prod/1')
+const group = here('autoscaling', 'autoScalingGroup:1:autoScalingGroupName/terrace-prod-ApiGroup-1')
+const AS_CLOUDFORMATION = {
+  ...OF_US,
+  'cloudformation:RoleArn': roleArn('cloudformation', SETTINGS),
+}
+const RELEASE = [
+  call('cloudformation:CreateChangeSet', stack, AS_CLOUDFORMATION),
+  call('cloudformation:ExecuteChangeSet', stack),
+  call('cloudformation:SetStackPolicy', stack),
+  call('rds:CreateDBSnapshot', db('snapshot', 'terrace-prod-1')),
+  call('s3:PutObject', state('stages/prod/images/live.json')),
+  call('ec2:RunInstances', here('ec2', 'instance/*'), TAGGING),
+]
+const TAKE_DOWN = [
+  call('cloudformation:DeleteStack', stack),
+  call('cloudformation:UpdateTerminationProtection', stack),
+  call('cloudformation:ContinueUpdateRollback', stack),
+  call('autoscaling:UpdateAutoScalingGroup', group),
+]
+const NOBODY = [
+  call('cloudformation:SetStackPolicy', here('cloudformation', 'stack/terrace-bootstrap/1')),
+  call('cloudformation:DeleteStack', here('cloudformation', 'stack/terrace-bootstrap/1')),
+  call('cloudformation:CreateChangeSet', stack),
+  call('rds:DeleteDBSnapshot', db('snapshot', 'terrace-prod-1')),
+  call('s3:DeleteObjectVersion', state('stages/prod/images/live.json')),
+]
+const policies = (draft: Draft, role: string) => list(property(draft.Resources[role], 'ManagedPolicyArns'))
+
+const RELEASES: readonly Reach[] = [
+  {
+    holds: 'people release, and take stages down',
+    of: (template) => statementsOf(template, 'DeployRole'),
+    may: [...RELEASE, ...TAKE_DOWN],
+    mayNot: NOBODY,
+    breaks: {
+      'not down': (draft) =>
+        change(draft, 'DeployRole', 'ManagedPolicyArns', policies(draft, 'DeployRole').slice(0, 2)),
+      'the bootstrap too': (draft) => {
+        roleStatement(draft, 'EndOfStacks').Resource = '*'
+      },
+    },
+  },
+  {
+    holds: 'a pipeline releases, and takes nothing down',
+    of: (template) => statementsOf(template, 'CiRole'),
+    // A bootstrap without a pipeline has none.
+    isThere: (template) => template.Resources.CiRole !== undefined,
+    may: RELEASE,
+    mayNot: [...TAKE_DOWN, ...NOBODY],
+    breaks: {
+      'what people may': (draft) =>
+        change(draft, 'CiRole', 'ManagedPolicyArns', policies(draft, 'DeployRole')),
+      'no release': (draft) => change(draft, 'CiRole', 'ManagedPolicyArns', []),
+      'ends stacks': (draft) => {
+        const statement = roleStatement(draft, 'Stacks')
+        statement.Action = [...list(statement.Action), 'cloudformation:DeleteStack']
+      },
+    },
+  },
+]
+
+export const DEPLOYMENT_PROMISES: readonly Promised[] = [...DEPLOYMENTS, ...RELEASES].map(reaches)
