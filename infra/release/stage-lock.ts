@@ -59,8 +59,8 @@ export async function withStageLock<T>(
 ): Promise<T> {
   if (request.held !== undefined) return work(request.held)
   const lock = new Lock(aws, request)
-  await lock.acquire()
   try {
+    await lock.acquire()
     return await work({ aws: lock.guarded() })
   } finally {
     await lock.release()
