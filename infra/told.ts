@@ -5,6 +5,7 @@ import { InvalidSettings } from './bootstrap/settings.ts'
 import { DestroyFailure } from './destroy/failure.ts'
 import { UnusableImages } from './images.ts'
 import { BlockedChange, StackFailure } from './release/failure.ts'
+import { Interrupted } from './release/interrupt.ts'
 import { InvalidStage } from './stages.ts'
 
 /** Their messages are for a person. Everything else that is thrown is a mistake of this program's, or AWS's words. */
@@ -12,6 +13,7 @@ const FOR_A_PERSON = [
   AwsProblem,
   BlockedChange,
   DestroyFailure,
+  Interrupted,
   InvalidSettings,
   InvalidStage,
   StackFailure,
@@ -24,12 +26,14 @@ const BLOCKED = 2
 /**
  * @param command returns the process's exit code
  * @param complain is told what went wrong, in lines that end
- * @returns the command's code; 2 when the gate stopped it, 1 for everything else that a person is told of
+ * @param signal whose coming has a code of its own, whatever went wrong because of it
+ * @returns the command's code; 130 or 143 after a signal, 2 when the gate stopped it, 1 for everything else that a person is told of
  * @throws what no person is to be told of: a mistake of this program's, with its stack
  */
 export async function told(
   command: () => Promise<number>,
   complain: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<number> {
   try {
     return await command()
@@ -38,6 +42,7 @@ export async function told(
     const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
     if (text === undefined) throw error
     complain(`${text}\n`)
+    if (signal?.reason instanceof Interrupted) return signal.reason.exitCode
     return error instanceof BlockedChange ? BLOCKED : 1
   }
 }

@@ -1,9 +1,10 @@
-// `npm run destroy -- --stage dev [--delete-data] [--yes] [--profile NAME]`
+// `npm run destroy -- --stage dev [--delete-data] [--yes] [--take-over-lock] [--profile NAME]`
 // `npm run destroy -- --stage dev --undo`: as long as its deletion has not begun.
-// Exit code 1: something is in the way, said in words; 3: nobody agreed.
+// Exit code 1: something is in the way, said in words; 3: nobody agreed; 130, 143: ended by a signal.
 import { parseArgs } from 'node:util'
 import { connect } from '../../aws/connect.ts'
 import { typed } from '../ask.ts'
+import { interruptible, untilSignalled } from '../release/interrupt.ts'
 import { EXAMPLE_ACCOUNT } from '../stage-schema.ts'
 import { InvalidStage, readStage, STAGE_NAMES } from '../stages.ts'
 import { told } from '../told.ts'
@@ -11,7 +12,8 @@ import { destroy } from './destroy.ts'
 import { undo } from './undo.ts'
 
 const DECLINED = 3
-const USAGE = 'npm run destroy -- --stage STAGE [--delete-data] [--yes] [--undo] [--profile NAME]'
+const USAGE =
+  'npm run destroy -- --stage STAGE [--delete-data] [--yes] [--undo] [--take-over-lock] [--profile NAME]'
 
 function readArguments() {
   const options = {
@@ -19,6 +21,7 @@ function readArguments() {
     'delete-data': { type: 'boolean' },
     yes: { type: 'boolean' },
     undo: { type: 'boolean' },
+    'take-over-lock': { type: 'boolean' },
     profile: { type: 'string' },
   } as const
   let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values']
@@ -38,27 +41,31 @@ function readArguments() {
     undoes: values.undo === true,
     yes: values.yes === true,
     deletesData: values['delete-data'] === true,
+    takesOver: values['take-over-lock'] === true,
     profile: values.profile,
   }
 }
 
+const signal = untilSignalled((line) => process.stdout.write(`\n${line}\n`))
+
 async function run(): Promise<number> {
-  const { name, yes, undoes, deletesData, profile } = readArguments()
+  const { name, yes, undoes, deletesData, takesOver, profile } = readArguments()
   const stage = readStage(name)
   if (stage.account === EXAMPLE_ACCOUNT)
     throw new InvalidStage(
       `Stage ${name} in infra/stages.ts has the example’s account: there is none of it to take down.`,
     )
-  const aws = connect({ region: stage.region, profile })
+  const aws = interruptible(connect({ region: stage.region, profile }), signal)
   const say = (line: string) => process.stdout.write(`${line}\n`)
   if (undoes) {
-    await undo(aws, { name, stage, say })
+    await undo(aws, { name, stage, say, takesOver })
     return 0
   }
   const ending = await destroy(aws, {
     name,
     stage,
     deletesData,
+    takesOver,
     say,
     agrees: async (what) =>
       yes ||
@@ -67,9 +74,10 @@ async function run(): Promise<number> {
           ? `Type ${name} to take this stage down: `
           : `Its documents and snapshots can’t be brought back afterwards. Type ${name} once more to delete them: `,
         name,
+        signal,
       )),
   })
   return ending === 'declined' ? DECLINED : 0
 }
 
-process.exitCode = await told(run, (text) => process.stderr.write(text))
+process.exitCode = await told(run, (text) => process.stderr.write(text), signal)

@@ -4,7 +4,7 @@ import { DeleteStackCommand, type Stack } from '@aws-sdk/client-cloudformation'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { stageStack } from '../bootstrap/names.ts'
 import type { Template } from '../cfn.ts'
-import { stackOf } from '../release/apply.ts'
+import { lockOf, stackOf } from '../release/apply.ts'
 import { deployedTemplate } from '../release/change-set.ts'
 import {
   describeStack,
@@ -16,6 +16,7 @@ import {
   type Say,
 } from '../release/follow.ts'
 import { readDeployed } from '../release/stack-change.ts'
+import { withStageLock } from '../release/stage-lock.ts'
 import type { Stage } from '../stage-schema.ts'
 import type { StageName } from '../stages.ts'
 import { DestroyFailure } from './failure.ts'
@@ -34,6 +35,8 @@ export interface Destruction {
   readonly say: Say
   /** @returns whether the person has typed the stage's name: once for the stage, once more for its data */
   readonly agrees: (what: 'stage' | 'data') => Promise<boolean>
+  /** Whether the lock of another run is taken while it lasts. */
+  readonly takesOver?: boolean
 }
 export type Ending = 'gone' | 'nothing' | 'declined'
 
@@ -45,6 +48,21 @@ export async function destroy(aws: Aws, request: Destruction): Promise<Ending> {
   const caller = await callerIn(aws, stage.account, `Stage ${name}`)
   say(`Stage ${name}: account ${caller.account}, ${stage.region}, as ${caller.arn}`)
   const stackName = stageStack(name)
+  if ((await describeStack(aws, stackName)) === undefined && (await readJournal(aws, request)) === undefined)
+    return nothing(request)
+  const { takesOver = false } = request
+  const lock = { place: lockOf(name, stage), by: caller.arn, command: 'destroy', takesOver, say }
+  return withStageLock(aws, lock, (held) => takeDown(held.aws, request))
+}
+
+function nothing({ name, say }: Destruction): Ending {
+  say(`There is no stage ${name} in this account and region.`)
+  return 'nothing'
+}
+
+async function takeDown(aws: Aws, request: Destruction): Promise<Ending> {
+  const { name, stage, say } = request
+  const stackName = stageStack(name)
   // For each wait of its own: a person who thinks it over, or a long snapshot, takes nothing from what comes after.
   const deadline = () => new Date(aws.clock.now().getTime() + DEADLINE_MS)
   const found = await describeStack(aws, stackName)
@@ -55,10 +73,7 @@ export async function destroy(aws: Aws, request: Destruction): Promise<Ending> {
   }
   const stack = await describeStack(aws, stackName)
   if (stack?.StackId === undefined || stack.StackStatus === 'DELETE_COMPLETE') {
-    if (begun === undefined) {
-      say(`There is no stage ${name} in this account and region.`)
-      return 'nothing'
-    }
+    if (begun === undefined) return nothing(request)
     say(`The stack is gone since an earlier run; what that left is what is left to do.`)
     return finish(aws, request, { ...begun, deletesData: begun.deletesData && request.deletesData })
   }

@@ -143,9 +143,14 @@ export async function run(there: StandIn, changes: Partial<Destruction> = {}) {
   })
   return { ending, said: lines.join('\n'), asked }
 }
-export async function runBack(there: StandIn) {
+export async function runBack(there: StandIn, takesOver = false) {
   const lines: string[] = []
-  const ending = await undo(there.aws, { name: 'prod', stage: STAGE, say: (line) => lines.push(line) })
+  const ending = await undo(there.aws, {
+    name: 'prod',
+    stage: STAGE,
+    say: (line) => lines.push(line),
+    takesOver,
+  })
   return { ending, said: lines.join('\n') }
 }
 

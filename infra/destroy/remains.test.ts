@@ -51,6 +51,7 @@ describe('a creation that came to nothing', () => {
 
   test('only planned: it is removed, and nothing is written down', async () => {
     there = standIn(ACCOUNT)
+    there.buckets.make(stateBucket(STAGE))
     await there.aws.cloudformation.send(
       new CreateChangeSetCommand({
         StackName: STACK,
@@ -134,7 +135,7 @@ describe('a creation that came to nothing', () => {
         expect(error).toMatchObject({ kind: 'credentials-expired' }),
       )
       there.faults.clear()
-      await run(there, { deletesData: true })
+      await run(there, { deletesData: true, takesOver: true })
       expect([status(), journalOf(there)], `call ${call}`).toEqual(['DELETE_COMPLETE', undefined])
       expect(
         names.map((name) => there.buckets.has(name)),

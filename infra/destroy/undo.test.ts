@@ -154,7 +154,7 @@ describe('what can’t be undone', () => {
 describe('ended at any call, and undone', () => {
   test.each(['refused', 'lost'] as const)('%s', { timeout: 300_000 }, async (answer) => {
     await run(there)
-    const last = operations(there).indexOf('DeleteStack') + 1
+    const last = callsOf(there).findIndex(({ operation }) => operation === 'DeleteStack') + 1
     let undone = 0
     for (let call = 1; call <= callsOf(there).length; call++) {
       const again = await deployed()
@@ -163,19 +163,19 @@ describe('ended at any call, and undone', () => {
       again.faults.clear()
       const hasBegun = answer === 'lost' ? call >= last : call > last
       if (hasBegun) {
-        await runBack(again).then(
+        await runBack(again, true).then(
           ({ ending }) => expect([ending, journalOf(again)], `call ${call}`).toEqual(['nothing', undefined]),
           (error) => expect(String(error), `call ${call}`).toContain('can’t be undone'),
         )
       } else {
-        undone += (await runBack(again)).ending === 'restored' ? 1 : 0
+        undone += (await runBack(again, true)).ending === 'restored' ? 1 : 0
         expect([sizes(again), isLocked(again), journalOf(again)], `call ${call}`).toEqual([
           [[2, 4, 3]],
           true,
           undefined,
         ])
       }
-      await run(again)
+      await run(again, { takesOver: true })
       expectGone(again)
     }
     expect(undone).toBeGreaterThan(20)
@@ -191,9 +191,13 @@ describe('ended at any call, and undone', () => {
       const again = await deployed()
       await endedAt('DeleteStack', again)
       again.faults.add({ operation: '*', call, error: FAULTS.expired(), answer })
-      await expect(runBack(again)).rejects.toMatchObject({ kind: 'credentials-expired' })
+      await runBack(again).then(
+        // It gives the stage's lock back, which ends by itself as well.
+        () => expect(call).toBe(calls),
+        (error: unknown) => expect(error, `call ${call}`).toMatchObject({ kind: 'credentials-expired' }),
+      )
       again.faults.clear()
-      await runBack(again)
+      await runBack(again, true)
       expect([sizes(again), isLocked(again), journalOf(again)], `call ${call}`).toEqual([
         [[2, 4, 3]],
         true,

@@ -1,13 +1,15 @@
 // The way back from taking a stage down, as long as its deletion has not begun: servers, and the locks of its stack.
 import { UpdateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
-import type { Stack } from '@aws-sdk/client-cloudformation'
+import { DescribeStackEventsCommand, type Stack } from '@aws-sdk/client-cloudformation'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { stageStack } from '../bootstrap/names.ts'
+import { lockOf } from '../release/apply.ts'
 import { deployedTemplate } from '../release/change-set.ts'
 import { describeStack, follow, isBusy, type Say } from '../release/follow.ts'
 import { forbidDeletion, setPolicy } from '../release/lock.ts'
 import { CLOSED } from '../release/policy.ts'
 import { readDeployed } from '../release/stack-change.ts'
+import { withStageLock } from '../release/stage-lock.ts'
 import type { Stage } from '../stage-schema.ts'
 import type { StageName } from '../stages.ts'
 import { DestroyFailure } from './failure.ts'
@@ -20,9 +22,14 @@ export interface Undoing {
   readonly name: StageName
   readonly stage: Stage
   readonly say: Say
+  /** Whether the lock of another run is taken while it lasts. */
+  readonly takesOver?: boolean
 }
 
 const DEADLINE_MS = 3 * 3_600_000
+/** Until a stack shows what its events tell: seconds, if that. */
+const SHOWN_MS = 30_000
+const SHOWN_POLL_MS = 2_000
 
 export const wayBack = (name: StageName): string => `npm run destroy -- --stage ${name} --undo`
 
@@ -35,12 +42,22 @@ export async function undo(aws: Aws, request: Undoing): Promise<'restored' | 'no
   const { name, stage, say } = request
   const caller = await callerIn(aws, stage.account, `Stage ${name}`)
   say(`Stage ${name}: account ${caller.account}, ${stage.region}, as ${caller.arn}`)
+  if ((await readJournal(aws, request)) === undefined) return nothing(request)
+  const { takesOver = false } = request
+  const lock = { place: lockOf(name, stage), by: caller.arn, command: 'destroy --undo', takesOver, say }
+  return withStageLock(aws, lock, (held) => restore(held.aws, request))
+}
+
+function nothing({ name, say }: Undoing): 'nothing' {
+  say(`Nobody is taking stage ${name} down: there is nothing to undo.`)
+  return 'nothing'
+}
+
+async function restore(aws: Aws, request: Undoing): Promise<'restored' | 'nothing'> {
+  const { name, stage, say } = request
   const journal = await readJournal(aws, request)
   const stackId = journal && (await undoable(aws, request, journal))
-  if (journal === undefined || stackId === undefined) {
-    say(`Nobody is taking stage ${name} down: there is nothing to undo.`)
-    return 'nothing'
-  }
+  if (journal === undefined || stackId === undefined) return nothing(request)
   refuseForeign(
     name,
     journal.groups.map((group) => group.name),
@@ -69,7 +86,7 @@ export async function undo(aws: Aws, request: Undoing): Promise<'restored' | 'no
 /** @returns the stack's id; undefined when the journal is of another one */
 async function undoable(aws: Aws, { name, say }: Undoing, journal: Journal): Promise<string | undefined> {
   const stackName = stageStack(name)
-  let stack = await describeStack(aws, stackName)
+  let stack = await shownStack(aws, stackName)
   const isOther = stack?.StackId !== undefined && stack.StackId !== journal.stackId
   if (isOther) return undefined
   if (stack?.StackStatus !== undefined && isBusy(stack.StackStatus) && !isEnding(stack)) {
@@ -82,6 +99,21 @@ async function undoable(aws: Aws, { name, say }: Undoing, journal: Journal): Pro
     `The deletion of stack ${stackName} has begun${stack === undefined ? '' : ` (${stack.StackStatus})`}: it can’t be undone. Nothing was changed.`,
     `npm run destroy -- --stage ${name} brings it to its end, and tells what was kept.`,
   )
+}
+
+/** What has just begun, by a run that was ended at that, stands among a stack's events before the stack shows it. */
+async function shownStack(aws: Aws, stackName: string): Promise<Stack | undefined> {
+  for (let waited = 0; ; waited += SHOWN_POLL_MS) {
+    const stack = await describeStack(aws, stackName)
+    if (stack?.StackId === undefined || waited >= SHOWN_MS) return stack
+    const { StackEvents = [] } = await aws.cloudformation.send(
+      new DescribeStackEventsCommand({ StackName: stack.StackId }),
+    )
+    const newest = StackEvents.find(({ PhysicalResourceId: of }) => of === stack.StackId)
+    // Of a long operation it may stand on a later page: the stack shows it by then.
+    if (newest === undefined || newest.ResourceStatus === stack.StackStatus) return stack
+    await aws.clock.sleep(SHOWN_POLL_MS)
+  }
 }
 const isEnding = ({ StackStatus: status }: Stack) => status?.startsWith('DELETE_') === true
 

@@ -12,7 +12,8 @@ import type { Stage } from '../stage-schema.ts'
 import { InvalidStage, STAGES } from '../stages.ts'
 import { told } from '../told.ts'
 import { compare } from './changes.ts'
-import { report } from './report.ts'
+import type { DeployedStage } from './deployed.ts'
+import { report, reportOpen } from './report.ts'
 
 export interface Surroundings {
   readonly connect: (to: { region: string; profile: string | undefined }) => Promise<Aws>
@@ -36,8 +37,9 @@ export const plan = (args: readonly string[], around: Surroundings): Promise<num
 async function planned(args: readonly string[], around: Surroundings): Promise<number> {
   const { line, stage, template, images } = asked(args, around.table ?? STAGES)
   const before = await readBefore(line, stage, around)
-  const changes = before === undefined ? undefined : compare(before, template)
+  const changes = before === undefined ? undefined : compare(before.template, template)
   around.print(report(line.stage, stage, template, changes))
+  if (before !== undefined) around.print(reportOpen(line.stage, before.open))
   if (line.deployed && before === undefined)
     around.print(`\nThere is no stack terrace-${line.stage} yet: all of it is new.\n`)
   if (line.deployed && images !== undefined)
@@ -50,10 +52,10 @@ async function readBefore(
   { stage: name, against, deployed, profile }: CommandLine,
   stage: Stage,
   { connect }: Surroundings,
-): Promise<Template | undefined> {
+): Promise<DeployedStage | undefined> {
   if (against !== undefined && deployed)
     throw new InvalidStage('--against and --deployed: a plan is against one of them.')
-  if (against !== undefined) return readTemplate(against)
+  if (against !== undefined) return { template: readTemplate(against), open: [] }
   if (!deployed) return undefined
   // With AWS's SDK, which takes a second to load: most plans ask nothing of it.
   const { readDeployedStage } = await import('./deployed.ts')
