@@ -154,7 +154,7 @@ describe('what can’t be undone', () => {
 describe('ended at any call, and undone', () => {
   test.each(['refused', 'lost'] as const)('%s', { timeout: 300_000 }, async (answer) => {
     await run(there)
-    const last = operations(there).indexOf('DeleteStack') + 1
+    const last = callsOf(there).findIndex(({ operation }) => operation === 'DeleteStack') + 1
     let undone = 0
     for (let call = 1; call <= callsOf(there).length; call++) {
       const again = await deployed()

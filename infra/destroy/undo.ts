@@ -1,6 +1,6 @@
 // The way back from taking a stage down, as long as its deletion has not begun: servers, and the locks of its stack.
 import { UpdateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
-import type { Stack } from '@aws-sdk/client-cloudformation'
+import { DescribeStackEventsCommand, type Stack } from '@aws-sdk/client-cloudformation'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { stageStack } from '../bootstrap/names.ts'
 import { deployedTemplate } from '../release/change-set.ts'
@@ -23,6 +23,9 @@ export interface Undoing {
 }
 
 const DEADLINE_MS = 3 * 3_600_000
+/** Until a stack shows what its events tell: seconds, if that. */
+const SHOWN_MS = 30_000
+const SHOWN_POLL_MS = 2_000
 
 export const wayBack = (name: StageName): string => `npm run destroy -- --stage ${name} --undo`
 
@@ -69,7 +72,7 @@ export async function undo(aws: Aws, request: Undoing): Promise<'restored' | 'no
 /** @returns the stack's id; undefined when the journal is of another one */
 async function undoable(aws: Aws, { name, say }: Undoing, journal: Journal): Promise<string | undefined> {
   const stackName = stageStack(name)
-  let stack = await describeStack(aws, stackName)
+  let stack = await shownStack(aws, stackName)
   const isOther = stack?.StackId !== undefined && stack.StackId !== journal.stackId
   if (isOther) return undefined
   if (stack?.StackStatus !== undefined && isBusy(stack.StackStatus) && !isEnding(stack)) {
@@ -82,6 +85,21 @@ async function undoable(aws: Aws, { name, say }: Undoing, journal: Journal): Pro
     `The deletion of stack ${stackName} has begun${stack === undefined ? '' : ` (${stack.StackStatus})`}: it can’t be undone. Nothing was changed.`,
     `npm run destroy -- --stage ${name} brings it to its end, and tells what was kept.`,
   )
+}
+
+/** What has just begun, by a run that was ended at that, stands among a stack's events before the stack shows it. */
+async function shownStack(aws: Aws, stackName: string): Promise<Stack | undefined> {
+  for (let waited = 0; ; waited += SHOWN_POLL_MS) {
+    const stack = await describeStack(aws, stackName)
+    if (stack?.StackId === undefined || waited >= SHOWN_MS) return stack
+    const { StackEvents = [] } = await aws.cloudformation.send(
+      new DescribeStackEventsCommand({ StackName: stack.StackId }),
+    )
+    const newest = StackEvents.find(({ PhysicalResourceId: of }) => of === stack.StackId)
+    // Of a long operation it may stand on a later page: the stack shows it by then.
+    if (newest === undefined || newest.ResourceStatus === stack.StackStatus) return stack
+    await aws.clock.sleep(SHOWN_POLL_MS)
+  }
 }
 const isEnding = ({ StackStatus: status }: Stack) => status?.startsWith('DELETE_') === true
 
