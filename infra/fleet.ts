@@ -26,6 +26,9 @@ const BAKE_SECONDS = 300
 /** MiB a second: without it a volume is fetched piece by piece, as its blocks are first read. */
 const VOLUME_MIB_PER_SECOND = 300
 
+/** Where every image has its root: a disk described at another name would be a second, empty one. */
+export const ROOT_DEVICE = '/dev/xvda'
+
 export function fleet(
   stack: Stack,
   name: StageName,
@@ -126,7 +129,7 @@ function launchTemplate(
         ],
         BlockDeviceMappings: [
           {
-            DeviceName: '/dev/xvda',
+            DeviceName: ROOT_DEVICE,
             Ebs: {
               VolumeType: 'gp3',
               VolumeSize: diskGiB,

@@ -3,11 +3,11 @@
 import { parseArgs } from 'node:util'
 import { connect } from '../aws/connect.ts'
 import { callerIn } from '../aws/port.ts'
-import { AwsProblem } from '../aws/problems.ts'
-import { IMAGE_CHOICES, UnusableImages } from './images.ts'
+import { IMAGE_CHOICES } from './images.ts'
 import { pullImages, saysPulled } from './images-pull.ts'
 import { EXAMPLE_ACCOUNT } from './stage-schema.ts'
 import { InvalidStage, readStage, STAGE_NAMES } from './stages.ts'
+import { told } from './told.ts'
 
 const USAGE = 'npm run images:pull -- --stage STAGE [--choice live|candidate|both] [--profile NAME]'
 
@@ -34,7 +34,7 @@ function readArguments() {
   return { name, choices, folder: values.folder ?? '.images', profile: values.profile }
 }
 
-try {
+async function pull(): Promise<number> {
   const { name, choices, folder, profile } = readArguments()
   const stage = readStage(name)
   if (stage.account === EXAMPLE_ACCOUNT)
@@ -49,11 +49,7 @@ try {
     if (pulled.set !== undefined) found++
     process.stdout.write(`${saysPulled(name, stage, pulled)}\n`)
   }
-  process.exitCode = found > 0 ? 0 : 1
-} catch (error) {
-  const known =
-    error instanceof InvalidStage || error instanceof UnusableImages || error instanceof AwsProblem
-  if (!known) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = 1
+  return found > 0 ? 0 : 1
 }
+
+process.exitCode = await told(pull, (text) => process.stderr.write(text))

@@ -31,7 +31,7 @@ export async function pullImages(
   folder: string,
 ): Promise<Pulled> {
   const file = path.join(folder, `${name}-${choice}.json`)
-  const set = await readRecord(aws, name, stage, choice)
+  const set = await publishedSet(aws, name, stage, choice)
   if (set === undefined) {
     // What it says is not so any more.
     rmSync(file, { force: true })
@@ -48,7 +48,12 @@ export async function pullImages(
   return { choice, set, file }
 }
 
-async function readRecord(
+/**
+ * What the state bucket says a stage runs, or is to run next.
+ * @returns undefined when it points at nothing
+ * @throws like pullImages
+ */
+export async function publishedSet(
   aws: Aws,
   name: StageName,
   stage: Stage,

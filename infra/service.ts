@@ -3,7 +3,7 @@ import type { AWS } from 'serverless'
 import { roleArn, stageStack, stateBucket } from './bootstrap/names.ts'
 import type { Template } from './cfn.ts'
 import { type CommandLine, readCommandLine } from './command-line.ts'
-import { readImages } from './images.ts'
+import { readImages, type StageImages } from './images.ts'
 import { CLOSED } from './release/policy.ts'
 import { terrace } from './stack.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from './stage-schema.ts'
@@ -35,20 +35,25 @@ export function service(args: readonly string[], table: Readonly<Record<string, 
   }
 }
 
+export interface Asked {
+  readonly line: CommandLine
+  readonly stage: Stage
+  readonly template: Template
+  /** What the template's servers start from, by the local copy; undefined without servers. */
+  readonly images: StageImages | undefined
+}
+
 /**
  * The stage that a command line asks for, and its template.
  * @throws InvalidStage, UnusableImages
  */
-export function asked(
-  args: readonly string[],
-  table: Readonly<Record<string, unknown>> = STAGES,
-): { line: CommandLine; stage: Stage; template: Template } {
+export function asked(args: readonly string[], table: Readonly<Record<string, unknown>> = STAGES): Asked {
   const line = readCommandLine(args)
   const inTable = readStage(line.stage, table)
   const stage = line.fleet === undefined ? inTable : { ...inTable, fleet: line.fleet }
   const images =
     stage.fleet === 'serving' ? readImages(line.stage, stage, line.images, line.imagesFolder) : undefined
-  return { line, stage, template: terrace(line.stage, stage, images) }
+  return { line, stage, template: terrace(line.stage, stage, images), images }
 }
 
 /** What changes a stack, wherever it stands among the options: their values look like commands, too. */

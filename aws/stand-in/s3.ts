@@ -27,6 +27,16 @@ type Bucket = Map<string, Version[]>
 
 const PAGE = 1_000
 
+/** What a conditional write meets while another one is being done: nobody can tell which of them will hold. */
+export const conflict = (): Error =>
+  awsError(
+    'ConditionalRequestConflict',
+    'The conditional request cannot succeed due to a conflicting operation against this resource.',
+    409,
+  )
+const unmet = () =>
+  awsError('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412)
+
 export class Buckets {
   readonly #buckets = new Map<string, Bucket>()
   readonly #settings = new Map<string, BucketSettings>()
@@ -61,6 +71,10 @@ export class Buckets {
     if (bucket !== undefined && bucket.size > 0) return false
     this.#buckets.delete(name)
     return true
+  }
+  /** For tests: what is there without anybody having been asked to put it there. */
+  write(bucket: string, key: string, text: string): void {
+    this.#put(this.#bucket({ Bucket: bucket }), key, Buffer.from(text))
   }
   /** What is there under a key now. */
   text(bucket: string, key: string): string | undefined {
@@ -98,11 +112,18 @@ export class Buckets {
       etag: `"${createHash('md5')
         .update(body ?? '')
         .digest('hex')}"`,
-      at: this.#clock.now(),
+      // To the second, as headers have it.
+      at: new Date(Math.floor(this.#clock.now().getTime() / 1000) * 1000),
       body,
     }
     bucket.set(key, [version, ...(bucket.get(key) ?? [])])
     return version
+  }
+  /** What `If-Match` asks of the newest version. */
+  #mustMatch(newest: Version | undefined, etag: string | undefined): void {
+    if (etag === undefined) return
+    if (newest?.body === undefined) throw awsError('NoSuchKey', 'The specified key does not exist.', 404)
+    if (etag !== '*' && etag !== newest.etag) throw unmet()
   }
   /** Without a version: a marker. With one: that one, for good. */
   #delete(bucket: Bucket, key: string, version: string | undefined): object {
@@ -129,19 +150,16 @@ export class Buckets {
     PutObject: (input: PutObjectCommandInput) => {
       const bucket = this.#bucket(input)
       const key = input.Key ?? ''
-      const [was] = bucket.get(key) ?? []
-      const isThere = was?.body !== undefined
-      if (
-        (input.IfNoneMatch === '*' && isThere) ||
-        (input.IfMatch !== undefined && isThere && was.etag !== input.IfMatch)
-      )
+      const [newest] = bucket.get(key) ?? []
+      if (input.IfNoneMatch !== undefined && input.IfNoneMatch !== '*')
         throw awsError(
-          'PreconditionFailed',
-          'At least one of the pre-conditions you specified did not hold',
-          412,
+          'NotImplemented',
+          'A header you provided implies functionality that is not implemented',
+          501,
         )
-      if (input.IfMatch !== undefined && !isThere)
-        throw awsError('NoSuchKey', 'The specified key does not exist.', 404)
+      // A marker of a deletion is nothing that could be in the way.
+      if (input.IfNoneMatch === '*' && newest?.body !== undefined) throw unmet()
+      this.#mustMatch(newest, input.IfMatch)
       const { Body: body } = input
       if (typeof body !== 'string' && !(body instanceof Uint8Array))
         throw new Error('The stand-in for S3 takes texts and bytes only')
@@ -211,8 +229,12 @@ export class Buckets {
         throw awsError('BucketNotEmpty', 'The bucket you tried to delete is not empty', 409)
       return {}
     },
-    DeleteObject: (input: DeleteObjectCommandInput) =>
-      this.#delete(this.#bucket(input), input.Key ?? '', input.VersionId),
+    DeleteObject: (input: DeleteObjectCommandInput) => {
+      const bucket = this.#bucket(input)
+      const { Key: key = '', IfMatch: etag } = input
+      this.#mustMatch(bucket.get(key)?.[0], etag)
+      return this.#delete(bucket, key, input.VersionId)
+    },
     DeleteObjects: (input: DeleteObjectsCommandInput) => {
       const bucket = this.#bucket(input)
       const objects = input.Delete?.Objects ?? []

@@ -11,6 +11,7 @@ import {
   CreateChangeSetCommand,
   DeleteStackCommand,
   DescribeChangeSetCommand,
+  DescribeStacksCommand,
   ExecuteChangeSetCommand,
   UpdateTerminationProtectionCommand,
   ValidateTemplateCommand,
@@ -101,8 +102,32 @@ describe('S3', () => {
     await put('a', { IfMatch: ETag, Body: 'new' })
     await expect(put('a', { IfMatch: ETag })).rejects.toMatchObject({ name: 'PreconditionFailed' })
     await expect(put('none', { IfMatch: ETag })).rejects.toMatchObject({ name: 'NoSuchKey' })
+    await expect(put('none', { IfNoneMatch: ETag })).rejects.toMatchObject({ name: 'NotImplemented' })
     const { Body } = await world.aws.s3.send(new GetObjectCommand({ Bucket, Key: 'a' }))
     expect(await Body?.transformToString()).toBe('new')
+  })
+
+  test('conditional deletes; what is deleted is in nobody’s way', async () => {
+    const { ETag = '' } = await put('a')
+    const remove = (IfMatch: string) =>
+      world.aws.s3.send(new DeleteObjectCommand({ Bucket, Key: 'a', IfMatch }))
+    await put('a', { Body: 'new' })
+    await expect(remove(ETag)).rejects.toMatchObject({
+      name: 'PreconditionFailed',
+      $metadata: { httpStatusCode: 412 },
+    })
+    const { ETag: now = '' } = await put('a', { Body: 'newer' })
+    await remove(now)
+    await expect(remove(now)).rejects.toMatchObject({ name: 'NoSuchKey' })
+    await expect(put('a', { IfMatch: now })).rejects.toMatchObject({ name: 'NoSuchKey' })
+    await put('a', { IfNoneMatch: '*' })
+  })
+
+  test('the time of an object is to the second', async () => {
+    await world.clock.sleep(1_700)
+    await put('a')
+    const { LastModified } = await world.aws.s3.send(new GetObjectCommand({ Bucket, Key: 'a' }))
+    expect(world.clock.now().getTime() - (LastModified?.getTime() ?? 0)).toBe(700)
   })
 
   test('another account’s bucket, and what is not there', async () => {
@@ -247,6 +272,21 @@ describe('CloudFormation', () => {
     expect((await ask('t')).Id).toBe(Id)
     await expect(ask('other')).rejects.toMatchObject({ name: 'AlreadyExistsException' })
     expect(stack()?.status).toBe('REVIEW_IN_PROGRESS')
+  })
+
+  test('that something has begun is told by the events before the state tells it', async () => {
+    await bring(template('20'), 'CREATE')
+    await world.aws.cloudformation.send(new DeleteStackCommand({ StackName }))
+    const told = async () => {
+      const { Stacks } = await world.aws.cloudformation.send(new DescribeStacksCommand({ StackName }))
+      return [
+        Stacks?.[0]?.StackStatus,
+        stack()?.events.some((event) => event.ResourceStatus === 'DELETE_IN_PROGRESS'),
+      ]
+    }
+    expect(await told()).toEqual(['CREATE_COMPLETE', true])
+    await world.clock.sleep(60_000)
+    expect(await told()).toEqual(['DELETE_IN_PROGRESS', true])
   })
 
   test('a change set says what follows from what', async () => {

@@ -5,6 +5,7 @@ import { Groups } from './autoscaling.ts'
 import { VirtualClock } from './clock.ts'
 import { CloudFormation } from './cloudformation/operations.ts'
 import { Roles } from './iam.ts'
+import { Images } from './images.ts'
 import { Databases } from './rds.ts'
 import { Buckets } from './s3.ts'
 import { Secrets } from './secrets.ts'
@@ -21,6 +22,7 @@ export interface StandIn {
   readonly buckets: Buckets
   readonly databases: Databases
   readonly groups: Groups
+  readonly images: Images
   readonly roles: Roles
   readonly secrets: Secrets
   readonly stacks: CloudFormation
@@ -33,6 +35,7 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
   const buckets = new Buckets(account, clock)
   const databases = new Databases(clock)
   const groups = new Groups(clock)
+  const images = new Images()
   const roles = new Roles(account)
   const secrets = new Secrets()
   const stacks = new CloudFormation(clock, region, account, { databases, groups, buckets, roles })
@@ -43,7 +46,7 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
     clock,
     autoscaling: of('autoscaling', groups.operations),
     cloudformation: of('cloudformation', stacks.operations),
-    ec2: of('ec2', {}),
+    ec2: of('ec2', images.operations),
     iam: of('iam', roles.operations),
     rds: of('rds', databases.operations),
     s3: of('s3', buckets.operations),
@@ -51,5 +54,5 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
     ssm: of('ssm', new Parameters().operations),
     sts: of('sts', securityTokens(account)),
   }
-  return { aws, clock, faults, calls, buckets, databases, groups, roles, secrets, stacks }
+  return { aws, clock, faults, calls, buckets, databases, groups, images, roles, secrets, stacks }
 }

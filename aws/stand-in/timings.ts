@@ -5,6 +5,8 @@
 export const CHANGE_SET = 6
 /** Between the answer to ExecuteChangeSet and the stack’s change of state. Assumed; there is one. */
 export const BEGINNING = 1
+/** For how long DescribeStacks tells the state before, when the events already tell that something has begun. Assumed. */
+export const STALE = 8
 /** Between the end of an update and that of its cleaning up, beside what the deletions take. Assumed. */
 export const CLEANUP = 4
 

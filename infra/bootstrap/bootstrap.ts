@@ -83,7 +83,7 @@ export async function bringBootstrap(
       return true
     },
     say,
-    deadline,
+    patienceMs: DEADLINE_MS,
   })
   if (outcome !== 'nothing' || missing.length === 0) return outcome
   for (const { name, service } of missing) say(`+ ${name}: the role that ${service} acts as is missing`)

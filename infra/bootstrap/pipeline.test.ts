@@ -35,7 +35,7 @@ async function release(there: StandIn, template: Template): Promise<string> {
     protection: { policy: true, termination: true },
     agree: async () => true,
     say: () => {},
-    deadline: new Date(there.clock.now().getTime() + 3_600_000),
+    patienceMs: 3_600_000,
   })
 }
 

@@ -81,6 +81,7 @@ export function releasePolicy(home: Home) {
           'autoscaling:DescribeInstanceRefreshes',
           'autoscaling:DescribeScalingActivities',
           'cloudwatch:DescribeAlarms',
+          'ec2:DescribeImages',
           'elasticloadbalancing:DescribeTargetHealth',
           'rds:DescribeDBInstances',
           'rds:DescribeDBSnapshots',

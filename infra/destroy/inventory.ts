@@ -51,13 +51,14 @@ export async function takeInventory(aws: Aws, stack: string, template: Template)
     parts,
     kept: parts.filter(({ id }) => template.Resources[id]?.DeletionPolicy === 'Retain'),
     groups: of('AWS::AutoScaling::AutoScalingGroup').map(({ name }) => name),
-    primary: of('AWS::RDS::DBInstance').find(
+    primary: of(DATABASE).find(
       ({ id }) => property(template.Resources[id], 'SourceDBInstanceIdentifier') === undefined,
     )?.name,
   }
 }
 
 export const BUCKET = 'AWS::S3::Bucket'
+export const DATABASE = 'AWS::RDS::DBInstance'
 const SECRET = 'AWS::SecretsManager::Secret'
 
 /** Lines for a person, before anything is done. */
@@ -101,7 +102,8 @@ export function showInventory(
   ]
 }
 
-function costOf({ id, type, name }: Part): string[] {
+/** A line for what costs something; policies cost nothing. */
+export function costOf({ id, type, name }: Part): string[] {
   if (type === BUCKET) return [`  ${id}: bucket ${name}, ${PRICES.objectGiB} USD a month for each GiB in it`]
   if (type === SECRET) return [`  ${id}: secret ${name}, ${PRICES.secret.toFixed(2)} USD a month`]
   // Policies of buckets.

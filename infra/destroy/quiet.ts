@@ -1,5 +1,9 @@
 // A stage that nobody uses any more: its servers go, handing back what they are at, and the database is kept as it is then.
-import { DescribeAutoScalingGroupsCommand, UpdateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
+import {
+  type AutoScalingGroup,
+  DescribeAutoScalingGroupsCommand,
+  UpdateAutoScalingGroupCommand,
+} from '@aws-sdk/client-auto-scaling'
 import {
   CreateDBSnapshotCommand,
   type DBSnapshot,
@@ -9,6 +13,7 @@ import {
 import type { Aws } from '../../aws/port.ts'
 import type { Say } from '../release/follow.ts'
 import { DestroyFailure } from './failure.ts'
+import type { GroupSizes } from './journal.ts'
 
 const POLL_MS = 10_000
 /** Deregistration, then the terminate hook, which lets a server hand back for minutes; both of AWS's own limits more. */
@@ -16,48 +21,78 @@ const DRAIN_MS = 60 * 60_000
 /** The first snapshot of a database copies all of it. */
 export const SNAPSHOT_MS = 12 * 60 * 60_000
 
+export async function describeGroups(aws: Aws, names: readonly string[]): Promise<AutoScalingGroup[]> {
+  if (names.length === 0) return []
+  const { AutoScalingGroups = [] } = await aws.autoscaling.send(
+    new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [...names] }),
+  )
+  return AutoScalingGroups
+}
+
+/**
+ * The sizes that groups have while they serve.
+ * @param known of an earlier run: those of the groups that it has drained
+ * @throws DestroyFailure for a group that ends no servers
+ */
+export async function formerSizes(
+  aws: Aws,
+  names: readonly string[],
+  known: readonly GroupSizes[],
+): Promise<GroupSizes[]> {
+  const groups = await describeGroups(aws, names)
+  const stuck = groups.find(({ SuspendedProcesses: suspended = [] }) =>
+    suspended.some(({ ProcessName: process }) => process === 'Terminate'),
+  )
+  if (stuck !== undefined)
+    throw new DestroyFailure(
+      `Somebody has suspended Terminate in group ${stuck.AutoScalingGroupName}: its servers would not end. Nothing was changed.`,
+      'find out why, then aws autoscaling resume-processes --auto-scaling-group-name ' +
+        `${stuck.AutoScalingGroupName} --scaling-processes Terminate, and run the same command again.`,
+    )
+  return groups.flatMap(({ AutoScalingGroupName: name = '', MinSize: min, MaxSize: max, DesiredCapacity }) =>
+    max === 0 || min === undefined || max === undefined
+      ? known.filter((group) => group.name === name)
+      : [{ name, min, max, desired: DesiredCapacity ?? min }],
+  )
+}
+
 /**
  * Lets groups go to no servers, and waits until each has ended: terminate hooks run meanwhile.
+ * @param wayBack the command that brings them back
  * @returns whether any server was still there
  * @throws DestroyFailure when some never end
  */
-export async function drain(aws: Aws, groups: readonly string[], say: Say): Promise<boolean> {
-  const describe = async () => {
-    if (groups.length === 0) return []
-    const { AutoScalingGroups = [] } = await aws.autoscaling.send(
-      new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [...groups] }),
+export async function drain(
+  aws: Aws,
+  groups: readonly string[],
+  wayBack: string,
+  say: Say,
+): Promise<boolean> {
+  const before = await describeGroups(aws, groups)
+  const serving = before.filter(({ MaxSize: max }) => max !== 0)
+  if (serving.length > 0)
+    say(`From here on the stage serves nobody. The way back, as long as it is not deleted: ${wayBack}`)
+  for (const { AutoScalingGroupName: name = '' } of serving)
+    await aws.autoscaling.send(
+      // The greatest size too: or scaling by requests would start another one.
+      new UpdateAutoScalingGroupCommand({
+        AutoScalingGroupName: name,
+        MinSize: 0,
+        MaxSize: 0,
+        DesiredCapacity: 0,
+      }),
     )
-    return AutoScalingGroups
-  }
-  const before = await describe()
-  for (const { AutoScalingGroupName: name = '', MinSize: min, MaxSize: max } of before)
-    if (max !== 0)
-      say(
-        `From here on the stage serves nobody. The way back, as long as it is not deleted: aws autoscaling ` +
-          `update-auto-scaling-group --auto-scaling-group-name ${name} --min-size ${min} --max-size ${max}`,
-      )
-  for (const { AutoScalingGroupName: name = '', MaxSize: max } of before)
-    if (max !== 0)
-      await aws.autoscaling.send(
-        // The greatest size too: or scaling by requests would start another one.
-        new UpdateAutoScalingGroupCommand({
-          AutoScalingGroupName: name,
-          MinSize: 0,
-          MaxSize: 0,
-          DesiredCapacity: 0,
-        }),
-      )
   const had = before.some(({ Instances = [] }) => Instances.length > 0)
   const until = aws.clock.now().getTime() + DRAIN_MS
   for (let said = -1; ; ) {
-    const left = (await describe()).flatMap(({ Instances = [] }) => Instances)
+    const left = (await describeGroups(aws, groups)).flatMap(({ Instances = [] }) => Instances)
     if (left.length === 0) return had
     if (left.length !== said) say(`${left.length} servers finish what they are at.`)
     said = left.length
     if (aws.clock.now().getTime() >= until)
       throw new DestroyFailure(
         `These servers do not end: ${left.map(({ InstanceId: id }) => id).join(', ')}.`,
-        'look at their lifecycle hooks and logs, end them by hand if need be, and run the same command again.',
+        `look at their lifecycle hooks and logs, end them by hand if need be, and run the same command again; or ${wayBack}.`,
       )
     await aws.clock.sleep(POLL_MS)
   }

@@ -7,7 +7,7 @@ import { at, list, property } from '../reading.ts'
 import { discard, execute, plan, type StackTarget } from '../release/change-set.ts'
 import type { Say } from '../release/follow.ts'
 import { setPolicy } from '../release/lock.ts'
-import { openFor } from '../release/policy.ts'
+import { CLOSED, openFor } from '../release/policy.ts'
 import { settle } from '../release/settle.ts'
 import { lockAgain } from '../release/stack-change.ts'
 import { DestroyFailure } from './failure.ts'
@@ -39,12 +39,13 @@ export function unlocked(template: Template): { template: Template; ids: string[
 const isTrue = (value: unknown) => String(value) === 'true'
 
 /**
+ * @param target `isProtected`: the stack's policy is to be closed, as it was, whatever becomes of its deletion
  * @param template as it is deployed
  * @throws DestroyFailure when the update would do more than that; StackFailure when it does not succeed
  */
 export async function unlock(
   aws: Aws,
-  target: StackTarget,
+  target: StackTarget & { readonly isProtected: boolean },
   stack: Stack,
   template: Template,
   say: Say,
@@ -77,6 +78,8 @@ export async function unlock(
       }
     }
   }
+  // A run that was ended in between, or this one: a policy says nothing about deletion, and the deletion may fail.
+  if (target.isProtected) await setPolicy(aws, target.stackName, CLOSED)
   if (stack.EnableTerminationProtection !== true) return
   await aws.cloudformation.send(
     new UpdateTerminationProtectionCommand({

@@ -6,12 +6,14 @@ import type { Aws } from '../../aws/port.ts'
 import { AwsProblem, refusalOf } from '../../aws/problems.ts'
 import type { Template } from '../cfn.ts'
 import type { CommandLine } from '../command-line.ts'
-import { UnusableImages } from '../images.ts'
+import { type StageImages, UnusableImages } from '../images.ts'
 import { asked } from '../service.ts'
 import type { Stage } from '../stage-schema.ts'
 import { InvalidStage, STAGES } from '../stages.ts'
+import { told } from '../told.ts'
 import { compare } from './changes.ts'
-import { report } from './report.ts'
+import type { DeployedStage } from './deployed.ts'
+import { report, reportOpen } from './report.ts'
 
 export interface Surroundings {
   readonly connect: (to: { region: string; profile: string | undefined }) => Promise<Aws>
@@ -21,8 +23,6 @@ export interface Surroundings {
   readonly table?: Readonly<Record<string, unknown>>
 }
 
-const FOR_A_PERSON = [InvalidStage, UnusableImages, AwsProblem]
-
 const templateSchema = z.looseObject({
   Resources: z.record(
     z.string(),
@@ -31,22 +31,20 @@ const templateSchema = z.looseObject({
 })
 
 /** @returns the process's exit code */
-export async function plan(args: readonly string[], around: Surroundings): Promise<number> {
-  try {
-    const { line, stage, template } = asked(args, around.table ?? STAGES)
-    const before = await readBefore(line, stage, around)
-    const changes = before === undefined ? undefined : compare(before, template)
-    around.print(report(line.stage, stage, template, changes))
-    if (line.deployed && before === undefined)
-      around.print(`\nThere is no stack terrace-${line.stage} yet: all of it is new.\n`)
-    return changes?.some(({ blocked }) => blocked !== undefined) ? 2 : 0
-  } catch (error) {
-    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
-    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
-    if (text === undefined) throw error
-    around.complain(`${text}\n`)
-    return 1
-  }
+export const plan = (args: readonly string[], around: Surroundings): Promise<number> =>
+  told(() => planned(args, around), around.complain)
+
+async function planned(args: readonly string[], around: Surroundings): Promise<number> {
+  const { line, stage, template, images } = asked(args, around.table ?? STAGES)
+  const before = await readBefore(line, stage, around)
+  const changes = before === undefined ? undefined : compare(before.template, template)
+  around.print(report(line.stage, stage, template, changes))
+  if (before !== undefined) around.print(reportOpen(line.stage, before.open))
+  if (line.deployed && before === undefined)
+    around.print(`\nThere is no stack terrace-${line.stage} yet: all of it is new.\n`)
+  if (line.deployed && images !== undefined)
+    for (const warning of await imageWarnings(line, stage, images, around)) around.print(`\n${warning}\n`)
+  return changes?.some(({ blocked }) => blocked !== undefined) ? 2 : 0
 }
 
 /** @returns undefined when there is nothing to compare with */
@@ -54,14 +52,34 @@ async function readBefore(
   { stage: name, against, deployed, profile }: CommandLine,
   stage: Stage,
   { connect }: Surroundings,
-): Promise<Template | undefined> {
+): Promise<DeployedStage | undefined> {
   if (against !== undefined && deployed)
     throw new InvalidStage('--against and --deployed: a plan is against one of them.')
-  if (against !== undefined) return readTemplate(against)
+  if (against !== undefined) return { template: readTemplate(against), open: [] }
   if (!deployed) return undefined
   // With AWS's SDK, which takes a second to load: most plans ask nothing of it.
   const { readDeployedStage } = await import('./deployed.ts')
   return readDeployedStage(await connect({ region: stage.region, profile }), name, stage)
+}
+
+/** What keeps these images from being applied, or should be known of them: the plan is one nevertheless. */
+async function imageWarnings(
+  line: CommandLine,
+  stage: Stage,
+  images: StageImages,
+  { connect }: Surroundings,
+): Promise<readonly string[]> {
+  const { plannedImages, requireImages } = await import('../release/images.ts')
+  try {
+    const aws = await connect({ region: stage.region, profile: line.profile })
+    return await requireImages(aws, plannedImages(line, stage, images))
+  } catch (error) {
+    if (error instanceof UnusableImages) return [`npm run apply would stop here. ${error.message}`]
+    // Whoever may read the stack need not have the right to look at images.
+    const said = error instanceof AwsProblem ? error.message : refusalOf(error)
+    if (said === undefined) throw error
+    return [`Its images could not be looked at: ${said}`]
+  }
 }
 
 /** @throws InvalidStage for a file that is no template in JSON */

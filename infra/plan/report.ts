@@ -63,3 +63,9 @@ export function report(
     ...blocked.map((change) => `  ${change.id} ${change.blocked}`),
   ].join('\n')}\n`
 }
+
+/** What of a deployed stack is not locked though it should be; nothing when all is. */
+export function reportOpen(name: string, open: readonly string[]): string {
+  if (open.length === 0) return ''
+  return `${['', 'Not locked:', ...open.map((one) => `  ${one}`), `npm run apply -- --stage ${name} locks it again, also when nothing is to be changed.`].join('\n')}\n`
+}

@@ -1,78 +1,28 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
-import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
-import { plan as planned } from '../plan/plan.ts'
-import { SAMPLE_IMAGES } from '../sample-images.ts'
-import { EXAMPLE_ACCOUNT } from '../stage-schema.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { FAULTS } from '../../aws/stand-in/service.ts'
+import { standIn } from '../../aws/stand-in/stand-in.ts'
 import { STAGES } from '../stages.ts'
 import { apply } from './apply.ts'
+import { API, changed, images, NONE, Operator, SET, staging, TABLE, WEB } from './commands.ts'
+import { Interrupted } from './interrupt.ts'
+import { CLOSED } from './policy.ts'
+import { ACCOUNT, BUCKET } from './rehearsal.ts'
 
-const ACCOUNT = '222233334444'
-/** The table with an account of one's own in it. */
-const TABLE: Readonly<Record<string, unknown>> = JSON.parse(
-  JSON.stringify(STAGES).replaceAll(EXAMPLE_ACCOUNT, ACCOUNT),
-)
-const changed = (stage: 'dev' | 'staging', database: object) => ({
-  ...TABLE,
-  [stage]: {
-    ...JSON.parse(JSON.stringify(TABLE[stage])),
-    database: { ...STAGES[stage].database, ...database },
-  },
-})
-
-let folder = ''
-beforeAll(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'terrace-apply-'))
-  for (const stage of ['dev', 'staging'])
-    writeFileSync(
-      path.join(folder, `${stage}-live.json`),
-      JSON.stringify({ ...SAMPLE_IMAGES, account: ACCOUNT }),
-    )
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-let world: StandIn
-let printed = ''
-let questions: string[] = []
+let operator: Operator
 beforeEach(() => {
-  world = standIn()
-  world.buckets.make(`terrace-state-${ACCOUNT}-eu-west-1`)
-  printed = ''
-  questions = []
+  operator = new Operator()
 })
-const around = (answer: string | undefined, table = TABLE) => ({
-  connect: () => world.aws,
-  table,
-  print: (text: string) => {
-    printed += text
-  },
-  complain: (text: string) => {
-    printed += text
-  },
-  ask:
-    answer === undefined
-      ? undefined
-      : async (question: string) => {
-          questions.push(question)
-          return answer
-        },
-})
-const images = () => ['--param', `images-folder=${folder}`]
-const staging = (...more: string[]) => ['--stage', 'staging', ...images(), ...more]
-const NONE = ['--param', 'fleet=none']
-const operations = () => world.calls.map(({ operation }) => operation)
+const around = (answer: string | undefined, table = TABLE) => operator.around(answer, table)
+const operations = () => operator.world.calls.map(({ operation }) => operation)
 
 describe('apply', () => {
   test('a protected stage: made without servers, then with them, and locked as far as there is something to lose', async () => {
     expect(await apply(staging(...NONE), around('staging'))).toBe(0)
-    expect(questions).toEqual(['Type staging to do it: '])
-    expect(printed).toMatch(
+    expect(operator.questions).toEqual(['Type staging to do it: '])
+    expect(operator.printed).toMatch(
       /resources\n(.|\n)*\+ .*Database \(AWS::RDS::DBInstance\)(.|\n)*The stack is new\.(.|\n)*Done\./,
     )
-    const stack = world.stacks.find('terrace-staging')
+    const stack = operator.world.stacks.find('terrace-staging')
     expect([stack?.status, stack?.isProtected]).toEqual(['CREATE_COMPLETE', false])
     expect(stack?.policy).toContain('"Deny"')
     expect(stack?.tags).toEqual([
@@ -82,21 +32,21 @@ describe('apply', () => {
     expect(stack?.roleArn).toBe(`arn:aws:iam::${ACCOUNT}:role/terrace-cloudformation-eu-west-1`)
     expect(await apply(staging('--yes'), around(undefined))).toBe(0)
     expect([stack?.status, stack?.isProtected]).toEqual(['UPDATE_COMPLETE', true])
-    expect(world.groups.groups.size).toBe(2)
+    expect(operator.world.groups.groups.size).toBe(2)
     expect(await apply(staging(), around(''))).toBe(0)
-    expect(printed).toMatch(/Nothing to change: the stack is as the template has it\.\n$/)
+    expect(operator.printed).toMatch(/Nothing to change: the stack is as the template has it\.\n$/)
   })
 
   test('not with servers at once: what is locked could not be taken back', async () => {
     expect(await apply(staging('--yes'), around(undefined))).toBe(1)
-    expect(printed).toContain('made without servers first: --param fleet=none')
+    expect(operator.printed).toContain('made without servers first: --param fleet=none')
     expect(operations()).not.toContain('ExecuteChangeSet')
-    expect(world.stacks.find('terrace-staging')?.deletedAt).toBeDefined()
+    expect(operator.world.stacks.find('terrace-staging')?.deletedAt).toBeDefined()
   })
 
   test('dev has no locks', async () => {
     expect(await apply(['--stage', 'dev', ...images(), '--yes'], around(undefined))).toBe(0)
-    const stack = world.stacks.find('terrace-dev')
+    const stack = operator.world.stacks.find('terrace-dev')
     expect([stack?.status, stack?.policy, stack?.isProtected]).toEqual(['CREATE_COMPLETE', undefined, false])
   })
 
@@ -104,29 +54,24 @@ describe('apply', () => {
     'any other answer than the stage’s name changes nothing: %j',
     async (answer) => {
       expect(await apply(staging(...NONE), around(answer))).toBe(1)
-      expect(printed).toMatch(/Nothing was changed\.\n$/)
+      expect(operator.printed).toMatch(/Nothing was changed\.\n$/)
       expect(operations()).not.toContain('ExecuteChangeSet')
     },
   )
 
   test('before anything is asked of AWS: the example’s account, no terminal, no images', async () => {
     expect(await apply(staging(...NONE, '--yes'), around(undefined, STAGES))).toBe(1)
-    expect(printed).toContain('example’s account')
+    expect(operator.printed).toContain('example’s account')
     expect(await apply(staging(...NONE), around(undefined))).toBe(1)
-    expect(printed).toContain('There is no terminal to ask on')
-    expect(
-      await apply(
-        ['--stage', 'staging', '--param', `images-folder=${folder}/none`, '--yes'],
-        around(undefined),
-      ),
-    ).toBe(1)
-    expect(world.calls).toEqual([])
+    expect(operator.printed).toContain('There is no terminal to ask on')
+    expect(await apply(['--stage', 'staging', ...images('none'), '--yes'], around(undefined))).toBe(1)
+    expect(operator.world.calls).toEqual([])
   })
 
   test('another account: nothing but who one is was asked', async () => {
-    world = standIn('999988887777')
+    operator = new Operator(standIn('999988887777'))
     expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(1)
-    expect(printed).toContain(`Stage staging belongs to account ${ACCOUNT}`)
+    expect(operator.printed).toContain(`Stage staging belongs to account ${ACCOUNT}`)
     expect(operations()).toEqual(['GetCallerIdentity'])
   })
 
@@ -134,68 +79,123 @@ describe('apply', () => {
     await apply(staging(...NONE, '--yes'), around(undefined))
     const table = changed('staging', { multiAz: false, replica: false })
     expect(await apply(staging(...NONE, '--yes'), around(undefined, table))).toBe(2)
-    expect(printed).toMatch(/Database holds data, and may be made anew(.|\n)*--allow-replace Database\n$/)
+    expect(operator.printed).toMatch(
+      /Database holds data, and may be made anew(.|\n)*--allow-replace Database\n$/,
+    )
     expect(
       await apply(staging(...NONE, '--yes', '--allow-replace', 'Database'), around(undefined, table)),
     ).toBe(0)
   })
 
+  test('images that nothing can start from, or that are not meant, stop it before anything is planned', async () => {
+    await apply(staging(...NONE, '--yes'), around(undefined))
+    const from = operations().length
+    operator.world.images.put(API, { State: 'disabled' })
+    expect(await apply(staging('--yes'), around(undefined))).toBe(1)
+    expect(operator.printed).toMatch(/for API servers of staging, is disabled/)
+    operator.pointTo('staging', { ...SET, inputs: 'f'.repeat(64), release: 'next' })
+    expect(await apply(staging('--yes'), around(undefined))).toBe(1)
+    expect(operator.printed).toMatch(
+      /npm run images:pull -- --stage staging --choice live --folder .* fetches that/,
+    )
+    expect(
+      operations()
+        .slice(from)
+        .filter((one) => /ChangeSet|Policy|Template|PutObject/.test(one)),
+    ).toEqual([])
+    // Without servers nothing is started from them.
+    expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(0)
+  })
+
+  test('an image that is past its time is said, and no more', async () => {
+    await apply(staging(...NONE, '--yes'), around(undefined))
+    operator.world.images.put(WEB, { DeprecationTime: '2020-01-01T00:00:00Z' })
+    expect(await apply(staging('--yes'), around(undefined))).toBe(0)
+    expect(operator.printed).toMatch(/for web servers of staging, has been deprecated since 2020-01-01/)
+  })
+
   test('a failure is told, and the process knows', async () => {
-    world.stacks.execution.failures.push({ id: 'Database', on: 'create', reason: 'no capacity' })
+    operator.world.stacks.execution.failures.push({ id: 'Database', on: 'create', reason: 'no capacity' })
     expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(1)
-    expect(printed).toMatch(/could not be made(.|\n)*First to fail: Database: no capacity(.|\n)*Next: /)
-    world.faults.add({ operation: 'CreateChangeSet', error: FAULTS.denied('cloudformation:CreateChangeSet') })
+    expect(operator.printed).toMatch(
+      /could not be made(.|\n)*First to fail: Database: no capacity(.|\n)*Next: /,
+    )
+    operator.world.faults.add({
+      operation: 'CreateChangeSet',
+      error: FAULTS.denied('cloudformation:CreateChangeSet'),
+    })
     expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(1)
-    expect(printed).toMatch(/Deployer\/jo may not cloudformation:CreateChangeSet/)
+    expect(operator.printed).toMatch(/Deployer\/jo may not cloudformation:CreateChangeSet/)
   })
 })
 
-describe('plan --deployed', () => {
-  const plan = (args: readonly string[], surroundings: ReturnType<typeof around>, aws = world.aws) =>
-    planned(args, { ...surroundings, connect: async () => aws })
-  const READING = ['GetCallerIdentity', 'DescribeStacks', 'GetTemplate']
+describe('one operator at a time', () => {
+  const lock = () => operator.world.buckets.text(BUCKET, 'stages/staging/lock.json')
 
-  test('there is no stack yet', async () => {
-    expect(await plan(staging('--deployed'), around(undefined))).toBe(0)
-    expect(printed).toMatch(/There is no stack terrace-staging yet: all of it is new\.\n$/)
+  test('a second apply is told who is at it, and can take over, which shows from whom', async () => {
+    const second = new Operator(operator.world)
+    const { ask: _, ...first } = around('staging')
+    const ended = await apply(staging(...NONE), {
+      ...first,
+      ask: async () => {
+        expect(await apply(staging(...NONE, '--yes'), second.around(undefined))).toBe(1)
+        expect(second.printed).toMatch(
+          /Somebody else is at work on stage staging: npm run apply of arn:.*Deployer\/jo(.|\n)*--take-over-lock/,
+        )
+        expect(second.printed).not.toContain('resources\n')
+        expect(await apply(staging(...NONE, '--yes', '--take-over-lock'), second.around(undefined))).toBe(0)
+        expect(second.printed).toContain('The lock of another run is taken over: npm run apply of arn:')
+        return 'staging'
+      },
+    })
+    expect(ended).toBe(1)
+    expect(operator.printed).toMatch(/The lock of stage staging was taken from this run(.|\n)*Next: /)
+    expect(operator.printed).not.toContain('Done.')
+    expect(lock()).toBeUndefined()
+    expect(operations().filter((operation) => operation === 'ExecuteChangeSet')).toHaveLength(1)
   })
 
-  test('the difference to what was deployed, without a right to change anything', async () => {
+  test('a person who thinks for hours has the whole time left to follow it', async () => {
+    const thinking = {
+      ...around('staging'),
+      ask: async () => {
+        await operator.world.clock.sleep(48 * 3_600_000)
+        return 'staging'
+      },
+    }
+    expect(await apply(staging(...NONE), thinking)).toBe(0)
+    expect(operator.printed).toMatch(/Done\.\n$/)
+  })
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s ends it with code %d, the stage’s lock given back', async (signal, code) => {
+    operator.world.clock.after(120_000, () => operator.stop.abort(new Interrupted(signal)))
+    expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(code)
+    expect(operator.printed).toMatch(
+      new RegExp(
+        `is CREATE_IN_PROGRESS: AWS goes on(.|\\n)*Ended by ${signal}: nothing more is done from here`,
+      ),
+    )
+    expect(lock()).toBeUndefined()
+    operator = new Operator(operator.world)
+    expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(0)
+    expect(operator.printed).toMatch(/CREATE_COMPLETE(.|\n)*Nothing to change/)
+  })
+
+  test('what was changed and could not be locked is said, and locked by the next run', async () => {
     await apply(staging(...NONE, '--yes'), around(undefined))
-    for (const operation of ['CreateChangeSet', 'DescribeChangeSet', 'ListChangeSets'])
-      world.faults.add({ operation, times: 99, error: FAULTS.denied(`cloudformation:${operation}`) })
-    printed = ''
-    const from = world.calls.length
-    expect(await plan(staging(...NONE, '--deployed'), around(undefined))).toBe(0)
-    expect(printed).toMatch(/Nothing changes\.\n$/)
-    expect(await plan(staging('--deployed'), around(undefined))).toBe(0)
-    expect(printed).toMatch(/\+ .*ApiGroup/)
-    expect(operations().slice(from)).toEqual([...READING, ...READING])
-  })
-
-  test('what would lose data ends with another code', async () => {
-    await apply(staging(...NONE, '--yes'), around(undefined))
-    const table = changed('staging', { multiAz: false, replica: false })
-    expect(await plan(staging(...NONE, '--deployed'), around(undefined, table))).toBe(2)
-    expect(printed).toMatch(/Not to be deployed as it is:\n.*Database holds data/)
-  })
-
-  test('another account, a missing right, and two to compare with', async () => {
-    const { aws } = standIn('999988887777')
-    expect(await plan(staging('--deployed'), around(undefined), aws)).toBe(1)
-    expect(printed).toContain(`belongs to account ${ACCOUNT}`)
-    world.faults.add({ operation: 'DescribeStacks', error: FAULTS.denied('cloudformation:DescribeStacks') })
-    expect(await plan(staging('--deployed'), around(undefined))).toBe(1)
-    expect(printed).toContain('may not cloudformation:DescribeStacks')
-    expect(await plan(staging('--deployed', '--against', 'x.json'), around(undefined))).toBe(1)
-    expect(printed).toContain('a plan is against one of them')
-  })
-
-  test('what nobody expected of AWS is said in its words', async () => {
-    const error = awsError('ServiceUnavailable', 'come back later', 503)
-    world.faults.add({ operation: 'DescribeStacks', times: 9, error })
-    expect(await plan(staging('--deployed'), around(undefined))).toBe(1)
-    expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(1)
-    expect(printed.match(/AWS refused: ServiceUnavailable: come back later\n/g)?.length).toBe(2)
+    // Closed at first, opened, and then not closed again, neither at once nor at the second try.
+    const error = FAULTS.denied('cloudformation:SetStackPolicy')
+    operator.world.faults.add({ operation: 'SetStackPolicy', call: 3, times: 2, error })
+    expect(await apply(staging('--yes'), around(undefined))).toBe(1)
+    expect(operator.printed).toMatch(
+      /terrace-staging is changed\. What failed is putting its locks back\.\n.*is still open for this change(.|\n)*may not cloudformation:SetStackPolicy/,
+    )
+    const stack = operator.world.stacks.find('terrace-staging')
+    expect(stack?.policy).not.toBe(JSON.stringify(CLOSED))
+    expect(await apply(staging('--yes'), around(undefined))).toBe(0)
+    expect(stack?.policy).toBe(JSON.stringify(CLOSED))
   })
 })

@@ -1,61 +1,54 @@
 // `npm run apply`: a stage's template brought to its stack, by a plan that is shown, judged and agreed to. It is how a
-// protected stage is made and changed; it knows nothing of images, migrations and rolling, which are a release's.
+// protected stage is made and changed; it makes no images, and knows nothing of migrations and rolling: a release does.
 import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
-import { AwsProblem, refusalOf } from '../../aws/problems.ts'
 import { roleArn, stageStack, stateBucket } from '../bootstrap/names.ts'
 import { TAG } from '../bootstrap/rights.ts'
-import { UnusableImages } from '../images.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
 import { InvalidStage, isLocked, STAGES, type StageName } from '../stages.ts'
+import { told } from '../told.ts'
 import type { StackTarget } from './change-set.ts'
-import { BlockedChange, StackFailure } from './failure.ts'
 import type { Judged } from './gate.ts'
+import { plannedImages, requireImages } from './images.ts'
+import { interruptible } from './interrupt.ts'
+import type { LockPlace } from './lock-record.ts'
 import { changeStack } from './stack-change.ts'
+import { withStageLock } from './stage-lock.ts'
 
 export interface Surroundings {
   readonly connect: (to: { region: string; profile: string | undefined }) => Aws
   /** Asks on the terminal; undefined when there is none. */
   readonly ask: ((question: string) => Promise<string>) | undefined
   readonly print: (text: string) => void
+  /** Aborted with an `Interrupted` when the run is to end. */
+  readonly signal: AbortSignal
   readonly table?: Readonly<Record<string, unknown>>
 }
 
 /** An update may replace every server, with a bake time of its own; a database takes an hour. */
 const PATIENCE_MS = 4 * 3_600_000
-/** Of what is said before anything was changed: the same as `npm run plan`’s. */
-const BLOCKED = 2
-const FOR_A_PERSON = [InvalidStage, UnusableImages, StackFailure, BlockedChange, AwsProblem]
 
-/** @returns the process's exit code: 0 done or nothing to do, 2 stopped by the gate, 1 anything else */
-export async function apply(args: readonly string[], around: Surroundings): Promise<number> {
-  const { print } = around
-  try {
-    return await applied(args, around)
-  } catch (error) {
-    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
-    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
-    if (text === undefined) throw error
-    print(`${text}\n`)
-    return error instanceof BlockedChange ? BLOCKED : 1
-  }
-}
+/** @returns the process's exit code: 0 done or nothing to do, 2 stopped by the gate, 130 or 143 by a signal, 1 anything else */
+export const apply = (args: readonly string[], around: Surroundings): Promise<number> =>
+  told(() => applied(args, around), around.print, around.signal)
 
 async function applied(args: readonly string[], around: Surroundings): Promise<number> {
   const { print, ask } = around
-  const { yes, allowed } = ownOptions(args)
-  const { line, stage, template } = asked(args, around.table ?? STAGES)
+  const { yes, allowed, takesOver } = ownOptions(args)
+  const { line, stage, template, images } = asked(args, around.table ?? STAGES)
   if (stage.account === EXAMPLE_ACCOUNT)
     throw new InvalidStage(
       `Stage ${line.stage} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
     )
   if (!yes && ask === undefined)
     throw new InvalidStage('There is no terminal to ask on: --yes says that the plan need not be agreed to.')
-  const aws = around.connect({ region: stage.region, profile: line.profile })
+  const aws = interruptible(around.connect({ region: stage.region, profile: line.profile }), around.signal)
   const caller = await callerIn(aws, stage.account, `Stage ${line.stage}`)
   print(`Stack terrace-${line.stage} in ${stage.account}, ${stage.region}, as ${caller.arn}\n`)
+  if (images !== undefined)
+    for (const note of await requireImages(aws, plannedImages(line, stage, images))) print(`${note}\n`)
 
   const agree = async (changes: readonly Judged[], isNew: boolean): Promise<boolean> => {
     // A creation that failed could not be taken back: what is locked does not go.
@@ -69,15 +62,19 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
     const answer = await ask(`Type ${line.stage} to do it: `)
     return answer.trim() === line.stage
   }
-  const result = await changeStack(aws, {
-    target: stackOf(line.stage, stage),
-    template,
-    allowed,
-    protection: { policy: stage.isProtected, termination: isLocked(stage) },
-    agree,
-    say: (text) => print(`${text}\n`),
-    deadline: new Date(aws.clock.now().getTime() + PATIENCE_MS),
-  })
+  const say = (text: string) => print(`${text}\n`)
+  const lock = { place: lockOf(line.stage, stage), by: caller.arn, command: 'apply', takesOver, say }
+  const result = await withStageLock(aws, lock, (held) =>
+    changeStack(held.aws, {
+      target: stackOf(line.stage, stage),
+      template,
+      allowed,
+      protection: { policy: stage.isProtected, termination: isLocked(stage) },
+      agree,
+      say,
+      patienceMs: PATIENCE_MS,
+    }),
+  )
   print(`${RESULTS[result]}\n`)
   return result === 'declined' ? 1 : 0
 }
@@ -98,13 +95,28 @@ export function stackOf(name: StageName, stage: Stage): StackTarget {
   }
 }
 
-function ownOptions(args: readonly string[]): { yes: boolean; allowed: string[] } {
+/** Where it is written that somebody is at work on a stage. */
+export const lockOf = (name: StageName, stage: Stage): LockPlace => ({
+  bucket: stateBucket(stage),
+  account: stage.account,
+  stage: name,
+})
+
+function ownOptions(args: readonly string[]): { yes: boolean; allowed: string[]; takesOver: boolean } {
   const { values } = parseArgs({
     args: [...args],
-    options: { yes: { type: 'boolean' }, 'allow-replace': { type: 'string', multiple: true } },
+    options: {
+      yes: { type: 'boolean' },
+      'allow-replace': { type: 'string', multiple: true },
+      'take-over-lock': { type: 'boolean' },
+    },
     allowPositionals: true,
     // The stack's own are read by command-line.ts.
     strict: false,
   })
-  return { yes: values.yes === true, allowed: (values['allow-replace'] ?? []).map(String) }
+  return {
+    yes: values.yes === true,
+    allowed: (values['allow-replace'] ?? []).map(String),
+    takesOver: values['take-over-lock'] === true,
+  }
 }

@@ -1,6 +1,6 @@
 // A change of a stack, planned by CloudFormation before it is made: a change set of our own, read to its last page, carried
 // out or removed. Every step can be the last one of a process: what it leaves is found by the next run (settle.ts).
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   type Capability,
   type ChangeSetType,
@@ -15,23 +15,13 @@ import {
   GetTemplateCommand,
   type ResourceChange,
 } from '@aws-sdk/client-cloudformation'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
 import type { Aws } from '../../aws/port.ts'
-import { StackFailure } from './failure.ts'
-import {
-  describeStack,
-  firstFailure,
-  follow,
-  leftBehind,
-  newestEvent,
-  type Rest,
-  type Say,
-  stackReason,
-} from './follow.ts'
+import { overtaken, StackFailure } from './failure.ts'
+import { describeStack, follow, newestEvent, type Rest, type Say } from './follow.ts'
+import { failureOf } from './outcome.ts'
 import { OURS, type Settled } from './settle.ts'
+import { hashOf, inAscii, isWhatWasRead, place, type Upload } from './template.ts'
 
-/** Bytes of a template that go with the call; larger ones are read from a bucket, up to 1 MB. */
-export const BODY_LIMIT = 51_200
 /** Of what is wrong with a request AWS says what; about who asks see aws/problems.ts. */
 const ABOUT_THE_REQUEST = /^(ValidationError|InsufficientCapabilitiesException|LimitExceededException)$/
 const OVERTAKEN = /^(InvalidChangeSetStatus|ChangeSetNotFound)(Exception)?$|^ValidationError$/
@@ -48,8 +38,8 @@ export interface StackTarget {
   readonly serviceRole?: string
   /** Whether what the template names, and is there already, becomes the stack's. */
   readonly takesOver?: boolean
-  /** Where the template is put for CloudFormation to read. Without it, it goes with the call: BODY_LIMIT. */
-  readonly upload?: { readonly bucket: string; readonly folder: string; readonly account: string }
+  /** Where the template is put for CloudFormation to read. Without it, it goes with the call: 51,200 bytes. */
+  readonly upload?: Upload
 }
 
 export interface ChangeSetPlan {
@@ -83,8 +73,9 @@ export async function plan(
   { isMade }: Settled,
   template: string,
 ): Promise<ChangeSetPlan | undefined> {
-  const hash = createHash('sha256').update(template).digest('hex')
-  const where = await place(aws, target, template, hash)
+  const text = inAscii(template)
+  const hash = hashOf(text)
+  const where = await place(aws, target, text)
   const kind: ChangeSetType = isMade ? 'UPDATE' : 'CREATE'
   // One that nobody else makes: neither another run at the same moment, nor one of the same template before.
   const name = `${OURS}${hash.slice(0, 12)}-${randomBytes(8).toString('hex')}`
@@ -109,11 +100,32 @@ export async function plan(
     name,
     changes: [],
   }
+  try {
+    return await read(aws, target, planned, text)
+  } catch (error) {
+    // What can't be reached is removed by the next run.
+    await discard(aws, planned).catch(() => undefined)
+    throw error
+  }
+}
+
+/** @returns the whole plan; undefined when there is nothing to do */
+async function read(
+  aws: Aws,
+  target: StackTarget,
+  planned: ChangeSetPlan,
+  text: string,
+): Promise<ChangeSetPlan | undefined> {
   const first = await whenRead(aws, planned)
-  if (first.Status === 'CREATE_COMPLETE') return { ...planned, changes: await allPages(aws, planned, first) }
-  await discard(aws, planned)
   const reason = first.StatusReason ?? ''
-  if (/didn't contain changes|No updates are to be performed/.test(reason)) return undefined
+  const isNothing = /didn't contain changes|No updates are to be performed/.test(reason)
+  if (target.upload !== undefined && (isNothing || first.Status === 'CREATE_COMPLETE'))
+    await refuseOther(aws, planned, target.upload, text)
+  if (first.Status === 'CREATE_COMPLETE') return { ...planned, changes: await allPages(aws, planned, first) }
+  if (isNothing) {
+    await discard(aws, planned)
+    return undefined
+  }
   throw new StackFailure(
     `CloudFormation can’t plan this template for ${target.stackName}. Nothing was changed.`,
     {
@@ -138,44 +150,24 @@ async function created(aws: Aws, input: CreateChangeSetCommandInput): Promise<Cr
   }
 }
 
-async function place(
+/** What is named by its hash is trusted to be there; whoever may write to the bucket could have put another one there. */
+async function refuseOther(
   aws: Aws,
-  { upload, stackName }: StackTarget,
-  template: string,
-  hash: string,
-): Promise<{ TemplateBody: string } | { TemplateURL: string }> {
-  if (upload === undefined) {
-    const bytes = Buffer.byteLength(template)
-    if (bytes > BODY_LIMIT)
-      throw new Error(`the template of ${stackName} has ${bytes} bytes; ${BODY_LIMIT} go without a bucket`)
-    return { TemplateBody: template }
-  }
-  const { bucket, folder, account } = upload
-  const key = `${folder}/${hash}.json`
-  try {
-    await aws.s3.send(
-      new PutObjectCommand({
-        Bucket: bucket,
-        Key: key,
-        Body: template,
-        ContentType: 'application/json',
-        // What is named by its hash never changes.
-        IfNoneMatch: '*',
-        ExpectedBucketOwner: account,
-      }),
-    )
-  } catch (error) {
-    if (!(error instanceof Error)) throw error
-    if (error.name === 'NoSuchBucket')
-      throw new StackFailure(`There is no bucket ${bucket} for templates in account ${account}.`, {
-        status: 'NoSuchBucket',
-        next: 'npm run bootstrap, once for the account and region.',
-      })
-    if (error.name !== 'PreconditionFailed') throw error
-  }
-  return { TemplateURL: `https://s3.${aws.region}.${suffixOf(aws.region)}/${bucket}/${key}` }
+  planned: ChangeSetPlan,
+  { bucket, folder }: Upload,
+  text: string,
+): Promise<void> {
+  if (await unlessRemoved(planned, () => isWhatWasRead(aws, planned, text))) return
+  throw new StackFailure(
+    `CloudFormation has read another template for ${planned.stackName} than the one that was to be planned. Nothing was changed.`,
+    {
+      status: 'CREATE_COMPLETE',
+      next:
+        `find out who wrote s3://${bucket}/${folder}/${hashOf(text)}.json, which keeps its versions; ` +
+        'remove it, and run the same command again.',
+    },
+  )
 }
-const suffixOf = (region: string) => (region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com')
 
 async function whenRead(aws: Aws, planned: ChangeSetPlan): Promise<DescribeChangeSetOutput> {
   const until = aws.clock.now().getTime() + PLAN_MS
@@ -185,24 +177,37 @@ async function whenRead(aws: Aws, planned: ChangeSetPlan): Promise<DescribeChang
     if (aws.clock.now().getTime() >= until)
       throw new StackFailure(`CloudFormation still reads the template of ${planned.stackName}.`, {
         status: found.Status ?? 'CREATE_IN_PROGRESS',
-        next: 'run the same command again: it removes this change set and makes another one.',
+        next: 'run the same command again: it makes another change set.',
       })
     await aws.clock.sleep(READ_MS)
   }
 }
 
+/** @throws StackFailure when another run has removed it */
 const describeChangeSet = (
   aws: Aws,
   planned: ChangeSetPlan,
   token?: string,
 ): Promise<DescribeChangeSetOutput> =>
-  aws.cloudformation.send(
-    new DescribeChangeSetCommand({
-      ChangeSetName: planned.changeSet,
-      StackName: planned.stackId,
-      ...(token && { NextToken: token }),
-    }),
+  unlessRemoved(planned, () =>
+    aws.cloudformation.send(
+      new DescribeChangeSetCommand({
+        ChangeSetName: planned.changeSet,
+        StackName: planned.stackId,
+        ...(token && { NextToken: token }),
+      }),
+    ),
   )
+
+async function unlessRemoved<T>({ stackName }: ChangeSetPlan, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof Error && /^ChangeSetNotFound(Exception)?$/.test(error.name))
+      throw overtaken(stackName, 'DELETED', error.message)
+    throw error
+  }
+}
 
 async function allPages(
   aws: Aws,
@@ -217,6 +222,16 @@ async function allPages(
   }
 }
 
+/** Whether it is being carried out: the stack may not show it yet. A plan that is gone is not. */
+export async function isBegun(aws: Aws, planned: ChangeSetPlan): Promise<boolean> {
+  try {
+    return (await describeChangeSet(aws, planned)).ExecutionStatus === 'EXECUTE_IN_PROGRESS'
+  } catch (error) {
+    if (error instanceof StackFailure) return false
+    throw error
+  }
+}
+
 /** A plan that is not carried out leaves nothing, and no stack that has only been planned. */
 export async function discard(aws: Aws, { changeSet, stackId, kind }: ChangeSetPlan): Promise<void> {
   await aws.cloudformation.send(new DeleteChangeSetCommand({ ChangeSetName: changeSet, StackName: stackId }))
@@ -225,6 +240,11 @@ export async function discard(aws: Aws, { changeSet, stackId, kind }: ChangeSetP
   const now = await describeStack(aws, stackId)
   if (now?.StackStatus === 'REVIEW_IN_PROGRESS')
     await aws.cloudformation.send(new DeleteStackCommand({ StackName: stackId }))
+}
+
+/** The same for a plan of which nobody knows whether it was begun. */
+export async function discardUnbegun(aws: Aws, planned: ChangeSetPlan): Promise<void> {
+  if ((await describeChangeSet(aws, planned)).ExecutionStatus === 'AVAILABLE') await discard(aws, planned)
 }
 
 /**
@@ -244,55 +264,9 @@ export async function execute(aws: Aws, planned: ChangeSetPlan, deadline: Date, 
       (): DescribeChangeSetOutput => ({}),
     )
     // Unless the SDK asked twice, and the first time was heard.
-    if (!/^EXECUTE_(IN_PROGRESS|COMPLETE)$/.test(status))
-      throw new StackFailure(
-        `Another change of ${stackName} has overtaken this plan, which was not carried out.`,
-        {
-          status,
-          reason: error.message,
-          next: 'run the same command again: it follows the other one, and plans anew.',
-        },
-      )
+    if (!/^EXECUTE_(IN_PROGRESS|COMPLETE)$/.test(status)) throw overtaken(stackName, status, error.message)
   }
   const rest = await follow(aws, stackId, deadline, say, after)
   if (rest.status !== 'CREATE_COMPLETE' && rest.status !== 'UPDATE_COMPLETE') throw failureOf(stackName, rest)
   return rest
-}
-
-/** What a stack that did not get where it was to go tells. */
-export function failureOf(stackName: string, { status, reason, events }: Rest): StackFailure {
-  const first = firstFailure(events)
-  const facts = {
-    status,
-    resource: first?.LogicalResourceId,
-    reason: first?.ResourceStatusReason ?? stackReason(events) ?? reason,
-    leftBehind: leftBehind(events),
-  }
-  switch (status) {
-    case 'UPDATE_ROLLBACK_COMPLETE':
-      return new StackFailure(`The update of ${stackName} failed, and everything is as it was before.`, {
-        ...facts,
-        next: 'put right what failed, and run the same command again.',
-      })
-    case 'ROLLBACK_COMPLETE':
-      return new StackFailure(`${stackName} could not be made, and what had been made of it was removed.`, {
-        ...facts,
-        next:
-          'put right what failed, and run the same command again: it removes the empty stack first. ' +
-          'What is left behind is not found again by itself.',
-      })
-    case 'UPDATE_ROLLBACK_FAILED':
-      return new StackFailure(
-        `The update of ${stackName} failed, and so did the way back: the stack is between both.`,
-        {
-          ...facts,
-          next: 'run the same command again: it says which resources are stuck, and how to get them out.',
-        },
-      )
-    default:
-      return new StackFailure(`${stackName} is ${status}.`, {
-        ...facts,
-        next: 'run the same command again: it says what can be done from here.',
-      })
-  }
 }

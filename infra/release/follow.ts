@@ -60,8 +60,7 @@ export async function follow(
   const seen = new Map<string, StackEvent>()
   for (;;) {
     const now = await patiently(() => look(aws, stack, seen, after, say))
-    if (now !== undefined && !isBusy(now.status) && (after === undefined || said(seen) === now.status))
-      return { ...now, events: [...seen.values()] }
+    if (now !== undefined && isAtRest(now.status, seen, after)) return { ...now, events: [...seen.values()] }
     if (aws.clock.now() >= deadline)
       throw new StackFailure(`Stack ${stack} is still at it, and this program stops waiting.`, {
         status: now?.status ?? 'UNKNOWN',
@@ -69,6 +68,12 @@ export async function follow(
       })
     await aws.clock.sleep(POLL_MS)
   }
+}
+
+function isAtRest(status: string, seen: ReadonlyMap<string, StackEvent>, after: string | undefined): boolean {
+  if (isBusy(status)) return false
+  // A deleted one never comes back; some emulators forget its events with it.
+  return after === undefined || status === 'DELETE_COMPLETE' || said(seen) === status
 }
 
 /** The state that the newest of the stack's own events tells: one that only begins may still show the state before. */

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-cloudformation'
 import type { Aws } from '../../aws/port.ts'
 import { StackFailure } from './failure.ts'
-import { describeStack, follow, isBusy, leftBehind, type Say } from './follow.ts'
+import { describeStack, follow, isBusy, leftBehind, newestEvent, type Say } from './follow.ts'
 
 /** Every change set of ours begins with it. */
 export const OURS = 'terrace-'
@@ -58,10 +58,11 @@ export async function settle(aws: Aws, name: string, deadline: Date, say: Say): 
  * @throws StackFailure when some of it stays
  */
 export async function removeStack(aws: Aws, stack: string, deadline: Date, say: Say): Promise<void> {
+  const after = await newestEvent(aws, stack)
   await aws.cloudformation.send(
     new DeleteStackCommand({ StackName: stack, ClientRequestToken: `${OURS}${randomUUID()}` }),
   )
-  const { status, reason, events } = await follow(aws, stack, deadline, say)
+  const { status, reason, events } = await follow(aws, stack, deadline, say, after)
   if (status === 'DELETE_COMPLETE') {
     const kept = leftBehind(events)
     if (kept.length > 0) say(`Kept: ${kept.join(', ')}`)

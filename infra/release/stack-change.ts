@@ -6,11 +6,13 @@ import {
   type ChangeSetPlan,
   deployedTemplate,
   discard,
+  discardUnbegun,
   execute,
+  isBegun,
   plan,
   type StackTarget,
 } from './change-set.ts'
-import { StackFailure } from './failure.ts'
+import { overtaken, StageLocked } from './failure.ts'
 import { describeStack, isBusy, leftBehind, type Say } from './follow.ts'
 import { type Judged, judge, pass, replaceable } from './gate.ts'
 import { forbidDeletion, setPolicy } from './lock.ts'
@@ -31,8 +33,8 @@ export interface StackChange {
   /** Asked once everything that will happen is known; not asked when nothing will, or the gate stops it. */
   readonly agree: (changes: readonly Judged[], isNew: boolean) => Promise<boolean>
   readonly say: Say
-  /** Until when it is followed. */
-  readonly deadline: Date
+  /** For how long each operation is followed, from when it is; not what a person takes to agree. */
+  readonly patienceMs: number
 }
 
 /**
@@ -43,46 +45,54 @@ export async function changeStack(
   aws: Aws,
   change: StackChange,
 ): Promise<'changed' | 'nothing' | 'declined'> {
-  const { target, template, say, deadline } = change
-  const settled = await settle(aws, target.stackName, deadline, say)
+  const { target, template, say } = change
+  const settled = await settle(aws, target.stackName, deadlineOf(aws, change), say)
   // A run that was ended while the policy was open, or before there was one.
   await lock(aws, change, settled.isMade ? settled.stack?.StackId : undefined)
   const planned = await plan(aws, target, settled, JSON.stringify(template))
   if (planned === undefined) return 'nothing'
   const judged = await judgeOrDiscard(aws, change, planned, settled)
   if (judged === undefined) return 'declined'
-  const isOpened = change.protection.policy && planned.kind === 'update'
-  if (isOpened) {
-    await refuseBusy(aws, planned)
-    await setPolicy(aws, planned.stackId, openFor(planned.changes, replaceable(judged)))
-  }
+  let isDone = false
   try {
-    const { events } = await execute(aws, planned, deadline, say)
+    if (isOpened(change, planned))
+      await setPolicy(aws, planned.stackId, openFor(planned.changes, replaceable(judged)))
+    const { events } = await execute(aws, planned, deadlineOf(aws, change), say)
+    isDone = true
     const left = leftBehind(events)
     if (left.length > 0) say(`Left where it is, and no longer in the stack: ${left.join(', ')}`)
+    await lock(aws, change, planned.stackId)
   } catch (error) {
-    if (isOpened) await lockAgain(aws, planned, say)
+    if (isDone) say(`${planned.stackName} is changed. What failed is putting its locks back.`)
+    await leave(aws, change, planned)
     throw error
   }
-  await lock(aws, change, planned.stackId)
   return 'changed'
 }
+
+const deadlineOf = (aws: Aws, { patienceMs }: StackChange) => new Date(aws.clock.now().getTime() + patienceMs)
+const isOpened = ({ protection }: StackChange, { kind }: ChangeSetPlan) =>
+  protection.policy && kind === 'update'
 
 /** @returns undefined when it was declined; the change set is gone then, as it is when this throws */
 async function judgeOrDiscard(
   aws: Aws,
-  { template, allowed, agree }: StackChange,
+  change: StackChange,
   planned: ChangeSetPlan,
   { isMade }: Settled,
 ): Promise<Judged[] | undefined> {
-  let judged: Judged[] | undefined
+  const { template, allowed, agree } = change
   try {
     const before = isMade ? readDeployed(await deployedTemplate(aws, planned.stackId)) : undefined
-    judged = judge(before, template, planned.changes)
+    const judged = judge(before, template, planned.changes)
     pass(judged, allowed)
-    if (await agree(judged, !isMade)) return judged
+    if (await agree(judged, !isMade)) {
+      if (isOpened(change, planned)) await refuseBusy(aws, planned)
+      return judged
+    }
   } catch (error) {
-    await discard(aws, planned)
+    // What can't be reached is removed by the next run.
+    await discard(aws, planned).catch(() => undefined)
     throw error
   }
   await discard(aws, planned)
@@ -102,14 +112,7 @@ export function readDeployed(text: string): Template {
 /** A policy is the stack's: it would be changed under an update that somebody else has begun meanwhile. */
 async function refuseBusy(aws: Aws, planned: ChangeSetPlan): Promise<void> {
   const status = (await describeStack(aws, planned.stackId))?.StackStatus ?? 'DELETE_COMPLETE'
-  if (!isBusy(status)) return
-  throw new StackFailure(
-    `Another change of ${planned.stackName} has overtaken this plan, which was not carried out.`,
-    {
-      status,
-      next: 'run the same command again: it follows the other one, and plans anew.',
-    },
-  )
+  if (isBusy(status)) throw overtaken(planned.stackName, status)
 }
 
 async function lock(aws: Aws, { protection }: StackChange, stack: string | undefined): Promise<void> {
@@ -118,17 +121,42 @@ async function lock(aws: Aws, { protection }: StackChange, stack: string | undef
   if (protection.termination) await forbidDeletion(aws, stack)
 }
 
+/** After a failure, or when the run is to end: what was opened is closed, and what goes on is said. */
+async function leave(aws: Aws, change: StackChange, planned: ChangeSetPlan): Promise<void> {
+  if (isOpened(change, planned)) await lockAgain(aws, planned, change.say)
+  else await tellWhatGoesOn(aws, planned, change.say)
+  // What is left nevertheless is removed by the next run.
+  await discardUnbegun(aws, planned).catch(() => undefined)
+}
+
+async function tellWhatGoesOn(aws: Aws, planned: ChangeSetPlan, say: Say): Promise<void> {
+  const status = await underWay(aws, planned).catch(() => undefined)
+  if (status !== undefined) say(goesOn(planned, status))
+}
+
 /**
- * After a failure, which is what has to be told: that the lock could not be put back is said beside it. What is still being
+ * Beside a failure, which is what has to be told: that the lock could not be put back is said. What is still being
  * carried out would be stopped half-way by a lock.
  */
-export async function lockAgain(aws: Aws, { stackId, stackName }: ChangeSetPlan, say: Say): Promise<void> {
+export async function lockAgain(aws: Aws, planned: ChangeSetPlan, say: Say): Promise<void> {
+  const { stackId, stackName } = planned
   try {
-    const now = await describeStack(aws, stackId)
-    if (now?.StackStatus !== undefined && !isBusy(now.StackStatus))
-      return await setPolicy(aws, stackId, CLOSED)
-  } catch {
-    // Said below.
+    const status = await underWay(aws, planned)
+    if (status === undefined) return await setPolicy(aws, stackId, CLOSED)
+    say(goesOn(planned, status))
+  } catch (error) {
+    // Whoever has the stage now closes it, or has opened it.
+    if (error instanceof StageLocked) return
   }
   say(`The policy of ${stackName} is still open for this change: running the same command again closes it.`)
+}
+
+const goesOn = ({ stackName }: ChangeSetPlan, status: string) =>
+  `Stack ${stackName} is ${status}: AWS goes on, and the same command follows it when it is run again.`
+
+/** @returns undefined when nothing is being done to the stack; what was begun may not show there yet */
+async function underWay(aws: Aws, planned: ChangeSetPlan): Promise<string | undefined> {
+  const status = (await describeStack(aws, planned.stackId))?.StackStatus
+  if (status === undefined || isBusy(status)) return status
+  return (await isBegun(aws, planned)) ? `${status}, and about to be changed` : undefined
 }

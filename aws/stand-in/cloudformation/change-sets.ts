@@ -5,6 +5,7 @@ import type {
   DescribeChangeSetCommandInput,
   ExecuteChangeSetCommandInput,
   ExecutionStatus,
+  GetTemplateCommandInput,
   ListChangeSetsCommandInput,
 } from '@aws-sdk/client-cloudformation'
 import type { VirtualClock } from '../clock.ts'
@@ -158,6 +159,11 @@ export class ChangeSets {
       else this.#execution.update(stack, set.text, set.template)
     })
     return {}
+  }
+
+  /** The template that one was made of, as it was sent. */
+  text(input: GetTemplateCommandInput): string {
+    return this.#changeSet(input)[1].text
   }
 
   readonly operations: Operations = {

@@ -1,37 +1,35 @@
 // What CloudFormation does to a stack: makes it, changes it, takes a change back, removes it.
 import type { VirtualClock } from '../clock.ts'
 import { CLEANUP, OTHERS, RESOURCES } from '../timings.ts'
-import { kinds, type Others } from './kinds.ts'
+import type { Others } from './kinds.ts'
+import { type Failure, Resources } from './resources.ts'
 import type { Live, Stack } from './stack.ts'
 import { deniedBy } from './stack-policy.ts'
 import { Refusal, runTasks, type Task } from './tasks.ts'
-import { needs, recreates, resolve, same, type Template, type TemplateResource } from './template.ts'
-
-/** A resource that is to fail. */
-export interface Failure {
-  readonly id: string
-  readonly on: 'create' | 'update' | 'rollback' | 'delete'
-  readonly reason: string
-}
+import { needs, recreates, same, type Template, type TemplateResource } from './template.ts'
 
 const durations = (type: string) => RESOURCES[type] ?? OTHERS
 
 export class Execution {
-  readonly failures: Failure[] = []
+  /** For tests: resources that are to fail. */
+  readonly failures: Failure[]
   readonly #clock: VirtualClock
-  readonly #region: string
-  readonly #account: string
-  readonly #kinds: ReturnType<typeof kinds>
-  #made = 0
+  readonly #resources: Resources
 
   constructor(clock: VirtualClock, region: string, account: string, others: Others) {
     this.#clock = clock
-    this.#region = region
-    this.#account = account
-    this.#kinds = kinds(others)
+    this.#resources = new Resources(region, account, others)
+    this.failures = this.#resources.failures
+  }
+
+  /** A value with its references turned into what they are. */
+  resolved(stack: Stack, value: unknown): unknown {
+    return this.#resources.resolved(stack, value)
   }
 
   create(stack: Stack, text: string, template: Template): void {
+    // Also of a creation that fails, it is there to be read.
+    stack.text = text
     stack.becomes('CREATE_IN_PROGRESS', 'User Initiated')
     const tasks = Object.entries(template.Resources).map(([id, resource]): Task => {
       const at = () => stack.resources.get(id)
@@ -39,15 +37,15 @@ export class Execution {
         id,
         after: needs(resource),
         begin: () => {
-          stack.set(this.#draft(stack, id, resource), 'CREATE_IN_PROGRESS')
+          stack.set(this.#resources.draft(stack, id, resource), 'CREATE_IN_PROGRESS')
           return durations(resource.Type).create
         },
         end: () => {
-          this.#mayFail(id, 'create')
-          this.#finish(stack, at(), 'create', 'CREATE_COMPLETE')
+          this.#resources.mayFail(id, 'create')
+          this.#resources.finish(stack, at(), 'create', 'CREATE_COMPLETE')
         },
-        failed: (reason) => this.#mark(stack, at(), 'CREATE_FAILED', reason),
-        cancelled: () => this.#mark(stack, at(), 'CREATE_FAILED', 'Resource creation cancelled'),
+        failed: (reason) => this.#resources.mark(stack, at(), 'CREATE_FAILED', reason),
+        cancelled: () => this.#resources.mark(stack, at(), 'CREATE_FAILED', 'Resource creation cancelled'),
       }
     })
     runTasks(this.#clock, tasks, 'cancel', (failed) => {
@@ -103,7 +101,7 @@ export class Execution {
       id,
       after: needs(resource),
       begin: () => {
-        const next = this.#draft(stack, id, resource)
+        const next = this.#resources.draft(stack, id, resource)
         if (was === undefined) {
           status = 'CREATE'
           stack.undo.push({ id, was })
@@ -133,14 +131,19 @@ export class Execution {
         return durations(resource.Type)[isReplaced ? 'create' : 'update']
       },
       end: () => {
-        this.#mayFail(id, status === 'CREATE' ? 'create' : 'update')
+        this.#resources.mayFail(id, status === 'CREATE' ? 'create' : 'update')
         const making = status === 'CREATE' || isReplaced
-        this.#finish(stack, stack.resources.get(id), making ? 'create' : 'update', `${status}_COMPLETE`)
+        this.#resources.finish(
+          stack,
+          stack.resources.get(id),
+          making ? 'create' : 'update',
+          `${status}_COMPLETE`,
+        )
         if (isReplaced && was) replaced.push(was)
       },
-      failed: (reason) => this.#mark(stack, stack.resources.get(id), `${status}_FAILED`, reason),
+      failed: (reason) => this.#resources.mark(stack, stack.resources.get(id), `${status}_FAILED`, reason),
       cancelled: () =>
-        this.#mark(
+        this.#resources.mark(
           stack,
           stack.resources.get(id),
           `${status}_FAILED`,
@@ -175,12 +178,12 @@ export class Execution {
           return durations(was.source.Type).update
         },
         end: () => {
-          this.#mayFail(id, 'rollback')
-          this.#finish(stack, stack.resources.get(id), 'update', 'UPDATE_COMPLETE')
+          this.#resources.mayFail(id, 'rollback')
+          this.#resources.finish(stack, stack.resources.get(id), 'update', 'UPDATE_COMPLETE')
           if (now && was && now.physicalId !== was.physicalId) made.push(now)
           stack.undo = stack.undo.filter((undo) => undo.id !== id)
         },
-        failed: (reason) => this.#mark(stack, stack.resources.get(id), 'UPDATE_FAILED', reason),
+        failed: (reason) => this.#resources.mark(stack, stack.resources.get(id), 'UPDATE_FAILED', reason),
       }
     })
     runTasks(this.#clock, tasks, 'continue', (left) => {
@@ -206,6 +209,7 @@ export class Execution {
 
   /** @param retained resources of a deletion that failed, to be left where they are */
   remove(stack: Stack, retained: readonly string[]): void {
+    const isOnlyPlanned = stack.status === 'REVIEW_IN_PROGRESS'
     stack.becomes('DELETE_IN_PROGRESS', 'User Initiated')
     const all = [...stack.resources.values()]
     this.#removeAll(
@@ -215,8 +219,13 @@ export class Execution {
       ),
       (left) => {
         if (left.length > 0) return stack.becomes('DELETE_FAILED', refusedToGo(left))
-        stack.deletedAt = this.#clock.now()
-        stack.becomes('DELETE_COMPLETE')
+        const end = () => {
+          stack.deletedAt = this.#clock.now()
+          stack.becomes('DELETE_COMPLETE')
+        }
+        // Also one that has no resources any more is not gone at once.
+        if (isOnlyPlanned) end()
+        else this.#clock.after(CLEANUP * 1000, end)
       },
     )
   }
@@ -246,10 +255,10 @@ export class Execution {
           return durations(source.Type).delete
         },
         end: () => {
-          this.#mayFail(live.id, 'delete')
-          if (policy === 'Snapshot') this.#kinds[source.Type]?.snapshot?.(live)
+          this.#resources.mayFail(live.id, 'delete')
+          if (policy === 'Snapshot') this.#resources.kinds[source.Type]?.snapshot?.(live)
           // What failed to be made is nothing that could refuse.
-          if (live.status !== 'CREATE_FAILED') this.#kinds[source.Type]?.remove?.(live)
+          if (live.status !== 'CREATE_FAILED') this.#resources.kinds[source.Type]?.remove?.(live)
           stack.say(live, 'DELETE_COMPLETE')
           if (isCurrent()) stack.resources.delete(live.id)
         },
@@ -260,63 +269,6 @@ export class Execution {
       }
     })
     runTasks(this.#clock, tasks, 'continue', done)
-  }
-
-  #draft(stack: Stack, id: string, source: TemplateResource): Live {
-    const properties = this.resolved(stack, source.Properties ?? {}) as Record<string, unknown>
-    const name = source.Type === 'AWS::S3::Bucket' ? properties.BucketName : undefined
-    const physicalId = String(name ?? `${stack.name}-${id}-${++this.#made}`)
-    return {
-      id,
-      source,
-      properties,
-      version: 1,
-      status: 'CREATE_IN_PROGRESS',
-      // As the services spell them.
-      physicalId: /::(RDS|S3)::/.test(source.Type) ? physicalId.toLowerCase() : physicalId,
-    }
-  }
-
-  /** A value with its references turned into what they are. */
-  resolved(stack: Stack, value: unknown): unknown {
-    const own: Readonly<Record<string, string>> = {
-      'AWS::AccountId': this.#account,
-      'AWS::Partition': 'aws',
-      'AWS::Region': this.#region,
-      'AWS::StackId': stack.id,
-      'AWS::StackName': stack.name,
-      'AWS::URLSuffix': 'amazonaws.com',
-    }
-    return resolve(value, (id, attribute) => {
-      const live = stack.resources.get(id)
-      if (attribute === undefined) return own[id] ?? live?.physicalId ?? ''
-      if (attribute === 'LatestVersionNumber') return String(live?.version)
-      return `${live?.physicalId}.${attribute}`
-    })
-  }
-
-  #finish(
-    stack: Stack,
-    live: Live | undefined,
-    how: 'create' | 'update',
-    status: 'CREATE_COMPLETE' | 'UPDATE_COMPLETE',
-  ): void {
-    if (live === undefined) return
-    this.#kinds[live.source.Type]?.[how]?.(live)
-    stack.set(live, status)
-  }
-  #mark(
-    stack: Stack,
-    live: Live | undefined,
-    status: 'CREATE_FAILED' | 'UPDATE_FAILED',
-    reason: string,
-  ): void {
-    if (live !== undefined) stack.set(live, status, reason)
-  }
-
-  #mayFail(id: string, on: Failure['on']): void {
-    const found = this.failures.find((failure) => failure.id === id && failure.on === on)
-    if (found !== undefined) throw new Refusal(found.reason)
   }
 }
 

@@ -42,11 +42,12 @@ export class CloudFormation {
   }
 
   #describe(stack: Stack): object {
+    const { status, reason } = stack.shown
     return {
       StackId: stack.id,
       StackName: stack.name,
-      StackStatus: stack.status,
-      ...(stack.reason !== undefined && { StackStatusReason: stack.reason }),
+      StackStatus: status,
+      ...(reason !== undefined && { StackStatusReason: reason }),
       CreationTime: stack.createdAt,
       ...(stack.updatedAt && { LastUpdatedTime: stack.updatedAt }),
       ...(stack.deletedAt && { DeletionTime: stack.deletedAt }),
@@ -92,10 +93,13 @@ export class CloudFormation {
       return { StackResourceDetail: summary(live) }
     },
     GetTemplate: (input: GetTemplateCommandInput) => {
-      const stack = this.#stacks.get(input.StackName)
-      if (stack.text === '')
+      const isOfSet = input.ChangeSetName !== undefined
+      const text = isOfSet ? this.#changeSets.text(input) : this.#stacks.get(input.StackName).text
+      if (text === '')
         throw awsError('ValidationError', `Stack with id ${input.StackName} does not have a template`)
-      return { TemplateBody: stack.text, StagesAvailable: ['Original', 'Processed'] }
+      // As it does with every character that is not ASCII (aws-cloudformation/cloudformation-coverage-roadmap#814).
+      const TemplateBody = text.replaceAll(/[^\0-\x7f]/gu, '?')
+      return { TemplateBody, StagesAvailable: ['Original', 'Processed'] }
     },
     SetStackPolicy: (input: SetStackPolicyCommandInput) => {
       const { StackPolicyBody: body = '' } = input

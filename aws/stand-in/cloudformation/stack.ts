@@ -11,6 +11,7 @@ import type {
   Tag,
 } from '@aws-sdk/client-cloudformation'
 import type { VirtualClock } from '../clock.ts'
+import { STALE } from '../timings.ts'
 import type { Template, TemplateResource } from './template.ts'
 
 export interface Live {
@@ -74,6 +75,10 @@ export class Stack {
   readonly saidReplacements = new Map<string, Replacement>()
   undo: Undo[] = []
   readonly #clock: VirtualClock
+  /** What it is still taken for, and until when: milliseconds. */
+  #before:
+    | { readonly status: StackStatus; readonly reason: string | undefined; readonly until: number }
+    | undefined
 
   constructor(name: string, id: string, clock: VirtualClock) {
     this.name = name
@@ -86,10 +91,22 @@ export class Stack {
     return this.status.endsWith('_IN_PROGRESS') && this.status !== 'REVIEW_IN_PROGRESS'
   }
 
+  /** Its state as it is told to whoever asks: that something has begun is told by the events first. */
+  get shown(): { status: StackStatus; reason: string | undefined } {
+    const isStale =
+      this.#before !== undefined &&
+      this.deletedAt === undefined &&
+      this.#clock.now().getTime() < this.#before.until
+    return isStale && this.#before ? this.#before : { status: this.status, reason: this.reason }
+  }
+
   /** The stack's own state. */
   becomes(status: StackStatus, reason?: string): void {
+    const { status: was, reason: why, isBusy } = this
     this.status = status
     this.reason = reason
+    if (!isBusy && this.isBusy)
+      this.#before = { status: was, reason: why, until: this.#clock.now().getTime() + STALE * 1000 }
     this.#event(this.name, this.id, 'AWS::CloudFormation::Stack', status as ResourceStatus, reason)
   }
 

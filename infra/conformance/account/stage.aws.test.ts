@@ -68,7 +68,7 @@ const apply = async (template: Template, allowed: string[] = []) => {
     protection: { policy: stage.isProtected, termination: false },
     agree: async (changes) => shown.push(changes) > 0,
     say: (line) => lines.push(line),
-    deadline: new Date(Date.now() + SCENARIO_MS),
+    patienceMs: SCENARIO_MS,
   })
   return { result: await result.catch((error: unknown) => error), shown, lines }
 }

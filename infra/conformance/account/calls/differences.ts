@@ -28,12 +28,6 @@ export const DIFFERENCES: readonly Difference[] = [
     why: 'AWS: ExpectedBucketOwner of another account is 403 Access Denied; the emulator does not look at it.',
   },
   {
-    what: 's3: delete if it is as it is not',
-    standIn: '{}',
-    emulator: 'refused: PreconditionFailed (412)',
-    why: 'The emulator is right (moto says the same): S3 deletes by condition. Nothing of the stack’s own deletes by one yet.',
-  },
-  {
     what: 's3: get of the version that went',
     standIn: 'refused: NoSuchKey (404)',
     emulator: 'refused: NoSuchVersion (404)',

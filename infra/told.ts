@@ -1,0 +1,48 @@
+// How every command ends that a person has called: what can go wrong is said in words, and the process knows it by a code.
+import { AwsProblem, refusalOf } from '../aws/problems.ts'
+import { Unasked } from './ask.ts'
+import { InvalidSettings } from './bootstrap/settings.ts'
+import { DestroyFailure } from './destroy/failure.ts'
+import { UnusableImages } from './images.ts'
+import { BlockedChange, StackFailure } from './release/failure.ts'
+import { Interrupted } from './release/interrupt.ts'
+import { InvalidStage } from './stages.ts'
+
+/** Their messages are for a person. Everything else that is thrown is a mistake of this program's, or AWS's words. */
+const FOR_A_PERSON = [
+  AwsProblem,
+  BlockedChange,
+  DestroyFailure,
+  Interrupted,
+  InvalidSettings,
+  InvalidStage,
+  StackFailure,
+  Unasked,
+  UnusableImages,
+]
+/** The gate's, of which nothing was changed; `npm run plan` has the same for a plan that the gate would stop. */
+const BLOCKED = 2
+
+/**
+ * @param command returns the process's exit code
+ * @param complain is told what went wrong, in lines that end
+ * @param signal whose coming has a code of its own, whatever went wrong because of it
+ * @returns the command's code; 130 or 143 after a signal, 2 when the gate stopped it, 1 for everything else that a person is told of
+ * @throws what no person is to be told of: a mistake of this program's, with its stack
+ */
+export async function told(
+  command: () => Promise<number>,
+  complain: (text: string) => void,
+  signal?: AbortSignal,
+): Promise<number> {
+  try {
+    return await command()
+  } catch (error) {
+    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
+    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
+    if (text === undefined) throw error
+    complain(`${text}\n`)
+    if (signal?.reason instanceof Interrupted) return signal.reason.exitCode
+    return error instanceof BlockedChange ? BLOCKED : 1
+  }
+}
