@@ -68,6 +68,13 @@ const protect = (EnableTerminationProtection: boolean) => (aws: Aws) =>
     .send(new UpdateTerminationProtectionCommand({ StackName, EnableTerminationProtection }))
     .then(nothing)
 
+const templateOf = (ChangeSetName: string) => async (aws: Aws) => {
+  const { TemplateBody } = await aws.cloudformation.send(
+    new GetTemplateCommand({ StackName, ChangeSetName, TemplateStage: 'Original' }),
+  )
+  return { same: TemplateBody === SECOND }
+}
+
 /** Only the parameters may change. */
 const CLOSED = JSON.stringify({
   Statement: [
@@ -198,6 +205,8 @@ export const STACK_CALLS: readonly Call[] = [
       return plan(aws, 'second')
     },
   },
+  { what: 'sets: the template of one', ask: templateOf('second') },
+  { what: 'sets: the template of one that is not there', ask: templateOf('never') },
   { what: 'sets: execute an update', ask: execute('second', /^UPDATE_COMPLETE$/) },
   { what: 'stacks: what was changed', ask: values },
   { what: 'stacks: events after the update', ask: events },
@@ -239,6 +248,9 @@ export const STACK_CALLS: readonly Call[] = [
       const id = (await stack(aws))?.StackId ?? ''
       kept.set('stack', id)
       await aws.cloudformation.send(new DeleteStackCommand({ StackName }))
+      // The state of before may still be told.
+      for (let tries = 0; tries < 60 && (await settled(aws, id)) !== 'DELETE_COMPLETE'; tries++)
+        await aws.clock.sleep(1_000)
       return { status: await settled(aws, id) }
     },
   },
