@@ -4,6 +4,8 @@ import type { Aws, Service } from '../port.ts'
 import { Groups } from './autoscaling.ts'
 import { VirtualClock } from './clock.ts'
 import { CloudFormation } from './cloudformation/operations.ts'
+import { DirectAccess } from './ebs.ts'
+import { Compute } from './ec2/ec2.ts'
 import { Roles } from './iam.ts'
 import { Databases } from './rds.ts'
 import { Buckets } from './s3.ts'
@@ -17,7 +19,9 @@ export interface StandIn {
   readonly faults: Faults
   /** Every call, oldest first. */
   readonly calls: readonly Call[]
+  readonly blocks: DirectAccess
   readonly buckets: Buckets
+  readonly compute: Compute
   readonly databases: Databases
   readonly groups: Groups
   readonly roles: Roles
@@ -29,6 +33,8 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
   const faults = new Faults()
   const calls: Call[] = []
   const buckets = new Buckets(account, clock)
+  const compute = new Compute(account, clock)
+  const blocks = new DirectAccess(clock, compute.snapshots)
   const databases = new Databases(clock)
   const groups = new Groups(clock)
   const roles = new Roles(account)
@@ -40,12 +46,13 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
     clock,
     autoscaling: of('autoscaling', groups.operations),
     cloudformation: of('cloudformation', stacks.operations),
-    ec2: of('ec2', {}),
+    ebs: of('ebs', blocks.operations),
+    ec2: of('ec2', compute.operations),
     iam: of('iam', roles.operations),
     rds: of('rds', databases.operations),
     s3: of('s3', buckets.operations),
     ssm: of('ssm', new Parameters().operations),
     sts: of('sts', securityTokens(account)),
   }
-  return { aws, clock, faults, calls, buckets, databases, groups, roles, stacks }
+  return { aws, clock, faults, calls, blocks, buckets, compute, databases, groups, roles, stacks }
 }
