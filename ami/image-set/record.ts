@@ -29,10 +29,11 @@ export async function readObject(aws: Aws, home: Home, key: string): Promise<Rea
   }
 }
 
-const noBucket = (error: unknown, home: Home): unknown =>
+/** S3's error in our words, where it is that there is no state bucket. */
+export const noBucket = (error: unknown, home: Home): unknown =>
   error instanceof Error && error.name === 'NoSuchBucket'
     ? new BakeFailure(
-        `There is no bucket ${stateBucket(home)}: npm run bootstrap makes it, once for account ${home.account} and ${home.region}. Nothing was made.`,
+        `There is no bucket ${stateBucket(home)}: npm run bootstrap makes it, once for account ${home.account} and ${home.region}. Nothing was changed.`,
         { cause: error },
       )
     : error

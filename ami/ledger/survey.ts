@@ -15,7 +15,7 @@ import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { TAG } from '../../infra/bootstrap/rights.ts'
 import { pointerSchema } from '../../infra/image-sets.ts'
-import { parseJson, readObject, readSet } from '../image-set/record.ts'
+import { noBucket, parseJson, readObject, readSet } from '../image-set/record.ts'
 import { BakeFailure } from './failure.ts'
 import { TAGS } from './tags.ts'
 
@@ -182,16 +182,14 @@ const snapshotsOf = (aws: Aws) =>
   })
 
 async function keysOf(aws: Aws, home: Home, prefix: string): Promise<string[]> {
+  const at = { Bucket: stateBucket(home), Prefix: prefix, ExpectedBucketOwner: home.account }
   const objects = await everything(async (ContinuationToken) => {
-    const page = await aws.s3.send(
-      new ListObjectsV2Command({
-        Bucket: stateBucket(home),
-        Prefix: prefix,
-        ExpectedBucketOwner: home.account,
-        ContinuationToken,
-      }),
-    )
-    return { items: page.Contents, next: page.NextContinuationToken }
+    try {
+      const page = await aws.s3.send(new ListObjectsV2Command({ ...at, ContinuationToken }))
+      return { items: page.Contents, next: page.NextContinuationToken }
+    } catch (error) {
+      throw noBucket(error, home)
+    }
   })
   return objects.flatMap(({ Key }) => Key ?? [])
 }
