@@ -12,8 +12,11 @@ export interface Disk {
   /** Bytes. */
   readonly size: number
   readonly blocks: number
-  /** @returns exactly 512 KiB; @throws BakeFailure when the file has become shorter */
-  read(index: number): Promise<Buffer>
+  /**
+   * @param into exactly 512 KiB
+   * @throws BakeFailure when the file has become shorter
+   */
+  read(index: number, into: Buffer): Promise<void>
   /** @throws BakeFailure when the file is not the one any more that was opened */
   unchanged(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -39,15 +42,14 @@ export async function openDisk(file: string): Promise<Disk> {
     file,
     size,
     blocks: Math.ceil(size / BLOCK_BYTES),
-    read: async (index) => {
-      const block = Buffer.alloc(BLOCK_BYTES)
+    read: async (index, into) => {
       const wanted = Math.min(BLOCK_BYTES, size - index * BLOCK_BYTES)
       for (let got = 0; got < wanted; ) {
-        const { bytesRead } = await handle.read(block, got, wanted - got, index * BLOCK_BYTES + got)
+        const { bytesRead } = await handle.read(into, got, wanted - got, index * BLOCK_BYTES + got)
         if (bytesRead === 0) throw changed(file)
         got += bytesRead
       }
-      return block
+      into.fill(0, wanted)
     },
     unchanged: async () => {
       const now = await handle.stat({ bigint: true })
@@ -75,7 +77,11 @@ export function linear(digests: readonly Uint8Array[]): Buffer {
 export async function checksumOf(file: string): Promise<string> {
   await using disk = await openDisk(file)
   const digests: Buffer[] = []
-  for (let index = 0; index < disk.blocks; index++) digests.push(digestOf(await disk.read(index)))
+  const block = Buffer.allocUnsafe(BLOCK_BYTES)
+  for (let index = 0; index < disk.blocks; index++) {
+    await disk.read(index, block)
+    digests.push(digestOf(block))
+  }
   await disk.unchanged()
   return linear(digests).toString('hex')
 }
