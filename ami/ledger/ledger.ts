@@ -29,6 +29,8 @@ const schema = z.object({
   region: z.string(),
   /** SHA-256 of the disks, by tier: what is continued has to be the same. */
   disks: z.record(z.string(), z.string()),
+  /** ARN of what snapshots are encrypted with; null: the account's own for EBS. */
+  key: z.string().nullable(),
   startedAt: z.iso.datetime(),
   /** What carries the bake's tags may be swept after that. */
   expires: z.iso.datetime(),
@@ -36,7 +38,7 @@ const schema = z.object({
 })
 export type Resource = Readonly<z.infer<typeof resource>>
 export type LedgerState = Readonly<z.infer<typeof schema>>
-export type Identity = Pick<LedgerState, 'inputs' | 'account' | 'region' | 'disks'>
+export type Identity = Pick<LedgerState, 'inputs' | 'account' | 'region' | 'disks' | 'key'>
 
 /** Long enough for the slowest bake, and for somebody to continue one tomorrow. */
 const DAYS = 3

@@ -21,6 +21,7 @@ const IDENTITY = {
   account: '222233334444',
   region: 'eu-west-1',
   disks: { api: 'x', web: 'y' },
+  key: null,
 }
 const NOW = new Date('2026-11-28T12:00:00Z')
 const ASKED = { name: 'api snapshot', kind: 'snapshot', token: 't', request: { VolumeSize: 1 } } as const

@@ -408,10 +408,23 @@ describe('what people do', () => {
     expect(readdirSync(journals())).toEqual([])
   })
 
-  test('other disks for the same inputs: what was begun with the first ones is removed', async () => {
+  test.each([
+    [
+      'other disks',
+      async () => ({ ...publication, tiers: { ...publication.tiers, api: await disk('again', 3) } }),
+    ],
+    ['another key', async () => ({ ...publication, key: undefined })],
+    [
+      'too late',
+      async () => {
+        await world.clock.sleep(3 * 86_400_000)
+        return publication
+      },
+    ],
+  ])('%s for the same inputs: what was begun before is removed', async (_, change) => {
     const ending = endingAt(6, 'before', world)
     await run(ending.aws).catch(() => undefined)
-    publication = { ...publication, tiers: { ...publication.tiers, api: await disk('again', 3) } }
+    publication = await change()
     const set = await run()
     expect(said.join('\n')).toContain('is of other disks')
     onlyWhatIsRecorded(world, set)

@@ -56,14 +56,16 @@ export async function publish(aws: Aws, publication: Publication, publishing: Pu
     return existing
   }
   if (ledger !== undefined && !isContinuable(ledger, publication, aws.clock.now())) {
-    publishing.say('The bake that was begun here is of other disks, or too old: what it made is removed.')
+    publishing.say(
+      'The bake that was begun here is of other disks, another key, or too old: what it made is removed.',
+    )
     await takeBack(bakingOf(aws, publication, publishing, ledger))
     ledger = undefined
   }
   if (ledger !== undefined) publishing.say(`Bake ${ledger.state.bake} is continued.`)
   ledger ??= await beginLedger(
     store,
-    { inputs, account, region: aws.region, disks: disksOf(publication) },
+    { inputs, account, region: aws.region, disks: disksOf(publication), key: publication.key ?? null },
     aws.clock.now(),
   )
   const baking = bakingOf(aws, publication, publishing, ledger)
@@ -86,6 +88,7 @@ function isContinuable({ state }: Ledger, publication: Publication, now: Date): 
   const disks = disksOf(publication)
   return (
     TIERS.every((tier) => state.disks[tier] === disks[tier]) &&
+    state.key === (publication.key ?? null) &&
     Date.parse(state.expires) - now.getTime() > SAFE_MS
   )
 }
@@ -164,7 +167,9 @@ async function takeBack(baking: Baking): Promise<string[]> {
 async function afterFailure(baking: Baking, error: unknown): Promise<unknown> {
   const { ledger, signal } = baking
   const { bake, resources } = ledger.state
-  const left = resources.filter(({ state }) => state !== 'removed').map(({ id, name }) => id ?? name)
+  const left = resources
+    .filter(({ state }) => state !== 'removed')
+    .map(({ id, name }) => id ?? `${name}, if it was made`)
   const goOn =
     left.length === 0
       ? ''

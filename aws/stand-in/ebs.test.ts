@@ -5,7 +5,6 @@ import {
   begin,
   block,
   complete,
-  image,
   MINUTE,
   put,
   registering,
