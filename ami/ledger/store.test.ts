@@ -91,8 +91,8 @@ test('one process at a time; what an ended one left is taken over', async () => 
     await using _held = await lock(file)
     expect(readFileSync(`${file}.lock`, 'utf8')).toMatch(new RegExp(`^${process.pid} `))
   }
-  // A number that another process has by now, and half a lock.
-  for (const text of [`${process.pid} 1`, '']) {
+  // A number that another process has by now, one without its start, and half a lock.
+  for (const text of [`${process.pid} 1`, `${ended.pid} `, '']) {
     writeFileSync(`${file}.lock`, text)
     await using _held = await lock(file)
   }

@@ -27,9 +27,8 @@ export async function makeImage(baking: Baking, tier: Tier, snapshot: string): P
   const { aws, ledger, say, signal } = baking
   const name = imageName(tier)
   const known = ledger.find(name)
-  const wasAsked = known !== undefined
   const resource = known ?? (await ledger.asked(newImage(baking, tier, snapshot)))
-  const id = resource.id ?? (await register(baking, resource, snapshot, wasAsked))
+  const id = resource.id ?? (await register(baking, resource, snapshot))
   if (resource.id === undefined) {
     await ledger.made(name, id)
     say(`${tier}: image ${id}`)
@@ -75,14 +74,7 @@ function newImage({ ledger, architecture }: Baking, tier: Tier, snapshot: string
   }
 }
 
-async function register(
-  baking: Baking,
-  resource: Resource,
-  snapshot: string,
-  wasAsked: boolean,
-): Promise<string> {
-  const before = wasAsked ? await byName(baking, resource.token) : undefined
-  if (before !== undefined) return ours(before, snapshot)
+async function register(baking: Baking, resource: Resource, snapshot: string): Promise<string> {
   try {
     const { ImageId: id } = await baking.aws.ec2.send(
       new RegisterImageCommand(resource.request as unknown as RegisterImageCommandInput),
@@ -90,7 +82,7 @@ async function register(
     if (id === undefined) throw new Error('AWS registered an image and does not say which')
     return id
   } catch (error) {
-    // The client itself asks again when it hears nothing: then the first call has made it.
+    // An earlier run has made it, or the client itself asked again when it heard nothing.
     if (!(error instanceof Error) || error.name !== 'InvalidAMIName.Duplicate') throw error
   }
   const missing = new BakeFailure(`AWS says that there is an image ${resource.token}, and does not show it`)
