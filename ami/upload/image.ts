@@ -100,9 +100,11 @@ async function register(baking: Baking, resource: Resource, snapshot: string): P
   return ours(found, snapshot)
 }
 
+const snapshotOf = ({ BlockDeviceMappings: [root] = [] }: Pick<Image, 'BlockDeviceMappings'>) =>
+  root?.Ebs?.SnapshotId
+
 function ours(image: Image, snapshot: string): string {
-  const [root] = image.BlockDeviceMappings ?? []
-  if (image.ImageId === undefined || root?.Ebs?.SnapshotId !== snapshot)
+  if (image.ImageId === undefined || snapshotOf(image) !== snapshot)
     throw new BakeFailure(
       `${image.ImageId} has the name of this bake’s image, and is not of ${snapshot}: it is left as it is.`,
     )
@@ -132,10 +134,10 @@ async function describe({ aws, signal }: Baking, id: string): Promise<Image | un
   }
 }
 
-/** Also one of which it is not known whether it was made. @returns what was removed */
-export async function removeImage(baking: Baking, resource: Resource): Promise<string> {
+/** Also one of which it is not known whether it was made. @returns its id, when there was one */
+export async function removeImage(baking: Baking, resource: Resource): Promise<string | undefined> {
   const { aws, ledger } = baking
-  const id = resource.id ?? (await lateByName(baking, resource.token))
+  const id = resource.id ?? (await lateByName(baking, resource))
   if (id !== undefined)
     try {
       // Until it can be seen it can’t be deregistered.
@@ -146,15 +148,17 @@ export async function removeImage(baking: Baking, resource: Resource): Promise<s
       if (!isMissing(error)) throw error
     }
   await ledger.removed(resource.name)
-  return id ?? resource.name
+  return id
 }
 
-/** One that was just made may be seen later only. */
-async function lateByName(baking: Baking, name: string): Promise<string | undefined> {
-  const until = baking.aws.clock.now().getTime() + UNSEEN_MS / 4
+/** One that was just made may be seen later only; one of another snapshot is not this bake's. */
+async function lateByName(baking: Baking, { token, request }: Resource): Promise<string | undefined> {
+  const { clock } = baking.aws
+  const until = clock.now().getTime() + UNSEEN_MS / 4
   for (;;) {
-    const found = await byName(baking, name)
-    if (found !== undefined || baking.aws.clock.now().getTime() >= until) return found?.ImageId
-    await baking.aws.clock.sleep(5_000)
+    const found = await byName(baking, token)
+    if (found !== undefined) return snapshotOf(found) === snapshotOf(request) ? found.ImageId : undefined
+    if (clock.now().getTime() >= until) return undefined
+    await clock.sleep(5_000)
   }
 }

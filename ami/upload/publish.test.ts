@@ -4,6 +4,7 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFi
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { PutSnapshotBlockCommandInput } from '@aws-sdk/client-ebs'
+import { RegisterImageCommand } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Aws, SERVICES } from '../../aws/port.ts'
 import { FAULTS } from '../../aws/stand-in/service.ts'
@@ -382,6 +383,50 @@ describe('what people do', () => {
       )
       nothingIsThere(other)
     }
+  })
+
+  test('Ctrl-C before AWS shows what it has just made: it is taken back once it is seen', async () => {
+    for (const operation of ['StartSnapshot', 'RegisterImage']) {
+      const other = newWorld()
+      other.compute.snapshots.lag = 40_000
+      const pressed = new AbortController()
+      const service = operation === 'RegisterImage' ? 'ec2' : 'ebs'
+      const client = other.aws[service] as { send: (...args: unknown[]) => Promise<unknown> }
+      const send = async (...args: unknown[]) => {
+        const result = await client.send(...args)
+        if ((args[0] as object).constructor.name === `${operation}Command`) pressed.abort()
+        return result
+      }
+      const aws = { ...other.aws, [service]: { send } } as Aws
+      await expect(run(aws, { signal: pressed.signal }), operation).rejects.toThrow('The bake was ended.')
+      nothingIsThere(other)
+    }
+  })
+
+  test('somebody else’s image of the same name is neither used nor removed', async () => {
+    const client = world.aws.ec2 as { send: (...args: unknown[]) => Promise<unknown> }
+    let theirs: string | undefined
+    const send = async (...args: unknown[]) => {
+      const [command] = args
+      if (command instanceof RegisterImageCommand) {
+        const snapshot = world.compute.snapshots.begin({
+          volumeSize: 1,
+          encrypted: false,
+          key: undefined,
+          description: '',
+          tags: new Map(),
+        })
+        snapshot.state = 'completed'
+        const BlockDeviceMappings = [{ DeviceName: '/dev/xvda', Ebs: { SnapshotId: snapshot.id } }]
+        const other = new RegisterImageCommand({ ...command.input, BlockDeviceMappings })
+        theirs = ((await client.send(other)) as { ImageId: string }).ImageId
+      }
+      return client.send(...args)
+    }
+    await expect(run({ ...world.aws, ec2: { send } as Aws['ec2'] })).rejects.toThrow(
+      /has the name of this bake’s image.*left as it is\..*Removed: snap-/,
+    )
+    expect([...world.compute.images.all.keys()]).toEqual([theirs])
   })
 
   test('two at once on one machine: the second is told who has it', async () => {

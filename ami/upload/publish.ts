@@ -145,7 +145,7 @@ async function keepOnly(baking: Baking, set: ImageSet): Promise<void> {
 /** @returns ids of what was removed */
 async function remove(baking: Baking, tiers: readonly Tier[]): Promise<string[]> {
   const { ledger } = baking
-  const removed: string[] = []
+  const removed: (string | undefined)[] = []
   for (const tier of tiers) {
     // A snapshot can't go before the image that uses it.
     const image = ledger.find(imageName(tier))
@@ -153,7 +153,7 @@ async function remove(baking: Baking, tiers: readonly Tier[]): Promise<string[]>
     const snapshot = ledger.find(snapshotName(tier))
     if (snapshot !== undefined) removed.push(await removeSnapshot(baking, snapshot))
   }
-  return removed
+  return removed.filter((id) => id !== undefined)
 }
 
 async function takeBack(baking: Baking): Promise<string[]> {

@@ -181,8 +181,8 @@ async function completed(baking: Baking, id: string): Promise<void> {
   })
 }
 
-/** Also one of which it is not known whether it was begun: the token finds it, or begins it now. */
-export async function removeSnapshot(baking: Baking, resource: Resource): Promise<string> {
+/** Also one of which it is not known whether it was begun: the token finds it, or begins it now. @returns its id */
+export async function removeSnapshot(baking: Baking, resource: Resource): Promise<string | undefined> {
   const { aws, ledger } = baking
   const id = resource.id ?? (await idByToken(baking, resource))
   if (id !== undefined) {
@@ -197,7 +197,7 @@ export async function removeSnapshot(baking: Baking, resource: Resource): Promis
     await removeDigestLog(logOf(baking, id))
   }
   await ledger.removed(resource.name)
-  return id ?? resource.name
+  return id
 }
 
 async function idByToken({ aws }: Baking, resource: Resource): Promise<string | undefined> {
