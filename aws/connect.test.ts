@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { CreateChangeSetCommand, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
+import { CompleteSnapshotCommand, PutSnapshotBlockCommand } from '@aws-sdk/client-ebs'
 import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { connect } from './connect.ts'
@@ -11,6 +12,8 @@ import { AwsProblem } from './problems.ts'
 interface Asked {
   readonly path: string
   readonly action: string
+  /** What the signature says of the body. */
+  readonly signed: string
 }
 let server: Server
 let asked: Asked[] = []
@@ -21,7 +24,11 @@ beforeEach(async () => {
     request.on('data', (chunk: Buffer) => chunks.push(chunk))
     request.on('end', () => {
       const action = new URLSearchParams(Buffer.concat(chunks).toString()).get('Action') ?? ''
-      asked.push({ path: request.url ?? '', action })
+      asked.push({
+        path: request.url ?? '',
+        action,
+        signed: String(request.headers['x-amz-content-sha256']),
+      })
       const { status, body } = answers.shift() ?? { status: 500, body: '' }
       response.writeHead(status, { 'content-type': 'text/xml' }).end(body)
     })
@@ -112,6 +119,29 @@ test('slowed down: asked again', async () => {
   answers = [refused('Throttling', 'Rate exceeded'), refused('ValidationError', 'x')]
   await expect(stacks()).rejects.toMatchObject({ name: 'ValidationError' })
   expect(asked.length).toBe(2)
+})
+
+test('blocks: their checksum is signed and not they, and whoever puts them decides what is tried again', async () => {
+  const block = new PutSnapshotBlockCommand({
+    SnapshotId: 'snap-0123456789abcdef0',
+    BlockIndex: 7,
+    BlockData: new Uint8Array(8),
+    DataLength: 524_288,
+    Checksum: 'AAAA',
+    ChecksumAlgorithm: 'SHA256',
+  })
+  await expect(aws().ebs.send(block)).rejects.toMatchObject({ $metadata: { httpStatusCode: 500 } })
+  const complete = new CompleteSnapshotCommand({
+    SnapshotId: 'snap-0123456789abcdef0',
+    ChangedBlocksCount: 1,
+  })
+  await expect(aws().ebs.send(complete)).rejects.toMatchObject({ $metadata: { httpStatusCode: 500 } })
+  expect(asked.map(({ path }) => path)).toEqual([
+    '/snapshots/snap-0123456789abcdef0/blocks/7',
+    '/snapshots/completion/snap-0123456789abcdef0',
+  ])
+  expect(asked[0]?.signed).toBe('UNSIGNED-PAYLOAD')
+  expect(asked[1]?.signed).toMatch(/^[0-9a-f]{64}$/)
 })
 
 test('nobody answers', async () => {

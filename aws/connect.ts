@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation'
+import { EBSClient } from '@aws-sdk/client-ebs'
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { IAMClient } from '@aws-sdk/client-iam'
 import { RDSClient } from '@aws-sdk/client-rds'
@@ -21,6 +22,8 @@ export interface Connection {
 
 /** The only layer that tries again: five pauses, each up to twice as long as the one before, the first half a second when AWS slows us down. */
 const ATTEMPTS = 6
+/** Connections for blocks of a snapshot: nobody puts more of them at a time. */
+const BLOCKS_AT_ONCE = 128
 const CONNECT_MS = 5_000
 /** From the first byte sent to the headers of the answer. */
 const ANSWER_MS = 60_000
@@ -38,6 +41,13 @@ export function connect({ region, profile }: Connection): Aws {
       throwOnRequestTimeout: true,
     },
   }
+  // Who puts blocks decides itself which of them is tried again, and when: many are under way at a time.
+  const sockets = { maxSockets: BLOCKS_AT_ONCE }
+  const forBlocks = {
+    ...settings,
+    maxAttempts: 1,
+    requestHandler: { ...settings.requestHandler, httpsAgent: sockets, httpAgent: sockets },
+  }
   const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env
   // Elsewhere a bucket is no host name.
   const forcePathStyle = Boolean(AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL)
@@ -46,6 +56,7 @@ export function connect({ region, profile }: Connection): Aws {
     clock: CLOCK,
     autoscaling: speaking('autoscaling', region, new AutoScalingClient(settings)),
     cloudformation: speaking('cloudformation', region, new CloudFormationClient(settings)),
+    ebs: speaking('ebs', region, unsigned(new EBSClient(forBlocks))),
     ec2: speaking('ec2', region, new EC2Client(settings)),
     iam: speaking('iam', region, new IAMClient(settings)),
     rds: speaking('rds', region, new RDSClient(settings)),
@@ -54,6 +65,24 @@ export function connect({ region, profile }: Connection): Aws {
     ssm: speaking('ssm', region, new SSMClient(settings)),
     sts: speaking('sts', region, new STSClient(settings)),
   }
+}
+
+/**
+ * Blocks carry a checksum that is signed: the client needs not hash them once more for its signature, which is what the
+ * service's model says of this one operation (`v4-unsigned-body`), and the client does not know.
+ */
+function unsigned(client: EBSClient): EBSClient {
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        const headers: unknown = Reflect.get(Object(args.request), 'headers')
+        if (commandName === 'PutSnapshotBlockCommand' && typeof headers === 'object' && headers !== null)
+          Reflect.set(headers, 'x-amz-content-sha256', 'UNSIGNED-PAYLOAD')
+        return next(args)
+      },
+    { step: 'build', name: 'unsignedBlocks' },
+  )
+  return client
 }
 
 const CLOCK: Clock = {

@@ -3,6 +3,7 @@
 // the SDK's errors, except for those that have nothing to do with what was asked: these are an AwsProblem (problems.ts).
 import type { AutoScalingClient } from '@aws-sdk/client-auto-scaling'
 import type { CloudFormationClient } from '@aws-sdk/client-cloudformation'
+import type { EBSClient } from '@aws-sdk/client-ebs'
 import type { EC2Client } from '@aws-sdk/client-ec2'
 import type { IAMClient } from '@aws-sdk/client-iam'
 import type { RDSClient } from '@aws-sdk/client-rds'
@@ -24,6 +25,7 @@ export interface Aws {
   readonly clock: Clock
   readonly autoscaling: Pick<AutoScalingClient, 'send'>
   readonly cloudformation: Pick<CloudFormationClient, 'send'>
+  readonly ebs: Pick<EBSClient, 'send'>
   readonly ec2: Pick<EC2Client, 'send'>
   readonly iam: Pick<IAMClient, 'send'>
   readonly rds: Pick<RDSClient, 'send'>
@@ -35,6 +37,7 @@ export interface Aws {
 export const SERVICES = [
   'autoscaling',
   'cloudformation',
+  'ebs',
   'ec2',
   'iam',
   'rds',

@@ -4,8 +4,9 @@ import type { Aws, Service } from '../port.ts'
 import { Groups } from './autoscaling.ts'
 import { VirtualClock } from './clock.ts'
 import { CloudFormation } from './cloudformation/operations.ts'
+import { DirectAccess } from './ebs.ts'
+import { Compute } from './ec2/ec2.ts'
 import { Roles } from './iam.ts'
-import { Images } from './images.ts'
 import { Databases } from './rds.ts'
 import { Buckets } from './s3.ts'
 import { Secrets } from './secrets.ts'
@@ -19,10 +20,11 @@ export interface StandIn {
   readonly faults: Faults
   /** Every call, oldest first. */
   readonly calls: readonly Call[]
+  readonly blocks: DirectAccess
   readonly buckets: Buckets
+  readonly compute: Compute
   readonly databases: Databases
   readonly groups: Groups
-  readonly images: Images
   readonly roles: Roles
   readonly secrets: Secrets
   readonly stacks: CloudFormation
@@ -33,9 +35,10 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
   const faults = new Faults()
   const calls: Call[] = []
   const buckets = new Buckets(account, clock)
+  const compute = new Compute(account, clock)
+  const blocks = new DirectAccess(clock, compute.snapshots)
   const databases = new Databases(clock)
   const groups = new Groups(clock)
-  const images = new Images()
   const roles = new Roles(account)
   const secrets = new Secrets()
   const stacks = new CloudFormation(clock, region, account, { databases, groups, buckets, roles })
@@ -46,7 +49,8 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
     clock,
     autoscaling: of('autoscaling', groups.operations),
     cloudformation: of('cloudformation', stacks.operations),
-    ec2: of('ec2', images.operations),
+    ebs: of('ebs', blocks.operations),
+    ec2: of('ec2', compute.operations),
     iam: of('iam', roles.operations),
     rds: of('rds', databases.operations),
     s3: of('s3', buckets.operations),
@@ -54,5 +58,5 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
     ssm: of('ssm', new Parameters().operations),
     sts: of('sts', securityTokens(account)),
   }
-  return { aws, clock, faults, calls, buckets, databases, groups, images, roles, secrets, stacks }
+  return { aws, clock, faults, calls, blocks, buckets, compute, databases, groups, roles, secrets, stacks }
 }

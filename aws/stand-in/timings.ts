@@ -44,3 +44,18 @@ export const LAUNCH = 90
 export const SNAPSHOT = 300
 /** A change of an instance's settings that needs no restart. Assumed. */
 export const MODIFY_DATABASE = 30
+
+/** From CompleteSnapshot to `completed`. A 4 GiB image is uploaded, sealed and registered in about 18 s (NixOS/amis #364). */
+export const SNAPSHOT_SEALED = 8
+/** A snapshot of a builder's volume, and the image with it: logs say 9 minutes (packer-plugin-amazon #249), others more. */
+export const SNAPSHOT_OF_VOLUME = 300
+/** From RegisterImage to `available`: the snapshot is there already. Assumed. */
+export const IMAGE_REGISTERED = 3
+/** From RunInstances to `running` (daemonology, ec2-boot-bench, 2021). */
+export const INSTANCE_RUNNING = 6
+/** Until both status checks pass: they are made every minute, and begin with `initializing`. Assumed. */
+export const INSTANCE_CHECKED = 150
+/** From `stopping` to `stopped`. Assumed; EC2's guide says that it may take "a few minutes". */
+export const INSTANCE_STOPPED = 40
+/** From `shutting-down` to `terminated`. Assumed. */
+export const INSTANCE_GONE = 30

@@ -39,7 +39,7 @@ describe('plan --deployed', () => {
 
   test('images that apply would refuse are a warning, as is that nobody may look at them', async () => {
     await apply(staging(...NONE, '--yes'), around(undefined))
-    operator.world.images.put(API, { State: 'pending' })
+    operator.world.compute.images.put(API, { State: 'pending' })
     expect(await plan(staging('--deployed'), around(undefined))).toBe(0)
     expect(operator.printed).toMatch(
       /npm run apply would stop here\. Stage staging can’t start(.|\n)*for API servers of staging, is still being made/,

@@ -90,7 +90,7 @@ describe('apply', () => {
   test('images that nothing can start from, or that are not meant, stop it before anything is planned', async () => {
     await apply(staging(...NONE, '--yes'), around(undefined))
     const from = operations().length
-    operator.world.images.put(API, { State: 'disabled' })
+    operator.world.compute.images.put(API, { State: 'disabled' })
     expect(await apply(staging('--yes'), around(undefined))).toBe(1)
     expect(operator.printed).toMatch(/for API servers of staging, is disabled/)
     operator.pointTo('staging', { ...SET, inputs: 'f'.repeat(64), release: 'next' })
@@ -109,7 +109,7 @@ describe('apply', () => {
 
   test('an image that is past its time is said, and no more', async () => {
     await apply(staging(...NONE, '--yes'), around(undefined))
-    operator.world.images.put(WEB, { DeprecationTime: '2020-01-01T00:00:00Z' })
+    operator.world.compute.images.put(WEB, { DeprecationTime: '2020-01-01T00:00:00Z' })
     expect(await apply(staging('--yes'), around(undefined))).toBe(0)
     expect(operator.printed).toMatch(/for web servers of staging, has been deprecated since 2020-01-01/)
   })

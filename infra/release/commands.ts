@@ -48,7 +48,8 @@ export class Operator {
     this.world = world
     world.buckets.make(BUCKET)
     for (const stage of ['dev', 'staging'] as const) this.pointTo(stage, SET)
-    for (const id of [API, WEB]) world.images.put(id)
+    world.compute.images.pageSize = 1
+    for (const id of [API, WEB]) world.compute.images.put(id)
   }
 
   /** An image set becomes what is live in a stage. */

@@ -27,10 +27,11 @@ const PLANNED: PlannedImages = {
 let there: StandIn
 beforeEach(async () => {
   there = standIn(ACCOUNT, STAGE.region)
+  there.compute.images.pageSize = 1
   there.buckets.make(stateBucket(STAGE))
   await publish(SET)
-  there.images.put(API.id)
-  there.images.put(WEB.id)
+  there.compute.images.put(API.id)
+  there.compute.images.put(WEB.id)
 })
 
 async function publish(set: ImageSet): Promise<void> {
@@ -126,7 +127,7 @@ const WRONG: Readonly<Record<string, [Partial<Image>, RegExp]>> = {
 }
 describe('an image that servers can’t be started from', () => {
   test.each(Object.entries(WRONG))('%s', async (_what, [change, words]) => {
-    there.images.put(WEB.id, change)
+    there.compute.images.put(WEB.id, change)
     const { refused } = await find()
     expect(refused).toHaveLength(1)
     expect(refused[0]).toMatch(/^ami-0bbbbbbbbbbbbbbbb of eu-west-1, for web servers of prod, /)
@@ -137,7 +138,7 @@ describe('an image that servers can’t be started from', () => {
     there = standIn(ACCOUNT, STAGE.region)
     there.buckets.make(stateBucket(STAGE))
     await publish(SET)
-    there.images.put(API.id, { Architecture: 'arm64', ...disk({ Encrypted: false }) })
+    there.compute.images.put(API.id, { Architecture: 'arm64', ...disk({ Encrypted: false }) })
     const thrown = await requireImages(there.aws, PLANNED).catch((error: unknown) => error)
     expect(thrown).toBeInstanceOf(UnusableImages)
     expect(
@@ -156,16 +157,16 @@ describe('an image that servers can’t be started from', () => {
   })
 
   test('as large as the disk it fits; a stage that is not protected may have them unencrypted', async () => {
-    there.images.put(WEB.id, disk({ VolumeSize: 16 }))
+    there.compute.images.put(WEB.id, disk({ VolumeSize: 16 }))
     expect((await find()).refused).toEqual([])
-    there.images.put(WEB.id, disk({ Encrypted: false }))
+    there.compute.images.put(WEB.id, disk({ Encrypted: false }))
     expect((await find({ name: 'dev', stage: DEV })).refused).toEqual([])
   })
 })
 
 test('a deprecated one starts, and is said; one that will be is not', async () => {
-  there.images.put(WEB.id, { DeprecationTime: '2026-11-01T00:00:00.000Z' })
-  there.images.put(API.id, { DeprecationTime: '2027-11-01T00:00:00.000Z' })
+  there.compute.images.put(WEB.id, { DeprecationTime: '2026-11-01T00:00:00.000Z' })
+  there.compute.images.put(API.id, { DeprecationTime: '2027-11-01T00:00:00.000Z' })
   expect(await requireImages(there.aws, PLANNED)).toEqual([
     'ami-0bbbbbbbbbbbbbbbb of eu-west-1, for web servers of prod, has been deprecated since 2026-11-01: servers still start from it; a newer set is due.',
   ])

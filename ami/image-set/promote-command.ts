@@ -1,0 +1,55 @@
+// `npm run promote -- --from staging --to prod [--profile NAME]`. Exit code 1: something is in the way, said in words.
+import { parseArgs } from 'node:util'
+import { connect } from '../../aws/connect.ts'
+import { callerIn } from '../../aws/port.ts'
+import { AwsProblem } from '../../aws/problems.ts'
+import { UnusableImages } from '../../infra/images.ts'
+import { EXAMPLE_ACCOUNT } from '../../infra/stage-schema.ts'
+import { InvalidStage, readStage, STAGE_NAMES } from '../../infra/stages.ts'
+import { BakeFailure } from '../ledger/failure.ts'
+import { promote, type StageAt } from './promote.ts'
+
+const USAGE = 'npm run promote -- --from STAGE --to STAGE [--profile NAME]'
+
+function stageOf(option: string, given: string | undefined): StageAt {
+  const name = STAGE_NAMES.find((one) => one === given)
+  if (name === undefined)
+    throw new InvalidStage(`--${option} ${given ?? ''}: there is ${STAGE_NAMES.join(', ')}.\n${USAGE}`)
+  const stage = readStage(name)
+  if (stage.account === EXAMPLE_ACCOUNT)
+    throw new InvalidStage(
+      `Stage ${name} in infra/stages.ts still has the example’s account. Put your own there.`,
+    )
+  return { name, stage }
+}
+
+function readArguments() {
+  let values: { from?: string; to?: string; profile?: string }
+  try {
+    ;({ values } = parseArgs({
+      options: { from: { type: 'string' }, to: { type: 'string' }, profile: { type: 'string' } },
+    }))
+  } catch (cause) {
+    throw new InvalidStage(`${cause instanceof Error ? cause.message : ''}\n${USAGE}`, { cause })
+  }
+  return { from: stageOf('from', values.from), to: stageOf('to', values.to), profile: values.profile }
+}
+
+try {
+  const { from, to, profile } = readArguments()
+  const aws = connect({ region: from.stage.region, profile })
+  await callerIn(aws, from.stage.account, `Stage ${from.name}`)
+  const { set, moved } = await promote(aws, from, to)
+  process.stdout.write(
+    `${to.name} is ${moved ? '' : 'already '}to run image set ${set.inputs.slice(0, 12)} next: release ${set.release}, made ${set.madeAt}, which ${from.name} runs.\n`,
+  )
+} catch (error) {
+  const known =
+    error instanceof BakeFailure ||
+    error instanceof AwsProblem ||
+    error instanceof UnusableImages ||
+    error instanceof InvalidStage
+  if (!known) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,103 @@
+// The record of an image set in the state bucket: written once, under the hash of what the set was made from, and never
+// changed. Whoever makes the same inputs finds it, and makes nothing.
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import type { Aws } from '../../aws/port.ts'
+import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
+import { LAYOUT } from '../../infra/image-sets.ts'
+import { type ImageSet, imageSetSchema } from '../../infra/images.ts'
+import { BakeFailure } from '../ledger/failure.ts'
+
+/** What was read, with what a conditional write needs. */
+export interface Read {
+  readonly text: string
+  readonly etag: string
+}
+
+/**
+ * @returns undefined when there is no such object
+ * @throws BakeFailure when there is no state bucket
+ */
+export async function readObject(aws: Aws, home: Home, key: string): Promise<Read | undefined> {
+  const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
+  try {
+    const { Body, ETag: etag } = await aws.s3.send(new GetObjectCommand(at))
+    if (Body === undefined || etag === undefined) throw new Error(`S3 gives no ${key}`)
+    return { text: await Body.transformToString('utf8'), etag }
+  } catch (error) {
+    if (error instanceof Error && error.name === 'NoSuchKey') return undefined
+    throw noBucket(error, home)
+  }
+}
+
+/** S3's error in our words, where it is that there is no state bucket. */
+export const noBucket = (error: unknown, home: Home): unknown =>
+  error instanceof Error && error.name === 'NoSuchBucket'
+    ? new BakeFailure(
+        `There is no bucket ${stateBucket(home)}: npm run bootstrap makes it, once for account ${home.account} and ${home.region}. Nothing was changed.`,
+        { cause: error },
+      )
+    : error
+
+/**
+ * Writes an object that has to be as it was read before: new (`undefined`), or of that ETag.
+ * @returns false when somebody else has written it meanwhile
+ */
+export async function writeObject(
+  aws: Aws,
+  home: Home,
+  key: string,
+  body: string,
+  was: string | undefined,
+): Promise<boolean> {
+  const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
+  try {
+    await aws.s3.send(
+      new PutObjectCommand({
+        ...at,
+        Body: body,
+        ContentType: 'application/json',
+        ...(was === undefined ? { IfNoneMatch: '*' } : { IfMatch: was }),
+      }),
+    )
+    return true
+  } catch (error) {
+    // 409: another write is under way; 404: what was to be replaced is gone.
+    const names = ['PreconditionFailed', 'ConditionalRequestConflict', 'NoSuchKey']
+    if (error instanceof Error && names.includes(error.name)) return false
+    throw noBucket(error, home)
+  }
+}
+
+/** @throws BakeFailure when there is something that is no record of these inputs */
+export async function readSet(aws: Aws, home: Home, inputs: string): Promise<ImageSet | undefined> {
+  const key = LAYOUT.record(inputs)
+  const found = await readObject(aws, home, key)
+  if (found === undefined) return undefined
+  const parsed = imageSetSchema.safeParse(parseJson(found.text))
+  if (!parsed.success || parsed.data.inputs !== inputs)
+    throw new BakeFailure(
+      `s3://${stateBucket(home)}/${key} is not the record of this image set. A record never changes: ` +
+        'its versions tell who wrote it; once it is right again, or removed, bake again. Nothing was made.',
+    )
+  return parsed.data
+}
+
+/** @returns what the record says now: this set, or the one of somebody who was first */
+export async function writeSet(aws: Aws, home: Home, set: ImageSet): Promise<ImageSet> {
+  const body = `${JSON.stringify(imageSetSchema.parse(set), null, 2)}\n`
+  if (await writeObject(aws, home, LAYOUT.record(set.inputs), body, undefined)) return set
+  const other = await readSet(aws, home, set.inputs)
+  if (other === undefined)
+    throw new BakeFailure(
+      `The record of image set ${set.inputs.slice(0, 12)} was being written by somebody else, and is not there: run the same command again.`,
+    )
+  return other
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

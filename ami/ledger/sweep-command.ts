@@ -1,0 +1,48 @@
+// `npm run bake:sweep -- --account 12-DIGITS --region REGION [--remove] [--yes] [--profile NAME]`
+// Shows what bakes have left; with --remove it also removes it. Exit code 1: said in words; 3: nobody agreed.
+import { parseArgs } from 'node:util'
+import { connect } from '../../aws/connect.ts'
+import { AwsProblem } from '../../aws/problems.ts'
+import { typed, Unasked } from '../../infra/ask.ts'
+import { BakeFailure } from './failure.ts'
+import { sweep } from './sweep.ts'
+
+const USAGE = 'npm run bake:sweep -- --account 12-DIGITS --region REGION [--remove] [--yes] [--profile NAME]'
+
+function readArguments() {
+  const options = {
+    account: { type: 'string' },
+    region: { type: 'string' },
+    remove: { type: 'boolean', default: false },
+    yes: { type: 'boolean', default: false },
+    profile: { type: 'string' },
+  } as const
+  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values']
+  try {
+    ;({ values } = parseArgs({ options }))
+  } catch (cause) {
+    throw new BakeFailure(`${cause instanceof Error ? cause.message : ''}\n${USAGE}`, { cause })
+  }
+  const { account = '', region = '' } = values
+  if (!/^\d{12}$/.test(account))
+    throw new BakeFailure(`--account ${account} is no account: 12 digits.\n${USAGE}`)
+  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region))
+    throw new BakeFailure(`--region ${region} is no region (eu-west-1).\n${USAGE}`)
+  return { home: { account, region }, removes: values.remove, yes: values.yes, profile: values.profile }
+}
+
+try {
+  const { home, removes, yes, profile } = readArguments()
+  const { outcome } = await sweep(connect({ region: home.region, profile }), home, {
+    removes,
+    agrees: async (what) =>
+      yes || (await typed(`Type ${home.account} to remove these ${what.length}: `, home.account)),
+    say: (line) => process.stdout.write(`${line}\n`),
+  })
+  process.exitCode = outcome === 'declined' ? 3 : 0
+} catch (error) {
+  const known = error instanceof BakeFailure || error instanceof AwsProblem || error instanceof Unasked
+  if (!known) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 1
+}
