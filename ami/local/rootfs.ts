@@ -91,6 +91,7 @@ function failure(text: string, dir: string): Error {
 
 /** `name=version` of every package in a root. */
 export async function installed(root: string): Promise<string[]> {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the words of dpkg-query, not ours
   const format = '${Package}=${Version}\\n'
   const { stdout } = await run`dpkg-query --admindir=${path.join(root, 'var/lib/dpkg')} -W -f ${format}`
   return stdout.trim().split('\n')

