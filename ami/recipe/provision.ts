@@ -1,6 +1,6 @@
 // Makes a finished root out of a Debian with the right packages: files, user, units, application. The same for a folder
 // that becomes a disk here and for `/` of a builder instance.
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { $ } from 'zx'
 import { EPOCH, type Tier } from './debian.ts'
@@ -9,12 +9,11 @@ import { HOME, type ImageFacts, type Parts, writePayload } from './payload.ts'
 const TREE = path.join(import.meta.dirname, 'tree')
 const UNITS = 'etc/systemd/system'
 
-/** Units of ours that a tier starts; those of ami/boot are there as soon as they are written. */
+/** Servers of one tier; every other unit of ours is for both. */
 const OURS: Readonly<Record<Tier, readonly string[]>> = {
   api: ['terrace-api.service', 'terrace-ingest.service'],
   web: ['terrace-web.service'],
 }
-const EVERYWHERE = ['terrace-configure.service', 'terrace-drain.service', 'terrace-in-service.service']
 const DEBIANS = ['systemd-networkd.service', 'chrony.service']
 /** Nobody signs in, nothing updates itself: an image is replaced. */
 const MASKED = [
@@ -39,14 +38,20 @@ export async function provision(root: string, facts: ImageFacts, parts: Parts): 
   writePayload(root, facts, parts)
   await run`chmod -R u=rwX,go=rX ${path.join(root, HOME)} ${path.join(root, 'etc/terrace')}`
   await run`chown -R 0:0 ${path.join(root, HOME)} ${path.join(root, 'etc/terrace')}`
-  await run`systemctl --root=${root} enable ${[...DEBIANS, ...OURS[tier], ...EVERYWHERE.filter(isThere(root))]}`
+  await run`systemctl --root=${root} enable ${[...DEBIANS, ...started(root)]}`
   await run`systemctl --root=${root} mask ${MASKED}`
   await run`systemctl --root=${root} set-default multi-user.target`
   forgetMachine(root)
   await run`find ${root} -xdev -newermt @${EPOCH} -exec touch --no-dereference --date=@${EPOCH} {} +`
 }
 
-const isThere = (root: string) => (unit: string) => existsSync(path.join(root, UNITS, unit))
+/** Units of ours that are in the root and are to be started with it: those that say by what. */
+const started = (root: string): string[] =>
+  readdirSync(path.join(root, UNITS)).filter(
+    (unit) =>
+      /^terrace-[\w-]+\.\w+$/.test(unit) &&
+      /^\[Install\]$/m.test(readFileSync(path.join(root, UNITS, unit), 'utf8')),
+  )
 
 /** What must differ from server to server, or says where it was made. */
 function forgetMachine(root: string): void {
