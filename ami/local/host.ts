@@ -17,12 +17,6 @@ const TOOLS = {
   iproute2: '/usr/sbin/ip',
   'qemu-system-x86': '/usr/bin/qemu-system-x86_64',
   ovmf: '/usr/share/OVMF/OVMF_CODE_4M.fd',
-  mtools: '/usr/bin/mcopy',
-  dosfstools: '/usr/sbin/mkfs.vfat',
-  fdisk: '/usr/sbin/sfdisk',
-  e2fsprogs: '/usr/sbin/mke2fs',
-  binutils: '/usr/bin/objcopy',
-  'systemd-boot-efi': '/usr/lib/systemd/boot/efi/linuxx64.efi.stub',
 } as const
 /** Runs a command without showing what it says. @throws ProcessOutput when it fails */
 export const run = $({ quiet: true })

@@ -35,18 +35,18 @@ export async function kept(kind: string, key: string, make: (dir: string) => Pro
     }
     const now = new Date()
     utimesSync(dir, now, now)
-    removeOld(shelf, dir)
+    removeOld(shelf, KEPT)
     return { dir, key, fresh }
   } finally {
     release()
   }
 }
 
-function removeOld(shelf: string, newest: string): void {
-  const others = readdirSync(shelf, { withFileTypes: true })
+/** Leaves the folders that were used last. */
+export function removeOld(shelf: string, keep: number): void {
+  const places = readdirSync(shelf, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map((entry) => path.join(shelf, entry.name))
-    .filter((place) => place !== newest)
     .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)
-  for (const place of others.slice(KEPT - 1)) rmSync(place, { recursive: true, force: true })
+  for (const place of places.slice(keep)) rmSync(place, { recursive: true, force: true })
 }

@@ -36,12 +36,9 @@ export async function lockPackages(
   mirrors: Mirrors,
 ): Promise<readonly LockedPackage[]> {
   const apt = ownApt(mirrors)
-  const updated = await attempt`apt-get ${apt} -q --error-on=any update`
-  if (updated.exitCode !== 0)
-    throw new Problem(
-      `The package lists of Debian ${SUITE} could not be fetched: ${lastLine(updated.stderr)}`,
-      'Look whether the mirror can be reached, and run it again.',
-    )
+  // Once for all roots of a bake: they are of the same hour of the mirror.
+  updated ??= updateLists(apt)
+  await updated
   const wanted = ['?essential', '?priority(required)', 'apt', ...packages]
   const solved =
     await attempt`apt-get ${apt} -o Acquire::ForceHash=SHA256 -qq --print-uris -y install ${wanted}`
@@ -51,6 +48,17 @@ export async function lockPackages(
       'Compare the names in ami/recipe/debian.ts with that suite.',
     )
   return solved.stdout.trim().split('\n').map(parse).sort(byName)
+}
+
+let updated: Promise<void> | undefined
+
+async function updateLists(apt: readonly string[]): Promise<void> {
+  const { exitCode, stderr } = await attempt`apt-get ${apt} -q --error-on=any update`
+  if (exitCode !== 0)
+    throw new Problem(
+      `The package lists of Debian ${SUITE} could not be fetched: ${lastLine(stderr)}`,
+      'Look whether the mirror can be reached, and run it again.',
+    )
 }
 
 function parse(line: string): LockedPackage {
@@ -76,14 +84,8 @@ function ownApt(mirrors: Mirrors): string[] {
   writeFileSync(path.join(folder, 'status'), '')
   writeFileSync(path.join(folder, 'sources.list'), sourcesList(mirrors))
   return [
-    ...[
-      '-o',
-      `Dir::State=${folder}`,
-      '-o',
-      `Dir::State::status=${folder}/status`,
-      '-o',
-      `Dir::Cache=${folder}`,
-    ],
+    ...['-o', `Dir::State=${folder}`, '-o', `Dir::Cache=${folder}`],
+    ...['-o', `Dir::State::status=${folder}/status`],
     ...['-o', `Dir::Etc::SourceList=${folder}/sources.list`, '-o', 'Dir::Etc::SourceParts=/dev/null'],
     ...['-o', 'Dir::Etc::Preferences=/dev/null', '-o', 'Dir::Etc::PreferencesParts=/dev/null'],
     ...['-o', 'APT::Install-Recommends=false', '-o', `APT::Architecture=${ARCHITECTURE}`],

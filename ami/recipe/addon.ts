@@ -25,7 +25,7 @@ export function prepareAddonFolder(folder: string): void {
 }
 
 /** For a shell in the root, in that folder, after `npm ci --ignore-scripts`; `./node` is the image's Node. Asks the addon, too. */
-export const COMPILE = `set -e
+export const COMPILE = `
 g++ -std=c++17 -O3 -ffast-math -fPIC -c fastdist.cc -o fastdist.o
 mkdir -p node_modules/faiss-node/build/Release
 g++ -std=c++17 -O3 -fPIC -shared -fopenmp \\

@@ -39,8 +39,14 @@ const API_ONLY = ['libgomp1', 'libopenblas0-pthread']
 export const packagesOf = (tier: Tier): readonly string[] =>
   tier === 'api' ? [...EVERY_IMAGE, ...API_ONLY] : EVERY_IMAGE
 
-/** Native addons are compiled in a root of the same suite, which holds these; nothing of it but the addon is shipped. */
-export const BUILD_PACKAGES: readonly string[] = ['g++', 'libfaiss-dev', 'libopenblas-dev', ...API_ONLY]
+/**
+ * What images are made with, in a root of the same suite: native addons are compiled there, and disks are put together by
+ * its tools, the same on every machine. Nothing of it is shipped but what it makes.
+ */
+export const BUILD_PACKAGES: readonly string[] = [
+  ...['g++', 'binutils', 'libfaiss-dev', 'libopenblas-dev', ...API_ONLY],
+  ...['systemd-boot-efi', 'fdisk', 'dosfstools', 'mtools', 'e2fsprogs', 'erofs-utils'],
+]
 
 /** Documentation, translations and manuals stay out; licences stay in. */
 export const DPKG_RULES = [
