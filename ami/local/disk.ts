@@ -35,13 +35,13 @@ const FSTAB = `PARTUUID=${IDS.root} / ext4 rw,noatime,x-systemd.growfs 0 1
 PARTUUID=${IDS.app} ${HOME} erofs ro,nodev,nosuid 0 0
 `
 /**
- * The console is what `get-console-output` shows. EBS may be away for longer than NVMe's usual patience; AWS's own images
+ * The console is what `get-console-output` shows, its last 64 KiB: only what fails is said there. EBS may be away for longer than NVMe's usual patience; AWS's own images
  * wait for it without an end.
  */
 const COMMAND_LINE = [
   `root=PARTUUID=${IDS.root} rootfstype=ext4 rw rootwait`,
   'console=tty0 console=ttyS0,115200n8 net.ifnames=0',
-  'nvme_core.io_timeout=4294967295 panic=10 systemd.gpt_auto=no',
+  'nvme_core.io_timeout=4294967295 panic=10 systemd.gpt_auto=no systemd.show_status=error',
 ].join(' ')
 
 export interface Disk {

@@ -6,7 +6,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { attempt, needRoot, needTools, run } from './host.ts'
+import { attempt, needRoot, needTools } from './host.ts'
+import { endNetwork, makeNetwork, type Network } from './network.ts'
 
 export interface Container extends AsyncDisposable {
   /** Where this machine reaches it, and it reaches this machine. */
@@ -28,14 +29,11 @@ export interface ContainerOptions {
   readonly files?: (host: string) => Readonly<Record<string, string>>
 }
 
-let count = 0
-
 /** @throws Error when it does not start; Problem when the machine lacks something */
 export async function bootContainer(root: string, options: ContainerOptions = {}): Promise<Container> {
   needRoot()
   await needTools('systemd-container', 'iproute2')
-  count += 1
-  const network = await makeNetwork(`terrace-${process.pid}-${count}`)
+  const network = await makeNetwork()
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-container-'))
   const binds = { ...options.binds, ...writeFiles(folder, options.files?.(network.outside) ?? {}) }
   const command = ['--pdeathsig', 'KILL', 'systemd-nspawn', ...nspawnArguments(root, network, binds)]
@@ -58,7 +56,7 @@ export async function bootContainer(root: string, options: ContainerOptions = {}
       await ended
       clearTimeout(late)
     }
-    await attempt`ip netns delete ${network.name}`
+    await endNetwork(network)
     rmSync(folder, { recursive: true, force: true })
   }
   return {
@@ -104,45 +102,6 @@ function nspawnArguments(root: string, network: Network, binds: Readonly<Record<
     // Of a machine with control groups of the first kind, which the image's systemd would refuse.
     ...(existsSync('/sys/fs/cgroup/cgroup.controllers') ? [] : ['SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1']),
   ]
-}
-
-interface Network {
-  readonly name: string
-  readonly inside: string
-  readonly outside: string
-}
-
-/** A namespace, and a cable from it to this machine. */
-async function makeNetwork(name: string): Promise<Network> {
-  await forgetDead()
-  await run`ip netns add ${name}`
-  const ip = ['-n', name]
-  await run`ip ${ip} link set lo up`
-  // Of the range for tests between networks (RFC 2544), in which no VPC and no office lies.
-  for (let tries = 0; ; tries++) {
-    const third = Math.floor(Math.random() * 256)
-    const fourth = Math.floor(Math.random() * 64) * 4
-    const outside = `198.18.${third}.${fourth + 1}`
-    const inside = `198.18.${third}.${fourth + 2}`
-    const cable = `tr${third.toString(16)}x${fourth.toString(16)}`
-    const made = await attempt`ip link add ${cable} type veth peer name host0 netns ${name}`
-    if (made.exitCode !== 0 && tries < 20) continue
-    if (made.exitCode !== 0) throw new Error(`no network for a container: ${made.stderr.trim()}`)
-    await run`ip address add ${outside}/30 dev ${cable}`
-    await run`ip link set ${cable} up`
-    await run`ip ${ip} address add ${inside}/30 dev host0`
-    await run`ip ${ip} link set host0 up`
-    return { name, inside, outside }
-  }
-}
-
-/** Networks of test runs that were killed. */
-async function forgetDead(): Promise<void> {
-  const { stdout } = await attempt`ip netns list`
-  for (const line of stdout.split('\n')) {
-    const [, name, pid] = /^(terrace-(\d+)-\d+)/.exec(line) ?? []
-    if (name && pid && !existsSync(`/proc/${pid}`)) await attempt`ip netns delete ${name}`
-  }
 }
 
 async function leaderOf(child: ChildProcess, said: () => string): Promise<number> {

@@ -30,12 +30,42 @@ RuntimeDirectory=terrace
 ExecStart=/usr/bin/install --mode=600 /etc/terrace/test-environment /run/terrace/environment
 `
 
+/** The same for a virtual machine, whose disk is not touched: systemd takes both from the firmware. */
+export const configureByCredentials = (environment: Readonly<Record<string, string>>) => ({
+  'systemd.extra-unit.terrace-configure.service': CONFIGURE.replace(
+    'ExecStart=/usr/bin/install --mode=600 /etc/terrace/test-environment',
+    'LoadCredential=test.environment\nExecStart=/usr/bin/install --mode=600 %d/test.environment',
+  ),
+  'test.environment': linesOf(environment),
+})
+
+const linesOf = (environment: Readonly<Record<string, string>>): string =>
+  Object.entries(environment)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
+
+/** What an API server is told in a test. */
+export const apiEnvironment = (of: {
+  readonly url: string
+  readonly setupToken: string
+  readonly databaseUrl: string
+}) => ({
+  HOST: '0.0.0.0',
+  PORT: String(PORTS.api),
+  PUBLIC_URL: of.url,
+  TRUSTED_PROXY_HOPS: '1',
+  DATABASE_URL: of.databaseUrl,
+  MIGRATE_AT_START: '1',
+  STORAGE: 'file:/var/lib/terrace/storage',
+  AUTH_SECRET: randomBytes(32).toString('hex'),
+  SETUP_TOKEN: of.setupToken,
+})
+
 /** The container test's environment and whatever else it lays over the image. */
 function files(environment: Readonly<Record<string, string>>, more: Readonly<Record<string, string>> = {}) {
-  const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}\n`)
   return {
     '/etc/systemd/system/terrace-configure.service': CONFIGURE,
-    '/etc/terrace/test-environment': lines.join(''),
+    '/etc/terrace/test-environment': linesOf(environment),
     ...more,
   }
 }
@@ -57,17 +87,13 @@ export async function startInstallation(report: (line: string) => void = () => {
   const api = stack.use(
     await bootContainer(roots.api.dir, {
       files: (host) =>
-        files({
-          HOST: '0.0.0.0',
-          PORT: String(PORTS.api),
-          PUBLIC_URL: url,
-          TRUSTED_PROXY_HOPS: '1',
-          DATABASE_URL: `postgresql://postgres:test@${host}:${toDatabase.port}/terrace`,
-          MIGRATE_AT_START: '1',
-          STORAGE: 'file:/var/lib/terrace/storage',
-          AUTH_SECRET: randomBytes(32).toString('hex'),
-          SETUP_TOKEN: setupToken,
-        }),
+        files(
+          apiEnvironment({
+            url,
+            setupToken,
+            databaseUrl: `postgresql://postgres:test@${host}:${toDatabase.port}/terrace`,
+          }),
+        ),
     }),
   )
   const toApi = stack.use(await forward('0.0.0.0'))
@@ -91,7 +117,8 @@ export async function startInstallation(report: (line: string) => void = () => {
   return { url, setupToken, api, web, apiUrl, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
-async function makeDatabase(stack: AsyncDisposableStack): Promise<{ port: number }> {
+/** A PostgreSQL of this machine with an empty database `terrace`. */
+export async function makeDatabase(stack: AsyncDisposableStack): Promise<{ port: number }> {
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-image-test-'))
   // PostgreSQL is not run by root, and has to get there.
   chmodSync(folder, 0o755)
