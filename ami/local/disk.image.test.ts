@@ -18,7 +18,7 @@ After=terrace-api.service
 Type=oneshot
 StandardOutput=tty
 TTYPath=/dev/ttyS0
-ExecStart=/bin/sh -c 'echo; echo "REPORT root $(stat -f -c %%b:%%S /)"; echo "REPORT app $(findmnt -no FSTYPE,OPTIONS /opt/terrace)"; echo "REPORT failed $(systemctl list-units --failed --plain --no-legend)"; echo "REPORT sandbox $(journalctl -o cat -u terrace-ingest | grep -o "permissions[a-z, ]*" | tail -1)"; echo "REPORT memory $(systemctl show --value -p MemoryMax terrace-api)"; echo REPORT end'
+ExecStart=/bin/sh -c 'until journalctl -u terrace-ingest | grep -q sandbox; do sleep 1; done; echo; echo "REPORT root $(stat -f -c %%b:%%S /)"; echo "REPORT app $(findmnt -no FSTYPE,OPTIONS /opt/terrace)"; echo "REPORT failed $(systemctl list-units --failed --plain --no-legend)"; echo "REPORT sandbox $(journalctl -o cat -u terrace-ingest | grep -o "permissions[a-z, ]*" | tail -1)"; echo "REPORT memory $(systemctl show --value -p MemoryMax terrace-api)"; echo REPORT end'
 `
 
 async function ready(machine: Machine): Promise<void> {
