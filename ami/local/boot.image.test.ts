@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createOwner, type Session } from '../../e2e/harness/people.ts'
 import { type Installation, ready, startInstallation } from './boot-test/installation.ts'
@@ -118,6 +119,9 @@ for (const [tier, unit] of UNITS)
     await container.exec('systemctl', 'restart', unit)
     const started = await property(container, unit, 'MainPID')
     expect(started).not.toBe(before)
+    // Twice as long as a process may be silent: it is not.
+    await sleep(7_000)
+    expect(await property(container, unit, 'MainPID')).toBe(started)
     await container.exec('kill', '-STOP', started)
     await vi.waitFor(
       async () => {

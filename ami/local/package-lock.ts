@@ -47,7 +47,7 @@ export async function lockPackages(
       `Debian ${SUITE} can not install what the image needs: ${lastLine(solved.stderr)}`,
       'Compare the names in ami/recipe/debian.ts with that suite.',
     )
-  return solved.stdout.trim().split('\n').map(parse).sort(byName)
+  return solved.stdout.trim().split('\n').map(parseUri).sort(byName)
 }
 
 let updated: Promise<void> | undefined
@@ -61,7 +61,7 @@ async function updateLists(apt: readonly string[]): Promise<void> {
     )
 }
 
-function parse(line: string): LockedPackage {
+export function parseUri(line: string): LockedPackage {
   const [, name, version, architecture, bytes, sha256] = URI.exec(line) ?? []
   if (!name || !version || !architecture || !bytes || !sha256)
     throw new Error(`apt-get --print-uris said something unexpected: ${line.replace(/^'[^']*'/, '')}`)
