@@ -18,14 +18,17 @@ export interface Session {
   fetch(path: string, init?: RequestInit): Promise<Response>
 }
 
-export async function createOwner(terrace: RunningTerrace): Promise<Session> {
+/** Where it is, and what makes its owner. */
+type Address = Pick<RunningTerrace, 'url' | 'setupToken'>
+
+export async function createOwner(terrace: Address): Promise<Session> {
   const guest = session(terrace, '')
   await guest.mutate('setup.createOwner', { token: terrace.setupToken, ...OWNER })
   return signIn(terrace, OWNER)
 }
 
 export async function signIn(
-  terrace: RunningTerrace,
+  terrace: Pick<Address, 'url'>,
   person: { readonly email: string; readonly password: string },
 ): Promise<Session> {
   const response = await fetch(`${terrace.url}/api/auth/sign-in/email`, {
@@ -41,7 +44,7 @@ export async function signIn(
   return session(terrace, cookie)
 }
 
-function session(terrace: RunningTerrace, cookie: string): Session {
+function session(terrace: Pick<Address, 'url'>, cookie: string): Session {
   const send = (path: string, init: RequestInit = {}) =>
     fetch(`${terrace.url}${path}`, {
       ...init,
