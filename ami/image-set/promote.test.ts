@@ -122,8 +122,8 @@ describe('nothing moves', () => {
     await refused(/is not a pointer to an image set/)
   })
   test('when prod can’t run it', async () => {
-    await stagingRuns({ ...SET, architecture: 'x86_64' })
-    await refused(/can’t be used by stage prod: it is x86_64/)
+    await stagingRuns({ ...SET, architecture: 'arm64' })
+    await refused(/can’t be used by stage prod: it is arm64/)
   })
   test('between accounts', () =>
     refused(

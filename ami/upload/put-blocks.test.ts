@@ -37,14 +37,20 @@ const put = async (aws: Aws, more: { workers?: number; signal?: AbortSignal } = 
   await using confirmed = await openDigestLog(path.join(folder, 'log'), disk.blocks)
   return await putBlocks(aws, { snapshot, disk, confirmed, ...more })
 }
-/** Lets every answer come a turn later, so that puts are under way at the same time; counts how many. */
-function counting(): { aws: Aws; most: () => number; reset: () => void } {
+/**
+ * Lets every answer come a turn later, so that puts are under way at the same time; counts how many.
+ * @param first no answer comes before so many are under way
+ */
+function counting(first = 1): { aws: Aws; most: () => number; reset: () => void } {
   let now = 0
   let most = 0
+  const enough = Promise.withResolvers<void>()
   const client = world.aws.ebs as { send: (...args: unknown[]) => Promise<unknown> }
   const send = async (...args: unknown[]) => {
     most = Math.max(most, ++now)
+    if (now >= first) enough.resolve()
     try {
+      await enough.promise
       await new Promise((resolve) => setTimeout(resolve, 1))
       return await client.send(...args)
     } finally {
@@ -75,7 +81,7 @@ test('the checksum is SHA-256 over the blocks’ raw digests in their order, the
 
 test('as many at a time as are allowed, and never more', async () => {
   write(40 * BLOCK_BYTES)
-  const { aws, most } = counting()
+  const { aws, most } = counting(8)
   await put(aws, { workers: 8 })
   expect(most()).toBe(8)
 })

@@ -3,9 +3,9 @@ import type {
   BlockDeviceMapping,
   CreateImageCommandInput,
   DeregisterImageCommandInput,
+  Image as Described,
   DescribeImagesCommandInput,
   EnableImageDeprecationCommandInput,
-  Image as Described,
   RegisterImageCommandInput,
 } from '@aws-sdk/client-ec2'
 import type { VirtualClock } from '../clock.ts'
