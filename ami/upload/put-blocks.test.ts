@@ -137,7 +137,8 @@ test('confirmed blocks are not put again, changed ones are, and half a digest is
   writeFileSync(path.join(folder, 'log'), log)
   const from = world.calls.length
   const blocks = await put(world.aws)
-  expect(world.calls.slice(from).map(({ input }) => input.BlockIndex)).toEqual([2, 3])
+  const again = world.calls.slice(from).map(({ input }) => input.BlockIndex)
+  expect(again.sort()).toEqual([2, 3])
   expect(blocks.checksum.toString('hex')).toBe(await checksumOf(file))
 })
 
