@@ -117,35 +117,60 @@ test('in the moment after the change was asked for, which does not show yet, the
   expect(here.stack.status).toBe('UPDATE_COMPLETE')
 })
 
-test.each([
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const)('%s ends a process with %d, once it has put things in order', async (signal, code) => {
-  const program = `
-    const { Interrupted, interruptible, untilSignalled } = await import('./infra/release/interrupt.ts')
-    const signal = untilSignalled((line) => console.log(line))
-    const clock = { now: () => new Date(), sleep: (ms, signal) => new Promise((wake, fail) => {
-      const timer = setTimeout(wake, ms)
-      signal?.addEventListener('abort', () => { clearTimeout(timer); fail(signal.reason) })
-      console.log('waiting')
-    }) }
-    const aws = interruptible({ clock }, signal)
-    try { await aws.clock.sleep(600_000) } catch (error) {
-      await aws.clock.sleep(10)
-      console.log(error.message)
-      process.exitCode = error.exitCode
-    }`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: process.cwd() })
-  let output = ''
-  child.stdout.on('data', (chunk) => {
-    if (output === '') child.kill(signal)
-    output += chunk
+describe('a process', () => {
+  /** One that waits, and puts things in order when it is told to end. */
+  const begun = (orderMs: number) => {
+    const program = `
+      const { interruptible, untilSignalled } = await import('./infra/release/interrupt.ts')
+      const signal = untilSignalled((line) => console.log(line))
+      const clock = { now: () => new Date(), sleep: (ms, signal) => new Promise((wake, fail) => {
+        const timer = setTimeout(wake, ms)
+        signal?.addEventListener('abort', () => { clearTimeout(timer); fail(signal.reason) })
+        console.log('waiting')
+      }) }
+      const aws = interruptible({ clock }, signal)
+      try { await aws.clock.sleep(600_000) } catch (error) {
+        await aws.clock.sleep(${orderMs})
+        console.log(error.message)
+        process.exitCode = error.exitCode
+      }`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: process.cwd() })
+    const it = { child, output: '', ended: once(child, 'close') }
+    child.stdout.on('data', (chunk) => {
+      it.output += chunk
+      child.emit('said', it.output)
+    })
+    return it
+  }
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    'is ended by %s with %d once it has put things in order, also when npm hands it on',
+    async (signal, code) => {
+      const it = begun(200)
+      await once(it.child, 'said')
+      it.child.kill(signal)
+      await once(it.child, 'said')
+      it.child.kill(signal)
+      expect([(await it.ended)[0], it.output]).toEqual([
+        code,
+        expect.stringMatching(
+          new RegExp(`${signal}: ending(.|\\n)*Ended by ${signal}: nothing more is done`),
+        ),
+      ])
+    },
+  )
+
+  test('is ended at once by somebody who means it', async () => {
+    const it = begun(600_000)
+    await once(it.child, 'said')
+    it.child.kill('SIGINT')
+    const again = setInterval(() => it.child.kill('SIGINT'), 300)
+    expect([(await it.ended)[0], it.output]).toEqual([130, expect.not.stringContaining('Ended by')])
+    clearInterval(again)
   })
-  const [ended] = await once(child, 'close')
-  expect([ended, output]).toEqual([
-    code,
-    expect.stringMatching(new RegExp(`${signal}: ending(.|\\n)*Ended by ${signal}: nothing more is done`)),
-  ])
 })
 
 describe('at a terminal', () => {

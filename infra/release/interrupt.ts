@@ -19,15 +19,24 @@ export class Interrupted extends Error {
   }
 }
 
+/** What a terminal sends reaches a program under `npm run` twice: npm, which gets it as well, hands it on. */
+const SAME_MS = 1_000
+
 /**
  * Listens for signals from now on. A second one ends the process at once.
  * @returns aborted by the first one; its reason is an `Interrupted`
  */
 export function untilSignalled(say: (line: string) => void): AbortSignal {
   const controller = new AbortController()
+  let first = 0
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      if (controller.signal.aborted) return
+    process.on(signal, () => {
+      const now = performance.now()
+      if (controller.signal.aborted) {
+        if (now - first > SAME_MS) process.exit(EXIT_CODES[signal])
+        return
+      }
+      first = now
       say(`${signal}: ending. Once more ends it at once, and leaves open what is open.`)
       controller.abort(new Interrupted(signal))
     })
