@@ -27,6 +27,7 @@ const BLOCKED = 2
  * @param command returns the process's exit code
  * @param complain is told what went wrong, in lines that end
  * @param signal whose coming has a code of its own, whatever went wrong because of it
+ * @param own errors of the command's room that are for a person too
  * @returns the command's code; 130 or 143 after a signal, 2 when the gate stopped it, 1 for everything else that a person is told of
  * @throws what no person is to be told of: a mistake of this program's, with its stack
  */
@@ -34,11 +35,12 @@ export async function told(
   command: () => Promise<number>,
   complain: (text: string) => void,
   signal?: AbortSignal,
+  own: readonly (abstract new (...args: never[]) => Error)[] = [],
 ): Promise<number> {
   try {
     return await command()
   } catch (error) {
-    const isOurs = FOR_A_PERSON.some((kind) => error instanceof kind)
+    const isOurs = [...FOR_A_PERSON, ...own].some((kind) => error instanceof kind)
     const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
     if (text === undefined) throw error
     complain(`${text}\n`)

@@ -2,10 +2,9 @@
 import { parseArgs } from 'node:util'
 import { connect } from '../../aws/connect.ts'
 import { callerIn } from '../../aws/port.ts'
-import { AwsProblem } from '../../aws/problems.ts'
-import { UnusableImages } from '../../infra/images.ts'
 import { EXAMPLE_ACCOUNT } from '../../infra/stage-schema.ts'
 import { InvalidStage, readStage, STAGE_NAMES } from '../../infra/stages.ts'
+import { told } from '../../infra/told.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { promote, type StageAt } from './promote.ts'
 
@@ -35,7 +34,7 @@ function readArguments() {
   return { from: stageOf('from', values.from), to: stageOf('to', values.to), profile: values.profile }
 }
 
-try {
+async function run(): Promise<number> {
   const { from, to, profile } = readArguments()
   const aws = connect({ region: from.stage.region, profile })
   await callerIn(aws, from.stage.account, `Stage ${from.name}`)
@@ -43,13 +42,7 @@ try {
   process.stdout.write(
     `${to.name} is ${moved ? '' : 'already '}to run image set ${set.inputs.slice(0, 12)} next: release ${set.release}, made ${set.madeAt}, which ${from.name} runs.\n`,
   )
-} catch (error) {
-  const known =
-    error instanceof BakeFailure ||
-    error instanceof AwsProblem ||
-    error instanceof UnusableImages ||
-    error instanceof InvalidStage
-  if (!known) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = 1
+  return 0
 }
+
+process.exitCode = await told(run, (text) => process.stderr.write(text), undefined, [BakeFailure])

@@ -2,11 +2,12 @@
 // Shows what bakes have left; with --remove it also removes it. Exit code 1: said in words; 3: nobody agreed.
 import { parseArgs } from 'node:util'
 import { connect } from '../../aws/connect.ts'
-import { AwsProblem } from '../../aws/problems.ts'
-import { typed, Unasked } from '../../infra/ask.ts'
+import { typed } from '../../infra/ask.ts'
+import { told } from '../../infra/told.ts'
 import { BakeFailure } from './failure.ts'
 import { sweep } from './sweep.ts'
 
+const DECLINED = 3
 const USAGE = 'npm run bake:sweep -- --account 12-DIGITS --region REGION [--remove] [--yes] [--profile NAME]'
 
 function readArguments() {
@@ -31,7 +32,7 @@ function readArguments() {
   return { home: { account, region }, removes: values.remove, yes: values.yes, profile: values.profile }
 }
 
-try {
+async function run(): Promise<number> {
   const { home, removes, yes, profile } = readArguments()
   const { outcome } = await sweep(connect({ region: home.region, profile }), home, {
     removes,
@@ -39,10 +40,7 @@ try {
       yes || (await typed(`Type ${home.account} to remove these ${what.length}: `, home.account)),
     say: (line) => process.stdout.write(`${line}\n`),
   })
-  process.exitCode = outcome === 'declined' ? 3 : 0
-} catch (error) {
-  const known = error instanceof BakeFailure || error instanceof AwsProblem || error instanceof Unasked
-  if (!known) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = 1
+  return outcome === 'declined' ? DECLINED : 0
 }
+
+process.exitCode = await told(run, (text) => process.stderr.write(text), undefined, [BakeFailure])

@@ -55,22 +55,27 @@ async function begin(baking: Baking, built: BuiltTier): Promise<Resource> {
   const known = ledger.find(name)
   if (known?.state === 'made') return known
   const resource = known ?? (await ledger.asked(await newSnapshot(baking, built)))
+  const id = await started(aws, resource, signal)
+  if (id === undefined) throw new Error('AWS began a snapshot and does not say which')
+  say(`${built.tier}: snapshot ${id}`)
+  return ledger.made(name, id)
+}
+
+/** Begun, or found by its token, when it was before. */
+async function started(
+  aws: Baking['aws'],
+  resource: Resource,
+  signal: Baking['signal'],
+): Promise<string | undefined> {
+  const request = resource.request as unknown as StartSnapshotCommandInput
   const { SnapshotId: id } = await persist(
     aws.clock,
     PATIENCE_MS,
     signal,
     (error) => passing(error) !== undefined,
-    () =>
-      aws.ebs.send(
-        new StartSnapshotCommand({
-          ...(resource.request as unknown as StartSnapshotCommandInput),
-          ClientToken: resource.token,
-        }),
-      ),
+    () => aws.ebs.send(new StartSnapshotCommand({ ...request, ClientToken: resource.token })),
   )
-  if (id === undefined) throw new Error('AWS began a snapshot and does not say which')
-  say(`${built.tier}: snapshot ${id}`)
-  return ledger.made(name, id)
+  return id
 }
 
 async function newSnapshot({ ledger, key }: Baking, built: BuiltTier) {
@@ -202,20 +207,7 @@ export async function removeSnapshot(baking: Baking, resource: Resource): Promis
 
 async function idByToken({ aws }: Baking, resource: Resource): Promise<string | undefined> {
   try {
-    const { SnapshotId: id } = await persist(
-      aws.clock,
-      PATIENCE_MS,
-      undefined,
-      (error) => passing(error) !== undefined,
-      () =>
-        aws.ebs.send(
-          new StartSnapshotCommand({
-            ...(resource.request as unknown as StartSnapshotCommandInput),
-            ClientToken: resource.token,
-          }),
-        ),
-    )
-    return id
+    return await started(aws, resource, undefined)
   } catch (error) {
     // It was begun, and is gone.
     if (isUnknown(error)) return undefined
