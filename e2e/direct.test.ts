@@ -67,7 +67,10 @@ describe.skipIf(!hasChromium)('answers straight from the model endpoint', () => 
       collectionIds: [collectionId],
       model,
     })
+    // Before it knows what a model's server lets a page do, the page leaves the answer to the API.
+    const listed = page.waitForResponse((response) => response.url().includes('models.list'))
     await page.goto(`${terrace.url}/chats/${id}`)
+    await listed
     await page.getByLabel(`Answers by: ${model}`).waitFor()
     return id
   }
