@@ -139,8 +139,9 @@ function launchTemplate(
             },
           },
         ],
-        // Rather slow for a while than a bill that nobody expects.
-        ...(INSTANCE_TYPES[instanceType].burstable && { CreditSpecification: { CpuCredits: 'standard' } }),
+        // A new server has no credits (only T2 is given some): a `standard` one would start, and take the load that it was
+        // started for, at its share of a CPU. AWS advises this for groups; what it may cost, docs/aws.md says.
+        ...(INSTANCE_TYPES[instanceType].burstable && { CreditSpecification: { CpuCredits: 'unlimited' } }),
         InstanceInitiatedShutdownBehavior: 'terminate',
         TagSpecifications: (['instance', 'volume'] as const).map((ResourceType) => ({
           ResourceType,

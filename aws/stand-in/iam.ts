@@ -4,7 +4,9 @@ import type {
   GetOpenIDConnectProviderCommandInput,
   GetRoleCommandInput,
 } from '@aws-sdk/client-iam'
+import type { VirtualClock } from './clock.ts'
 import { awsError, type Operations } from './service.ts'
+import { NEW_ROLE } from './timings.ts'
 
 /** The names that these services give their roles. */
 const LINKED: Readonly<Record<string, string>> = {
@@ -19,9 +21,20 @@ export class Roles {
   /** ARNs of those who vouch for others. */
   readonly providers = new Set<string>()
   readonly #account: string
+  readonly #clock: VirtualClock
+  /** When roles were made here, in milliseconds; those that a test puts there have always been. */
+  readonly #madeAt = new Map<string, number>()
 
-  constructor(account: string) {
+  constructor(account: string, clock: VirtualClock) {
     this.#account = account
+    this.#clock = clock
+  }
+
+  /** Whether a policy names a service's role that is not there, or so new that other services don't know it yet. */
+  isUnknownIn(policy: unknown): boolean {
+    const named = [...(JSON.stringify(policy) ?? '').matchAll(/:role\/aws-service-role\/[^/"]+\/(\w+)/g)]
+    const since = this.#clock.now().getTime() - NEW_ROLE * 1_000
+    return named.some(([, name = '']) => !this.roles.has(name) || (this.#madeAt.get(name) ?? 0) > since)
   }
 
   #role(name: string, service?: string) {
@@ -62,6 +75,7 @@ export class Roles {
           `Service role name ${name} has been taken in this account, please try a different suffix.`,
         )
       this.roles.add(name)
+      this.#madeAt.set(name, this.#clock.now().getTime())
       return { Role: this.#role(name, service) }
     },
   }

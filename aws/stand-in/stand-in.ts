@@ -39,7 +39,7 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
   const blocks = new DirectAccess(clock, compute.snapshots)
   const databases = new Databases(clock)
   const groups = new Groups(clock)
-  const roles = new Roles(account)
+  const roles = new Roles(account, clock)
   const secrets = new Secrets()
   const stacks = new CloudFormation(clock, region, account, { databases, groups, buckets, roles })
   const of = <S extends Service>(service: S, operations: Operations) =>

@@ -10,6 +10,12 @@ export const STALE = 8
 /** Between the end of an update and that of its cleaning up, beside what the deletions take. Assumed. */
 export const CLEANUP = 4
 
+/**
+ * Until other services know a role that IAM has just made. Assumed; the guide's "Troubleshoot IAM" says that it takes time, and
+ * not how long ("Changes that I make are not always immediately visible").
+ */
+export const NEW_ROLE = 12
+
 interface Durations {
   readonly create: number
   readonly update: number

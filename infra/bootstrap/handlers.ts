@@ -10,17 +10,6 @@ const stored = ['rds:AddTagsToResource', 'rds:ListTagsForResource', 'rds:RemoveT
 /** By type of resource. */
 export const HANDLERS: Readonly<Record<string, readonly string[]>> = {
   ...NETWORK_HANDLERS,
-  'AWS::ApplicationSignals::ServiceLevelObjective': [
-    'application-signals:CreateServiceLevelObjective',
-    'application-signals:DeleteServiceLevelObjective',
-    'application-signals:GetServiceLevelObjective',
-    'application-signals:ListServiceLevelObjectiveExclusionWindows',
-    'application-signals:ListTagsForResource',
-    'application-signals:TagResource',
-    'application-signals:UntagResource',
-    'application-signals:UpdateServiceLevelObjective',
-    'cloudwatch:GetMetricData',
-  ],
   'AWS::AutoScaling::AutoScalingGroup': [
     'autoscaling:AttachLoadBalancerTargetGroups',
     'autoscaling:CancelInstanceRefresh',

@@ -7,6 +7,7 @@ import { bucket, call, here, OF_US, type Reach, reaches, state, TAGGED } from '.
 const boundary = (template: Template) =>
   statements(template).flatMap(({ id, statement }) => (id === 'ServerBoundary' ? [statement] : []))
 const limit = (draft: Draft, sid: string) => roleStatement(draft, sid, 'ServerBoundary')
+const REGION = OF_US['aws:RequestedRegion']
 const DOCUMENTS = 'terrace-prod-documents-1abc2def'
 
 const SERVERS: readonly Reach[] = [
@@ -17,6 +18,8 @@ const SERVERS: readonly Reach[] = [
       call('s3:GetObject', bucket(`${DOCUMENTS}/terrace/originals/1`)),
       call('s3:DeleteObject', bucket(`${DOCUMENTS}/terrace/originals/1`)),
       call('s3:ListBucket', bucket(DOCUMENTS)),
+      // Where AWS does not say whose it is.
+      call('s3:GetObject', bucket(`${DOCUMENTS}/terrace/originals/1`), { 'aws:RequestedRegion': REGION }),
       call('s3:GetObject', state('bakes/1/source.tar')),
       call('s3:PutObject', state('bakes/1/done.json')),
     ],
@@ -41,6 +44,10 @@ const SERVERS: readonly Reach[] = [
       },
       'bakes can be removed': (draft) => {
         limit(draft, 'Bakes').Action = ['s3:DeleteObject', 's3:GetObject', 's3:PutObject']
+      },
+      'only where it is known whose a bucket is': (draft) => {
+        const condition = limit(draft, 'NothingElsewhere').Condition
+        if (typeof condition === 'object') Reflect.deleteProperty(Object(condition), 'Null')
       },
       'buckets of others': (draft) => {
         limit(draft, 'NothingElsewhere').Action = ['secretsmanager:*']

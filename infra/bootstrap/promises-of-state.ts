@@ -59,8 +59,14 @@ export const STATE_PROMISES: readonly Promised[] = [
     holds: 'old versions and uploads that were never finished go, what stands there now stays',
     wrong: (template) => {
       const rules = list(property(state(template), 'LifecycleConfiguration.Rules'))
+      const old = (rule: unknown) => at(rule, 'NoncurrentVersionExpiration.NoncurrentDays')
+      const ofBakes = rules.filter((rule) => at(rule, 'Prefix') === 'bakes/')
+      const others = rules.filter((rule) => !ofBakes.includes(rule))
       return [
-        rules.some((rule) => at(rule, 'NoncurrentVersionExpiration.NoncurrentDays')) ? '' : 'versions stay',
+        others.some(old) ? '' : 'versions stay',
+        // As docs/aws.md has it.
+        others.every((rule) => old(rule) === undefined || old(rule) === 90) ? '' : 'versions go sooner',
+        ofBakes.some((rule) => at(rule, 'ExpirationInDays') && old(rule) === 1) ? '' : 'bakes stay',
         rules.some((rule) => at(rule, 'AbortIncompleteMultipartUpload')) ? '' : 'uploads stay',
         rules.every((rule) => at(rule, 'ExpirationInDays') === undefined || at(rule, 'Prefix') === 'bakes/')
           ? ''
@@ -70,6 +76,15 @@ export const STATE_PROMISES: readonly Promised[] = [
     breaks: {
       versions: (draft) =>
         change(draft, 'State', 'LifecycleConfiguration.Rules.0.NoncurrentVersionExpiration', undefined),
+      'versions after a day': (draft) =>
+        change(
+          draft,
+          'State',
+          'LifecycleConfiguration.Rules.0.NoncurrentVersionExpiration.NoncurrentDays',
+          1,
+        ),
+      'bakes as old versions': (draft) =>
+        change(draft, 'State', 'LifecycleConfiguration.Rules.2.NoncurrentVersionExpiration', undefined),
       uploads: (draft) =>
         change(draft, 'State', 'LifecycleConfiguration.Rules.1.AbortIncompleteMultipartUpload', undefined),
       'everything after two weeks': (draft) =>

@@ -2,8 +2,8 @@
 // What AWS can't hold them to: EC2's networks, launch templates and RunInstances know no names beforehand, so these are
 // held to the region only; so are certificates. CloudFormation's names for load balancers, target groups, secrets and
 // keys don't begin with the stack's: they are made with the tag that makes them ours, and changed only with it. Secrets
-// and keys can't tell a tag at the making from a later one: who may tag as ours could take another's. Dashboards and
-// objectives are held to the account. DNS records are held to the kinds that a stack makes, and to the zones that the
+// and keys can't tell a tag at the making from a later one: who may tag as ours could take another's. Dashboards are
+// held to the account. DNS records are held to the kinds that a stack makes, and to the zones that the
 // bootstrap was told, in any zone of the account where it was told none.
 import type { Statement } from '../policy.ts'
 import { STAGE_NAMES } from '../stages.ts'
@@ -114,7 +114,6 @@ function scopes(home: Held): Scope[] {
         'acm:Describe',
         'autoscaling:Describe',
         'cloudwatch:Describe',
-        'cloudwatch:GetMetricData',
         'ec2:Describe',
         'elasticloadbalancing:Describe',
         'logs:Describe',
@@ -173,7 +172,6 @@ function scopes(home: Held): Scope[] {
         `arn:${partition}:cloudwatch::${home.account}:dashboard/*`,
       ],
     },
-    { sid: 'Objectives', of: ['application-signals'], on: here('application-signals', 'slo/*') },
     { sid: 'FlowLogs', of: ['logs:CreateLogDelivery', 'logs:DeleteLogDelivery'], on: '*', when: inRegion },
     {
       sid: 'LogGroups',

@@ -21,8 +21,14 @@ export const STATE_SETTINGS = {
         ExpiredObjectDeleteMarker: true,
       },
       { Id: 'Uploads', Status: 'Enabled', AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 } },
-      // What a bake was made from is in its image.
-      { Id: 'Bakes', Status: 'Enabled', Prefix: LAYOUT.bakes, ExpirationInDays: 14 },
+      // What a bake was made from is in its image. Nor is it kept as an old version: of two rules S3 takes the shorter.
+      {
+        Id: 'Bakes',
+        Status: 'Enabled',
+        Prefix: LAYOUT.bakes,
+        ExpirationInDays: 14,
+        NoncurrentVersionExpiration: { NoncurrentDays: 1 },
+      },
     ],
   },
 } as const satisfies Properties<'AWS::S3::Bucket'>

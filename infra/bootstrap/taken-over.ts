@@ -73,6 +73,8 @@ const RULES: LifecycleRule[] = lifecycle.Rules.map((rule) => ({
   Filter: { Prefix: 'Prefix' in rule ? rule.Prefix : '' },
   ...('NoncurrentVersionExpiration' in rule && {
     NoncurrentVersionExpiration: rule.NoncurrentVersionExpiration,
+  }),
+  ...('ExpiredObjectDeleteMarker' in rule && {
     Expiration: { ExpiredObjectDeleteMarker: rule.ExpiredObjectDeleteMarker },
   }),
   ...('AbortIncompleteMultipartUpload' in rule && {

@@ -116,6 +116,13 @@ test('CloudFormation may make every kind of resource that a stage has', () => {
   expect(missing).toEqual([])
 })
 
+test('and no kind that neither a stage nor the bootstrap has', () => {
+  const has = new Set(
+    [...samples, TEMPLATE].flatMap(({ Resources }) => Object.values(Resources).map(({ Type }) => Type)),
+  )
+  expect(Object.keys(HANDLERS).filter((type) => !has.has(type))).toEqual([])
+})
+
 test('every role of a stage is under the boundary, which allows exactly what they need', () => {
   const roles = samples.flatMap((template) => ofType(template, 'AWS::IAM::Role'))
   const limits = roles.map(([, role]) => property(role, 'PermissionsBoundary'))

@@ -61,7 +61,13 @@ export function expectSetRight(there: StandIn): void {
       Filter: { Prefix: '' },
       AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 },
     },
-    { ID: 'Bakes', Status: 'Enabled', Filter: { Prefix: 'bakes/' }, Expiration: { Days: 14 } },
+    {
+      ID: 'Bakes',
+      Status: 'Enabled',
+      Filter: { Prefix: 'bakes/' },
+      Expiration: { Days: 14 },
+      NoncurrentVersionExpiration: { NoncurrentDays: 1 },
+    },
   ])
 }
 export const puts = (there: StandIn) => operations(there).filter((one) => one.startsWith('Put'))

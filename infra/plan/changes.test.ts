@@ -173,6 +173,13 @@ describe('what else is not done to data without being asked for by name', () => 
       'Database holds data, and may be made anew, empty: MultiAZ',
     ],
     [
+      'something else by its name',
+      (draft) => {
+        draft.Resources.Database = { Type: 'AWS::SNS::Topic', Properties: {} }
+      },
+      'Database holds data, and is made anew, empty: Type',
+    ],
+    [
       'promotion',
       (draft) => change(draft, 'DatabaseReplica', 'SourceDBInstanceIdentifier', undefined),
       'DatabaseReplica promotes the replica to a database of its own, for good',

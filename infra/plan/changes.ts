@@ -110,10 +110,12 @@ export function gate(
 
 /** What one resource would lose. */
 function whyNot(
-  { type, effect, differing }: Omit<Change, 'blocked'>,
+  { effect, differing }: Omit<Change, 'blocked'>,
   before: TemplateResource | undefined,
   after: TemplateResource | undefined,
 ): string | undefined {
+  // What it is: what it becomes may be something else by the same name.
+  const type = before?.Type ?? ''
   if (before === undefined || !HOLDS_DATA.has(type)) return undefined
   const isReplica = property(before, 'SourceDBInstanceIdentifier') !== undefined
   if (isReplica && after && property(after, 'SourceDBInstanceIdentifier') === undefined)
@@ -128,5 +130,10 @@ function whyNot(
       return `holds data, and would go without a trace: ${name}`
   if (property(before, 'DeletionProtection') === true && property(after, 'DeletionProtection') !== true)
     return 'holds data, and is no longer protected'
+  if (
+    property(before, 'DeleteAutomatedBackups') === false &&
+    property(after, 'DeleteAutomatedBackups') !== false
+  )
+    return 'holds data, and would take its backups along when it goes: DeleteAutomatedBackups'
   return laidOpen(type, before, after)
 }

@@ -10,6 +10,7 @@ const OLD = 'LifecycleConfiguration.Rules.0.NoncurrentVersionExpiration.Noncurre
 
 test.for([
   ['Database', 'PubliclyAccessible', true, 'reachable from outside'],
+  ['Database', 'DeleteAutomatedBackups', true, 'take its backups along'],
   ['Documents', `${PUBLIC}.BlockPublicPolicy`, false, 'opened to everyone: BlockPublicPolicy'],
   ['Documents', 'VersioningConfiguration.Status', 'Suspended', 'forget what is overwritten'],
   ['Documents', OLD, 2, 'remove it sooner'],

@@ -38,6 +38,7 @@ const statement = (Principal: unknown) => ({
   Action: 's3:GetObject',
   Resource: { 'Fn::Join': ['', [att('Documents', 'Arn'), '/*']] },
 })
+const trust = (Principal: unknown) => ({ Effect: 'Allow', Principal, Action: 'sts:AssumeRole' })
 /** Adds to a policy. */
 const say = (draft: Draft, id: string, more: object, policy = 'PolicyDocument') =>
   change(draft, id, `${policy}.Statement`, [
@@ -117,6 +118,21 @@ const OPENING: readonly Case[] = [
       }
     },
     'OwnerPolicy lets everyone come to what DatabaseOwner holds',
+  ],
+  [
+    'a server’s role for another account',
+    (draft) => say(draft, 'ApiRole', trust({ AWS: '999988887777' }), 'AssumeRolePolicyDocument'),
+    'ApiRole lets account 999988887777 do what ApiRole may',
+  ],
+  [
+    'a new role for everyone',
+    (draft) => {
+      draft.Resources.Guest = {
+        Type: 'AWS::IAM::Role',
+        Properties: { AssumeRolePolicyDocument: { Statement: trust('*') } },
+      }
+    },
+    'Guest lets everyone do what Guest may',
   ],
   [
     'a bucket without encryption on the way',
@@ -253,6 +269,20 @@ describe('what does not', () => {
       'a role of the same account that reads a bucket',
       before,
       changed(before, (draft) => say(draft, 'DocumentsPolicy', statement({ AWS: att('ApiRole', 'Arn') }))),
+    ],
+    [
+      'a new role of servers, and one that the account gives away itself',
+      before,
+      changed(before, (draft) => {
+        for (const [id, who] of Object.entries({
+          Server: { Service: 'ec2.amazonaws.com' },
+          Own: { AWS: `arn:aws:iam::${sample('prod').stage.account}:root` },
+        }))
+          draft.Resources[id] = {
+            Type: 'AWS::IAM::Role',
+            Properties: { AssumeRolePolicyDocument: { Statement: trust(who) } },
+          }
+      }),
     ],
     [
       'a statement under another name, in another order of keys',

@@ -1,10 +1,12 @@
-// Who may come to what holds data, by its own policy: a bucket's, a key's, a secret's.
+// Who may come to what holds data: by its own policy, a bucket's, a key's, a secret's, or by becoming a role of ours.
 import type { Template } from '../cfn.ts'
 import { at, list, refersTo } from '../reading.ts'
 import { canonical } from './mentions.ts'
 
+const ROLE = 'AWS::IAM::Role'
 /** Where a policy stands, and what names the thing that it is for; undefined: it stands in that itself. */
 const POLICIES: Readonly<Record<string, { readonly policy: string; readonly of?: string }>> = {
+  [ROLE]: { policy: 'AssumeRolePolicyDocument' },
   'AWS::S3::BucketPolicy': { policy: 'PolicyDocument', of: 'Bucket' },
   'AWS::KMS::Key': { policy: 'KeyPolicy' },
   'AWS::SecretsManager::ResourcePolicy': { policy: 'ResourcePolicy', of: 'SecretId' },
@@ -16,6 +18,8 @@ interface Said {
   /** Logical id of the thing, or a name outside the template. */
   readonly thing: string
   readonly statement: unknown
+  /** Whether it is a role that is made, or changed: it comes to what others hold. */
+  readonly isRole: boolean
 }
 
 /** @returns what gets worse, in words, by the ids of what changes it */
@@ -29,17 +33,17 @@ export function readersAdded(before: Template, after: Template): [id: string, re
     .filter((said) => at(said.statement, 'Effect') === 'Deny' && isThere(after, said))
     .filter((said) => !is.some((other) => at(other.statement, 'Effect') === 'Deny' && covers(other, said)))
   const admitted = is
-    .filter((said) => at(said.statement, 'Effect') === 'Allow' && isThere(before, said))
+    .filter((said) => at(said.statement, 'Effect') === 'Allow' && (said.isRole || isThere(before, said)))
     .filter((said) => !was.some((other) => at(other.statement, 'Effect') === 'Allow' && covers(other, said)))
   return [
     ...unrefused.map(({ by, thing, statement }): [string, string] => [
       is.find((said) => said.thing === thing)?.by ?? by,
       `no longer refuses what ${thing} has refused: ${String(at(statement, 'Sid') ?? canonical(at(statement, 'Action')))}`,
     ]),
-    ...admitted.flatMap(({ by, thing, statement }) =>
+    ...admitted.flatMap(({ by, thing, statement, isRole }) =>
       strangers(statement, before).map((who): [string, string] => [
         by,
-        `lets ${who} come to what ${thing} holds`,
+        isRole ? `lets ${who} do what ${thing} may` : `lets ${who} come to what ${thing} holds`,
       ]),
     ),
   ]
@@ -62,7 +66,12 @@ function statements(template: Template): Said[] {
     if (place === undefined) return []
     const named = place.of === undefined ? undefined : Properties[place.of]
     const thing = place.of === undefined ? by : (refersTo(named) ?? canonical(named ?? ''))
-    return list(at(Properties[place.policy], 'Statement')).map((statement) => ({ by, thing, statement }))
+    return list(at(Properties[place.policy], 'Statement')).map((statement) => ({
+      by,
+      thing,
+      statement,
+      isRole: Type === ROLE,
+    }))
   })
 }
 

@@ -123,6 +123,10 @@ const WRONG: Readonly<Record<string, [Partial<Image>, RegExp]>> = {
     disk({ VolumeSize: 17 }),
     /17 GiB, and servers are started with 16: raise web\.diskGiB/,
   ],
+  'of another account that shares it': [
+    { OwnerId: '999988887777' },
+    /is not there among the own images of account \d{12}/,
+  ],
   'not encrypted': [disk({ Encrypted: false }), /is not encrypted/],
 }
 describe('an image that servers can’t be started from', () => {

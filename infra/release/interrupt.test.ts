@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Aws } from '../../aws/port.ts'
 import { answerAt } from '../terminal.ts'
 import { Interrupted, interruptible, reasonOf } from './interrupt.ts'
@@ -117,60 +117,65 @@ test('in the moment after the change was asked for, which does not show yet, the
   expect(here.stack.status).toBe('UPDATE_COMPLETE')
 })
 
-describe('a process', () => {
-  /** One that waits, and puts things in order when it is told to end. */
-  const begun = (orderMs: number) => {
-    const program = `
-      const { interruptible, untilSignalled } = await import('./infra/release/interrupt.ts')
-      const signal = untilSignalled((line) => console.log(line))
-      const clock = { now: () => new Date(), sleep: (ms, signal) => new Promise((wake, fail) => {
-        const timer = setTimeout(wake, ms)
-        signal?.addEventListener('abort', () => { clearTimeout(timer); fail(signal.reason) })
-        console.log('waiting')
-      }) }
-      const aws = interruptible({ clock }, signal)
-      try { await aws.clock.sleep(600_000) } catch (error) {
-        await aws.clock.sleep(${orderMs})
-        console.log(error.message)
-        process.exitCode = error.exitCode
-      }`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: process.cwd() })
-    const it = { child, output: '', ended: once(child, 'close') }
-    child.stdout.on('data', (chunk) => {
-      it.output += chunk
-      child.emit('said', it.output)
-    })
-    return it
-  }
+/** A process that waits for ten minutes, or for a signal, after which it puts things in order for as long as it is told. */
+const waits = (orderMs: number, say = '(line) => console.log(line)') => {
+  const program = `
+    const { Interrupted, interruptible, untilSignalled } = await import('./infra/release/interrupt.ts')
+    const signal = untilSignalled(${say})
+    const clock = { now: () => new Date(), sleep: (ms, signal) => new Promise((wake, fail) => {
+      const timer = setTimeout(wake, ms)
+      signal?.addEventListener('abort', () => { clearTimeout(timer); fail(signal.reason) })
+      console.log('waiting')
+    }) }
+    const aws = interruptible({ clock }, signal)
+    try { await aws.clock.sleep(600_000) } catch (error) {
+      await aws.clock.sleep(${orderMs})
+      console.log(error.message)
+      process.exitCode = error.exitCode
+    }`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: process.cwd() })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return child
+}
 
-  test.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const)(
-    'is ended by %s with %d once it has put things in order, also when npm hands it on',
-    async (signal, code) => {
-      const it = begun(200)
-      await once(it.child, 'said')
-      it.child.kill(signal)
-      await once(it.child, 'said')
-      it.child.kill(signal)
-      expect([(await it.ended)[0], it.output]).toEqual([
-        code,
-        expect.stringMatching(
-          new RegExp(`${signal}: ending(.|\\n)*Ended by ${signal}: nothing more is done`),
-        ),
-      ])
-    },
-  )
-
-  test('is ended at once by somebody who means it', async () => {
-    const it = begun(600_000)
-    await once(it.child, 'said')
-    it.child.kill('SIGINT')
-    const again = setInterval(() => it.child.kill('SIGINT'), 300)
-    expect([(await it.ended)[0], it.output]).toEqual([130, expect.not.stringContaining('Ended by')])
-    clearInterval(again)
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s ends a process with %d, once it has put things in order', async (signal, code) => {
+  const child = waits(10)
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    if (output === '') child.kill(signal)
+    output += chunk
   })
+  const [ended] = await once(child, 'close')
+  expect([ended, output]).toEqual([
+    code,
+    expect.stringMatching(new RegExp(`${signal}: ending(.|\\n)*Ended by ${signal}: nothing more is done`)),
+  ])
+})
+
+test('npm’s echo of the same Ctrl-C does not count as a second one', async () => {
+  const child = waits(10, `(line) => { console.log(line); process.kill(process.pid, 'SIGINT') }`)
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    if (output === '') child.kill('SIGINT')
+    output += chunk
+  })
+  expect(await once(child, 'close')).toEqual([130, null])
+  expect(output).toContain('Ended by SIGINT: nothing more is done')
+})
+
+test.each(['SIGINT', 'SIGTERM'] as const)('%s after that ends it at once', async (second) => {
+  const child = waits(600_000)
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    if (output === '') child.kill('SIGINT')
+    // By then it is nobody's echo.
+    if (/ending/.test(String(chunk))) setTimeout(() => child.kill(second), 1_100)
+    output += chunk
+  })
+  expect(await once(child, 'close')).toEqual([null, second])
 })
 
 describe('at a terminal', () => {

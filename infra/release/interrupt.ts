@@ -6,6 +6,7 @@ import { wrapped } from './wrapped.ts'
 /** What a shell makes of a process that a signal has ended: 128 and the signal's number. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 type Signal = keyof typeof EXIT_CODES
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const satisfies readonly Signal[]
 
 export class Interrupted extends Error {
   override readonly name = 'Interrupted'
@@ -19,27 +20,30 @@ export class Interrupted extends Error {
   }
 }
 
-/** What a terminal sends reaches a program under `npm run` twice: npm, which gets it as well, hands it on. */
-const SAME_MS = 1_000
+/**
+ * One Ctrl-C may come twice: the terminal sends it to the whole group, and npm passes its own on, a millisecond later
+ * (npm/cli#1591), where the shell that it runs scripts by has made room for the script (bash does, dash does not).
+ */
+const ECHO_MS = 1_000
 
 /**
- * Listens for signals from now on. A second one ends the process at once.
+ * Listens for signals from now on. A second one ends the process at once, whichever it is.
  * @returns aborted by the first one; its reason is an `Interrupted`
  */
 export function untilSignalled(say: (line: string) => void): AbortSignal {
   const controller = new AbortController()
-  let first = 0
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => {
-      const now = performance.now()
-      if (controller.signal.aborted) {
-        if (now - first > SAME_MS) process.exit(EXIT_CODES[signal])
-        return
-      }
-      first = now
-      say(`${signal}: ending. Once more ends it at once, and leaves open what is open.`)
+  let firstAt = 0
+  const listen = (signal: Signal) => {
+    if (!controller.signal.aborted) {
+      firstAt = performance.now()
       controller.abort(new Interrupted(signal))
-    })
+      return say(`${signal}: ending. Once more ends it at once, and leaves open what is open.`)
+    }
+    if (performance.now() - firstAt < ECHO_MS) return
+    for (const one of SIGNALS) process.off(one, listen)
+    process.kill(process.pid, signal)
+  }
+  for (const signal of SIGNALS) process.on(signal, listen)
   return controller.signal
 }
 

@@ -57,7 +57,7 @@ const grant = (draft: Draft, statement: object): void => {
 export const serverRules = (bootSeconds: Readonly<Record<string, number>>): readonly Rule[] => [
   {
     holds:
-      'a server starts from a literal image, without a key, with IMDSv2 and an encrypted disk that fills at a known rate',
+      'a server starts from a literal image, without a key, at full speed, with IMDSv2 and an encrypted disk that fills at a known rate',
     violations: (template) =>
       each(template, TEMPLATE, (launch) => {
         if (!/^ami-[0-9a-f]+$/.test(String(data(launch, 'ImageId')))) return 'has no literal image'
@@ -65,6 +65,9 @@ export const serverRules = (bootSeconds: Readonly<Record<string, number>>): read
         if (data(launch, 'MetadataOptions.HttpTokens') !== 'required') return 'takes IMDSv1'
         if (data(launch, 'MetadataOptions.HttpPutResponseHopLimit') !== 1)
           return 'answers IMDS farther than itself'
+        const isBurstable = /^t\d/.test(String(data(launch, 'InstanceType')))
+        if (isBurstable && data(launch, 'CreditSpecification.CpuCredits') !== 'unlimited')
+          return 'begins without CPU credits'
         const disks = list(data(launch, 'BlockDeviceMappings'))
         if (disks.length === 0) return 'has the image’s disk'
         return disks.some(
@@ -84,6 +87,8 @@ export const serverRules = (bootSeconds: Readonly<Record<string, number>>): read
         change(draft, 'WebTemplate', 'LaunchTemplateData.MetadataOptions.HttpTokens', 'optional'),
       hops: (draft) =>
         change(draft, 'ApiTemplate', 'LaunchTemplateData.MetadataOptions.HttpPutResponseHopLimit', 2),
+      credits: (draft) =>
+        change(draft, 'WebTemplate', 'LaunchTemplateData.CreditSpecification.CpuCredits', 'standard'),
       encryption: (draft) =>
         change(draft, 'ApiTemplate', 'LaunchTemplateData.BlockDeviceMappings.0.Ebs.Encrypted', false),
       rate: (draft) =>

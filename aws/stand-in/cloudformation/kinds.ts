@@ -82,12 +82,8 @@ export function kinds({ databases, groups, buckets, roles }: Others): Readonly<R
     },
     'AWS::KMS::Key': {
       create: ({ properties }) => {
-        // A policy may name only roles that are there.
-        for (const [, role = ''] of JSON.stringify(properties.KeyPolicy).matchAll(
-          /role\/aws-service-role\/[^"]*\/(\w+)"/g,
-        ))
-          if (!roles.roles.has(role))
-            throw new Refusal('Policy contains a statement with one or more invalid principals.')
+        if (roles.isUnknownIn(properties.KeyPolicy))
+          throw new Refusal('Policy contains a statement with one or more invalid principals.')
       },
     },
     'AWS::ElasticLoadBalancingV2::LoadBalancer': {

@@ -77,6 +77,7 @@ export class Images {
   put(id: string, but: Partial<Described> = {}): void {
     this.#placed.set(id, {
       ImageId: id,
+      OwnerId: this.#account,
       State: 'available',
       Architecture: 'x86_64',
       EnaSupport: true,
@@ -253,20 +254,20 @@ export class Images {
     DescribeImages: (input: DescribeImagesCommandInput) => {
       const { ImageIds: ids, Owners: owners, Filters: filters } = input
       for (const id of ids ?? []) this.get(id)
-      const isOurs =
-        owners === undefined || owners.some((owner) => owner === 'self' || owner === this.#account)
+      const isOf = (account = this.#account) =>
+        owners === undefined || owners.some((owner) => (owner === 'self' ? this.#account : owner) === account)
       const made = [...this.all.values()]
         .filter(
           ({ id, name, state, tags, architecture }) =>
-            isOurs &&
+            isOf() &&
             this.#seen(id) !== undefined &&
             (ids === undefined || ids.includes(id)) &&
             passes(filters, tags, { 'image-id': id, name, state, architecture }),
         )
         .map((image) => this.#describe(image))
       const placed = [...this.#placed.values()].filter(
-        ({ ImageId: id = '', State: state, Architecture: architecture }) =>
-          isOurs &&
+        ({ ImageId: id = '', OwnerId: owner, State: state, Architecture: architecture }) =>
+          isOf(owner) &&
           (ids === undefined || ids.includes(id)) &&
           (state !== 'disabled' || input.IncludeDisabled === true) &&
           passes(filters, new Map(), { 'image-id': id, name: undefined, state, architecture }),
