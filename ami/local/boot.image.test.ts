@@ -230,7 +230,7 @@ test('a server that its group takes out leaves: an answer goes on elsewhere, and
   const text = await heard
   // Its own end it is not, so the page comes back.
   expect(text).not.toContain('event: return')
-  terrace.useApi(other)
+  terrace.useApi(other.container.address)
   terrace.model.script({})
   const last = [...text.matchAll(/^id: (.+)$/gm)].at(-1)?.[1]
   expect(last).toBeDefined()

@@ -9,7 +9,7 @@ import { type ScriptedModel, startScriptedModel } from '../../../api/test/script
 import { PORTS } from '../../../contract/ports.ts'
 import { startPostgres } from '../../../local/postgres.ts'
 import type { Tier } from '../../recipe/debian.ts'
-import { imageRoot } from '../image-root.ts'
+import { type ImageRoot, imageRoot } from '../image-root.ts'
 import { bootContainer, type Container } from '../nspawn.ts'
 import { type Cloud, type Server, type ServerSettings, startCloud } from './cloud.ts'
 import { forward } from './forward.ts'
@@ -24,12 +24,22 @@ export interface Installation extends AsyncDisposable {
   readonly cloud: Cloud
   readonly servers: Readonly<Record<Tier, Server>>
   readonly model: ScriptedModel
-  /** Another one of a tier, which ends with the rest; `host` is this machine. */
-  boot(tier: Tier, settings: (host: string) => ServerSettings): Promise<Booted>
+  readonly roots: Readonly<Record<Tier, ImageRoot>>
+  /** What another server is launched by. @param settings default: those that this installation's own have; `host` is this machine */
+  launch(tier: Tier, settings?: (host: string) => ServerSettings): Launched
+  /** Another one of a tier in a container, which ends with the rest. */
+  boot(tier: Tier, settings?: (host: string) => ServerSettings): Promise<Booted>
   /** Another API over the same database, ready. */
   bootApi(): Promise<Booted>
-  /** Where the web server's requests go from now on. */
-  useApi(api: Booted): void
+  /** Where the web server's requests go from now on: address of an API server. */
+  useApi(address: string): void
+}
+
+export interface Launched {
+  /** For whatever boots it: file of its metadata. */
+  metadata(host: string): Promise<string>
+  /** Once it has been launched. */
+  server(): Server
 }
 
 export interface Booted {
@@ -91,26 +101,35 @@ export async function startInstallation(report: (line: string) => void = () => {
   const model = stack.use(await startScriptedModel())
   const toModel = stack.use(await forward('0.0.0.0'))
   toModel.to('127.0.0.1', model.port)
-  const boot = async (tier: Tier, settings: (host: string) => ServerSettings): Promise<Booted> => {
+  const launch: Installation['launch'] = (tier, settings = usual[tier]) => {
     let server: Server | undefined
-    const container = await bootContainer(roots[tier].dir, {
+    return {
       async metadata(host) {
         server = await cloud.launch(tier, host, settings(host))
         return server.metadata
       },
-    })
-    all.use(container)
-    if (server === undefined) throw new Error('it was not launched')
-    return { container, server, url: `http://${container.address}:${PORTS[tier]}` }
+      server() {
+        if (server === undefined) throw new Error('it was not launched')
+        return server
+      },
+    }
+  }
+  const boot: Installation['boot'] = async (tier, settings) => {
+    const launched = launch(tier, settings)
+    const container = all.use(await bootContainer(roots[tier].dir, { metadata: launched.metadata }))
+    return { container, server: launched.server(), url: `http://${container.address}:${PORTS[tier]}` }
   }
   const authSecret = randomBytes(32).toString('hex')
-  const bootApi = async () => {
-    const booted = await boot('api', (host) =>
+  const usual: Record<Tier, (host: string) => ServerSettings> = {
+    api: (host) =>
       apiSettings({
         ...{ url, setupToken, authSecret, database: `${host}:${toDatabase.port}` },
         models: [modelEntry(`http://${host}:${toModel.port}/v1`)],
       }),
-    )
+    web: (host) => webSettings(`http://${host}:${toApi.port}`),
+  }
+  const bootApi = async () => {
+    const booted = await boot('api')
     await ready(`${booted.url}/readyz`, booted.container)
     return booted
   }
@@ -119,14 +138,14 @@ export async function startInstallation(report: (line: string) => void = () => {
   try {
     const api = await bootApi()
     toApi.to(api.container.address, PORTS.api)
-    const web = await boot('web', (host) => webSettings(`http://${host}:${toApi.port}`))
+    const web = await boot('web')
     page.to(web.container.address, PORTS.web)
     await ready(`${url}/readyz`, web.container)
     return {
-      ...{ url, setupToken, cloud, model, boot, bootApi },
+      ...{ url, setupToken, cloud, model, roots, launch, boot, bootApi },
       ...{ api: api.container, web: web.container, apiUrl: api.url },
       servers: { api: api.server, web: web.server },
-      useApi: ({ container }) => toApi.to(container.address, PORTS.api),
+      useApi: (address) => toApi.to(address, PORTS.api),
       [Symbol.asyncDispose]: () => all.disposeAsync(),
     }
   } catch (error) {

@@ -3,7 +3,7 @@ import type { Container } from '../nspawn.ts'
 
 const NODE = '/opt/terrace/node/bin/node'
 /** Asks for a token, as whoever wants the machine's credentials begins. */
-const ASK = `fetch('http://169.254.169.254/latest/api/token', {
+export const ASK = `fetch('http://169.254.169.254/latest/api/token', {
   method: 'PUT', headers: { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }, signal: AbortSignal.timeout(3000),
 }).then(({ status }) => console.log('answer', status), () => console.log('no answer'))`
 
