@@ -14,7 +14,7 @@ import { makeDisk } from './disk.ts'
 import { IMAGES } from './host.ts'
 import { bootMachine, type Machine } from './qemu.ts'
 
-/** Says on the console what can't be asked from outside; `own` runs a command as one of the tier's server. */
+/** Says on the console what can't be asked from outside. `command`: one more of SCRIPT's. */
 const REPORT = (tier: Tier, command: string) => `[Unit]
 After=terrace-${tier}.service terrace-in-service.service
 [Service]
@@ -26,6 +26,7 @@ LoadCredential=test.report
 Environment=UNIT=terrace-${tier}.service
 ExecStart=/bin/sh -c '. %d/test.report; ${command}; echo REPORT end'
 `
+/** `inside` asks from the server's own control group, which its unit's limits are of. */
 const SCRIPT = `echo
 echo "REPORT root $(stat -f -c %b:%S /)"
 echo "REPORT app $(findmnt -no FSTYPE,OPTIONS /opt/terrace)"
@@ -33,7 +34,7 @@ echo "REPORT failed $(systemctl list-units --failed --plain --no-legend)"
 echo "REPORT memory $(systemctl show --value -p MemoryMax $UNIT)"
 ask() { /opt/terrace/node/bin/node $CREDENTIALS_DIRECTORY/test.ask; }
 echo "REPORT outside $(ask)"
-echo "REPORT inside $(echo $$ > /sys/fs/cgroup/system.slice/$UNIT/cgroup.procs; ask)"
+echo "REPORT inside $(sh -c 'echo $$ > /sys/fs/cgroup/system.slice/$UNIT/cgroup.procs; exec /opt/terrace/node/bin/node $CREDENTIALS_DIRECTORY/test.ask')"
 sandbox() {
   until journalctl -u terrace-ingest | grep -q sandbox; do sleep 1; done
   echo "REPORT sandbox $(journalctl -o cat -u terrace-ingest | grep -o "permissions[a-z, ]*" | tail -1)"
