@@ -2,9 +2,9 @@
 import type { Container } from '../nspawn.ts'
 
 const NODE = '/opt/terrace/node/bin/node'
-/** Asks for a token, as whoever wants the machine's credentials begins. */
+/** Asks for a token, as whoever wants the machine's credentials begins. Patient: an emulated machine is slow. */
 export const ASK = `fetch('http://169.254.169.254/latest/api/token', {
-  method: 'PUT', headers: { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }, signal: AbortSignal.timeout(3000),
+  method: 'PUT', headers: { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }, signal: AbortSignal.timeout(20000),
 }).then(({ status }) => console.log('answer', status), () => console.log('no answer'))`
 
 /** @param before command that the question is asked by, such as `nsenter … --`. @returns `answer 200` or `no answer` */
