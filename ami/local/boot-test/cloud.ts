@@ -11,8 +11,8 @@ import type { Tier } from '../../recipe/debian.ts'
 import { forward } from './forward.ts'
 
 const ARN = 'arn:aws:secretsmanager:eu-west-1:222233334444:secret'
-/** The stub's own role has it; nobody else may sign. */
-const KEY = 'ASIAEXAMPLEEXAMPLE00'
+/** Of the role that the stub's metadata name (ami/boot/imds-stub.ts). */
+export const MACHINE_KEY = 'ASIAEXAMPLEEXAMPLE00'
 
 export interface ServerSettings {
   /** What the stack would say: the parameter `environment`. */
@@ -45,8 +45,6 @@ export interface Cloud extends AsyncDisposable {
   /** ARN of a server's secret. */
   secretOf(server: Server, variable: string): string
 }
-
-export const MACHINE_KEY = KEY
 
 export async function startCloud(): Promise<Cloud> {
   await using stack = new AsyncDisposableStack()
