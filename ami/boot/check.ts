@@ -1,6 +1,8 @@
 // Whether the programs of a tier would accept an environment: a server that would not start is not worth starting.
 import { z } from 'zod'
-import type { Launch } from './launch.ts'
+import { DATABASE_CA_FILE } from '../../contract/launch.ts'
+import type { ImageRecord, Launch } from './launch.ts'
+import { Hopeless } from './retry.ts'
 import type { Values } from './settings.ts'
 
 const port = z.coerce.number().int().min(1).max(65_535)
@@ -30,4 +32,23 @@ export async function checkEnvironment(tier: Launch['tier'], variables: Values):
   if (result.success) return
   const lines = result.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`)
   throw new Error(`The environment is not complete:\n${lines.join('\n')}`)
+}
+
+/**
+ * An API server whose image has no authorities of its region would not trust its database, and wait for it in vain.
+ * An operator's own DATABASE_CA is taken as it is.
+ * @throws Hopeless naming the region
+ */
+export function checkAuthorities(
+  { region, parameters }: Pick<Launch, 'region' | 'parameters'>,
+  { databaseRegions, release }: ImageRecord,
+  variables: Values,
+): void {
+  if (variables.DATABASE_CA !== DATABASE_CA_FILE || databaseRegions === undefined) return
+  if (databaseRegions.includes(region)) return
+  throw new Hopeless(
+    `This image (release ${release}) has no certificate authorities of RDS in ${region}, so its servers would trust no database ` +
+      `there: put the one that the database’s certificate is of into the parameter ${parameters}/DATABASE_CA (PEM), or bake an ` +
+      'image that has them.',
+  )
 }

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
+import { DATABASE_CA_FILE } from '../../contract/launch.ts'
 import { configure, PATIENCE_MS } from './configure.ts'
 import { readEnvironmentFile } from './test/environment-file-reader.ts'
 import { ARN, createWorld, DOCUMENT, launchData, PATH, type World } from './test/world.ts'
@@ -162,6 +163,38 @@ describe('what can not get better is not tried again', () => {
     await writeFile(world.imageFile, '{}')
     await expect(run()).rejects.toThrow('The image’s own record')
     await expect(run()).rejects.toMatchObject({ hopeless: true, launch: { stage: 'prod' } })
+  })
+})
+
+describe('the authorities of a region’s databases', () => {
+  const AUTHORITY = '-----BEGIN CERTIFICATE-----\nof the database\n-----END CERTIFICATE-----'
+  const image = (databaseRegions: string[]) =>
+    writeFile(
+      world.imageFile,
+      JSON.stringify({ tier: 'api', release: '2026.48', madeAt: '2026-11-28T09:00:00Z', databaseRegions }),
+    )
+  beforeEach(() => world.put('environment', JSON.stringify({ ...DOCUMENT, DATABASE_CA: DATABASE_CA_FILE })))
+
+  test('an image that has none of them is no use, and what helps is said', async () => {
+    await image(['us-east-1'])
+    const failure = run()
+    await expect(failure).rejects.toThrow('no certificate authorities of RDS in eu-west-1')
+    await expect(failure).rejects.toThrow(`parameter ${PATH}/DATABASE_CA`)
+    await expect(failure).rejects.toMatchObject({ hopeless: true })
+  })
+
+  test('that of the operator is taken in any region', async () => {
+    await image(['us-east-1'])
+    await world.put('DATABASE_CA', AUTHORITY)
+    await run()
+    expect(await written()).toMatchObject({ DATABASE_CA: AUTHORITY })
+  })
+
+  test('an image that has them goes by its own bundle', async () => {
+    await image(['eu-west-1'])
+    // Which only an image has.
+    await expect(run(0)).rejects.toThrow(/DATABASE_CA: .*ENOENT|DATABASE_CA: must be PEM/)
+    await expect(run(0)).rejects.toMatchObject({ hopeless: false })
   })
 })
 

@@ -2,7 +2,7 @@
 // in memory. What fails is tried again for as long as the group waits for the server; then another one may try.
 import path from 'node:path'
 import type { BootAws } from './aws.ts'
-import { checkEnvironment } from './check.ts'
+import { checkAuthorities, checkEnvironment } from './check.ts'
 import { assemble } from './environment.ts'
 import { formatEnvironment, writeInMemory } from './environment-file.ts'
 import type { Imds } from './imds.ts'
@@ -78,6 +78,7 @@ async function once(of: Configuring, launch: Launch, image: ImageRecord, aws: Bo
   const { variables, unused } = assemble(launch, image, { parameters, secrets })
   for (const name of unused)
     of.journal.warn(`The parameter ${launch.parameters}/${name} is no variable, and is passed over.`)
+  checkAuthorities(launch, image, variables)
   await checkEnvironment(launch.tier, variables)
   await writeInMemory(path.join(of.folder, 'launch.json'), `${JSON.stringify(launch)}\n`, 0o644)
   await writeInMemory(path.join(of.folder, 'environment'), formatEnvironment(variables))

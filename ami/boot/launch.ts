@@ -31,6 +31,8 @@ const imageSchema = z.object({
   tier: z.enum(['api', 'web']),
   release: z.string().min(1),
   madeAt: z.iso.datetime({ offset: true }),
+  /** API images: whose databases its certificate authorities are of (recipe/authorities.ts). */
+  databaseRegions: z.array(z.string()).optional(),
 })
 /** What the bake has written into the image. */
 export type ImageRecord = Readonly<z.infer<typeof imageSchema>>

@@ -53,6 +53,13 @@ describe('the units', () => {
     expect(setting(unit, 'ExecReload')[0]).toMatch(/ configure --once$/)
   })
 
+  test('no two units have the same folder in memory: the one that ends first would take it from the other', () => {
+    const all = readdirSync(UNITS).filter((name) => name.endsWith('.service'))
+    expect(all).toEqual(expect.arrayContaining([...OURS, ...SERVERS]))
+    const folders = all.flatMap((unit) => setting(unit, 'RuntimeDirectory'))
+    expect(folders.sort()).toEqual(['terrace', 'terrace-drain'])
+  })
+
   test('only the file of drain stops the servers, and the group is told after they have stopped', () => {
     const unit = 'terrace-handed-back.path'
     expect(setting(unit, 'PathExists')).toEqual(['/run/terrace-drain/leaving'])

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { attempt, needRoot, needTools } from './host.ts'
+import { serveMetadata } from './metadata.ts'
 import { endNetwork, makeNetwork, type Network } from './network.ts'
 
 export interface Container extends AsyncDisposable {
@@ -16,6 +17,8 @@ export interface Container extends AsyncDisposable {
   /** Of its first process, in this machine's numbers. */
   readonly leader: number
   exec(...command: readonly string[]): Promise<{ code: number; text: string }>
+  /** What it wrote to its console: all that is seen of a server which nobody can reach. */
+  console(): string
   /** Lines of the journal, of one unit or of all. */
   journal(unit?: string): Promise<string>
   /** As a machine that is switched off: units are stopped in order. */
@@ -27,23 +30,31 @@ export interface ContainerOptions {
   readonly binds?: Readonly<Record<string, string>>
   /** Files of the container's own, readable by its root only: place → text, in which this machine's address may stand. */
   readonly files?: (host: string) => Readonly<Record<string, string>>
+  /** File that its metadata are read from (metadata.ts), in which this machine's address may stand. Default: it has none. */
+  readonly metadata?: (host: string) => Promise<string>
 }
 
 /** @throws Error when it does not start; Problem when the machine lacks something */
 export async function bootContainer(root: string, options: ContainerOptions = {}): Promise<Container> {
   needRoot()
   await needTools('systemd-container', 'iproute2')
+  await using stack = new AsyncDisposableStack()
   const network = await makeNetwork()
+  stack.defer(() => endNetwork(network))
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-container-'))
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
+  if (options.metadata !== undefined)
+    stack.use(await serveMetadata(network, await options.metadata(network.outside)))
   const binds = { ...options.binds, ...writeFiles(folder, options.files?.(network.outside) ?? {}) }
   const command = ['--pdeathsig', 'KILL', 'systemd-nspawn', ...nspawnArguments(root, network, binds)]
-  const child = spawn('setpriv', command, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-4_000)
-  })
+  for (const output of [child.stdout, child.stderr])
+    output.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-100_000)
+    })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  const leader = await leaderOf(child, () => said)
+  const leader = await leaderOf(child, () => said.slice(-4_000))
   const exec = async (...command: readonly string[]) => {
     const inside = ['--mount', '--uts', '--ipc', '--net', '--pid']
     const { exitCode, stdout, stderr } = await attempt`nsenter --target ${leader} ${inside} -- ${command}`
@@ -56,14 +67,15 @@ export async function bootContainer(root: string, options: ContainerOptions = {}
       await ended
       clearTimeout(late)
     }
-    await endNetwork(network)
-    rmSync(folder, { recursive: true, force: true })
+    await all.disposeAsync()
   }
+  const all = stack.move()
   return {
     address: network.inside,
     host: network.outside,
     leader,
     exec,
+    console: () => said.replaceAll('\r', ''),
     async journal(unit) {
       const { text } = await exec(
         'journalctl',
@@ -93,7 +105,7 @@ function nspawnArguments(root: string, network: Network, binds: Readonly<Record<
   return [
     ...['--quiet', `--directory=${root}`, '--volatile=overlay', '--boot', `--machine=${network.name}`],
     ...['--register=no', '--keep-unit', `--network-namespace-path=/run/netns/${network.name}`],
-    ...['--resolv-conf=off', '--timezone=off', '--link-journal=no', '--console=pipe'],
+    ...['--resolv-conf=off', '--timezone=off', '--link-journal=no', '--console=read-only'],
     ...Object.entries(binds).map(([from, to]) => `--bind-ro=${from}:${to}`),
     '--',
     // The network is there already.

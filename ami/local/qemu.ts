@@ -13,10 +13,13 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { needRoot, needTools, run } from './host.ts'
+import { STUB } from './metadata.ts'
 import { endNetwork, makeNetwork } from './network.ts'
 
 const FIRMWARE = '/usr/share/OVMF'
 const MEMORY_MIB = 2048
+/** The metadata's address has to lie in the network that QEMU makes up. */
+const LINK_LOCAL = 'net=169.254.0.0/16,dhcpstart=169.254.10.10,host=169.254.0.2,dns=169.254.169.253'
 
 export interface Machine extends AsyncDisposable {
   /** Where this machine reaches its ports, and it reaches this machine. */
@@ -40,14 +43,20 @@ export interface MachineOptions {
    * address may stand in them.
    */
   readonly credentials?: (host: string) => Readonly<Record<string, string>>
+  /** File that its metadata are read from (ami/boot/imds-stub.ts), in which this machine's address may stand. Default: none. */
+  readonly metadata?: (host: string) => Promise<string>
 }
 
 /** @throws Problem when this machine lacks something; Error when the virtual machine ends at once */
 export async function bootMachine(disk: string, options: MachineOptions): Promise<Machine> {
   needRoot()
   await needTools('qemu-system-x86', 'ovmf', 'iproute2')
+  await using stack = new AsyncDisposableStack()
   const network = await makeNetwork()
+  stack.defer(() => endNetwork(network))
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-machine-'))
+  stack.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const metadata = await options.metadata?.(network.outside)
   const serial = path.join(folder, 'serial.log')
   const volume = path.join(folder, 'volume.raw')
   await run`cp --sparse=always --reflink=auto ${disk} ${volume}`
@@ -64,7 +73,7 @@ export async function bootMachine(disk: string, options: MachineOptions): Promis
       ...['-drive', `if=pflash,format=raw,snapshot=on,file=${FIRMWARE}/OVMF_VARS_4M.fd`],
       ...['-drive', `if=none,id=volume,format=raw,file=${volume},cache=unsafe`],
       ...['-device', 'nvme,drive=volume,serial=vol0123456789abcdef0'],
-      ...['-netdev', `user,id=net,net=10.0.2.0/24${forwards}`],
+      ...['-netdev', `user,id=net,${LINK_LOCAL}${forwards}${metadata ? stub(metadata) : ''}`],
       ...['-device', 'virtio-net-pci,netdev=net,romfile='],
       ...credentials(folder, options.credentials?.(network.outside) ?? {}),
     ],
@@ -75,6 +84,7 @@ export async function bootMachine(disk: string, options: MachineOptions): Promis
     said = (said + text).slice(-4_000)
   })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const all = stack.move()
   const running = () => child.exitCode === null && child.signalCode === null
   return {
     address: network.inside,
@@ -85,11 +95,14 @@ export async function bootMachine(disk: string, options: MachineOptions): Promis
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
       await ended
-      await endNetwork(network)
-      rmSync(folder, { recursive: true, force: true })
+      await all.disposeAsync()
     },
   }
 }
+
+/** A process for each connection, that speaks on stdin and stdout. */
+const stub = (file: string) =>
+  `,guestfwd=tcp:169.254.169.254:80-cmd:${process.execPath} ${STUB} ${file}`.replaceAll(/(?<=cmd:.*),/g, ',,')
 
 /** Fields 14 and 15 of proc_pid_stat(5), in hundredths. */
 function cpuSeconds(pid: number | undefined): number {

@@ -13,7 +13,7 @@ import path from 'node:path'
 import { DATABASE_CA_FILE } from '../../contract/launch.ts'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
 import { installAddon } from './addon.ts'
-import { databaseAuthorities } from './authorities.ts'
+import { type Authorities, databaseAuthorities } from './authorities.ts'
 import type { Tier } from './debian.ts'
 import { parseLock, productionPackages } from './production-lock.ts'
 
@@ -71,18 +71,20 @@ export function writePayload(root: string, facts: ImageFacts, parts: Parts): voi
   copyModules(parts.modules, home, facts.tier)
   for (const place of SOURCES_OF[facts.tier]) copySource(place, home)
   for (const name of LICENCES) copyFileSync(path.join(REPOSITORY, name), path.join(home, path.basename(name)))
-  if (facts.tier === 'api') writeApi(root, home, parts)
+  const authorities = facts.tier === 'api' ? databaseAuthorities() : undefined
+  if (authorities !== undefined) writeApi(root, home, parts, authorities)
   // Nothing in its place is replaced: packages that both have are of one lock file, and those above are whole.
   else cpSync(parts.web, home, { recursive: true, force: false, verbatimSymlinks: true })
   writeFileSync(path.join(home, 'package.json'), `${JSON.stringify({ name: 'terrace', type: 'module' })}\n`)
-  writeFileSync(path.join(settings, 'image.json'), `${JSON.stringify(facts, null, 2)}\n`)
+  const record = { ...facts, ...(authorities && { databaseRegions: authorities.regions }) }
+  writeFileSync(path.join(settings, 'image.json'), `${JSON.stringify(record, null, 2)}\n`)
 }
 
-function writeApi(root: string, home: string, parts: Parts): void {
+function writeApi(root: string, home: string, parts: Parts, authorities: Authorities): void {
   installAddon(parts.addon, path.join(home, 'node_modules'))
   const { folder } = EMBEDDER_WEIGHTS
   cpSync(path.join(parts.weights, folder), path.join(home, 'models', folder), { recursive: true })
-  writeFileSync(path.join(root, DATABASE_CA_FILE), databaseAuthorities().pem)
+  writeFileSync(path.join(root, DATABASE_CA_FILE), authorities.pem)
 }
 
 function copyModules(modules: string, home: string, tier: Tier): void {

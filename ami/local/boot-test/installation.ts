@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { type ScriptedModel, startScriptedModel } from '../../../api/test/scripted-model.ts'
 import { PORTS } from '../../../contract/ports.ts'
 import { startPostgres } from '../../../local/postgres.ts'
-import { imageRoot } from '../image-root.ts'
+import type { Tier } from '../../recipe/debian.ts'
+import { type ImageRoot, imageRoot } from '../image-root.ts'
 import { bootContainer, type Container } from '../nspawn.ts'
+import { type Cloud, type Server, type ServerSettings, startCloud } from './cloud.ts'
 import { forward } from './forward.ts'
 
 export interface Installation extends AsyncDisposable {
@@ -18,57 +21,67 @@ export interface Installation extends AsyncDisposable {
   readonly api: Container
   readonly web: Container
   readonly apiUrl: string
+  readonly cloud: Cloud
+  readonly servers: Readonly<Record<Tier, Server>>
+  readonly model: ScriptedModel
+  readonly roots: Readonly<Record<Tier, ImageRoot>>
+  /** What another server is launched by. @param settings default: those that this installation's own have; `host` is this machine */
+  launch(tier: Tier, settings?: (host: string) => ServerSettings): Launched
+  /** Another one of a tier in a container, which ends with the rest. */
+  boot(tier: Tier, settings?: (host: string) => ServerSettings): Promise<Booted>
+  /** Another API over the same database, ready. */
+  bootApi(): Promise<Booted>
+  /** Where the web server's requests go from now on: address of an API server. */
+  useApi(address: string): void
 }
 
-/** What a server is told at boot; in its place stands a unit that copies what the test says. */
-const CONFIGURE = `[Unit]
-Description=Environment of the container test, in place of terrace-configure
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-RuntimeDirectory=terrace
-ExecStart=/usr/bin/install --mode=600 /etc/terrace/test-environment /run/terrace/environment
-`
+export interface Launched {
+  /** For whatever boots it: file of its metadata. */
+  metadata(host: string): Promise<string>
+  /** Once it has been launched. */
+  server(): Server
+}
 
-/** The same for a virtual machine, whose disk is not touched: systemd takes both from the firmware. */
-export const configureByCredentials = (environment: Readonly<Record<string, string>>) => ({
-  'systemd.extra-unit.terrace-configure.service': CONFIGURE.replace(
-    'ExecStart=/usr/bin/install --mode=600 /etc/terrace/test-environment',
-    'LoadCredential=test.environment\nExecStart=/usr/bin/install --mode=600 %d/test.environment',
-  ),
-  'test.environment': linesOf(environment),
-})
+export interface Booted {
+  readonly container: Container
+  readonly server: Server
+  readonly url: string
+}
 
-const linesOf = (environment: Readonly<Record<string, string>>): string =>
-  Object.entries(environment)
-    .map(([name, value]) => `${name}=${value}\n`)
-    .join('')
-
-/** What an API server is told in a test. */
-export const apiEnvironment = (of: {
+/** What an API server is told in a test, each part from where it comes from in a stage. */
+export const apiSettings = (of: {
   readonly url: string
   readonly setupToken: string
-  readonly databaseUrl: string
-}) => ({
-  HOST: '0.0.0.0',
-  PORT: String(PORTS.api),
-  PUBLIC_URL: of.url,
-  TRUSTED_PROXY_HOPS: '1',
-  DATABASE_URL: of.databaseUrl,
-  MIGRATE_AT_START: '1',
-  STORAGE: 'file:/var/lib/terrace/storage',
-  AUTH_SECRET: randomBytes(32).toString('hex'),
-  SETUP_TOKEN: of.setupToken,
+  /** `HOST:PORT` of a database `terrace`. */
+  readonly database: string
+  /** As MODELS has them. Default: none. */
+  readonly models?: readonly object[]
+  /** Default: one of its own. Servers that share sessions share it. */
+  readonly authSecret?: string
+}): ServerSettings => ({
+  document: {
+    HOST: '0.0.0.0',
+    PORT: String(PORTS.api),
+    PUBLIC_URL: of.url,
+    TRUSTED_PROXY_HOPS: '1',
+    DATABASE_URL: `postgresql://${of.database}/terrace`,
+    MIGRATE_AT_START: '1',
+    STORAGE: 'file:/var/lib/terrace/storage',
+  },
+  operators: {
+    SETUP_TOKEN: of.setupToken,
+    ...(of.models && { MODELS: JSON.stringify(of.models) }),
+  },
+  secrets: {
+    AUTH_SECRET: of.authSecret ?? randomBytes(32).toString('hex'),
+    DATABASE_URL: JSON.stringify({ username: 'postgres', password: 'test' }),
+  },
 })
 
-/** The container test's environment and whatever else it lays over the image. */
-function files(environment: Readonly<Record<string, string>>, more: Readonly<Record<string, string>> = {}) {
-  return {
-    '/etc/systemd/system/terrace-configure.service': CONFIGURE,
-    '/etc/terrace/test-environment': linesOf(environment),
-    ...more,
-  }
-}
+/** The same for a web server. @param api address of an API */
+export const webSettings = (api: string): ServerSettings => ({
+  document: { HOSTNAME: '0.0.0.0', PORT: String(PORTS.web), API_URL: api, TRUSTED_PROXY_HOPS: '0' },
+})
 
 /** Both are ready. */
 export async function startInstallation(report: (line: string) => void = () => {}): Promise<Installation> {
@@ -78,44 +91,73 @@ export async function startInstallation(report: (line: string) => void = () => {
     web: await imageRoot('web', { ...facts, report: (line) => report(`web: ${line}`) }),
   }
   await using stack = new AsyncDisposableStack()
+  const cloud = stack.use(await startCloud())
   const database = await makeDatabase(stack)
   const page = stack.use(await forward('127.0.0.1'))
   const url = `http://127.0.0.1:${page.port}`
   const setupToken = randomBytes(16).toString('hex')
   const toDatabase = stack.use(await forward('0.0.0.0'))
   toDatabase.to('127.0.0.1', database.port)
-  const api = stack.use(
-    await bootContainer(roots.api.dir, {
-      files: (host) =>
-        files(
-          apiEnvironment({
-            url,
-            setupToken,
-            databaseUrl: `postgresql://postgres:test@${host}:${toDatabase.port}/terrace`,
-          }),
-        ),
-    }),
-  )
+  const model = stack.use(await startScriptedModel())
+  const toModel = stack.use(await forward('0.0.0.0'))
+  toModel.to('127.0.0.1', model.port)
+  const launch: Installation['launch'] = (tier, settings = usual[tier]) => {
+    let server: Server | undefined
+    return {
+      async metadata(host) {
+        server = await cloud.launch(tier, host, settings(host))
+        return server.metadata
+      },
+      server() {
+        if (server === undefined) throw new Error('it was not launched')
+        return server
+      },
+    }
+  }
+  const boot: Installation['boot'] = async (tier, settings) => {
+    const launched = launch(tier, settings)
+    const container = all.use(await bootContainer(roots[tier].dir, { metadata: launched.metadata }))
+    return { container, server: launched.server(), url: `http://${container.address}:${PORTS[tier]}` }
+  }
+  const authSecret = randomBytes(32).toString('hex')
+  const usual: Record<Tier, (host: string) => ServerSettings> = {
+    api: (host) =>
+      apiSettings({
+        ...{ url, setupToken, authSecret, database: `${host}:${toDatabase.port}` },
+        models: [modelEntry(`http://${host}:${toModel.port}/v1`)],
+      }),
+    web: (host) => webSettings(`http://${host}:${toApi.port}`),
+  }
+  const bootApi = async () => {
+    const booted = await boot('api')
+    await ready(`${booted.url}/readyz`, booted.container)
+    return booted
+  }
   const toApi = stack.use(await forward('0.0.0.0'))
-  toApi.to(api.address, PORTS.api)
-  const web = stack.use(
-    await bootContainer(roots.web.dir, {
-      files: (host) =>
-        files({
-          HOSTNAME: '0.0.0.0',
-          PORT: String(PORTS.web),
-          API_URL: `http://${host}:${toApi.port}`,
-          TRUSTED_PROXY_HOPS: '0',
-        }),
-    }),
-  )
-  page.to(web.address, PORTS.web)
-  const apiUrl = `http://${api.address}:${PORTS.api}`
-  await ready(`${apiUrl}/readyz`, api)
-  await ready(`${url}/readyz`, web)
   const all = stack.move()
-  return { url, setupToken, api, web, apiUrl, [Symbol.asyncDispose]: () => all.disposeAsync() }
+  try {
+    const api = await bootApi()
+    toApi.to(api.container.address, PORTS.api)
+    const web = await boot('web')
+    page.to(web.container.address, PORTS.web)
+    await ready(`${url}/readyz`, web.container)
+    return {
+      ...{ url, setupToken, cloud, model, roots, launch, boot, bootApi },
+      ...{ api: api.container, web: web.container, apiUrl: api.url },
+      servers: { api: api.server, web: web.server },
+      useApi: (address) => toApi.to(address, PORTS.api),
+      [Symbol.asyncDispose]: () => all.disposeAsync(),
+    }
+  } catch (error) {
+    await all.disposeAsync()
+    throw error
+  }
 }
+
+/** A language model that the tests speak for. */
+const modelEntry = (url: string) => ({
+  ...{ id: 'scripted', name: 'Scripted', type: 'openai-compatible', url, model: 'scripted' },
+})
 
 /** A PostgreSQL of this machine with an empty database `terrace`. */
 export async function makeDatabase(stack: AsyncDisposableStack): Promise<{ port: number }> {
