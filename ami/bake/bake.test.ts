@@ -112,6 +112,8 @@ test('from a checkout to a record that says what was made, of what, and what it 
       { tier: 'web', where: 'local', at: '2026-11-28T12:00:00.000Z', seconds: 30 },
     ],
   })
+  const snapshots = world.calls.filter(({ operation }) => operation === 'StartSnapshot')
+  expect(snapshots.map(({ input }) => input.KmsKeyArn)).toEqual([KEY, KEY])
   expect(objects()).toEqual([LAYOUT.packages(set.packages ?? ''), LAYOUT.record(set.inputs)])
   expect([...world.compute.images.all.keys()].sort()).toEqual(Object.values(set.regions[region] ?? {}).sort())
   expect(said.join('\n')).toMatch(/Image set [0-9a-f]{12}: release 0\.1\.0-[\s\S]*about USD 0\.00 a month/)
