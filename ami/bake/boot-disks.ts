@@ -101,7 +101,9 @@ async function bootOne(
 
 /** @throws BakeFailure when a unit has failed, the machine has ended, or it takes too long */
 async function ready(machine: Machine, tier: Tier, report: Report, signal: AbortSignal): Promise<void> {
-  for (let waited = 0; waited < LONGEST_S && machine.running(); waited++) {
+  const began = performance.now()
+  const since = () => Math.round((performance.now() - began) / 1000)
+  for (let told = 0; since() < LONGEST_S && machine.running(); ) {
     const response = await fetch(`http://${machine.address}:${PORTS[tier]}/readyz`, {
       signal: AbortSignal.timeout(5_000),
     }).catch(() => null)
@@ -109,7 +111,10 @@ async function ready(machine: Machine, tier: Tier, report: Report, signal: Abort
     if (response?.status === 200) return
     const [, unit] = /^TROUBLE end (\S+)/m.exec(machine.console()) ?? []
     if (unit !== undefined) throw failure(tier, `${unit} does not start`, machine)
-    if (waited % 10 === 9) report(`${tier}: booting since ${waited + 1} s`)
+    if (since() - told >= 15) {
+      told = since()
+      report(`${tier}: booting since ${told} s`)
+    }
     await sleep(1_000, undefined, { signal })
   }
   throw failure(tier, machine.running() ? `not ready after ${LONGEST_S} s` : 'its machine ended', machine)

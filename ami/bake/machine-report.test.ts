@@ -5,7 +5,7 @@ const SAID = [
   'kernel: [    1.0] hello',
   `REPORT root ${(2.5 * 2 ** 30) / 4096}:4096`,
   'REPORT app erofs ro,nosuid,nodev,relatime',
-  'REPORT failed terrace-in-service.service ',
+  'REPORT failed ',
   'REPORT memory 1073741824',
   'REPORT sandbox permissions, network',
   'REPORT end',
