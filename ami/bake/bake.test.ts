@@ -205,6 +205,22 @@ describe('nothing is made', () => {
   })
 })
 
+test('two bakes of the same at a time: the second one leaves the first one’s disks alone', async () => {
+  const begun = Promise.withResolvers<void>()
+  const other = Promise.withResolvers<void>()
+  const make: Builder['make'] = async (...all) => {
+    begun.resolve()
+    await other.promise
+    return builder.make(...all)
+  }
+  const first = run({}, { builder: { ...builder, make } })
+  await begun.promise
+  await expect(run()).rejects.toThrow('Another bake of the same inputs is running here')
+  expect(done).toEqual([])
+  other.resolve()
+  expect(await first).toMatchObject({ outcome: 'set', made: true })
+})
+
 test('uncommitted files that are meant are marked, in the release that servers say', async () => {
   const checkout = async () => ({ ...CHECKOUT, uncommitted: ['api/src/main.ts'] })
   const baked = await run({ allowDirty: true }, { checkout })

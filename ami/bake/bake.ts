@@ -10,6 +10,7 @@ import type { Step } from '../../local/steps.ts'
 import { writePackages } from '../image-set/packages.ts'
 import { readSet } from '../image-set/record.ts'
 import { BakeFailure } from '../ledger/failure.ts'
+import { lock } from '../ledger/store.ts'
 import { TIERS, type Tier } from '../upload/baking.ts'
 import { checksumOf } from '../upload/disk.ts'
 import { publish } from '../upload/publish.ts'
@@ -45,7 +46,8 @@ export type Baked =
 type To = Home & { readonly aws: Aws; readonly key: string }
 
 /**
- * @throws Problem, BakeFailure and AwsProblem in words; what was made on this machine is kept for the next run
+ * @throws Problem, BakeFailure and AwsProblem in words, also when another process bakes the same; what was made on this
+ *   machine is kept for the next run
  */
 export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const { say, builder, signal } = kitchen
@@ -65,7 +67,9 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
       made: false,
     }
   }
-  const built = await openBuilt(path.join(kitchen.disks, inputs.inputs), kitchen.now())
+  const folder = path.join(kitchen.disks, inputs.inputs)
+  await using _lock = await lock(path.join(folder, 'bake'))
+  const built = await openBuilt(folder, kitchen.now())
   const work: Work = { line, kitchen, checkout, lists, inputs, built }
   for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, to })) say(one)
   if (line.dryRun) return { outcome: 'planned', release: inputs.release }

@@ -1,4 +1,5 @@
 // `npm run bake -- --builder local --tier api|web|all …` (arguments.ts). Exit code 1: said in words; 130: it was ended.
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { connect } from '../../aws/connect.ts'
 import { AwsProblem } from '../../aws/problems.ts'
@@ -35,6 +36,7 @@ try {
     perform,
     signal: ending.signal,
   })
+  mkdirSync(DISKS, { recursive: true })
   removeOld(DISKS, KEPT)
   if (baked.outcome === 'set') {
     const { set, made } = baked
