@@ -93,7 +93,7 @@ async function bootOne(
   await ready(machine, tier, report, signal)
   const seconds = Math.round((performance.now() - began) / 100) / 10
   report(`${tier}: ready after ${seconds} s`)
-  const findings = await ended(machine, signal)
+  const findings = await ended(machine, tier, signal)
   const wrong = findingsOf(findings, tier, VOLUME_GIB)
   if (wrong.length > 0) throw failure(tier, wrong.join('; '), machine)
   return { machine, seconds }
@@ -109,8 +109,7 @@ async function ready(machine: Machine, tier: Tier, report: Report, signal: Abort
     }).catch(() => null)
     await response?.body?.cancel()
     if (response?.status === 200) return
-    const [, unit] = /^TROUBLE end (\S+)/m.exec(machine.console()) ?? []
-    if (unit !== undefined) throw failure(tier, `${unit} does not start`, machine)
+    requireUnits(machine, tier)
     if (since() - told >= 15) {
       told = since()
       report(`${tier}: booting since ${told} s`)
@@ -120,9 +119,16 @@ async function ready(machine: Machine, tier: Tier, report: Report, signal: Abort
   throw failure(tier, machine.running() ? `not ready after ${LONGEST_S} s` : 'its machine ended', machine)
 }
 
-async function ended(machine: Machine, signal: AbortSignal): Promise<string> {
+/** @throws BakeFailure when a unit does not start; the console has the end of its journal */
+function requireUnits(machine: Machine, tier: Tier): void {
+  const [, unit] = /^TROUBLE end (\S+)/m.exec(machine.console()) ?? []
+  if (unit !== undefined) throw failure(tier, `${unit} does not start`, machine)
+}
+
+async function ended(machine: Machine, tier: Tier, signal: AbortSignal): Promise<string> {
   for (let waited = 0; waited < LONGEST_S && machine.running(); waited++) {
     if (/^REPORT end/m.test(machine.console())) break
+    requireUnits(machine, tier)
     await sleep(1_000, undefined, { signal })
   }
   return machine.console()
