@@ -13,6 +13,8 @@ export const LAYOUT = {
   bakes: 'bakes/',
   /** @param inputs SHA-256 over everything that the images were made from, in hex */
   record: (inputs: string) => `image-sets/${inputs}.json`,
+  /** The list of Debian packages that a record names. @param sha256 of that list, in hex */
+  packages: (sha256: string) => `image-packages/${sha256}.json`,
   pointer: (stage: StageName, choice: ImageChoice) => `stages/${stage}/images/${choice}.json`,
 } as const
 

@@ -7,10 +7,14 @@ import type { Stage } from './stage-schema.ts'
 import { architectureOf, type StageName } from './stages.ts'
 
 const image = z.string().regex(/^ami-[0-9a-f]{8,17}$/, 'is not an image id (ami-…)')
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex')
+
+/** How a release ends that was made of files nobody has committed; protected stages refuse it. */
+export const UNCOMMITTED = '-dirty'
 
 export const imageSetSchema = z.object({
   /** SHA-256 over everything that the images were made from. */
-  inputs: z.string().regex(/^[0-9a-f]{64}$/),
+  inputs: sha256,
   /** What `TERRACE_RELEASE` says on these servers. */
   release: z.string().min(1).max(64),
   madeAt: z.iso.datetime(),
@@ -19,6 +23,29 @@ export const imageSetSchema = z.object({
   regions: z.record(z.string(), z.object({ api: image, web: image })),
   /** Seconds from power-on to the first 200 of `/readyz`, the slowest of the boot tests. */
   bootSeconds: z.object({ api: z.number().positive(), web: z.number().positive() }),
+  /** Boots that they have passed, of the very bytes: `local` in a virtual machine of whoever baked, `ec2` on a server. */
+  bootTests: z
+    .array(
+      z.object({
+        tier: z.enum(['api', 'web']),
+        where: z.enum(['local', 'ec2']),
+        at: z.iso.datetime(),
+        /** From power-on to the first 200 of `/readyz`. */
+        seconds: z.number().positive(),
+      }),
+    )
+    .optional(),
+  /** SHA-256 of the list of Debian packages that are in them (LAYOUT.packages). */
+  packages: sha256.optional(),
+  /** SHA-256 of their SBOM. */
+  sbom: sha256.optional(),
+  /** Inputs of the set whose static files the web image carries too, so that open pages survive a roll. */
+  previous: sha256.optional(),
+  /** What was checked out when they were made. Other commits may have the same inputs. */
+  commit: z
+    .string()
+    .regex(/^[0-9a-f]{40}$/)
+    .optional(),
 })
 export type ImageSet = Readonly<z.infer<typeof imageSetSchema>>
 
@@ -43,7 +70,8 @@ export class UnusableImages extends Error {
 /**
  * The images of a stage: those that it runs (`live`), or those that it is to run next (`candidate`).
  * @param folder where `STAGE-CHOICE.json` lies
- * @throws UnusableImages when there is no record, or it is of another region, account or architecture
+ * @throws UnusableImages when there is no record, or it is of another region, account or architecture; of a protected stage,
+ *   also when its record shows no boot on EC2, or it was made of uncommitted files
  */
 export function readImages(name: StageName, stage: Stage, choice: ImageChoice, folder: string): StageImages {
   const file = path.join(folder, `${name}-${choice}.json`)
@@ -83,6 +111,10 @@ export function imagesFor(name: string, stage: Stage, set: ImageSet): StageImage
     throw refuse(
       `it is in ${Object.keys(set.regions).join(', ') || 'no region'}, the stage in ${stage.region}`,
     )
+  if (stage.isProtected) {
+    const reason = unproven(set)
+    if (reason !== undefined) throw refuse(reason)
+  }
   const of = (tier: 'api' | 'web') => ({
     id: ids[tier],
     release: set.release,
@@ -90,6 +122,20 @@ export function imagesFor(name: string, stage: Stage, set: ImageSet): StageImage
     madeAt: set.madeAt,
   })
   return { api: of('api'), web: of('web') }
+}
+
+/** Why nobody's work may depend on it; undefined: it may. */
+function unproven({ release, bootTests = [] }: ImageSet): string | undefined {
+  if (release.endsWith(UNCOMMITTED))
+    return `its release is ${release}, made of files that nobody has committed. Commit them and bake again`
+  const untested = (['api', 'web'] as const).filter(
+    (tier) => !bootTests.some((test) => test.tier === tier && test.where === 'ec2'),
+  )
+  if (untested.length === 0) return undefined
+  return (
+    `no boot of its ${untested.join(' and ')} image on EC2 is recorded, and a protected stage starts its servers ` +
+    'from images only that have started there before'
+  )
 }
 
 function parseJson(text: string): unknown {

@@ -10,4 +10,10 @@ export const SAMPLE_IMAGES: ImageSet = {
   architecture: 'x86_64',
   regions: { 'eu-west-1': { api: 'ami-0aaaaaaaaaaaaaaaa', web: 'ami-0bbbbbbbbbbbbbbbb' } },
   bootSeconds: { api: 40, web: 30 },
+  bootTests: [
+    { tier: 'api', where: 'local', at: '2026-11-28T00:00:00Z', seconds: 35 },
+    { tier: 'web', where: 'local', at: '2026-11-28T00:00:00Z', seconds: 25 },
+    { tier: 'api', where: 'ec2', at: '2026-11-28T00:00:00Z', seconds: 40 },
+    { tier: 'web', where: 'ec2', at: '2026-11-28T00:00:00Z', seconds: 30 },
+  ],
 }

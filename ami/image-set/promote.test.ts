@@ -132,3 +132,21 @@ describe('nothing moves', () => {
     ))
   test('to itself', () => refused(/can’t be promoted to itself/, promote(world.aws, PROD, PROD)))
 })
+
+test.each([
+  [
+    'never booted on EC2',
+    { bootTests: SET.bootTests?.filter(({ where }) => where === 'local') },
+    'api and web',
+  ],
+  [
+    'of which only one did',
+    { bootTests: SET.bootTests?.filter(({ tier }) => tier === 'api') },
+    'its web image',
+  ],
+  ['of uncommitted files', { release: '0.1.0-0123456789ab-dirty' }, 'nobody has committed'],
+])('images %s are not for a protected stage', async (_what, change, why) => {
+  await stagingRuns({ ...SET, ...change })
+  await expect(run()).rejects.toThrow(why)
+  expect(world.buckets.keys(BUCKET)).not.toContain(LAYOUT.pointer('prod', 'candidate'))
+})

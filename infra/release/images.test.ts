@@ -57,6 +57,14 @@ test('people who release may ask for all of it', async () => {
   expect(called.filter((one) => !allowed.includes(one))).toEqual([])
 })
 
+test('images of a protected stage of which no boot on EC2 is recorded', async () => {
+  const bootTests = SET.bootTests?.filter(({ where }) => where === 'local')
+  await publish({ ...SET, bootTests })
+  const asked = requireImages(there.aws, PLANNED)
+  await expect(asked).rejects.toThrow(UnusableImages)
+  await expect(asked).rejects.toThrow('no boot of its api and web image on EC2 is recorded')
+})
+
 describe('a copy that is not what the state bucket says', () => {
   /** What a template takes from a record: each alone makes another template. */
   const NEWER: Readonly<Record<string, Partial<ImageSet>>> = {

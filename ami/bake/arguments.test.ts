@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import { readBakeLine } from './arguments.ts'
+
+const read = (line: string) => readBakeLine(line.split(' ').filter(Boolean))
+const PLACE = '--region eu-west-1 --account 222233334444'
+
+test('both images to an account, or one disk that stays here', () => {
+  expect(read(`--builder local --tier all ${PLACE} --profile bakes`)).toEqual({
+    tiers: ['api', 'web'],
+    home: { account: '222233334444', region: 'eu-west-1' },
+    profile: 'bakes',
+    dryRun: false,
+    allowDirty: false,
+  })
+  expect(read('--builder local --tier web --no-upload --dry-run --allow-dirty')).toMatchObject({
+    tiers: ['web'],
+    home: undefined,
+    dryRun: true,
+    allowDirty: true,
+  })
+})
+
+test.each([
+  [`--tier all ${PLACE}`, '--builder is missing'],
+  [`--builder ec2 --tier all ${PLACE}`, 'baking on an instance of the account is not there yet'],
+  [`--builder packer --tier all ${PLACE}`, '--builder packer: there is local'],
+  [`--builder local ${PLACE}`, 'there is api, web and all'],
+  [`--builder local --tier worker ${PLACE}`, '--tier worker'],
+  [`--builder local --tier api ${PLACE}`, 'an image set has both'],
+  ['--builder local --tier all', 'is no account'],
+  ['--builder local --tier all --account 222233334444 --region Ireland', '--region Ireland is no region'],
+  [`--builder local --tier all --no-upload ${PLACE}`, '--no-upload sends nothing'],
+  ['--builder local --tier all --force', "Unknown option '--force'"],
+])('%s is refused in words, with how it is meant', (line, why) => {
+  expect(() => read(line)).toThrow(why)
+  expect(() => read(line)).toThrow('npm run bake -- --builder local')
+})

@@ -1,0 +1,80 @@
+// The command line of a bake, and everything that can be wrong with it.
+import { parseArgs } from 'node:util'
+import type { Home } from '../../infra/bootstrap/names.ts'
+import { BakeFailure } from '../ledger/failure.ts'
+import { TIERS, type Tier } from '../upload/baking.ts'
+
+export interface BakeLine {
+  readonly tiers: readonly Tier[]
+  /** Where the images go; undefined: their disks stay here. */
+  readonly home: Home | undefined
+  readonly profile: string | undefined
+  readonly dryRun: boolean
+  readonly allowDirty: boolean
+}
+
+export const USAGE =
+  'npm run bake -- --builder local --tier api|web|all --region REGION --account 12-DIGITS [--profile NAME]\n' +
+  '  [--dry-run] [--allow-dirty]          plan only; bake what is not committed, for stages that are not protected\n' +
+  'npm run bake -- --builder local --tier api|web|all --no-upload [--dry-run] [--allow-dirty]'
+
+const OPTIONS = {
+  builder: { type: 'string' },
+  tier: { type: 'string' },
+  region: { type: 'string' },
+  account: { type: 'string' },
+  profile: { type: 'string' },
+  'dry-run': { type: 'boolean', default: false },
+  'no-upload': { type: 'boolean', default: false },
+  'allow-dirty': { type: 'boolean', default: false },
+} as const
+
+const refuse = (what: string, cause?: unknown) => new BakeFailure(`${what}\n${USAGE}`, { cause })
+
+/** @throws BakeFailure saying what is wrong, and how it is meant */
+export function readBakeLine(args: readonly string[]): BakeLine {
+  let values: ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
+  try {
+    ;({ values } = parseArgs({ options: OPTIONS, args: [...args] }))
+  } catch (cause) {
+    throw refuse(cause instanceof Error ? cause.message : '', cause)
+  }
+  requireBuilder(values.builder)
+  const tiers = values.tier === 'all' ? TIERS : TIERS.filter((tier) => tier === values.tier)
+  if (tiers.length === 0) throw refuse(`--tier ${values.tier ?? ''}: there is api, web and all.`)
+  const home = values['no-upload'] ? nowhere(values) : homeOf(values)
+  if (home !== undefined && tiers.length < TIERS.length)
+    throw refuse(
+      `--tier ${values.tier} makes one disk, and an image set has both: --tier all, or --no-upload to keep the disk here.`,
+    )
+  return {
+    tiers,
+    home,
+    profile: values.profile,
+    dryRun: values['dry-run'],
+    allowDirty: values['allow-dirty'],
+  }
+}
+
+function requireBuilder(builder: string | undefined): void {
+  if (builder === 'local') return
+  if (builder === 'ec2')
+    throw refuse(
+      '--builder ec2: baking on an instance of the account is not there yet. --builder local bakes on this machine, which has to be ' +
+        'a Debian or Ubuntu with root’s rights. Its sets have no boot on EC2 in their record, which protected stages ask for.',
+    )
+  throw refuse(builder === undefined ? '--builder is missing.' : `--builder ${builder}: there is local.`)
+}
+
+type Place = { readonly account?: string | undefined; readonly region?: string | undefined }
+
+function nowhere({ account, region }: Place): undefined {
+  if (account !== undefined || region !== undefined)
+    throw refuse('--no-upload sends nothing: --account and --region have no meaning with it.')
+}
+
+function homeOf({ account = '', region = '' }: Place): Home {
+  if (!/^\d{12}$/.test(account)) throw refuse(`--account ${account} is no account: 12 digits.`)
+  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) throw refuse(`--region ${region} is no region (eu-west-1).`)
+  return { account, region }
+}

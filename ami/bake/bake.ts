@@ -1,0 +1,230 @@
+// A bake, from a checkout to a recorded image set. What is there already is not made again: a recorded set, a disk that
+// was made of the same, a boot test that it has passed, blocks that AWS has confirmed.
+import path from 'node:path'
+import { type Aws, callerIn } from '../../aws/port.ts'
+import { BOOTSTRAP_STACK, type Home } from '../../infra/bootstrap/names.ts'
+import type { ImageSet } from '../../infra/images.ts'
+import { describeStack } from '../../infra/release/follow.ts'
+import { Problem } from '../../local/problem.ts'
+import type { Step } from '../../local/steps.ts'
+import { writePackages } from '../image-set/packages.ts'
+import { readSet } from '../image-set/record.ts'
+import { BakeFailure } from '../ledger/failure.ts'
+import { lock } from '../ledger/store.ts'
+import { TIERS, type Tier } from '../upload/baking.ts'
+import { checksumOf } from '../upload/disk.ts'
+import { publish } from '../upload/publish.ts'
+import type { BakeLine } from './arguments.ts'
+import { type Built, openBuilt } from './built.ts'
+import type { Checkout } from './checkout.ts'
+import { type DebianLists, type Inputs, inputsOf } from './inputs.ts'
+import type { Builder } from './local-builder.ts'
+import { costOf, linesOf, sizeOf } from './plan.ts'
+
+export interface Kitchen {
+  readonly checkout: () => Promise<Checkout>
+  readonly builder: Builder
+  /** Undefined: nothing is uploaded. */
+  readonly aws: Aws | undefined
+  /** Where disks and what they have passed are kept, a folder for each set of inputs. */
+  readonly disks: string
+  /** Where journals of uploads lie. */
+  readonly journals: string
+  readonly now: () => Date
+  readonly say: (line: string) => void
+  readonly perform: (steps: readonly Step[]) => Promise<void>
+  /** When it is aborted, what AWS has made is taken back. */
+  readonly signal: AbortSignal
+}
+
+export type Baked =
+  | { readonly outcome: 'planned' | 'kept-here'; readonly release: string }
+  /** `made` is false when there was one of these inputs. */
+  | { readonly outcome: 'set'; readonly set: ImageSet; readonly made: boolean }
+
+/** Where images go, and what encrypts them. */
+type To = Home & { readonly aws: Aws; readonly key: string }
+
+/**
+ * @throws Problem, BakeFailure and AwsProblem in words, also when another process bakes the same; what was made on this
+ *   machine is kept for the next run
+ */
+export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
+  const { say, builder, signal } = kitchen
+  const checkout = await kitchen.checkout()
+  requireCommitted(checkout, line)
+  const to = await destination(line, kitchen)
+  const lists = await builder.lists()
+  const inputs = inputsOf(checkout, lists)
+  const recorded = to && (await readSet(to.aws, to, inputs.inputs))
+  if (to !== undefined && recorded !== undefined) {
+    say(
+      `Image set ${inputs.inputs.slice(0, 12)} is there: release ${recorded.release}, made ${recorded.madeAt}.`,
+    )
+    return {
+      outcome: 'set',
+      set: line.dryRun ? recorded : await lookAfter(kitchen, to, recorded),
+      made: false,
+    }
+  }
+  const folder = path.join(kitchen.disks, inputs.inputs)
+  await using _lock = await lock(path.join(folder, 'bake'))
+  const built = await openBuilt(folder, kitchen.now())
+  const work: Work = { line, kitchen, checkout, lists, inputs, built }
+  for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, to })) say(one)
+  if (line.dryRun) return { outcome: 'planned', release: inputs.release }
+  signal.throwIfAborted()
+  await kitchen.perform([...line.tiers.map((tier) => making(work, tier)), booting(work)])
+  for (const tier of line.tiers) say(`${tier}: ${built.file(tier)}`)
+  if (to === undefined) return { outcome: 'kept-here', release: inputs.release }
+  say(`To upload: ${costOf(TIERS.reduce((sum, tier) => sum + (built.tier(tier)?.bytes ?? 0), 0))}.`)
+  const found: ImageSet[] = []
+  await kitchen.perform([
+    {
+      title: `Upload to account ${to.account}, ${to.region}`,
+      work: async (progress) => {
+        found.push(
+          await upload(work, to, (text) => {
+            progress.output = text
+          }),
+        )
+      },
+    },
+  ])
+  const [set] = found
+  if (set === undefined) throw new Error('an upload ended without an image set')
+  return { outcome: 'set', set, made: true }
+}
+
+interface Work {
+  readonly line: BakeLine
+  readonly kitchen: Kitchen
+  readonly checkout: Checkout
+  readonly lists: DebianLists
+  readonly inputs: Inputs
+  readonly built: Built
+}
+
+function requireCommitted({ uncommitted }: Checkout, { allowDirty }: BakeLine): void {
+  if (uncommitted.length === 0 || allowDirty) return
+  const named = uncommitted.slice(0, 5).join(', ')
+  const more = uncommitted.length > 5 ? ` and ${uncommitted.length - 5} more` : ''
+  throw new Problem(
+    `What images are made of is not committed: ${named}${more}. Nobody could tell later what is in them.`,
+    'Commit it, or bake with --allow-dirty for a stage that is not protected.',
+  )
+}
+
+/** @throws AwsProblem for credentials of another account; BakeFailure without a bootstrap */
+async function destination({ home }: BakeLine, { aws }: Kitchen): Promise<To | undefined> {
+  if (home === undefined || aws === undefined) return undefined
+  await callerIn(aws, home.account, 'This bake')
+  const stack = await describeStack(aws, BOOTSTRAP_STACK)
+  const key = stack?.Outputs?.find(({ OutputKey }) => OutputKey === 'ImageKey')?.OutputValue
+  if (key === undefined)
+    throw new BakeFailure(
+      `Account ${home.account} has no ${BOOTSTRAP_STACK} in ${home.region}, whose key encrypts images: npm run bootstrap makes it, ` +
+        'once for an account and a region. Nothing was made.',
+    )
+  return { ...home, aws, key }
+}
+
+function making({ kitchen, lists, inputs, built }: Work, tier: Tier): Step {
+  return {
+    title: `Disk of ${tier}`,
+    work: async (progress) => {
+      const there = built.tier(tier)
+      if (there !== undefined) {
+        progress.title = `Disk of ${tier}: there already, ${sizeOf(there)}`
+        return
+      }
+      kitchen.signal.throwIfAborted()
+      const file = built.file(tier)
+      const facts = { release: inputs.release, madeAt: built.madeAt }
+      const size = await kitchen.builder.make(tier, facts, lists, file, (text) => {
+        progress.output = text
+      })
+      kitchen.signal.throwIfAborted()
+      progress.output = 'its checksum'
+      built.set(tier, { ...size, checksum: await checksumOf(file) })
+      progress.title = `Disk of ${tier}: ${sizeOf(size)}`
+    },
+  }
+}
+
+/** Both at once, or none: the web server is tested with the API of its set. */
+function booting({ line, kitchen, built }: Work): Step {
+  return {
+    title: `Boot tests of ${line.tiers.join(' and ')}`,
+    work: async (progress) => {
+      const passed = () =>
+        line.tiers.map((tier) => `${tier} ready after ${built.tier(tier)?.boot?.seconds} s`).join(', ')
+      if (line.tiers.every((tier) => built.tier(tier)?.boot !== undefined)) {
+        progress.title = `Boot tests: passed already, ${passed()}`
+        return
+      }
+      kitchen.signal.throwIfAborted()
+      const disks = Object.fromEntries(line.tiers.map((tier) => [tier, built.file(tier)]))
+      const at = kitchen.now().toISOString()
+      const seconds = await kitchen.builder.boot(
+        disks,
+        (text) => {
+          progress.output = text
+        },
+        kitchen.signal,
+      )
+      for (const tier of line.tiers) {
+        const made = built.tier(tier)
+        const took = seconds[tier]
+        if (made === undefined || took === undefined) throw new Error(`no boot of ${tier} was tested`)
+        built.set(tier, { ...made, boot: { at, seconds: took } })
+      }
+      progress.title = `Boot tests: ${passed()}`
+    },
+  }
+}
+
+/** Nothing is sent: its images are looked at, and what an ended run has left is removed. */
+function lookAfter({ journals, say, signal }: Kitchen, to: To, recorded: ImageSet): Promise<ImageSet> {
+  const disk = { file: 'none', checksum: 'none' }
+  const publication = { ...recorded, key: to.key, tiers: { api: disk, web: disk } }
+  return publish(to.aws, publication, { folder: journals, say, signal })
+}
+
+async function upload(work: Work, to: To, tell: (text: string) => void): Promise<ImageSet> {
+  const { kitchen, checkout, inputs, built } = work
+  await writePackages(to.aws, to, inputs.packages)
+  const tested = (tier: Tier) => {
+    const made = built.tier(tier)
+    if (made?.boot === undefined) throw new Error(`${tier} is to be uploaded and was never booted`)
+    return { disk: { file: built.file(tier), checksum: made.checksum }, boot: made.boot }
+  }
+  const tiers = { api: tested('api'), web: tested('web') }
+  return publish(
+    to.aws,
+    {
+      inputs: inputs.inputs,
+      release: inputs.release,
+      madeAt: built.madeAt,
+      account: to.account,
+      architecture: 'x86_64',
+      bootSeconds: { api: tiers.api.boot.seconds, web: tiers.web.boot.seconds },
+      bootTests: TIERS.map((tier) => ({ tier, where: 'local', ...tiers[tier].boot })),
+      packages: inputs.packages.sha256,
+      commit: checkout.commit,
+      key: to.key,
+      tiers: { api: tiers.api.disk, web: tiers.web.disk },
+    },
+    {
+      folder: kitchen.journals,
+      say: tell,
+      signal: kitchen.signal,
+      progress: (tier, { done, total, bytesPerSecond }) =>
+        tell(
+          `${tier}: ${mib(done)} of ${mib(total)} MiB, ${(bytesPerSecond / 2 ** 20).toFixed(1)} MiB a second`,
+        ),
+    },
+  )
+}
+
+const mib = (bytes: number): number => Math.round(bytes / 2 ** 20)

@@ -1,0 +1,140 @@
+// Boots the very disks that are to be uploaded, each in a virtual machine: firmware, first boot on a greater volume, the
+// servers. The web server gets the API that was booted before it, where there is one.
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PORTS } from '../../contract/ports.ts'
+import { BakeFailure } from '../ledger/failure.ts'
+import { forward } from '../local/boot-test/forward.ts'
+import { apiEnvironment, configureByCredentials, makeDatabase } from '../local/boot-test/installation.ts'
+import { bootMachine, type Machine } from '../local/qemu.ts'
+import type { Tier } from '../upload/baking.ts'
+import { findingsOf, REPORTER } from './machine-report.ts'
+
+const VOLUME_GIB = 3
+/** Emulated, beside other work, a boot may take minutes; this ends one that hangs. */
+const LONGEST_S = 900
+const CONSOLE_END = 6_000
+
+type Report = (line: string) => void
+interface Booting {
+  readonly stack: AsyncDisposableStack
+  readonly report: Report
+  readonly signal: AbortSignal
+}
+
+/** @throws BakeFailure when a server does not get ready, or what it is on is not as it has to be */
+export async function bootDisks(
+  disks: Readonly<Partial<Record<Tier, string>>>,
+  report: Report,
+  signal: AbortSignal,
+): Promise<Partial<Record<Tier, number>>> {
+  await using stack = new AsyncDisposableStack()
+  const booting = { stack, report, signal }
+  const api = disks.api === undefined ? undefined : await bootApi(booting, disks.api)
+  const web = disks.web === undefined ? undefined : await bootWeb(booting, disks.web, api?.machine)
+  return { ...(api && { api: api.seconds }), ...(web && { web: web.seconds }) }
+}
+
+async function bootApi(booting: Booting, disk: string) {
+  const { stack } = booting
+  const database = await makeDatabase(stack)
+  const toDatabase = stack.use(await forward('0.0.0.0'))
+  toDatabase.to('127.0.0.1', database.port)
+  return bootOne(booting, 'api', disk, (host) =>
+    apiEnvironment({
+      url: 'http://localhost:3000',
+      setupToken: randomBytes(16).toString('hex'),
+      databaseUrl: `postgresql://postgres:test@${host}:${toDatabase.port}/terrace`,
+    }),
+  )
+}
+
+async function bootWeb(booting: Booting, disk: string, api: Machine | undefined) {
+  const { stack } = booting
+  const toApi = stack.use(await forward('0.0.0.0'))
+  if (api !== undefined) toApi.to(api.address, PORTS.api)
+  const web = await bootOne(booting, 'web', disk, (host) => ({
+    HOSTNAME: '0.0.0.0',
+    PORT: String(PORTS.web),
+    API_URL: `http://${host}:${toApi.port}`,
+    TRUSTED_PROXY_HOPS: '0',
+  }))
+  if (api !== undefined) await requirePage(web.machine)
+  return web
+}
+
+/** The page comes, and through it the API is reached. */
+async function requirePage({ address }: Machine): Promise<void> {
+  const at = (place: string) =>
+    fetch(`http://${address}:${PORTS.web}${place}`, { signal: AbortSignal.timeout(60_000) })
+  const page = await at('/sign-in')
+  const text = await page.text()
+  if (page.status !== 200 || !/<title[^>]*>[^<]*Terrace<\/title>/.test(text))
+    throw new BakeFailure(`web: /sign-in answers ${page.status}, and not the page: ${text.slice(0, 500)}`)
+  const ready = await (await at('/readyz')).text()
+  if (!/"api":"ready"/.test(ready)) throw new BakeFailure(`web: its API is not reached: ${ready}`)
+}
+
+async function bootOne(
+  { stack, report, signal }: Booting,
+  tier: Tier,
+  disk: string,
+  environment: (host: string) => Readonly<Record<string, string>>,
+): Promise<{ machine: Machine; seconds: number }> {
+  signal.throwIfAborted()
+  const began = performance.now()
+  const machine = stack.use(
+    await bootMachine(disk, {
+      volumeGiB: VOLUME_GIB,
+      ports: [PORTS[tier]],
+      credentials: (host) => ({ ...configureByCredentials(environment(host)), ...REPORTER(tier) }),
+    }),
+  )
+  await ready(machine, tier, report, signal)
+  const seconds = Math.round((performance.now() - began) / 100) / 10
+  report(`${tier}: ready after ${seconds} s`)
+  const findings = await ended(machine, tier, signal)
+  const wrong = findingsOf(findings, tier, VOLUME_GIB)
+  if (wrong.length > 0) throw failure(tier, wrong.join('; '), machine)
+  return { machine, seconds }
+}
+
+/** @throws BakeFailure when a unit has failed, the machine has ended, or it takes too long */
+async function ready(machine: Machine, tier: Tier, report: Report, signal: AbortSignal): Promise<void> {
+  const began = performance.now()
+  const since = () => Math.round((performance.now() - began) / 1000)
+  for (let told = 0; since() < LONGEST_S && machine.running(); ) {
+    const response = await fetch(`http://${machine.address}:${PORTS[tier]}/readyz`, {
+      signal: AbortSignal.timeout(5_000),
+    }).catch(() => null)
+    await response?.body?.cancel()
+    if (response?.status === 200) return
+    requireUnits(machine, tier)
+    if (since() - told >= 15) {
+      told = since()
+      report(`${tier}: booting since ${told} s`)
+    }
+    await sleep(1_000, undefined, { signal })
+  }
+  throw failure(tier, machine.running() ? `not ready after ${LONGEST_S} s` : 'its machine ended', machine)
+}
+
+/** @throws BakeFailure when a unit does not start; the console has the end of its journal */
+function requireUnits(machine: Machine, tier: Tier): void {
+  const [, unit] = /^TROUBLE end (\S+)/m.exec(machine.console()) ?? []
+  if (unit !== undefined) throw failure(tier, `${unit} does not start`, machine)
+}
+
+async function ended(machine: Machine, tier: Tier, signal: AbortSignal): Promise<string> {
+  for (let waited = 0; waited < LONGEST_S && machine.running(); waited++) {
+    if (/^REPORT end/m.test(machine.console())) break
+    requireUnits(machine, tier)
+    await sleep(1_000, undefined, { signal })
+  }
+  return machine.console()
+}
+
+const failure = (tier: Tier, what: string, machine: Machine) =>
+  new BakeFailure(
+    `The ${tier} image failed its boot test: ${what}. The end of its console:\n${machine.console().slice(-CONSOLE_END)}\nNothing was sent.`,
+  )

@@ -1,0 +1,56 @@
+// `npm run bake -- --builder local --tier api|web|all …` (arguments.ts). Exit code 1: said in words; 130: it was ended.
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { connect } from '../../aws/connect.ts'
+import { AwsProblem } from '../../aws/problems.ts'
+import { ROOT } from '../../local/install.mjs'
+import { explain } from '../../local/problem.ts'
+import { perform } from '../../local/steps.ts'
+import { BakeFailure } from '../ledger/failure.ts'
+import { IMAGES } from '../local/host.ts'
+import { removeOld } from '../local/kept.ts'
+import { readBakeLine } from './arguments.ts'
+import { bake } from './bake.ts'
+import { readCheckout } from './checkout.ts'
+import { endable } from './ending.ts'
+import { localBuilder } from './local-builder.ts'
+
+const DISKS = path.join(IMAGES, 'bakes')
+/** Sets whose disks are kept: the newest, and one that may still be uploaded. */
+const KEPT = 2
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+const ending = endable((line) => process.stderr.write(`${line}\n`))
+try {
+  const line = readBakeLine(process.argv.slice(2))
+  const { home, profile } = line
+  const baked = await bake(line, {
+    checkout: () => readCheckout(ROOT),
+    builder: localBuilder,
+    aws: home && connect({ region: home.region, profile }),
+    disks: DISKS,
+    // Not below .images/, which may be removed at any time: what a bake has made in an account is known here only.
+    journals: path.join(ROOT, '.bakes'),
+    now: () => new Date(),
+    say,
+    perform,
+    signal: ending.signal,
+  })
+  mkdirSync(DISKS, { recursive: true })
+  removeOld(DISKS, KEPT)
+  if (baked.outcome === 'set') {
+    const { set, made } = baked
+    const ids = Object.entries(set.regions).map(
+      ([region, { api, web }]) => `${region}: api ${api}, web ${web}`,
+    )
+    say(`${made ? 'Recorded' : 'Nothing was made'}: image set ${set.inputs}\n${ids.join('\n')}`)
+  }
+} catch (error) {
+  const inWords = error instanceof BakeFailure || error instanceof AwsProblem
+  // What failed because its program was ended says nothing.
+  const said = ending.signal.aborted ? 'The bake was ended.' : explain(error)
+  process.stderr.write(`${inWords ? error.message : said}\n`)
+  process.exitCode = ending.signal.aborted ? 130 : 1
+} finally {
+  ending.done()
+}

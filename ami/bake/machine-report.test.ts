@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest'
+import { findingsOf } from './machine-report.ts'
+
+const SAID = [
+  'kernel: [    1.0] hello',
+  `REPORT root ${(2.5 * 2 ** 30) / 4096}:4096`,
+  'REPORT app erofs ro,nosuid,nodev,relatime',
+  'REPORT failed ',
+  'REPORT memory 1073741824',
+  'REPORT sandbox permissions, network',
+  'REPORT end',
+]
+const of = (name: string, text: string) =>
+  findingsOf(SAID.map((line) => (line.startsWith(`REPORT ${name}`) ? text : line)).join('\n'), 'api', 3)
+
+test('a machine that is as it has to be', () => {
+  expect(findingsOf(SAID.join('\n'), 'api', 3)).toEqual([])
+  expect(findingsOf(SAID.filter((line) => !line.includes('sandbox')).join('\n'), 'web', 3)).toEqual([])
+})
+
+test.each([
+  ['end', '', 'did not say'],
+  ['root', 'REPORT root 1000:4096', 'has not grown'],
+  ['app', 'REPORT app ext4 rw', 'not on its read-only partition: ext4 rw'],
+  ['failed', 'REPORT failed chrony.service', 'chrony.service has failed'],
+  ['memory', 'REPORT memory infinity', 'no memory limit'],
+  ['sandbox', 'REPORT sandbox permissions', 'parsers are not locked in: permissions'],
+])('what is wrong with %s is said', (name, text, why) => {
+  expect(of(name, text)).toEqual([expect.stringContaining(why)])
+})
