@@ -490,18 +490,25 @@ describe('the process of a parser', () => {
       size: 1,
       limits: { memoryBytes: 1024 * 1024 },
     })
+    // Looked at twice a second: it must not be done before.
+    const rest = Promise.withResolvers<Buffer>()
+    const slowly = async function* () {
+      yield Buffer.from('a')
+      yield await rest.promise
+    }
     try {
       const parsing = own.parse(
         {
           filename: 'a.txt',
-          bytes: big.length,
-          body: async () => Readable.from(chunks(big), { objectMode: false }),
+          bytes: 2,
+          body: async () => Readable.from(slowly(), { objectMode: false }),
         },
         { onProgress: () => {}, onSplitting: () => {}, onPage: () => {} },
         new AbortController().signal,
       )
       await expect(parsing).rejects.toThrow('too much memory')
     } finally {
+      rest.resolve(Buffer.from('b'))
       await own.close()
     }
   })

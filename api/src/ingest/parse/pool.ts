@@ -5,7 +5,7 @@ import type { Logger } from 'pino'
 import { AppError } from '../../errors.ts'
 import type { FileToParse, ParseHooks, ParseResult, ParserLimits } from './child.ts'
 import { ParserChild } from './child.ts'
-import { parserCommand, type Wrapper, wrappers } from './sandbox.ts'
+import { isPermitted, parserCommand, type Wrapper, wrappers } from './sandbox.ts'
 
 export interface ParserPoolOptions {
   readonly log: Logger
@@ -14,6 +14,10 @@ export interface ParserPoolOptions {
   /** Processes at most. */
   readonly size: number
   readonly limits?: Partial<ParserLimits>
+  /** Strongest first. Default: what this platform has. */
+  readonly wrappers?: readonly Wrapper[]
+  /** How long the first parser may take to start. Default 60 s. */
+  readonly startMs?: number
 }
 
 export interface ParserPool {
@@ -45,22 +49,36 @@ const FILES = 200
 /** …or once it holds this much after one. */
 const GROWN_BYTES = 400 * 1024 * 1024
 
-/** Finds the strongest sandbox that starts, and has one parser warm when it resolves. */
+/**
+ * Finds the strongest sandbox that starts, and has one parser warm when it resolves.
+ * @throws Error when none starts. Where the network can be taken away, a parser that does not start without it (a machine
+ *   that is too busy) is no reason to leave it the network
+ */
 export async function startParserPool(options: ParserPoolOptions): Promise<ParserPool> {
-  for (const wrapper of wrappers(process.platform, process.getuid?.())) {
-    const child = new ParserChild(parserCommand(wrapper, options.tokenizer, HEAP_MEGABYTES))
+  const { log, tokenizer, startMs = START_MS } = options
+  let cause: unknown
+  let canCutOff = false
+  for (const wrapper of options.wrappers ?? wrappers(process.platform, process.getuid?.())) {
+    if (wrapper.network && canCutOff) break
+    if (!(await isPermitted(wrapper))) {
+      log.debug({ sandbox: wrapper.name }, 'this sandbox is not permitted here')
+      continue
+    }
+    canCutOff ||= !wrapper.network
+    const child = new ParserChild(parserCommand(wrapper, tokenizer, HEAP_MEGABYTES))
     try {
-      await child.ready(START_MS)
-      options.log.info({ sandbox: wrapper.name }, 'parsers start')
+      await child.ready(startMs)
+      log.info({ sandbox: wrapper.name }, 'parsers start')
       if (wrapper.network)
-        options.log.warn({ sandbox: wrapper.name }, 'the network could not be taken away from the parsers')
+        log.warn({ sandbox: wrapper.name }, 'the network could not be taken away from the parsers')
       return new Pool(options, wrapper, child)
     } catch (err) {
       await child.close()
-      options.log.debug({ err, sandbox: wrapper.name }, 'this sandbox does not start here')
+      cause = err
+      log.warn({ err, sandbox: wrapper.name }, 'no parser starts in this sandbox')
     }
   }
-  throw new Error('no parser could be started')
+  throw new Error(`no parser could be started${canCutOff ? ' without network' : ''}`, { cause })
 }
 
 class Pool implements ParserPool {

@@ -1,7 +1,8 @@
 // How a parser's process is started: as little of the machine as the platform lets us take away. Always: no secret in
 // its environment, Node's permission model (it reads program text only: no document, no data folder; no child, no
 // thread, no native code), no code from strings. Where Linux allows: no network, another user, gone with its parent.
-// The strongest way that really starts is found once, by starting a parser with it.
+// The strongest way that is permitted and really starts is found once (pool.ts).
+import { execFile } from 'node:child_process'
 import path from 'node:path'
 
 /** A command that replaces itself by what follows; an empty one is none. */
@@ -46,6 +47,22 @@ export function wrappers(platform: NodeJS.Platform, uid: number | undefined): Wr
     own,
     none,
   ]
+}
+
+const PERMITTED_MS = 20_000
+
+/**
+ * Whether the system lets us use a wrapper, asked with a program that does nothing. One that does not answer in time is
+ * taken for permitted: a busy machine must not be what weakens the sandbox.
+ */
+export async function isPermitted({ command }: Wrapper): Promise<boolean> {
+  const [file, ...args] = command
+  if (file === undefined) return true
+  return await new Promise((resolve) => {
+    execFile(file, [...args, 'true'], { timeout: PERMITTED_MS, killSignal: 'SIGKILL' }, (error) =>
+      resolve(error === null || error.killed === true),
+    )
+  })
 }
 
 const ROOT = path.resolve(import.meta.dirname, '../../../..')
