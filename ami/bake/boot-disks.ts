@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PORTS } from '../../contract/ports.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { forward } from '../local/boot-test/forward.ts'
-import { apiEnvironment, configureByCredentials, makeDatabase } from '../local/boot-test/installation.ts'
+import { makeDatabase } from '../local/boot-test/installation.ts'
 import { bootMachine, type Machine } from '../local/qemu.ts'
 import type { Tier } from '../upload/baking.ts'
+import { apiEnvironment, configureByCredentials } from './credentials.ts'
 import { findingsOf, REPORTER } from './machine-report.ts'
 
 const VOLUME_GIB = 3
