@@ -106,6 +106,25 @@ describe('a lock that nobody gives back', () => {
     )
   })
 
+  test('is renewed in time also when this machine’s clock is set back meanwhile', async () => {
+    let off = 0
+    const now = () => new Date(here.world.clock.now().getTime() + off)
+    const own: Aws = { ...aws, clock: { now, sleep: (ms, signal) => aws.clock.sleep(ms, signal) } }
+    const refused = await locked(
+      async (held) => {
+        const waiting = held.aws.clock.sleep(2 * LEASE_MS)
+        off = -10 * 60_000
+        await here.world.clock.sleep(LEASE_MS + 60_000)
+        const second = await outcome(locked(nothing, { by: 'arn:other' }))
+        await waiting
+        return second
+      },
+      {},
+      own,
+    )
+    expect(refused).toEqual(isRefused)
+  })
+
   test.each([-2 * HOUR, 2 * HOUR])('by S3’s clock: another machine’s is off by %d ms', async (off) => {
     const now = () => new Date(here.world.clock.now().getTime() + off)
     const other: Aws = { ...aws, clock: { now, sleep: (ms, signal) => aws.clock.sleep(ms, signal) } }

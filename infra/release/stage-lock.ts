@@ -142,10 +142,12 @@ class Lock {
     const { clock } = this.#aws
     const sleep = async (ms: number, signal?: AbortSignal) => {
       for (let left = ms; left > 0; ) {
-        const step = Math.min(left, Math.max(this.#due - clock.now().getTime(), 0))
+        const step = Math.min(left, Math.max(this.#due - clock.now().getTime(), 0), RENEW_MS)
         await clock.sleep(step, signal)
         left -= step
-        if (clock.now().getTime() >= this.#due) await this.#renewPatiently()
+        // Further off than it can be: the clock was set back meanwhile.
+        const wait = this.#due - clock.now().getTime()
+        if (wait <= 0 || wait > RENEW_MS) await this.#renewPatiently()
       }
     }
     return wrapped(this.#aws, async (name) => (READING.test(name) ? undefined : this.#renew()), sleep)
