@@ -86,13 +86,17 @@ test('one process at a time; what an ended one left is taken over', async () => 
 
   const ended = spawn(process.execPath, ['-e', ''])
   await once(ended, 'exit')
-  writeFileSync(`${file}.lock`, `${ended.pid} 1`)
+  writeFileSync(`${file}.lock`, JSON.stringify({ pid: ended.pid, start: '1' }))
   {
     await using _held = await lock(file)
-    expect(readFileSync(`${file}.lock`, 'utf8')).toMatch(new RegExp(`^${process.pid} `))
+    expect(JSON.parse(readFileSync(`${file}.lock`, 'utf8'))).toMatchObject({ pid: process.pid })
   }
   // A number that another process has by now, one without its start, and half a lock.
-  for (const text of [`${process.pid} 1`, `${ended.pid} `, '']) {
+  const others = [
+    { pid: process.pid, start: '1' },
+    { pid: ended.pid, start: null },
+  ]
+  for (const text of [...others.map((one) => JSON.stringify(one)), '']) {
     writeFileSync(`${file}.lock`, text)
     await using _held = await lock(file)
   }
