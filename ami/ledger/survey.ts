@@ -11,6 +11,7 @@ import {
   type Tag,
 } from '@aws-sdk/client-ec2'
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { TAG } from '../../infra/bootstrap/rights.ts'
@@ -192,18 +193,4 @@ async function keysOf(aws: Aws, home: Home, prefix: string): Promise<string[]> {
     }
   })
   return objects.flatMap(({ Key }) => Key ?? [])
-}
-
-/** All pages of a list. */
-async function everything<T>(
-  page: (token: string | undefined) => Promise<{ items: T[] | undefined; next: string | undefined }>,
-): Promise<T[]> {
-  const all: T[] = []
-  let token: string | undefined
-  do {
-    const { items = [], next } = await page(token)
-    all.push(...items)
-    token = next === '' ? undefined : next
-  } while (token !== undefined)
-  return all
 }

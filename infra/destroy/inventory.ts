@@ -1,9 +1,9 @@
 // What a stage consists of before it is taken down: what goes, what stays, and what each costs a month.
-import { ListStackResourcesCommand, type ListStackResourcesOutput } from '@aws-sdk/client-cloudformation'
 import type { Aws } from '../../aws/port.ts'
 import type { Template } from '../cfn.ts'
 import { monthlyCost } from '../cost.ts'
 import { property } from '../reading.ts'
+import { resourcesOf } from '../release/follow.ts'
 import type { Stage } from '../stage-schema.ts'
 
 /** Something of the stage, as AWS calls it. */
@@ -29,23 +29,16 @@ const PRICES = { snapshotGiB: 0.095, objectGiB: 0.023, secret: 0.4 } as const
 /** @param stack its id: works also for one that is gone */
 export async function takeInventory(aws: Aws, stack: string, template: Template): Promise<Inventory> {
   const parts: Part[] = []
-  let token: string | undefined
-  do {
-    const page: ListStackResourcesOutput = await aws.cloudformation.send(
-      new ListStackResourcesCommand({ StackName: stack, ...(token && { NextToken: token }) }),
-    )
-    for (const one of page.StackResourceSummaries ?? []) {
-      const {
-        LogicalResourceId: id,
-        ResourceType: type,
-        PhysicalResourceId: name,
-        ResourceStatus: status,
-      } = one
-      if (id === undefined || type === undefined || !name || status === 'DELETE_COMPLETE') continue
-      parts.push({ id, type, name })
-    }
-    token = page.NextToken
-  } while (token !== undefined)
+  for (const one of await resourcesOf(aws, stack)) {
+    const {
+      LogicalResourceId: id,
+      ResourceType: type,
+      PhysicalResourceId: name,
+      ResourceStatus: status,
+    } = one
+    if (id === undefined || type === undefined || !name || status === 'DELETE_COMPLETE') continue
+    parts.push({ id, type, name })
+  }
   const of = (type: string) => parts.filter((part) => part.type === type)
   return {
     parts,

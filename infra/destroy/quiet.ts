@@ -10,6 +10,7 @@ import {
   DescribeDBInstancesCommand,
   DescribeDBSnapshotsCommand,
 } from '@aws-sdk/client-rds'
+import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import type { Say } from '../release/follow.ts'
 import { DestroyFailure } from './failure.ts'
@@ -157,20 +158,13 @@ async function findSnapshot(aws: Aws, name: string): Promise<DBSnapshot | undefi
 
 /** Snapshots of a database that stay when it goes: those that were made by hand, or at its end. */
 export async function snapshotsOf(aws: Aws, database: string): Promise<string[]> {
-  const names: string[] = []
-  let marker: string | undefined
-  do {
-    const page: { DBSnapshots?: DBSnapshot[] | undefined; Marker?: string | undefined } = await aws.rds.send(
-      new DescribeDBSnapshotsCommand({
-        DBInstanceIdentifier: database,
-        SnapshotType: 'manual',
-        ...(marker && { Marker: marker }),
-      }),
+  const snapshots = await everything(async (Marker) => {
+    const page = await aws.rds.send(
+      new DescribeDBSnapshotsCommand({ DBInstanceIdentifier: database, SnapshotType: 'manual', Marker }),
     )
-    for (const { DBSnapshotIdentifier: name } of page.DBSnapshots ?? []) if (name) names.push(name)
-    marker = page.Marker
-  } while (marker)
-  return names
+    return { items: page.DBSnapshots, next: page.Marker }
+  })
+  return snapshots.flatMap(({ DBSnapshotIdentifier: name }) => name || [])
 }
 
 async function isAvailable(aws: Aws, database: string): Promise<boolean> {

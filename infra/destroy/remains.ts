@@ -1,9 +1,6 @@
 // What is there of a stage beside its stack: what a creation that came to nothing kept, and what earlier stacks did.
-import {
-  DescribeStackEventsCommand,
-  type DescribeStackEventsOutput,
-  type StackEvent,
-} from '@aws-sdk/client-cloudformation'
+import { DescribeStackEventsCommand, type StackEvent } from '@aws-sdk/client-cloudformation'
+import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import { BUCKET, costOf, DATABASE } from './inventory.ts'
 import type { Remains } from './journal.ts'
@@ -36,18 +33,13 @@ export async function leftByCreation(aws: Aws, stackId: string): Promise<Remains
   return { stackId, kept, databases }
 }
 
-async function allEvents(aws: Aws, stackId: string): Promise<StackEvent[]> {
-  const events: StackEvent[] = []
-  let token: string | undefined
-  do {
-    const page: DescribeStackEventsOutput = await aws.cloudformation.send(
-      new DescribeStackEventsCommand({ StackName: stackId, ...(token && { NextToken: token }) }),
+const allEvents = (aws: Aws, stackId: string): Promise<StackEvent[]> =>
+  everything(async (NextToken) => {
+    const page = await aws.cloudformation.send(
+      new DescribeStackEventsCommand({ StackName: stackId, NextToken }),
     )
-    events.push(...(page.StackEvents ?? []))
-    token = page.NextToken
-  } while (token !== undefined)
-  return events
-}
+    return { items: page.StackEvents, next: page.NextToken }
+  })
 
 /** Lines for a person: what a creation that came to nothing left, and what becomes of it. */
 export function showLeft(left: Remains, deletesData: boolean): string[] {

@@ -4,9 +4,12 @@ import {
   DescribeStackEventsCommand,
   type DescribeStackEventsOutput,
   DescribeStacksCommand,
+  ListStackResourcesCommand,
   type Stack,
   type StackEvent,
+  type StackResourceSummary,
 } from '@aws-sdk/client-cloudformation'
+import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import { AwsProblem } from '../../aws/problems.ts'
 import { StackFailure } from './failure.ts'
@@ -39,6 +42,13 @@ export async function describeStack(aws: Aws, stack: string): Promise<Stack | un
 }
 const isMissing = (error: unknown) =>
   error instanceof Error && error.name === 'ValidationError' && / does not exist/.test(error.message)
+
+/** What a stack consists of. @param stack its name; by its id, also one that is gone */
+export const resourcesOf = (aws: Aws, stack: string): Promise<StackResourceSummary[]> =>
+  everything(async (NextToken) => {
+    const page = await aws.cloudformation.send(new ListStackResourcesCommand({ StackName: stack, NextToken }))
+    return { items: page.StackResourceSummaries, next: page.NextToken }
+  })
 
 /** Whether something is being done to a stack in this state. */
 export const isBusy = (status: string): boolean =>

@@ -1,10 +1,11 @@
 // What a stage's servers are about to start from, asked of the two that know it: the state bucket, which image set this is
 // meant to be, and EC2, whether servers can start from it. Found out later, it would be a roll that launches nothing.
 import { isDeepStrictEqual } from 'node:util'
-import { DescribeImagesCommand, type DescribeImagesResult, type Image } from '@aws-sdk/client-ec2'
+import { DescribeImagesCommand, type Image } from '@aws-sdk/client-ec2'
+import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import type { CommandLine } from '../command-line.ts'
-import type { Tier } from '../environment.ts'
+import { TIERS, type Tier } from '../environment.ts'
 import { ROOT_DEVICE } from '../fleet.ts'
 import { type ImageChoice, imagesFor, type StageImages, UnusableImages } from '../images.ts'
 import { publishedSet } from '../images-pull.ts'
@@ -34,7 +35,6 @@ export interface ImageFindings {
   readonly noted: readonly string[]
 }
 
-const TIERS = ['api', 'web'] as const satisfies readonly Tier[]
 const TIER_NAMES: Readonly<Record<Tier, string>> = { api: 'API', web: 'web' }
 const PAGE = 100
 
@@ -92,23 +92,20 @@ function staleness(
 
 /** By a filter: asked by id, one that is missing would hide the others. */
 async function describeImages(aws: Aws, ids: readonly string[]): Promise<Map<string, Image>> {
-  const found = new Map<string, Image>()
-  let token: string | undefined
-  do {
-    const page: DescribeImagesResult = await aws.ec2.send(
+  const images = await everything(async (NextToken) => {
+    const page = await aws.ec2.send(
       new DescribeImagesCommand({
         Owners: ['self'],
         // So that a disabled one is told from one that is gone.
         IncludeDisabled: true,
         Filters: [{ Name: 'image-id', Values: [...ids] }],
         MaxResults: PAGE,
-        ...(token && { NextToken: token }),
+        NextToken,
       }),
     )
-    for (const image of page.Images ?? []) if (image.ImageId !== undefined) found.set(image.ImageId, image)
-    token = page.NextToken
-  } while (token)
-  return found
+    return { items: page.Images, next: page.NextToken }
+  })
+  return new Map(images.map((image) => [image.ImageId ?? '', image]))
 }
 
 /** What keeps servers of a tier from starting from an image; undefined: AWS has none of that id. */

@@ -5,13 +5,11 @@ import {
   DeleteChangeSetCommand,
   DeleteStackCommand,
   ListChangeSetsCommand,
-  ListStackResourcesCommand,
-  type ListStackResourcesOutput,
   type Stack,
 } from '@aws-sdk/client-cloudformation'
 import type { Aws } from '../../aws/port.ts'
 import { StackFailure } from './failure.ts'
-import { describeStack, follow, isBusy, leftBehind, newestEvent, type Say } from './follow.ts'
+import { describeStack, follow, isBusy, leftBehind, newestEvent, resourcesOf, type Say } from './follow.ts'
 
 /** Every change set of ours begins with it. */
 export const OURS = 'terrace-'
@@ -115,17 +113,9 @@ function wayOut(name: string, status: string, failed: readonly string[]): string
 }
 
 async function failedResources(aws: Aws, name: string): Promise<string[]> {
-  const failed: string[] = []
-  let token: string | undefined
-  do {
-    const page: ListStackResourcesOutput = await aws.cloudformation.send(
-      new ListStackResourcesCommand({ StackName: name, ...(token && { NextToken: token }) }),
-    )
-    for (const { LogicalResourceId: id, ResourceStatus: status } of page.StackResourceSummaries ?? [])
-      if (id !== undefined && status?.endsWith('_FAILED')) failed.push(id)
-    token = page.NextToken
-  } while (token !== undefined)
-  return failed
+  return (await resourcesOf(aws, name)).flatMap(({ LogicalResourceId: id, ResourceStatus: status }) =>
+    id !== undefined && status?.endsWith('_FAILED') ? [id] : [],
+  )
 }
 
 /**
