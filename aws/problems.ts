@@ -69,6 +69,10 @@ const KINDS: Readonly<Record<string, AwsProblemKind>> = {
 }
 const NETWORK = /^(EAI_AGAIN|ECONN\w+|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EPIPE|ETIMEDOUT)$/
 
+/** Whether the same may be answered in a moment: nobody has to do anything about it. */
+export const isPassing = (error: unknown): boolean =>
+  error instanceof AwsProblem && (error.kind === 'throttled' || error.kind === 'unreachable')
+
 /** The SDK's error in our words, where it is one of these; itself otherwise. */
 export function inOurWords(error: unknown, asked: Asked): unknown {
   if (!(error instanceof Error) || error instanceof AwsProblem) return error
@@ -96,7 +100,8 @@ function kindOf(error: Error): AwsProblemKind | undefined {
   return status === 301 ? 'wrong-region' : undefined
 }
 
-function statusOf(error: Error): unknown {
+/** HTTP status of an answer; undefined where none came. */
+export function statusOf(error: Error): unknown {
   const metadata: unknown = Reflect.get(error, '$metadata')
   return typeof metadata === 'object' && metadata !== null
     ? Reflect.get(metadata, 'httpStatusCode')

@@ -138,7 +138,8 @@ function unproven({ release, bootTests = [] }: ImageSet): string | undefined {
   )
 }
 
-function parseJson(text: string): unknown {
+/** Undefined for what is no JSON: a schema says then what is missing. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

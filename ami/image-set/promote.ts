@@ -3,11 +3,11 @@
 import type { Aws } from '../../aws/port.ts'
 import { stateBucket } from '../../infra/bootstrap/names.ts'
 import { hashOf, type ImagePointer, LAYOUT, pointerSchema } from '../../infra/image-sets.ts'
-import { type ImageSet, imagesFor } from '../../infra/images.ts'
+import { type ImageSet, imagesFor, parseJson } from '../../infra/images.ts'
 import type { Stage } from '../../infra/stage-schema.ts'
 import type { StageName } from '../../infra/stages.ts'
 import { BakeFailure } from '../ledger/failure.ts'
-import { parseJson, readObject, readSet, writeObject } from './record.ts'
+import { readObject, readSet, writeObject } from './record.ts'
 
 export interface StageAt {
   readonly name: StageName

@@ -4,7 +4,7 @@ import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
-import { type ImageSet, imageSetSchema } from '../../infra/images.ts'
+import { type ImageSet, imageSetSchema, parseJson } from '../../infra/images.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 
 /** What was read, with what a conditional write needs. */
@@ -92,12 +92,4 @@ export async function writeSet(aws: Aws, home: Home, set: ImageSet): Promise<Ima
       `The record of image set ${set.inputs.slice(0, 12)} was being written by somebody else, and is not there: run the same command again.`,
     )
   return other
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

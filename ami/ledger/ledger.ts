@@ -3,6 +3,7 @@
 // because the journal is lost carries tags that tell the sweeper (sweep.ts) whose it is, and until when it is needed.
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { parseJson } from '../../infra/images.ts'
 import { BakeFailure } from './failure.ts'
 import type { LedgerStore } from './store.ts'
 
@@ -83,14 +84,6 @@ export async function beginLedger(store: LedgerStore, identity: Identity, now: D
 }
 
 const print = (state: LedgerState): string => `${JSON.stringify(state, null, 2)}\n`
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 function ledgerOf(store: LedgerStore, from: LedgerState): Ledger {
   let state = from

@@ -1,7 +1,7 @@
 // Trying again: which errors pass by themselves, and how long one waits for that.
 // The EBS client tries nothing again itself (aws/connect.ts): this is the only layer.
 import type { Clock } from '../../aws/port.ts'
-import { AwsProblem } from '../../aws/problems.ts'
+import { AwsProblem, statusOf } from '../../aws/problems.ts'
 
 const FIRST_MS = 500
 const LONGEST_MS = 15_000
@@ -16,9 +16,7 @@ export function passing(error: unknown): Passing | undefined {
   }
   if (!(error instanceof Error)) return undefined
   if (error.name === 'ConcurrentLimitExceededException') return 'slow'
-  const metadata: unknown = Reflect.get(error, '$metadata')
-  const status: unknown =
-    typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'httpStatusCode') : undefined
+  const status = statusOf(error)
   if (status === 503) return 'slow'
   return typeof status === 'number' && status >= 500 ? 'again' : undefined
 }

@@ -11,7 +11,7 @@ import {
 } from '@aws-sdk/client-cloudformation'
 import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
-import { AwsProblem } from '../../aws/problems.ts'
+import { isPassing } from '../../aws/problems.ts'
 import { StackFailure } from './failure.ts'
 
 /** Is told what happens, a line at a time. */
@@ -161,8 +161,7 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask()
   } catch (error) {
-    if (error instanceof AwsProblem && (error.kind === 'throttled' || error.kind === 'unreachable'))
-      return undefined
+    if (isPassing(error)) return undefined
     throw error
   }
 }

@@ -3,7 +3,7 @@
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { z } from 'zod'
 import type { Aws } from '../../aws/port.ts'
-import { AwsProblem } from '../../aws/problems.ts'
+import { AwsProblem, statusOf } from '../../aws/problems.ts'
 import { noBucket } from './failure.ts'
 
 const schema = z.object({
@@ -103,10 +103,7 @@ export async function writeLock(
 /** Whether it may have been done nevertheless. */
 function isInDoubt(error: unknown): boolean {
   if (error instanceof AwsProblem) return error.kind === 'unreachable'
-  const metadata: unknown = error instanceof Error ? Reflect.get(error, '$metadata') : undefined
-  const status =
-    typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'httpStatusCode') : 0
-  return Number(status) >= 500
+  return error instanceof Error && Number(statusOf(error)) >= 500
 }
 
 /** Removes what is there under this ETag, and nothing else. */

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Aws } from '../../aws/port.ts'
-import { AwsProblem } from '../../aws/problems.ts'
+import { isPassing } from '../../aws/problems.ts'
 import { StageLocked } from './failure.ts'
 import type { Say } from './follow.ts'
 import {
@@ -157,7 +157,7 @@ class Lock {
     try {
       await this.#renew()
     } catch (error) {
-      if (!(error instanceof AwsProblem && /^(throttled|unreachable)$/.test(error.kind))) throw error
+      if (!isPassing(error)) throw error
       this.#due = this.#aws.clock.now().getTime() + RENEW_AGAIN_MS
     }
   }
