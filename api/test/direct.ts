@@ -1,6 +1,7 @@
 // A page that gets its answers from the model endpoint itself, as far as the API sees it: the deployed bundle of worker/
 // in its runtime, and what a page does with an offer.
 import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll } from 'vitest'
 import { createCitationMapper } from '../../contract/citations.ts'
 import { freePort } from '../../local/postgres.ts'
 import { type Endpoint, startEndpoint, streamed } from '../../worker/test/endpoint.ts'
@@ -9,7 +10,7 @@ import { loadContext } from '../src/chat/context.ts'
 import { finish } from '../src/chat/direct/finish.ts'
 import { type PageOffer, prepare } from '../src/chat/direct/prepare.ts'
 import { getChat } from '../src/chat/messages.ts'
-import type { Conversation, Server } from './conversation.ts'
+import { type Conversation, conversation, type Server } from './conversation.ts'
 
 /** Logical names, and what the scripted model behind each does. */
 const NAMES = {
@@ -22,13 +23,13 @@ const NAMES = {
 }
 export const SHOWN = 'Run apt-mark hold with its name [1]. It is kept back then.'
 
-export interface PageEndpoint extends AsyncDisposable {
+interface PageEndpoint extends AsyncDisposable {
   readonly endpoint: Endpoint
   /** Of an installation whose pages ask it. */
   readonly settings: Readonly<Record<string, string>>
 }
 
-export async function startPageEndpoint(): Promise<PageEndpoint> {
+async function startPageEndpoint(): Promise<PageEndpoint> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const endpoint = await startEndpoint({
@@ -46,6 +47,33 @@ export async function startPageEndpoint(): Promise<PageEndpoint> {
     ),
   }
   return { endpoint, settings, [Symbol.asyncDispose]: () => endpoint[Symbol.asyncDispose]() }
+}
+
+/** One endpoint for a file's tests, from their first to their last. */
+export function pageEndpoint(): Pick<PageEndpoint, 'endpoint' | 'settings'> & {
+  /** Whose pages may ask it. @param more of the server's environment */
+  begun(more?: Record<string, string>): Promise<Conversation>
+} {
+  let started: PageEndpoint | undefined
+  beforeAll(async () => {
+    started = await startPageEndpoint()
+  })
+  afterAll(async () => {
+    await started?.[Symbol.asyncDispose]()
+  })
+  const page = () => {
+    if (started === undefined) throw new Error('the endpoint is not started before the tests are')
+    return started
+  }
+  return {
+    get endpoint() {
+      return page().endpoint
+    },
+    get settings() {
+      return page().settings
+    },
+    begun: (more = {}) => conversation({ env: { ...page().settings, ...more } }),
+  }
 }
 
 export const QUESTION = 'How do I hold a package at its present version?'

@@ -1,7 +1,7 @@
 // What a person's budget holds and counts of answers whose page was given a token, however they go on.
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Conversation, conversation, heardEnd } from '../../../test/conversation.ts'
+import { describe, expect, it } from 'vitest'
+import { type Conversation, heardEnd } from '../../../test/conversation.ts'
 import {
   answeredDirectly,
   answerIn,
@@ -9,9 +9,8 @@ import {
   attemptRow,
   lapse,
   offered,
-  type PageEndpoint,
+  pageEndpoint,
   SHOWN,
-  startPageEndpoint,
   take,
 } from '../../../test/direct.ts'
 import { setBudget } from '../../usage/budget.ts'
@@ -20,16 +19,8 @@ import { finish } from './finish.ts'
 import { pushText } from './page-attempts.ts'
 import { prepare, relay } from './prepare.ts'
 
-let page: PageEndpoint
-beforeAll(async () => {
-  page = await startPageEndpoint()
-})
-afterAll(async () => {
-  await page?.[Symbol.asyncDispose]()
-})
-
-const begun = (settings: Record<string, string> = {}) =>
-  conversation({ env: { ...page.settings, ...settings } })
+const page = pageEndpoint()
+const { begun } = page
 
 describe('the budget of a person whose page asks', () => {
   const calls = async (c: Conversation) =>

@@ -1,8 +1,8 @@
 // Answers that a page gets from the model endpoint itself, from the API's side: what it gives a page, and what it believes of
 // what the page brings. Endpoint and tokens are the real ones, as in the tests beside this.
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { conversation, heardEnd, heardText, type Watched } from '../../../test/conversation.ts'
+import { describe, expect, it } from 'vitest'
+import { heardEnd, heardText, type Watched } from '../../../test/conversation.ts'
 import {
   answeredDirectly,
   answerIn,
@@ -10,11 +10,10 @@ import {
   attemptRow,
   historyOf,
   offered,
-  type PageEndpoint,
+  pageEndpoint,
   QUESTION,
   SHOWN,
   shown,
-  startPageEndpoint,
   take,
 } from '../../../test/direct.ts'
 import { retry } from '../ask.ts'
@@ -23,16 +22,8 @@ import { finish } from './finish.ts'
 import { pushText } from './page-attempts.ts'
 import { prepare, relay } from './prepare.ts'
 
-let page: PageEndpoint
-beforeAll(async () => {
-  page = await startPageEndpoint()
-})
-afterAll(async () => {
-  await page?.[Symbol.asyncDispose]()
-})
-
-const begun = (settings: Record<string, string> = {}) =>
-  conversation({ env: { ...page.settings, ...settings } })
+const page = pageEndpoint()
+const { begun } = page
 
 describe('an answer by way of the page', () => {
   it('is asked by the page alone, and kept with its receipt, citations and usage', async () => {

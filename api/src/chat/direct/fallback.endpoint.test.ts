@@ -1,5 +1,5 @@
 // What becomes of an answer whose page can't get it, or vanishes.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { conversation, heardEnd } from '../../../test/conversation.ts'
 import {
   answeredDirectly,
@@ -8,9 +8,8 @@ import {
   historyOf,
   lapse,
   offered,
-  type PageEndpoint,
+  pageEndpoint,
   SHOWN,
-  startPageEndpoint,
 } from '../../../test/direct.ts'
 import { retry, stop } from '../ask.ts'
 import { deleteChat } from '../chats.ts'
@@ -19,16 +18,8 @@ import { finish } from './finish.ts'
 import { pushText } from './page-attempts.ts'
 import { prepare, relay } from './prepare.ts'
 
-let page: PageEndpoint
-beforeAll(async () => {
-  page = await startPageEndpoint()
-})
-afterAll(async () => {
-  await page?.[Symbol.asyncDispose]()
-})
-
-const begun = (settings: Record<string, string> = {}) =>
-  conversation({ env: { ...page.settings, ...settings } })
+const page = pageEndpoint()
+const { begun } = page
 
 describe('a page that can’t', () => {
   it('reach the endpoint leaves the answer to a server', async () => {

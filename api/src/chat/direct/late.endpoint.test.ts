@@ -1,6 +1,6 @@
 // An answer that was given up since its page was not heard of, and that the page brings all the same.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Conversation, conversation, heardEnd } from '../../../test/conversation.ts'
+import { describe, expect, it } from 'vitest'
+import { type Conversation, heardEnd } from '../../../test/conversation.ts'
 import {
   answerIn,
   askDirect,
@@ -8,10 +8,9 @@ import {
   historyOf,
   lapse,
   offered,
-  type PageEndpoint,
+  pageEndpoint,
   QUESTION,
   SHOWN,
-  startPageEndpoint,
   take,
 } from '../../../test/direct.ts'
 import { sumOf, testMetrics } from '../../../test/metrics.ts'
@@ -20,16 +19,7 @@ import { insertAttempt } from '../attempts.ts'
 import { finish } from './finish.ts'
 import { pushText } from './page-attempts.ts'
 
-let page: PageEndpoint
-beforeAll(async () => {
-  page = await startPageEndpoint()
-})
-afterAll(async () => {
-  await page?.[Symbol.asyncDispose]()
-})
-
-const begun = (settings: Record<string, string> = {}) =>
-  conversation({ env: { ...page.settings, ...settings } })
+const { begun } = pageEndpoint()
 
 describe('a whole answer that comes after its page was given up', () => {
   async function givenUp(c: Conversation, model = 'llama-3-8b') {

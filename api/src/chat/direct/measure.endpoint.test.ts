@@ -1,21 +1,15 @@
 // What is measured of answers that pages get themselves, as far as the server hears of it: by its procedures.
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { conversation, HANDBOOK } from '../../../test/conversation.ts'
-import { type PageEndpoint, QUESTION, SHOWN, startPageEndpoint, take } from '../../../test/direct.ts'
+import { pageEndpoint, QUESTION, SHOWN, take } from '../../../test/direct.ts'
 import { sumOf, testMetrics, valuesOf } from '../../../test/metrics.ts'
 import { testServer } from '../../../test/server.ts'
 import { shelveDocument } from '../../../test/shelf.ts'
 import { wordIndex } from '../../../test/word-index.ts'
 import type { PageOffer } from './prepare.ts'
 
-let page: PageEndpoint
-beforeAll(async () => {
-  page = await startPageEndpoint()
-})
-afterAll(async () => {
-  await page?.[Symbol.asyncDispose]()
-})
+const page = pageEndpoint()
 
 async function world() {
   await using stack = new AsyncDisposableStack()
