@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PORTS } from '../../contract/ports.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { forward } from '../local/boot-test/forward.ts'
-import { makeDatabase } from '../local/boot-test/installation.ts'
+import { makeDatabase, webSettings } from '../local/boot-test/installation.ts'
 import { bootMachine, type Machine } from '../local/qemu.ts'
-import type { Tier } from '../upload/baking.ts'
+import type { Tier } from '../recipe/debian.ts'
 import { apiEnvironment, configureByCredentials } from './credentials.ts'
 import { findingsOf, REPORTER } from './machine-report.ts'
 
@@ -45,7 +45,7 @@ async function bootApi(booting: Booting, disk: string) {
     apiEnvironment({
       url: 'http://localhost:3000',
       setupToken: randomBytes(16).toString('hex'),
-      databaseUrl: `postgresql://postgres:test@${host}:${toDatabase.port}/terrace`,
+      database: `${host}:${toDatabase.port}`,
     }),
   )
 }
@@ -54,12 +54,12 @@ async function bootWeb(booting: Booting, disk: string, api: Machine | undefined)
   const { stack } = booting
   const toApi = stack.use(await forward('0.0.0.0'))
   if (api !== undefined) toApi.to(api.address, PORTS.api)
-  const web = await bootOne(booting, 'web', disk, (host) => ({
-    HOSTNAME: '0.0.0.0',
-    PORT: String(PORTS.web),
-    API_URL: `http://${host}:${toApi.port}`,
-    TRUSTED_PROXY_HOPS: '0',
-  }))
+  const web = await bootOne(
+    booting,
+    'web',
+    disk,
+    (host) => webSettings(`http://${host}:${toApi.port}`).document,
+  )
   if (api !== undefined) await requirePage(web.machine)
   return web
 }

@@ -1,6 +1,5 @@
 // What a virtual machine under test is told, by systemd credentials that the firmware hands over: its disk is not touched.
-import { randomBytes } from 'node:crypto'
-import { PORTS } from '../../contract/ports.ts'
+import { apiSettings } from '../local/boot-test/installation.ts'
 
 /** In place of the image's own: it has nobody to ask in a bake. */
 const CONFIGURE = `[Unit]
@@ -20,19 +19,13 @@ export const configureByCredentials = (environment: Readonly<Record<string, stri
     .join(''),
 })
 
-/** Of an API server that makes its own tables, keeps documents on its disk, and has no owner yet. */
-export const apiEnvironment = (of: {
-  readonly url: string
-  readonly setupToken: string
-  readonly databaseUrl: string
-}) => ({
-  HOST: '0.0.0.0',
-  PORT: String(PORTS.api),
-  PUBLIC_URL: of.url,
-  TRUSTED_PROXY_HOPS: '1',
-  DATABASE_URL: of.databaseUrl,
-  MIGRATE_AT_START: '1',
-  STORAGE: 'file:/var/lib/terrace/storage',
-  AUTH_SECRET: randomBytes(32).toString('hex'),
-  SETUP_TOKEN: of.setupToken,
-})
+/** What an API server of a boot test is told, with who signs in at its database put into the address. */
+export function apiEnvironment(of: Parameters<typeof apiSettings>[0]): Readonly<Record<string, string>> {
+  const { document, operators, secrets } = apiSettings(of)
+  return {
+    ...document,
+    ...operators,
+    ...secrets,
+    DATABASE_URL: `postgresql://postgres:test@${of.database}/terrace`,
+  }
+}
