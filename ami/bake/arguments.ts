@@ -2,7 +2,9 @@
 import { parseArgs } from 'node:util'
 import type { Home } from '../../infra/bootstrap/names.ts'
 import { BakeFailure } from '../ledger/failure.ts'
-import { TIERS, type Tier } from '../upload/baking.ts'
+import { readHome } from '../ledger/home.ts'
+import type { Tier } from '../recipe/debian.ts'
+import { TIERS } from '../upload/baking.ts'
 
 export interface BakeLine {
   readonly tiers: readonly Tier[]
@@ -42,7 +44,7 @@ export function readBakeLine(args: readonly string[]): BakeLine {
   requireBuilder(values.builder)
   const tiers = values.tier === 'all' ? TIERS : TIERS.filter((tier) => tier === values.tier)
   if (tiers.length === 0) throw refuse(`--tier ${values.tier ?? ''}: there is api, web and all.`)
-  const home = values['no-upload'] ? nowhere(values) : homeOf(values)
+  const home = values['no-upload'] ? nowhere(values) : readHome(values, refuse)
   if (home !== undefined && tiers.length < TIERS.length)
     throw refuse(
       `--tier ${values.tier} makes one disk, and an image set has both: --tier all, or --no-upload to keep the disk here.`,
@@ -71,10 +73,4 @@ type Place = { readonly account?: string | undefined; readonly region?: string |
 function nowhere({ account, region }: Place): undefined {
   if (account !== undefined || region !== undefined)
     throw refuse('--no-upload sends nothing: --account and --region have no meaning with it.')
-}
-
-function homeOf({ account = '', region = '' }: Place): Home {
-  if (!/^\d{12}$/.test(account)) throw refuse(`--account ${account} is no account: 12 digits.`)
-  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) throw refuse(`--region ${region} is no region (eu-west-1).`)
-  return { account, region }
 }

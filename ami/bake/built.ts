@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
-import type { Tier } from '../upload/baking.ts'
+import type { Tier } from '../recipe/debian.ts'
 import { checksumOf } from '../upload/disk.ts'
 
 const made = z.object({

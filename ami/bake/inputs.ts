@@ -4,8 +4,8 @@ import canonicalize from 'canonicalize'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
 import { UNCOMMITTED } from '../../infra/images.ts'
 import type { LockedPackage } from '../local/package-lock.ts'
+import type { Tier } from '../recipe/debian.ts'
 import { ARCHITECTURE, SUITE } from '../recipe/debian.ts'
-import type { Tier } from '../upload/baking.ts'
 import type { Checkout } from './checkout.ts'
 
 /** Raised when the same inputs would make other images for a reason that is not among them. */

@@ -1,5 +1,5 @@
 // What a machine under test says of itself on its serial console, and what of it is wrong: much can't be asked from outside.
-import type { Tier } from '../upload/baking.ts'
+import type { Tier } from '../recipe/debian.ts'
 
 const GIB = 2 ** 30
 const UNITS: Readonly<Record<Tier, readonly string[]>> = {

@@ -1,7 +1,7 @@
 // What a bake is about to do, and what it costs, in words.
 import type { Home } from '../../infra/bootstrap/names.ts'
+import type { Tier } from '../recipe/debian.ts'
 import { ARCHITECTURE, SUITE } from '../recipe/debian.ts'
-import type { Tier } from '../upload/baking.ts'
 import type { Built, MadeTier } from './built.ts'
 import type { Checkout } from './checkout.ts'
 import type { DebianLists, Inputs } from './inputs.ts'

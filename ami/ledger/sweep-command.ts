@@ -5,6 +5,7 @@ import { connect } from '../../aws/connect.ts'
 import { typed } from '../../infra/ask.ts'
 import { told } from '../../infra/told.ts'
 import { BakeFailure } from './failure.ts'
+import { readHome } from './home.ts'
 import { sweep } from './sweep.ts'
 
 const DECLINED = 3
@@ -24,12 +25,8 @@ function readArguments() {
   } catch (cause) {
     throw new BakeFailure(`${cause instanceof Error ? cause.message : ''}\n${USAGE}`, { cause })
   }
-  const { account = '', region = '' } = values
-  if (!/^\d{12}$/.test(account))
-    throw new BakeFailure(`--account ${account} is no account: 12 digits.\n${USAGE}`)
-  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(region))
-    throw new BakeFailure(`--region ${region} is no region (eu-west-1).\n${USAGE}`)
-  return { home: { account, region }, removes: values.remove, yes: values.yes, profile: values.profile }
+  const refuse = (what: string) => new BakeFailure(`${what}\n${USAGE}`)
+  return { home: readHome(values, refuse), removes: values.remove, yes: values.yes, profile: values.profile }
 }
 
 async function run(): Promise<number> {

@@ -1,10 +1,10 @@
 // What every step of an upload needs.
 import type { Aws } from '../../aws/port.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { Tier } from '../recipe/debian.ts'
 import type { Progress } from './put-blocks.ts'
 
-export const TIERS = ['api', 'web'] as const
-export type Tier = (typeof TIERS)[number]
+export const TIERS = ['api', 'web'] as const satisfies readonly Tier[]
 
 /** A disk that was built and has passed its boot tests. */
 export interface BuiltTier {

@@ -10,7 +10,8 @@ import {
 import { BakeFailure } from '../ledger/failure.ts'
 import type { Resource } from '../ledger/ledger.ts'
 import { tagsOf } from '../ledger/tags.ts'
-import type { Baking, Tier } from './baking.ts'
+import type { Tier } from '../recipe/debian.ts'
+import type { Baking } from './baking.ts'
 import { persist } from './persist.ts'
 import { until } from './wait.ts'
 

@@ -10,6 +10,7 @@ import { STAGE_NAMES } from '../stages.ts'
 import { HANDLERS } from './handlers.ts'
 import { arnHere, boundaryArn, type Home, partitionOf, stageStack } from './names.ts'
 import { held, OURS, REMOVALS, type Scope, TO_BE_OURS } from './rights.ts'
+import type { Settings } from './settings.ts'
 
 /** Kinds of resources that only the bootstrap makes. */
 const ONLY_HERE: readonly string[] = [
@@ -19,10 +20,7 @@ const ONLY_HERE: readonly string[] = [
 ]
 
 /** What the person who runs the bootstrap may narrow. */
-export interface Held extends Home {
-  /** Ids of the hosted zones that stages have names in; undefined: any of the account. */
-  readonly hostedZones?: readonly string[] | undefined
-}
+export type Held = Home & Pick<Settings, 'hostedZones'>
 
 /** A policy inside a role has 10,240 characters, one beside it 6,144: what is long stands beside. */
 export interface StageRights {

@@ -4,16 +4,11 @@ import type { BucketSettings } from '../../aws/stand-in/bucket-settings.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { bringBootstrap } from './bootstrap.ts'
 import { BOOTSTRAP_STACK, githubProviderArn, LINKED_ROLES, stateBucket } from './names.ts'
+import { SAMPLE_SETTINGS } from './sample-settings.ts'
 import type { Settings } from './settings.ts'
 
-export const SETTINGS: Settings = {
-  account: '222233334444',
-  region: 'eu-west-1',
-  alertEmail: 'operators@example.com',
-  budget: 500,
-  zones: ['euw1-az1', 'euw1-az2'],
-  ci: 'acme/terrace',
-}
+/** The stand-in's account. */
+export const SETTINGS: Settings = { ...SAMPLE_SETTINGS, account: '222233334444' }
 export const BUCKET = stateBucket(SETTINGS)
 
 /** Runs it once, and tells what was said. */
