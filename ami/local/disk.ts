@@ -3,9 +3,9 @@
 // its tools are the suite's own. A change of the application leaves the root's blocks where they were.
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { Problem } from '../../local/problem.ts'
 import { BUILD_PACKAGES, EPOCH } from '../recipe/debian.ts'
 import { HOME } from '../recipe/payload.ts'
+import { fullDisk, isFull } from './host.ts'
 import { debianRoot, inBuildRoot, type Root } from './rootfs.ts'
 
 const MIB = 2 ** 20
@@ -125,8 +125,7 @@ async function inTools(
   hidden: readonly string[] = [],
 ): Promise<string> {
   const { exitCode, text } = await inBuildRoot(tools, script, { [work]: '/mnt' }, readable, hidden)
-  if (/No space left on device/i.test(text))
-    throw new Problem(`The disk that holds ${work} is full.`, 'Make room (about 3 GB) and run it again.')
+  if (isFull(text)) throw fullDisk(work)
   if (exitCode !== 0)
     throw new Error(`The image's disk could not be put together:\n${text.trim().slice(-2_000)}`)
   return text

@@ -89,3 +89,9 @@ async function usedByApt(): Promise<string[]> {
   const { stdout } = await attempt`apt-get indextargets --format ${'$(REPO_URI)'}`
   return [...new Set(stdout.split('\n').map((line) => line.trim().replace(/\/$/, '')))]
 }
+
+/** Whether that is why a program has failed, by what it said. */
+export const isFull = (said: string): boolean => /No space left on device/i.test(said)
+
+export const fullDisk = (place: string): Problem =>
+  new Problem(`The disk that holds ${place} is full.`, 'Make room (about 3 GB) and run it again.')

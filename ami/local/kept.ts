@@ -4,9 +4,6 @@ import path from 'node:path'
 import { lock } from '../../local/lock.mjs'
 import { IMAGES } from './host.ts'
 
-/** Kept of each kind: the one in use, and the one before it. */
-const KEPT = 2
-
 export interface Kept {
   readonly dir: string
   readonly key: string
@@ -16,8 +13,14 @@ export interface Kept {
 /**
  * The folder of this kind and key; `make` fills it, whole or not at all, one process at a time.
  * @param kind such as `modules`
+ * @param keep how many of the kind stay; default: the one in use, and the one before it
  */
-export async function kept(kind: string, key: string, make: (dir: string) => Promise<void>): Promise<Kept> {
+export async function kept(
+  kind: string,
+  key: string,
+  make: (dir: string) => Promise<void>,
+  keep = 2,
+): Promise<Kept> {
   const shelf = path.join(IMAGES, kind)
   const dir = path.join(shelf, key)
   mkdirSync(shelf, { recursive: true })
@@ -35,7 +38,7 @@ export async function kept(kind: string, key: string, make: (dir: string) => Pro
     }
     const now = new Date()
     utimesSync(dir, now, now)
-    removeOld(shelf, KEPT)
+    removeOld(shelf, keep)
     return { dir, key, fresh }
   } finally {
     release()

@@ -1,27 +1,23 @@
 // Roots of Debian, made by mmdebstrap and kept under the hash of what they are made of: the list of packages with their
 // versions and hashes, and how they are installed. Whoever needs one to write into takes a copy.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { lock as holdLock } from '../../local/lock.mjs'
 import { Problem } from '../../local/problem.ts'
 import { DPKG_RULES, EPOCH, SUITE } from '../recipe/debian.ts'
-import { attempt, IMAGES, type Mirrors, mirrors, needRoot, needTools, run } from './host.ts'
-import { removeOld } from './kept.ts'
+import { attempt, fullDisk, IMAGES, isFull, type Mirrors, mirrors, needRoot, needTools, run } from './host.ts'
+import { type Kept, kept } from './kept.ts'
 import { hashOfLock, type LockedPackage, lockPackages, sourcesList } from './package-lock.ts'
 
-const ROOTS = path.join(IMAGES, 'roots')
+const KIND = 'roots'
+const ROOTS = path.join(IMAGES, KIND)
 /** Both tiers' and the one to build in, of two states of the mirror. */
 const KEPT = 6
 
-export interface Root {
-  /** Not to be written to. */
-  readonly dir: string
-  /** Hash of everything that went into it. */
-  readonly key: string
+/** `dir` is not to be written to. */
+export interface Root extends Kept {
   readonly packages: readonly LockedPackage[]
-  /** Whether it was made now. */
-  readonly fresh: boolean
 }
 
 /**
@@ -40,13 +36,8 @@ export async function debianRoot(include: readonly string[]): Promise<Root> {
       .update(JSON.stringify([hashOfLock(packages), include, SUITE, DPKG_RULES, EPOCH]))
       .digest('hex')
       .slice(0, 16)
-    const dir = path.join(ROOTS, key)
-    const fresh = !existsSync(dir)
-    if (fresh) await build(dir, include, from, packages)
-    const now = new Date()
-    utimesSync(dir, now, now)
-    removeOld(ROOTS, KEPT)
-    return { dir, key, packages, fresh }
+    const root = await kept(KIND, key, (dir) => build(dir, include, from, packages), KEPT)
+    return { ...root, packages }
   } finally {
     release()
   }
@@ -83,40 +74,29 @@ async function build(
   from: Mirrors,
   packages: readonly LockedPackage[],
 ): Promise<void> {
-  const beside = `${dir}.${process.pid}`
-  rmSync(beside, { recursive: true, force: true })
-  const sources = `${beside}.list`
+  rmSync(dir, { recursive: true, force: true })
+  const sources = `${dir}.list`
   writeFileSync(sources, sourcesList(from))
   const made = await attempt({ env: { ...process.env, SOURCE_DATE_EPOCH: String(EPOCH) } })`mmdebstrap ${[
     ...['--mode=root', '--variant=minbase', '--format=directory'],
     ...['--aptopt=Apt::Install-Recommends "false"', '--aptopt=Acquire::Check-Valid-Until "false"'],
     ...DPKG_RULES.map((rule) => `--dpkgopt=${rule}`),
     `--include=${include.join(',')}`,
-    ...[SUITE, beside, sources],
+    ...[SUITE, dir, sources],
   ]}`
   rmSync(sources, { force: true })
-  if (made.exitCode !== 0) {
-    rmSync(beside, { recursive: true, force: true })
-    throw failure(made.stderr, dir)
-  }
-  const changed = difference(packages, await installed(beside))
-  if (changed.length > 0) {
-    rmSync(beside, { recursive: true, force: true })
+  if (made.exitCode !== 0) throw failure(made.stderr, dir)
+  const changed = difference(packages, await installed(dir))
+  if (changed.length > 0)
     throw new Problem(
       `The mirror changed while a root was made of it (${changed.slice(0, 5).join(', ')}).`,
       'Run it again.',
     )
-  }
-  forgetBuilding(beside)
-  renameSync(beside, dir)
+  forgetBuilding(dir)
 }
 
 function failure(text: string, dir: string): Error {
-  if (/No space left on device/i.test(text))
-    return new Problem(
-      `The disk that holds ${path.dirname(dir)} is full.`,
-      'Make room (about 3 GB) and run it again.',
-    )
+  if (isFull(text)) return fullDisk(path.dirname(dir))
   return new Error(`mmdebstrap made no root:\n${text.trim().split('\n').slice(-15).join('\n')}`)
 }
 
