@@ -101,7 +101,7 @@ async function inParallel(
 }
 
 /** The call once more whenever its person was too quick for the server's limits, as a fast machine is. */
-async function patiently<T>(call: () => Promise<T>): Promise<T> {
+async function patiently(call: () => Promise<unknown>): Promise<unknown> {
   for (;;) {
     try {
       return await call()
