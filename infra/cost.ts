@@ -1,5 +1,6 @@
 // What a stage costs a month before anyone uses it, line by line, and what AWS promises of it. Both follow from the stage
-// table. Prices are us-east-1's list prices, as dated in instance-types.ts; traffic, requests, logs, backups and stored
+// table. Prices are us-east-1's list prices: those of servers and databases as dated in instance-types.ts, the others of
+// November 2026; traffic, requests, logs, backups and stored
 // documents come on top, by use.
 import { METRICS } from '../contract/metrics.ts'
 import type { Template, TemplateResource } from './cfn.ts'
@@ -9,9 +10,15 @@ import type { Stage } from './stage-schema.ts'
 
 export interface CostLine {
   readonly what: string
-  /** USD a month of 730 hours, at the least number of servers. */
-  readonly usd: number
+  /** USD a month of 730 hours, at the least number of servers; undefined where the table has no price. */
+  readonly usd: number | undefined
 }
+
+/** What is known of it: a lower bound where something has no price. */
+export const together = (lines: readonly CostLine[]): number =>
+  lines.reduce((sum, { usd }) => sum + (usd ?? 0), 0)
+export const hasAllPrices = (lines: readonly CostLine[]): boolean =>
+  lines.every(({ usd }) => usd !== undefined)
 
 const HOURS = 730
 /** USD. Per hour: NAT gateway, load balancer, its smallest unit of use, public address. Per GiB and month: disks. */
@@ -42,12 +49,14 @@ export function monthlyCost(stage: Stage, template: Template): CostLine[] {
   ]
   const servers = (tier: 'web' | 'api'): CostLine => {
     const { instanceType, min, diskGiB } = stage[tier]
+    const { price } = INSTANCE_TYPES[instanceType]
     const addresses = tier === 'web' && stage.webPlacement === 'public' ? PRICES.address : 0
-    const each = (INSTANCE_TYPES[instanceType].usdPerHour + addresses) * HOURS + diskGiB * PRICES.diskGiB
-    return { what: `${tier === 'web' ? 'Web' : 'API'} servers: ${min} × ${instanceType}`, usd: min * each }
+    const what = `${tier === 'web' ? 'Web' : 'API'} servers: ${min} × ${instanceType}`
+    const each = price && (price[0] + addresses) * HOURS + diskGiB * PRICES.diskGiB
+    return { what, usd: each && min * each }
   }
-  const perDatabase =
-    DATABASE_CLASSES[database.instanceClass].usdPerHour * HOURS + database.storageGiB * PRICES.databaseGiB
+  const { price } = DATABASE_CLASSES[database.instanceClass]
+  const perDatabase = price && price[0] * HOURS + database.storageGiB * PRICES.databaseGiB
   return [
     { what: `NAT gateways: ${nats}`, usd: nats * (PRICES.nat + PRICES.address) * HOURS },
     {
@@ -58,7 +67,7 @@ export function monthlyCost(stage: Stage, template: Template): CostLine[] {
     ...(stage.fleet === 'serving' ? [servers('web'), servers('api')] : []),
     {
       what: `Database: ${database.instanceClass}${database.multiAz ? ' and its standby' : ''}`,
-      usd: perDatabase * (database.multiAz ? 2 : 1),
+      usd: perDatabase && perDatabase * (database.multiAz ? 2 : 1),
     },
     ...(database.replica ? [{ what: `Read replica: ${database.instanceClass}`, usd: perDatabase }] : []),
     ...watching(stage, template),

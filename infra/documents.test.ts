@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { monthlyCost, promisedAvailability } from './cost.ts'
+import { monthlyCost, promisedAvailability, together } from './cost.ts'
 import { drawStack } from './diagram.ts'
 import { documents } from './documents.ts'
+import { INSTANCE_TYPES, type InstanceTypeName, steadyFamilies } from './instance-types.ts'
+import { report } from './plan/report.ts'
 import { change, type Draft } from './rules/rule.ts'
 import { sample } from './samples.ts'
 import { STAGES } from './stages.ts'
@@ -23,7 +25,10 @@ describe('costs', () => {
   const cost = (...[name, changes]: Parameters<typeof sample>) => {
     const { stage, template } = sample(name, changes)
     return Object.fromEntries(
-      monthlyCost(stage, template).map(({ what, usd }) => [what, Number(usd.toFixed(2))]),
+      monthlyCost(stage, template).map(({ what, usd }) => [
+        what,
+        usd === undefined ? usd : Number(usd.toFixed(2)),
+      ]),
     )
   }
 
@@ -55,6 +60,65 @@ describe('costs', () => {
     expect(cost('prod', { nat: 'one' })['NAT gateways: 1']).toBe(36.5)
     // Without 2 × 0.005 × 730.
     expect(cost('prod', { webPlacement: 'private' })['Web servers: 2 × t3.medium']).toBe(63.3)
+  })
+})
+
+describe('a class whose price nobody could find', () => {
+  const { stage, template } = sample('prod')
+  const unpriced = { ...stage, database: { ...stage.database, instanceClass: 'db.m7i.large' } } as const
+
+  test('costs what is not known, and the rest at least', () => {
+    const lines = monthlyCost(unpriced, template)
+    expect(lines.filter(({ usd }) => usd === undefined).map(({ what }) => what)).toEqual([
+      'Database: db.m7i.large and its standby',
+      'Read replica: db.m7i.large',
+    ])
+    const known = monthlyCost(stage, template).filter(({ what }) => !/atabase|eplica/.test(what))
+    expect(together(lines)).toBeCloseTo(together(known), 6)
+  })
+
+  test('is said by a plan, which adds up the rest only', () => {
+    const text = report('prod', unpriced, template, undefined)
+    expect(text).toMatch(/^ {7}\? {2}Database: db\.m7i\.large and its standby: no price in the table$/m)
+    expect(text).toContain('database  db.m7i.large: 8 GiB; no price in the table')
+    expect(text).toMatch(/^ +\d+ {2}together, and what has no price here$/m)
+    expect(report('prod', stage, template, undefined)).toMatch(/^ +\d+ {2}together$/m)
+  })
+})
+
+test('a plan says what a stage runs on', () => {
+  const { stage, template } = sample('prod', {
+    api: { ...STAGES.prod.api, instanceType: 'c7a.2xlarge' },
+  })
+  const text = report('prod', stage, template, undefined)
+  expect(text).toContain(
+    'api  2 to 8 × c7a.2xlarge: 8 vCPU, 16 GiB, 3.125 Gbit/s at any time; price of January 2026',
+  )
+  expect(text).toContain('web  2 to 6 × t3.medium: 2 vCPU with credits, 4 GiB, 0.256 Gbit/s at any time')
+})
+
+describe('instance types', () => {
+  const rows = Object.entries(INSTANCE_TYPES)
+
+  // A slip of the pen in a table of this length is found by what is so for all of AWS's types.
+  test.for(rows)(
+    '%s is what its name says',
+    ([name, { architecture, vcpus, memoryGiB, burstable, price }]) => {
+      const [family = '', size = ''] = name.split('.')
+      expect(architecture).toBe(/^[a-z]\dg/.test(family) ? 'arm64' : 'x86_64')
+      expect(burstable).toBe(family.startsWith('t'))
+      const steps = { small: -2, medium: -1, large: 0, xlarge: 1, '2xlarge': 2, '4xlarge': 3 }
+      const doubled = 2 ** (steps[size as keyof typeof steps] ?? Number.NaN)
+      expect(memoryGiB).toBe(({ c: 4, m: 8, r: 16, t: 8 }[family[0] ?? ''] ?? 0) * doubled)
+      expect(vcpus).toBe(family.startsWith('t') ? Math.max(2, 2 * doubled) : 2 * doubled)
+      const large = INSTANCE_TYPES[`${family}.large` as InstanceTypeName].price?.[0] ?? Number.NaN
+      expect(price?.[0]).toBeCloseTo(large * doubled, 6)
+    },
+  )
+
+  test('for the API there are steady ones of both architectures', () => {
+    expect(steadyFamilies('x86_64')).toEqual(['m6i', 'm7i', 'm7a', 'c6i', 'c7i', 'c7a', 'r6i', 'r7i'])
+    expect(steadyFamilies('arm64')).toEqual(['m7g', 'c7g', 'r7g'])
   })
 })
 

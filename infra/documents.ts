@@ -1,7 +1,7 @@
 // What docs/ shows of the stack: the picture, and the tables of costs and of what AWS promises. They are made from the
 // stage table; a test says so when they have fallen behind.
 import type { Template } from './cfn.ts'
-import { monthlyCost, promisedAvailability, promises } from './cost.ts'
+import { hasAllPrices, monthlyCost, promisedAvailability, promises, together } from './cost.ts'
 import { drawStack } from './diagram.ts'
 import type { TierImage } from './images.ts'
 import { terrace } from './stack.ts'
@@ -43,10 +43,10 @@ const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
 function costs(): string {
   const rows = STAGE_NAMES.flatMap((name) => {
     const lines = monthlyCost(STAGES[name], templateOf(name))
-    const total = lines.reduce((sum, { usd }) => sum + usd, 0)
+    const all = hasAllPrices(lines) ? '' : 'at least '
     return [
-      ...lines.map(({ what, usd }) => [name, what, usd.toFixed(0)]),
-      [`**${name}**`, '**together**', `**${total.toFixed(0)}**`],
+      ...lines.map(({ what, usd }) => [name, what, usd?.toFixed(0) ?? 'no price in the table']),
+      [`**${name}**`, '**together**', `**${all}${together(lines).toFixed(0)}**`],
     ]
   })
   return table(['stage', 'what', 'USD a month'], rows)

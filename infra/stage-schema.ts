@@ -7,6 +7,7 @@ import {
   INSTANCE_TYPE_NAMES,
   INSTANCE_TYPES,
   type InstanceTypeName,
+  steadyFamilies,
 } from './instance-types.ts'
 
 /** An account of AWS's own examples: a table that still names it is packaged, but never deployed. */
@@ -179,7 +180,7 @@ function* serverProblems(stage: {
   if (api.burstable)
     yield [
       ['api', 'instanceType'],
-      `${stage.api.instanceType} has CPU credits, which embedding documents uses up: take one of m7i, c7i, r7i, or m7g, c7g, r7g`,
+      `${stage.api.instanceType} has CPU credits, which embedding documents uses up: take one of ${steadyFamilies(api.architecture).join(', ')}`,
     ]
   for (const tier of ['web', 'api'] as const)
     if (stage[tier].min < 2)

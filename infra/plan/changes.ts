@@ -4,7 +4,7 @@
 import { loadAwsServiceSpecSync } from '@aws-cdk/aws-service-spec'
 import type { Template, TemplateResource } from '../cfn.ts'
 import { property } from '../reading.ts'
-import { laidOpen, openedBy } from './laid-open.ts'
+import { openedBy } from './laid-open.ts'
 import { mentions } from './mentions.ts'
 
 const EFFECTS = ['add', 'update', 'may-replace', 'replace', 'remove'] as const
@@ -121,7 +121,7 @@ function whyNot(
   if (isReplica && after && property(after, 'SourceDBInstanceIdentifier') === undefined)
     return 'promotes the replica to a database of its own, for good'
   // A replica holds nothing that its source does not; but all of that.
-  if (isReplica) return laidOpen(type, before, after)
+  if (isReplica) return undefined
   if (effect === 'remove') return 'holds data, and goes'
   if (effect === 'replace') return `holds data, and is made anew, empty: ${differing.join(', ')}`
   if (effect === 'may-replace') return `holds data, and may be made anew, empty: ${differing.join(', ')}`
@@ -130,10 +130,5 @@ function whyNot(
       return `holds data, and would go without a trace: ${name}`
   if (property(before, 'DeletionProtection') === true && property(after, 'DeletionProtection') !== true)
     return 'holds data, and is no longer protected'
-  if (
-    property(before, 'DeleteAutomatedBackups') === false &&
-    property(after, 'DeleteAutomatedBackups') !== false
-  )
-    return 'holds data, and would take its backups along when it goes: DeleteAutomatedBackups'
-  return laidOpen(type, before, after)
+  return undefined
 }

@@ -1,6 +1,7 @@
 // A plan in words: what there will be, what it costs, and what changes.
 import type { Template } from '../cfn.ts'
-import { monthlyCost } from '../cost.ts'
+import { hasAllPrices, monthlyCost, together } from '../cost.ts'
+import { DATABASE_CLASSES, INSTANCE_TYPES } from '../instance-types.ts'
 import type { Stage } from '../stage-schema.ts'
 import type { Change, Effect } from './changes.ts'
 
@@ -25,6 +26,21 @@ const SIGNS: Readonly<Record<Effect, string>> = {
   remove: '-         ',
 }
 
+/** What a stage runs on, and of when its price is. */
+function machines(stage: Stage): string[] {
+  const priced = (price: readonly [number, string] | undefined) =>
+    price === undefined ? 'no price in the table' : `price of ${price[1]}`
+  const servers = (['web', 'api'] as const).map((tier) => {
+    const { instanceType, min, max } = stage[tier]
+    const { vcpus, memoryGiB, networkGbps, burstable, price } = INSTANCE_TYPES[instanceType]
+    const cpu = `${vcpus} vCPU${burstable ? ' with credits' : ''}`
+    return `${tier.padStart(8)}  ${min} to ${max} × ${instanceType}: ${cpu}, ${memoryGiB} GiB, ${networkGbps} Gbit/s at any time; ${priced(price)}`
+  })
+  const { memoryGiB, price } = DATABASE_CLASSES[stage.database.instanceClass]
+  const data = `${'database'.padStart(8)}  ${stage.database.instanceClass}: ${memoryGiB} GiB; ${priced(price)}`
+  return [...(stage.fleet === 'serving' ? servers : []), data]
+}
+
 /** @param changes undefined when there is nothing to compare with */
 export function report(
   name: string,
@@ -36,7 +52,6 @@ export function report(
   for (const { Type } of Object.values(template.Resources))
     rooms.set(roomOf(Type), (rooms.get(roomOf(Type)) ?? 0) + 1)
   const costs = monthlyCost(stage, template)
-  const total = costs.reduce((sum, { usd }) => sum + usd, 0)
   const lines = [
     `Stage ${name}: account ${stage.account}, ${stage.region}, zones ${stage.zones.join(' and ')}`,
     '',
@@ -45,9 +60,15 @@ export function report(
       .sort(([, a], [, b]) => b - a)
       .map(([room, count]) => `${String(count).padStart(8)}  ${room}`),
     '',
-    'USD a month before anyone uses it (us-east-1, November 2026; without traffic, logs, backups and documents)',
-    ...costs.map(({ what, usd }) => `${usd.toFixed(0).padStart(8)}  ${what}`),
-    `${total.toFixed(0).padStart(8)}  together`,
+    ...machines(stage),
+    '',
+    'USD a month before anyone uses it (us-east-1, November 2026 unless said; without traffic, logs, backups and documents)',
+    ...costs.map(({ what, usd }) =>
+      usd === undefined
+        ? `${'?'.padStart(8)}  ${what}: no price in the table`
+        : `${usd.toFixed(0).padStart(8)}  ${what}`,
+    ),
+    `${together(costs).toFixed(0).padStart(8)}  together${hasAllPrices(costs) ? '' : ', and what has no price here'}`,
   ]
   if (changes === undefined) return `${lines.join('\n')}\n`
   const blocked = changes.filter((change) => change.blocked !== undefined)

@@ -5,6 +5,7 @@ import { STAGE_NAMES } from '../stages.ts'
 import { ALARM_RULES } from './alarms.ts'
 import { BALANCING_RULES } from './balancing.ts'
 import { DATA_RULES } from './data.ts'
+import { identityRules } from './identity.ts'
 import { NETWORK_RULES } from './network.ts'
 import { RECKONING_RULES } from './reckoning.ts'
 import type { Draft } from './rule.ts'
@@ -16,6 +17,7 @@ const RULES = [
   ...DATA_RULES,
   ...NETWORK_RULES,
   ...BALANCING_RULES,
+  ...identityRules,
   ...serverRules({ ApiGroup: bootSeconds.api, WebGroup: bootSeconds.web }),
   ...ALARM_RULES,
   ...RECKONING_RULES,

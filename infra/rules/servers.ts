@@ -1,16 +1,9 @@
-// Rules for servers: what they start from, how they come and go, and what they may do.
+// Rules for servers: what they start from, and how they come and go.
 import { at, list, ofType, property, refersTo } from '../reading.ts'
-import { change, type Draft, each, type Rule } from './rule.ts'
+import { change, each, type Rule } from './rule.ts'
 
 const TEMPLATE = 'AWS::EC2::LaunchTemplate'
 const GROUP = 'AWS::AutoScaling::AutoScalingGroup'
-const ROLE = 'AWS::IAM::Role'
-
-/** Actions that know no resources, and what they are held to instead. */
-const WITHOUT_RESOURCES: Readonly<Record<string, string | undefined>> = {
-  'cloudwatch:PutMetricData': 'cloudwatch:namespace',
-  'autoscaling:DescribeAutoScalingInstances': undefined,
-}
 
 /** A name of our own keeps AWS from making the new one before the old one goes: replacing it fails. */
 const NAMES: Readonly<Record<string, string>> = {
@@ -32,8 +25,6 @@ const NAMES: Readonly<Record<string, string>> = {
   'AWS::SecretsManager::Secret': 'Name',
 }
 
-const statementsOf = (role: Parameters<typeof property>[0]) =>
-  list(property(role, 'Policies')).flatMap((policy) => list(at(policy, 'PolicyDocument.Statement')))
 const data = (template: Parameters<typeof property>[0], path: string) =>
   property(template, `LaunchTemplateData.${path}`)
 const hookOf = (group: Parameters<typeof property>[0], transition: string) =>
@@ -42,16 +33,6 @@ const hookOf = (group: Parameters<typeof property>[0], transition: string) =>
   )
 const refreshOf = (group: { readonly UpdatePolicy?: unknown }) =>
   at(group.UpdatePolicy, 'AutoScalingInstanceRefresh.Preferences')
-
-const isOwner = (resource: unknown): boolean => refersTo(resource) === 'DatabaseOwner'
-/** Adds a statement to what API servers may do. */
-const grant = (draft: Draft, statement: object): void => {
-  const document = at(draft.Resources.ApiRole?.Properties, 'Policies.0.PolicyDocument')
-  if (typeof document === 'object' && document !== null)
-    Object.assign(document, {
-      Statement: [...list(at(document, 'Statement')), { Effect: 'Allow', ...statement }],
-    })
-}
 
 /** @param bootSeconds of the slowest boot test of each tier, by logical id of its group */
 export const serverRules = (bootSeconds: Readonly<Record<string, number>>): readonly Rule[] => [
@@ -192,84 +173,6 @@ export const serverRules = (bootSeconds: Readonly<Record<string, number>>): read
         const web = draft.Resources.WebGroup
         if (web) web.DependsOn = ['HttpsListener']
       },
-    },
-  },
-  {
-    holds: 'a role allows single actions, on the stage’s own resources',
-    violations: (template) =>
-      each(template, ROLE, (role) => {
-        for (const statement of statementsOf(role)) {
-          if (at(statement, 'Effect') !== 'Allow') continue
-          const actions = list(at(statement, 'Action')).map(String)
-          const wide = actions.filter((action) => action.includes('*'))
-          if (wide.length > 0) return `may ${wide.join(', ')}`
-          if (at(statement, 'NotAction') !== undefined || at(statement, 'NotResource') !== undefined)
-            return 'may all but'
-          if (!list(at(statement, 'Resource')).includes('*')) continue
-          const held = Object.values(at(statement, 'Condition') ?? {}).flatMap((one) =>
-            Object.keys(one ?? {}),
-          )
-          for (const action of actions) {
-            if (!Object.hasOwn(WITHOUT_RESOURCES, action)) return `may ${action} on everything`
-            const condition = WITHOUT_RESOURCES[action]
-            if (condition !== undefined && !held.includes(condition))
-              return `may ${action} without ${condition}`
-          }
-        }
-        return list(property(role, 'ManagedPolicyArns')).length > 0 && 'has AWS’s own policies'
-      }),
-    breaks: {
-      'all of a service': (draft) => grant(draft, { Action: ['s3:*'], Resource: 'arn:aws:s3:::b' }),
-      'some of a service': (draft) => grant(draft, { Action: 's3:Get*', Resource: 'arn:aws:s3:::b' }),
-      everything: (draft) => grant(draft, { Action: ['secretsmanager:GetSecretValue'], Resource: '*' }),
-      'any metric': (draft) => grant(draft, { Action: ['cloudwatch:PutMetricData'], Resource: '*' }),
-      'all but': (draft) => grant(draft, { NotAction: ['iam:CreateUser'], Resource: 'arn:aws:s3:::b' }),
-      managed: (draft) =>
-        change(draft, 'WebRole', 'ManagedPolicyArns', ['arn:aws:iam::aws:policy/ReadOnlyAccess']),
-    },
-  },
-  {
-    holds: 'a server ends the waits of its own group, and no other’s; web servers reach no data',
-    violations: (template) =>
-      each(template, ROLE, (role, id) => {
-        const text = statementsOf(role).map((statement) => JSON.stringify(statement))
-        const own = id.replace('Role', 'Group')
-        const waits = text.filter((one) => one.includes('CompleteLifecycleAction'))
-        if (!waits.every((one) => one.includes(`"group":"${own}"`))) return 'ends waits of others'
-        return (
-          id === 'WebRole' &&
-          text.some((one) => /"(s3|rds-db|secretsmanager):/.test(one)) &&
-          'reaches data from where the world comes in'
-        )
-      }),
-    breaks: {
-      'another group': (draft) => {
-        const text = JSON.stringify(draft.Resources.WebRole).replaceAll('"WebGroup"', '"ApiGroup"')
-        draft.Resources.WebRole = JSON.parse(text)
-      },
-      data: (draft) => {
-        const role = draft.Resources.ApiRole
-        if (role)
-          draft.Resources.WebRole = JSON.parse(JSON.stringify(role).replaceAll('ApiGroup', 'WebGroup'))
-      },
-    },
-  },
-  {
-    holds: 'where servers don’t migrate, only the server of a release can sign in as the database’s owner',
-    violations: (template, stage) =>
-      stage.migrations === 'at-start'
-        ? []
-        : each(
-            template,
-            ROLE,
-            (role, id) =>
-              statementsOf(role).some((statement) => list(at(statement, 'Resource')).some(isOwner)) !==
-                (id === 'MigrationRole') && 'should not, or can’t',
-          ),
-    breaks: {
-      'API servers': (draft) =>
-        grant(draft, { Action: ['secretsmanager:GetSecretValue'], Resource: { Ref: 'DatabaseOwner' } }),
-      nobody: (draft) => change(draft, 'MigrationRole', 'Policies', []),
     },
   },
   {
