@@ -27,7 +27,7 @@ export async function preparePython(report: (line: string) => void): Promise<voi
   const key = fingerprint(['infra/conformance/python'], [process.platform, process.arch])
   await once('aws-python', key, program('python'), async () => {
     await checkPython()
-    report('Python’s tools for AWS, about 200 MB')
+    report('Python’s tools for AWS, about 270 MB')
     rmSync(PYTHON, { recursive: true, force: true })
     const made = await run(['python3', '-m', 'venv', PYTHON], { cwd: NATIVE })
     if (made.code !== 0)
