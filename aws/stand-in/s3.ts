@@ -101,8 +101,13 @@ export class Buckets {
   }
   #object(input: GetObjectCommandInput | HeadObjectCommandInput, missing: string): Version {
     const versions = this.#bucket(input).get(input.Key ?? '') ?? []
-    const found =
-      input.VersionId === undefined ? versions[0] : versions.find(({ id }) => id === input.VersionId)
+    const { VersionId: version } = input
+    const found = version === undefined ? versions[0] : versions.find(({ id }) => id === version)
+    if (found === undefined && version !== undefined && missing === 'NoSuchKey')
+      throw awsError('NoSuchVersion', 'The specified version does not exist.', 404)
+    // A marker has nothing to give, and who names it by its version asked for the wrong thing.
+    if (found !== undefined && found.body === undefined && version !== undefined)
+      throw awsError('MethodNotAllowed', 'The specified method is not allowed against this resource.', 405)
     if (found?.body === undefined) throw awsError(missing, 'The specified key does not exist.', 404)
     return found
   }
@@ -125,12 +130,9 @@ export class Buckets {
     if (newest?.body === undefined) throw awsError('NoSuchKey', 'The specified key does not exist.', 404)
     if (etag !== '*' && etag !== newest.etag) throw unmet()
   }
-  /** Without a version: a marker. With one: that one, for good. */
+  /** Without a version: a marker, also of what never was. With one: that one, for good. */
   #delete(bucket: Bucket, key: string, version: string | undefined): object {
-    if (version === undefined) {
-      if (!bucket.has(key)) return {}
-      return { DeleteMarker: true, VersionId: this.#put(bucket, key, undefined).id }
-    }
+    if (version === undefined) return { DeleteMarker: true, VersionId: this.#put(bucket, key, undefined).id }
     const left = (bucket.get(key) ?? []).filter(({ id }) => id !== version)
     if (left.length > 0) bucket.set(key, left)
     else bucket.delete(key)

@@ -179,12 +179,16 @@ export class Instances {
     }: DescribeInstanceStatusCommandInput) => ({
       InstanceStatuses: this.#found({ InstanceIds: ids })
         .filter(({ state }) => all === true || state === 'running')
-        .map(({ id, state, checked }) => ({
-          InstanceId: id,
-          InstanceState: { Code: CODES[state], Name: state },
-          InstanceStatus: { Status: checked },
-          SystemStatus: { Status: checked },
-        })),
+        .map(({ id, state, checked }) => {
+          // Nothing is checked of what does not run.
+          const Status = state === 'running' ? checked : 'not-applicable'
+          return {
+            InstanceId: id,
+            InstanceState: { Code: CODES[state], Name: state },
+            InstanceStatus: { Status },
+            SystemStatus: { Status },
+          }
+        }),
     }),
     StopInstances: ({ InstanceIds: ids = [] }: StopInstancesCommandInput) => {
       const instances = ids.map((id) => this.#get(id))

@@ -11,8 +11,7 @@ export const startMinistack = (): Promise<Emulator> =>
   })
 
 /** Whether that is what answers there. */
-export const isMinistack = (endpoint: string): Promise<boolean> =>
-  answersAt(`${endpoint}/_ministack/health`)
+export const isMinistack = (endpoint: string): Promise<boolean> => answersAt(`${endpoint}/_ministack/health`)
 
 /** Everything in it is gone then. */
 export async function resetMinistack(endpoint: string): Promise<void> {
