@@ -189,7 +189,8 @@ export class Buckets {
       const bucket = this.#bucket(input)
       const { Prefix: prefix = '', MaxKeys: limit = PAGE, ContinuationToken: after = '' } = input
       const all = this.keys(input.Bucket ?? '').filter((key) => key.startsWith(prefix) && key > after)
-      const page = all.slice(0, limit)
+      // Whoever asks for more gets no more.
+      const page = all.slice(0, Math.min(limit, PAGE))
       const more = all.length > page.length
       return {
         Contents: page.map((Key) => {
@@ -211,7 +212,7 @@ export class Buckets {
           versions.map((version, index) => ({ Key, version, IsLatest: index === 0 })),
         )
       const start = all.findIndex((one) => one.Key === key && one.version.id === VersionIdMarker) + 1
-      const page = all.slice(start, start + limit)
+      const page = all.slice(start, start + Math.min(limit, PAGE))
       const last = page.at(-1)
       const more = start + page.length < all.length
       const listed = (markers: boolean) =>

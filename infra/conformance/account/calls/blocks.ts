@@ -106,6 +106,8 @@ export const BLOCK_CALLS: readonly Call[] = [
     ask: (aws, kept) =>
       start({ ParentSnapshotId: kept.get('written') ?? NOTHING, Encrypted: true })(aws, kept),
   },
+  { what: 'blocks: begin with a tag of AWS’s own', ask: start({ Tags: [{ Key: 'aws:x', Value: 'y' }] }) },
+  { what: 'blocks: begin with a long description', ask: start({ Description: 'x'.repeat(256) }) },
   { what: 'blocks: put', ask: put(0) },
   { what: 'blocks: put again', ask: put(0) },
   { what: 'blocks: put the last one', ask: put(2047) },

@@ -19,10 +19,12 @@ import { IMAGE_NAME } from './images.ts'
 const NO_IMAGE = 'ami-00000000000000abc'
 const NO_INSTANCE = 'i-00000000000000abc'
 const TAG = { Key: 'terrace-calls', Value: 'instance' }
-const TOKEN = 'terrace-calls-run'
 
 /** What an emulator can start one from, when it can't from an image that was registered. */
 const launched = (kept: Kept) => kept.get('launched') ?? kept.get('image')
+
+const tagged = (Value: string) => [{ ResourceType: 'instance' as const, Tags: [{ Key: TAG.Key, Value }] }]
+const FIRST = { ClientToken: 'terrace-calls-run', TagSpecifications: tagged(TAG.Value) }
 
 const run =
   (more: Partial<RunInstancesCommandInput> = {}, keep?: string) =>
@@ -33,13 +35,18 @@ const run =
         InstanceType: 't3.small',
         MinCount: 1,
         MaxCount: 1,
-        TagSpecifications: [{ ResourceType: 'instance', Tags: [TAG] }],
+        TagSpecifications: tagged('other'),
         ...more,
       }),
     )
     if (keep !== undefined) kept.set(keep, Instances[0]?.InstanceId ?? '')
     return Instances.map(({ InstanceType, State, Tags }) => ({ InstanceType, State, Tags }))
   }
+/** What ought to be refused: only whether it is. */
+const refused = (more: Partial<RunInstancesCommandInput>) => (aws: Aws, kept: Kept) =>
+  run(more)(aws, kept).then(() => ({}))
+const many = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ Key: `k${index}`, Value: 'v' }))
 const found = (input: (kept: Kept) => DescribeInstancesCommandInput) => async (aws: Aws, kept: Kept) => {
   const { Reservations = [] } = await aws.ec2.send(new DescribeInstancesCommand(input(kept)))
   return Reservations.flatMap(({ Instances = [] }) => Instances).map(
@@ -120,34 +127,46 @@ async function taken(aws: Aws, kept: Kept) {
 }
 
 export const INSTANCE_CALLS: readonly Call[] = [
-  { what: 'instances: of an image that is not there', ask: run({ ImageId: NO_IMAGE }) },
+  { what: 'instances: of an image that is not there', ask: refused({ ImageId: NO_IMAGE }) },
   {
     what: 'instances: a disk that is too small',
     ask: (aws, kept) =>
-      run({
+      refused({
         ImageId: kept.get('large image') ?? '',
         BlockDeviceMappings: [{ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 1 } }],
       })(aws, kept),
   },
   {
     what: 'instances: tags of something else',
-    ask: run({ TagSpecifications: [{ ResourceType: 'image', Tags: [TAG] }] }),
+    ask: refused({ TagSpecifications: [{ ResourceType: 'image', Tags: [TAG] }] }),
+  },
+  {
+    what: 'instances: a tag of AWS’s own',
+    ask: refused({ TagSpecifications: [{ ResourceType: 'instance', Tags: [{ Key: 'aws:x', Value: 'y' }] }] }),
+  },
+  {
+    what: 'instances: more tags than one may have',
+    ask: refused({ TagSpecifications: [{ ResourceType: 'instance', Tags: many(51) }] }),
+  },
+  {
+    what: 'instances: more user data than one may have',
+    ask: refused({ UserData: Buffer.alloc(16_385, 'x').toString('base64') }),
   },
   {
     what: 'instances: of an image that was registered',
     ask: (aws, kept) => run({ ImageId: kept.get('image') })(aws, kept),
   },
-  { what: 'instances: run', ask: run({ ClientToken: TOKEN }, 'instance') },
+  { what: 'instances: run', ask: run(FIRST, 'instance') },
   {
     what: 'instances: run again, with the same token',
     ask: async (aws, kept) => {
-      await run({ ClientToken: TOKEN }, 'again')(aws, kept)
+      await run(FIRST, 'again')(aws, kept)
       return { same: kept.get('again') === kept.get('instance') }
     },
   },
   {
     what: 'instances: run another one with that token',
-    ask: run({ ClientToken: TOKEN, InstanceType: 't3.large' }),
+    ask: run({ ...FIRST, InstanceType: 't3.large' }),
   },
   { what: 'instances: when it runs', ask: (aws, kept) => settled(aws, kept, 'running') },
   { what: 'instances: one', ask: found(one) },

@@ -59,6 +59,20 @@ export const BLOCKS_DIFFERENCES: readonly Difference[] = [
     source: 'https://docs.aws.amazon.com/ebs/latest/APIReference/API_StartSnapshot.html',
   },
   {
+    what: 'blocks: begin with a tag of AWS’s own',
+    standIn: 'refused: ValidationException (400)',
+    moto: '{"BlockSize":512,"VolumeSize":1,"Status":"pending"}',
+    why: 'AWS: keys that begin with aws: are its own; moto takes them.',
+    source: 'https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html',
+  },
+  {
+    what: 'blocks: begin with a long description',
+    standIn: 'refused: ValidationException (400)',
+    moto: '{"BlockSize":512,"VolumeSize":1,"Status":"pending"}',
+    why: 'AWS: up to 255 characters; moto takes any.',
+    source: 'https://docs.aws.amazon.com/ebs/latest/APIReference/API_StartSnapshot.html',
+  },
+  {
     what: 'blocks: put beyond the end',
     standIn: 'refused: ValidationException (400)',
     moto: '{"isItsOwn":true,"ChecksumAlgorithm":"SHA256"}',

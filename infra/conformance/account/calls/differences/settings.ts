@@ -70,6 +70,22 @@ export const SETTINGS_DIFFERENCES: readonly Difference[] = [
     source: 'https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html',
   },
   {
+    what: 'ssm: put more than one holds',
+    standIn: 'refused: ValidationException (400)',
+    ministack: '{"Version":1}',
+    moto: '{"Version":1}',
+    why: 'AWS: a standard parameter holds 4 KB; the emulators take any size.',
+    source:
+      'https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html',
+  },
+  {
+    what: 'ssm: below a path, in pages that are too large',
+    standIn: 'refused: ValidationException (400)',
+    ministack: '[[]]',
+    why: 'AWS: MaxResults is from 1 to 10 (moto says so, too); ministack takes any.',
+    source: 'https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html',
+  },
+  {
     what: 'iam: the role of a service',
     standIn: '{"RoleName":"AWSServiceRoleForRDS","Path":"/aws-service-role/rds.amazonaws.com/"}',
     ministack: '{"RoleName":"AWSServiceRoleForRds","Path":"/aws-service-role/rds.amazonaws.com/"}',
