@@ -103,11 +103,17 @@ export class Buckets {
     const versions = this.#bucket(input).get(input.Key ?? '') ?? []
     const { VersionId: version } = input
     const found = version === undefined ? versions[0] : versions.find(({ id }) => id === version)
-    if (found === undefined && version !== undefined && missing === 'NoSuchKey')
+    // The answer to a HEAD has no body that could name its error: of 404 alone the SDK makes one.
+    const isHead = missing === 'NotFound'
+    if (found === undefined && version !== undefined && !isHead)
       throw awsError('NoSuchVersion', 'The specified version does not exist.', 404)
     // A marker has nothing to give, and who names it by its version asked for the wrong thing.
     if (found !== undefined && found.body === undefined && version !== undefined)
-      throw awsError('MethodNotAllowed', 'The specified method is not allowed against this resource.', 405)
+      throw awsError(
+        isHead ? 'Unknown' : 'MethodNotAllowed',
+        'The specified method is not allowed against this resource.',
+        405,
+      )
     if (found?.body === undefined) throw awsError(missing, 'The specified key does not exist.', 404)
     return found
   }

@@ -55,14 +55,15 @@ function refusal(error: unknown): string {
   const status = $metadata?.httpStatusCode ?? $response?.statusCode
   // Not an answer: the stand-in does not know the call, nobody is there, or a call of this list is wrong.
   if (status === undefined) throw error
-  return ABSENCES.includes(error.name) || status === 500 ? NO_ANSWER : `refused: ${error.name} (${status})`
+  return isLacking(error.name, status) ? NO_ANSWER : `refused: ${error.name} (${status})`
 }
 interface Sent {
   readonly $metadata?: { readonly httpStatusCode?: number }
   readonly $response?: { readonly statusCode?: number }
 }
-/** `Unknown`: no error of AWS's at all. */
-const ABSENCES = ['InvalidAction', 'Unknown']
+/** It fell over it, says so, or gives a page that is no error of AWS's at all (which the SDK calls `Unknown`). */
+const isLacking = (name: string, status: number) =>
+  status === 500 || name === 'InvalidAction' || (name === 'Unknown' && status === 400)
 
 export const EMULATORS = ['ministack', 'moto'] as const
 export type Emulator = (typeof EMULATORS)[number]

@@ -139,6 +139,11 @@ export const S3_CALLS: readonly Call[] = [
     ask: (aws, kept) =>
       aws.s3.send(new HeadObjectCommand({ Bucket, Key, VersionId: kept.get('two version') })).then(none),
   },
+  {
+    what: 's3: head of a marker, by its version',
+    ask: (aws, kept) =>
+      aws.s3.send(new HeadObjectCommand({ Bucket, Key, VersionId: kept.get('marker version') })).then(none),
+  },
   { what: 's3: get of a marker, by its version', ask: (aws, kept) => text(aws, kept.get('marker version')) },
   { what: 's3: get of the version that went', ask: (aws, kept) => text(aws, kept.get('two version')) },
   {
