@@ -29,7 +29,8 @@ describe('what is not explained', () => {
   })
   test('is a difference whose row is another emulator’s', () => {
     const { moto: ministack = '', ...rest } = row('other', '{"a":1}', '{"a":2}')
-    expect(lines([{ ...rest, ministack }])).toHaveLength(1)
+    expect(lines([{ ...rest, ministack }])).toEqual([expect.stringMatching(/^other: the stand-in says/)])
+    expect(lines([{ ...rest, ministack }], ours)).toEqual([])
   })
   test('is a call that only one of them answers', () => {
     expect(lines([], answers({ same: '{}' }))).toHaveLength(1)
