@@ -57,6 +57,14 @@ describe('what AWS does', () => {
     onlyWhatIsRecorded(now.world, await run())
   })
 
+  test('an image that stays pending: said, kept, and the next run waits on', async () => {
+    now.world.compute.images.stuck = true
+    await expect(run()).rejects.toThrow(/ami-\w+ is not available after \d+ minutes\. Kept: /)
+    for (const image of now.world.compute.images.all.values()) image.state = 'available'
+    now.world.compute.images.stuck = false
+    onlyWhatIsRecorded(now.world, await run())
+  })
+
   test('a snapshot that AWS gave up meanwhile is replaced', async () => {
     const ending = endingAt(6, 'before', now.world)
     await run(ending.aws).catch(() => undefined)

@@ -7,7 +7,7 @@ import type {
   StartSnapshotCommandInput,
 } from '@aws-sdk/client-ebs'
 import type { VirtualClock } from './clock.ts'
-import { tagsOf } from './ec2/listing.ts'
+import { MOST_TAGS, tagsOf } from './ec2/listing.ts'
 import type { NewSnapshot, Snapshot, Snapshots } from './ec2/snapshots.ts'
 import { awsError, type Operations } from './service.ts'
 
@@ -59,13 +59,16 @@ export class DirectAccess {
       throw invalid('INVALID_VOLUME_SIZE', `Volume size ${gib} is invalid`)
     if (!Number.isInteger(minutes) || minutes < MINUTES.least || minutes > MINUTES.most)
       throw invalid('INVALID_PARAMETER_VALUE', `Timeout ${minutes} is not between 10 and 4320`)
-    for (const { Key = '', Value = '' } of input.Tags ?? [])
-      if (Key === '' || Key.length > 127 || Value.length > 255)
+    const { Description: description = '', Tags: tags = [] } = input
+    if (description.length > 255) throw invalid('INVALID_PARAMETER_VALUE', 'The description is too long')
+    if (tags.length > MOST_TAGS) throw invalid('INVALID_TAG', `A snapshot has at most ${MOST_TAGS} tags`)
+    for (const { Key = '', Value = '' } of tags)
+      if (Key === '' || Key.length > 127 || Value.length > 255 || /^aws:/i.test(Key))
         throw invalid('INVALID_TAG', `Tag ${Key} is invalid`)
     const snapshot = this.#snapshots.begin({
       volumeSize: gib,
-      description: input.Description ?? '',
-      tags: tagsOf(input.Tags),
+      description,
+      tags: tagsOf(tags),
       ...this.#encryption(input, gib),
     })
     this.#expire(snapshot, minutes, this.#clock.now().getTime())

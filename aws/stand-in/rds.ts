@@ -102,7 +102,7 @@ export class Databases {
       if (found === undefined) throw awsError('DBSnapshotNotFoundFault', `DBSnapshot ${name} not found.`, 404)
       if (found.status !== 'available')
         throw awsError(
-          'InvalidDBSnapshotState',
+          'InvalidDBSnapshotStateFault',
           `Cannot delete the snapshot because it is not currently in the available state.`,
         )
       this.snapshots.delete(name)

@@ -101,8 +101,19 @@ export class Buckets {
   }
   #object(input: GetObjectCommandInput | HeadObjectCommandInput, missing: string): Version {
     const versions = this.#bucket(input).get(input.Key ?? '') ?? []
-    const found =
-      input.VersionId === undefined ? versions[0] : versions.find(({ id }) => id === input.VersionId)
+    const { VersionId: version } = input
+    const found = version === undefined ? versions[0] : versions.find(({ id }) => id === version)
+    // The answer to a HEAD has no body that could name its error: of 404 alone the SDK makes one.
+    const isHead = missing === 'NotFound'
+    if (found === undefined && version !== undefined && !isHead)
+      throw awsError('NoSuchVersion', 'The specified version does not exist.', 404)
+    // A marker has nothing to give, and who names it by its version asked for the wrong thing.
+    if (found !== undefined && found.body === undefined && version !== undefined)
+      throw awsError(
+        isHead ? 'Unknown' : 'MethodNotAllowed',
+        'The specified method is not allowed against this resource.',
+        405,
+      )
     if (found?.body === undefined) throw awsError(missing, 'The specified key does not exist.', 404)
     return found
   }
@@ -125,12 +136,9 @@ export class Buckets {
     if (newest?.body === undefined) throw awsError('NoSuchKey', 'The specified key does not exist.', 404)
     if (etag !== '*' && etag !== newest.etag) throw unmet()
   }
-  /** Without a version: a marker. With one: that one, for good. */
+  /** Without a version: a marker, also of what never was. With one: that one, for good. */
   #delete(bucket: Bucket, key: string, version: string | undefined): object {
-    if (version === undefined) {
-      if (!bucket.has(key)) return {}
-      return { DeleteMarker: true, VersionId: this.#put(bucket, key, undefined).id }
-    }
+    if (version === undefined) return { DeleteMarker: true, VersionId: this.#put(bucket, key, undefined).id }
     const left = (bucket.get(key) ?? []).filter(({ id }) => id !== version)
     if (left.length > 0) bucket.set(key, left)
     else bucket.delete(key)
@@ -187,7 +195,8 @@ export class Buckets {
       const bucket = this.#bucket(input)
       const { Prefix: prefix = '', MaxKeys: limit = PAGE, ContinuationToken: after = '' } = input
       const all = this.keys(input.Bucket ?? '').filter((key) => key.startsWith(prefix) && key > after)
-      const page = all.slice(0, limit)
+      // Whoever asks for more gets no more.
+      const page = all.slice(0, Math.min(limit, PAGE))
       const more = all.length > page.length
       return {
         Contents: page.map((Key) => {
@@ -209,7 +218,7 @@ export class Buckets {
           versions.map((version, index) => ({ Key, version, IsLatest: index === 0 })),
         )
       const start = all.findIndex((one) => one.Key === key && one.version.id === VersionIdMarker) + 1
-      const page = all.slice(start, start + limit)
+      const page = all.slice(start, start + Math.min(limit, PAGE))
       const last = page.at(-1)
       const more = start + page.length < all.length
       const listed = (markers: boolean) =>

@@ -12,7 +12,10 @@ interface Parameter {
   readonly Type: string
   readonly Version: number
 }
+/** The largest, and the usual one. */
 const PAGE = 10
+/** Characters of a value, of a standard parameter. */
+const LONGEST = 4_096
 
 export class Parameters {
   readonly #parameters = new Map<string, Parameter>()
@@ -20,6 +23,11 @@ export class Parameters {
   readonly operations: Operations = {
     PutParameter: (input: PutParameterCommandInput) => {
       const { Name: name = '', Value: value = '', Type: type = 'String' } = input
+      if (value.length > LONGEST)
+        throw awsError(
+          'ValidationException',
+          `Standard tier parameters support a maximum parameter value of ${LONGEST} characters.`,
+        )
       const was = this.#parameters.get(name)
       if (was !== undefined && input.Overwrite !== true)
         throw awsError('ParameterAlreadyExists', 'The parameter already exists.')
@@ -33,13 +41,16 @@ export class Parameters {
       return { Parameter: { Name: name, ...found } }
     },
     GetParametersByPath: (input: GetParametersByPathCommandInput) => {
+      const { MaxResults: limit = PAGE } = input
+      if (limit < 1 || limit > PAGE)
+        throw awsError('ValidationException', `Value ${limit} at 'maxResults' is not from 1 to ${PAGE}`)
       const folder = `${input.Path?.replace(/\/$/, '')}/`
       const names = [...this.#parameters.keys()]
         .filter((name) => name.startsWith(folder))
         .filter((name) => input.Recursive === true || !name.slice(folder.length).includes('/'))
         .filter((name) => name > (input.NextToken ?? ''))
         .sort()
-      const page = names.slice(0, input.MaxResults ?? PAGE)
+      const page = names.slice(0, limit)
       return {
         Parameters: page.map((Name) => ({ Name, ...this.#parameters.get(Name) })),
         ...(names.length > page.length && { NextToken: page.at(-1) }),

@@ -20,6 +20,8 @@ export interface StandIn {
   readonly faults: Faults
   /** Every call, oldest first. */
   readonly calls: readonly Call[]
+  /** Everything that it answers: `ec2 RunInstances`. */
+  readonly operations: readonly string[]
   readonly blocks: DirectAccess
   readonly buckets: Buckets
   readonly compute: Compute
@@ -34,6 +36,7 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
   const clock = new VirtualClock()
   const faults = new Faults()
   const calls: Call[] = []
+  const known: string[] = []
   const buckets = new Buckets(account, clock)
   const compute = new Compute(account, clock)
   const blocks = new DirectAccess(clock, compute.snapshots)
@@ -42,8 +45,10 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
   const roles = new Roles(account, clock)
   const secrets = new Secrets()
   const stacks = new CloudFormation(clock, region, account, { databases, groups, buckets, roles })
-  const of = <S extends Service>(service: S, operations: Operations) =>
-    client(service, region, operations, faults, calls)
+  const of = <S extends Service>(service: S, operations: Operations) => {
+    known.push(...Object.keys(operations).map((operation) => `${service} ${operation}`))
+    return client(service, region, operations, faults, calls)
+  }
   const aws: Aws = {
     region,
     clock,
@@ -58,5 +63,6 @@ export function standIn(account = '222233334444', region = 'eu-west-1'): StandIn
     ssm: of('ssm', new Parameters().operations),
     sts: of('sts', securityTokens(account)),
   }
-  return { aws, clock, faults, calls, blocks, buckets, compute, databases, groups, roles, secrets, stacks }
+  const settings = { blocks, buckets, compute, databases, groups, roles, secrets, stacks }
+  return { aws, clock, faults, calls, operations: known, ...settings }
 }

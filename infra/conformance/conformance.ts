@@ -1,5 +1,5 @@
 // The stack against programs that are not ours: AWS's linters and Control Tower's rules (`npm run lint:aws`, lint/), and
-// an emulator or a real account (`npm run test:aws`, account/). They are Python's, each package pinned by its hash, and
+// emulators or a real account (`npm run test:aws`, account/). They are Python's, each package pinned by its hash, and
 // are fetched into `.native/` the first time, through whatever mirror pip and npm are set up with.
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
@@ -16,7 +16,7 @@ const RULES = path.join(GUARD, 'node_modules/@cdklabs/cdk-validator-cfnguard/rul
 /** What this machine has to have already is not here. */
 class Missing extends Problem {}
 
-/** The path of one of the tools' programs: `cfn-lint`, `ministack`, or the `python` that has them. */
+/** The path of one of the tools' programs: `cfn-lint`, `ministack`, `moto_server`, or the `python` that has them. */
 export const program = (name: string): string => path.join(PYTHON, 'bin', name)
 
 /**
@@ -27,7 +27,7 @@ export async function preparePython(report: (line: string) => void): Promise<voi
   const key = fingerprint(['infra/conformance/python'], [process.platform, process.arch])
   await once('aws-python', key, program('python'), async () => {
     await checkPython()
-    report('Python’s tools for AWS, about 200 MB')
+    report('Python’s tools for AWS, about 270 MB')
     rmSync(PYTHON, { recursive: true, force: true })
     const made = await run(['python3', '-m', 'venv', PYTHON], { cwd: NATIVE })
     if (made.code !== 0)

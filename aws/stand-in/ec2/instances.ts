@@ -23,6 +23,9 @@ const CODES: Readonly<Record<State, number>> = {
   stopped: 80,
 }
 
+/** Bytes, before they are written in base64 (the guide's "Run commands when you launch an EC2 instance with user data"). */
+const MOST_USER_DATA = 16_384
+
 export interface Instance {
   readonly id: string
   readonly image: string
@@ -127,6 +130,9 @@ export class Instances {
         'InvalidBlockDeviceMapping',
         `Volume of size ${volumeSize}GB is smaller than snapshot '${image.snapshot}', expect size >= ${image.volumeSize}GB`,
       )
+    const userData = Buffer.from(input.UserData ?? '', 'base64')
+    if (userData.length > MOST_USER_DATA)
+      throw awsError('InvalidParameterValue', `User data is limited to ${MOST_USER_DATA} bytes`)
     const instance: Instance = {
       id: this.#ids.next('i'),
       image: imageId,
@@ -134,7 +140,7 @@ export class Instances {
       volumeSize,
       encrypted: root?.Encrypted === true,
       onShutdown: input.InstanceInitiatedShutdownBehavior ?? 'stop',
-      userData: Buffer.from(input.UserData ?? '', 'base64').toString(),
+      userData: userData.toString(),
       tags: tagsFor('instance', input.TagSpecifications, ['instance', 'volume', 'network-interface']),
       startedAt: this.#clock.now(),
       state: 'pending',
@@ -179,12 +185,16 @@ export class Instances {
     }: DescribeInstanceStatusCommandInput) => ({
       InstanceStatuses: this.#found({ InstanceIds: ids })
         .filter(({ state }) => all === true || state === 'running')
-        .map(({ id, state, checked }) => ({
-          InstanceId: id,
-          InstanceState: { Code: CODES[state], Name: state },
-          InstanceStatus: { Status: checked },
-          SystemStatus: { Status: checked },
-        })),
+        .map(({ id, state, checked }) => {
+          // Nothing is checked of what does not run.
+          const Status = state === 'running' ? checked : 'not-applicable'
+          return {
+            InstanceId: id,
+            InstanceState: { Code: CODES[state], Name: state },
+            InstanceStatus: { Status },
+            SystemStatus: { Status },
+          }
+        }),
     }),
     StopInstances: ({ InstanceIds: ids = [] }: StopInstancesCommandInput) => {
       const instances = ids.map((id) => this.#get(id))

@@ -4,6 +4,10 @@ import { awsError } from '../service.ts'
 
 export type Tags = ReadonlyMap<string, string>
 
+/** The guide's "Tag your Amazon EC2 resources", restrictions. */
+export const MOST_TAGS = 50
+const LONGEST_TAG = { key: 128, value: 256 } as const
+
 /** Ids are counted, so that two runs of a test that do the same get the same. */
 export class Ids {
   readonly #counts = new Map<string, number>()
@@ -33,7 +37,16 @@ export function tagsFor(
         'InvalidParameterValue',
         `'${type}' is not a valid taggable resource type for this operation.`,
       )
-  return tagsOf(specifications?.find(({ ResourceType }) => ResourceType === kind)?.Tags)
+  const tags = tagsOf(specifications?.find(({ ResourceType }) => ResourceType === kind)?.Tags)
+  if (tags.size > MOST_TAGS)
+    throw awsError('TagLimitExceeded', `The maximum number of tags for a resource is ${MOST_TAGS}`)
+  for (const [key, value] of tags) {
+    if (key === '' || key.length > LONGEST_TAG.key || value.length > LONGEST_TAG.value)
+      throw awsError('InvalidParameterValue', `Tag ${key} exceeds the length that a tag may have`)
+    if (/^aws:/i.test(key))
+      throw awsError('InvalidParameterValue', "Tag keys starting with 'aws:' are reserved for internal use")
+  }
+  return tags
 }
 
 /**

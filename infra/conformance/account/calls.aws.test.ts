@@ -1,34 +1,41 @@
-// The stand-in of all other tests is right only as far as something that is not ours says the same: both are asked the
-// same, call by call.
-import { CreateBucketCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3'
+// The stand-in of all other tests is right only as far as something that is not ours says the same: it and two emulators
+// are asked the same, call by call.
 import { describe, expect, test } from 'vitest'
+import { type Aws, whoAmI } from '../../../aws/port.ts'
 import { standIn } from '../../../aws/stand-in/stand-in.ts'
-import { askAll, unexplained } from './calls/call.ts'
-import { CALLS } from './calls/calls.ts'
-import { DIFFERENCES } from './calls/differences.ts'
-import { BUCKET } from './calls/s3.ts'
-import { SCENARIO_MS, target, visit } from './visit.ts'
+import { askAll, type Emulator, unexplained } from './calls/call.ts'
+import { ABSENT, callsOf, DIFFERENCES } from './calls/differences.ts'
+import { inEmulator, inStandIn } from './calls/prepared.ts'
+import { startMoto } from './moto.ts'
+import { SCENARIO_MS, target, visit, visitElsewhere } from './visit.ts'
 
-// The table of differences is this emulator's; and in an account these calls would take and make too much.
+async function compared(emulator: Emulator, aws: Aws): Promise<string[]> {
+  const { account } = await whoAmI(aws)
+  const world = standIn(account)
+  const calls = callsOf(emulator)
+  const ours = await askAll(world.aws, calls, await inStandIn(world))
+  const theirs = await askAll(aws, calls, await inEmulator(emulator, aws))
+  return unexplained(emulator, ours, theirs, DIFFERENCES, ABSENT[emulator])
+}
+
+// The table of differences is these emulators'; and in an account these calls would take and make too much.
 describe.runIf(target.kind === 'ministack')('the same calls', () => {
   test(
-    'are answered alike, but for what is explained',
+    'are answered by ministack alike, but for what is explained',
     async () => {
       using here = await visit()
-      const { s3 } = here.bare
-      await s3.send(
-        new CreateBucketCommand({
-          Bucket: BUCKET,
-          CreateBucketConfiguration: { LocationConstraint: 'eu-west-1' },
-        }),
-      )
-      await s3.send(
-        new PutBucketVersioningCommand({ Bucket: BUCKET, VersioningConfiguration: { Status: 'Enabled' } }),
-      )
-      const world = standIn(here.account)
-      world.buckets.make(BUCKET)
-      const [ours, theirs] = [await askAll(world.aws, CALLS), await askAll(here.bare, CALLS)]
-      expect(unexplained(ours, theirs, DIFFERENCES)).toEqual([])
+      expect(await compared('ministack', here.bare)).toEqual([])
+    },
+    SCENARIO_MS,
+  )
+})
+
+describe.runIf(target.isOwn)('the same calls', () => {
+  test(
+    'are answered by moto alike, but for what is explained',
+    async () => {
+      await using moto = await startMoto()
+      expect(await compared('moto', visitElsewhere(moto.endpoint))).toEqual([])
     },
     SCENARIO_MS,
   )

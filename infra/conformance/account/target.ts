@@ -11,6 +11,8 @@ export interface Target {
   readonly env: Readonly<Record<string, string>>
   /** Named by TERRACE_TEST_ACCOUNT: anybody else's credentials are refused. */
   readonly account: string | undefined
+  /** Started for the run, so that the programs of other emulators are there as well. */
+  readonly isOwn: boolean
 }
 
 /** Credentials that no account has: whatever else may be behind an address, AWS would not let them in. */
@@ -30,13 +32,14 @@ export async function openTarget(
   if (account !== undefined) {
     if (!/^\d{12}$/.test(account))
       throw new UnusableTarget('TERRACE_TEST_ACCOUNT is not an account (12 digits).')
-    return { kind: 'account', endpoint, account, env: {}, ...ending }
+    return { kind: 'account', endpoint, account, env: {}, isOwn: false, ...ending }
   }
   if (endpoint === undefined) {
     const own = await startMinistack()
     return {
       kind: 'ministack',
       account,
+      isOwn: true,
       ...reached(own.endpoint),
       [Symbol.asyncDispose]: own[Symbol.asyncDispose],
     }
@@ -48,6 +51,7 @@ export async function openTarget(
   return {
     kind: (await isMinistack(endpoint)) ? 'ministack' : 'other',
     account,
+    isOwn: false,
     ...reached(endpoint),
     ...ending,
   }

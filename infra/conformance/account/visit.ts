@@ -64,6 +64,12 @@ export async function visit(): Promise<Visit> {
   }
 }
 
+/** Another emulator than the run's, whose address is taken for whatever is asked from now on. */
+export function visitElsewhere(endpoint: string): Aws {
+  Object.assign(process.env, target.env, { AWS_ENDPOINT_URL: endpoint })
+  return inHaste(connect({ region }))
+}
+
 /** An emulator has done in a moment what AWS takes minutes for: it is asked again soon. */
 const inHaste = (aws: Aws): Aws =>
   target.kind === 'account'

@@ -155,7 +155,9 @@ export const DATA_CALLS: readonly Call[] = [
       const { DBSnapshots = [] } = await aws.rds.send(
         new DescribeDBSnapshotsCommand({ DBInstanceIdentifier: database(kept) }),
       )
-      return DBSnapshots.map((one) => [
+      // Not those that the service makes by itself.
+      const own = DBSnapshots.filter((one) => one.DBSnapshotIdentifier?.startsWith('rds:') !== true)
+      return own.map((one) => [
         one.DBSnapshotIdentifier,
         one.Status,
         one.DBInstanceIdentifier === database(kept),

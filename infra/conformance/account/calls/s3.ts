@@ -71,6 +71,14 @@ export const S3_CALLS: readonly Call[] = [
     what: 's3: put if it is as it is not',
     ask: put('three', (kept) => ({ IfMatch: kept.get('one') ?? '' })),
   },
+  {
+    // Of an object of its own: who takes it for an unknown condition, and writes, changes all that comes after.
+    what: 's3: put if it is not that one',
+    ask: (aws) =>
+      aws.s3
+        .send(new PutObjectCommand({ Bucket, Key: 'none.json', Body: 'x', IfNoneMatch: '"0"' }))
+        .then(none),
+  },
   { what: 's3: get', ask: (aws) => text(aws) },
   { what: 's3: get of an old version', ask: (aws, kept) => text(aws, kept.get('one version')) },
   {
@@ -90,9 +98,24 @@ export const S3_CALLS: readonly Call[] = [
     },
   },
   {
-    what: 's3: delete',
+    what: 's3: delete if it is as it was',
     ask: async (aws) => {
+      const other = { Bucket, Key: 'other.json' }
+      const { ETag } = await aws.s3.send(new HeadObjectCommand(other))
+      const { DeleteMarker } = await aws.s3.send(new DeleteObjectCommand({ ...other, IfMatch: ETag }))
+      return { DeleteMarker }
+    },
+  },
+  {
+    what: 's3: delete if it is as it was, of nothing',
+    ask: (aws) =>
+      aws.s3.send(new DeleteObjectCommand({ Bucket, Key: 'never.json', IfMatch: '"0"' })).then(none),
+  },
+  {
+    what: 's3: delete',
+    ask: async (aws, kept) => {
       const { DeleteMarker, VersionId } = await aws.s3.send(new DeleteObjectCommand({ Bucket, Key }))
+      kept.set('marker version', VersionId ?? '')
       return { DeleteMarker, hasVersion: Boolean(VersionId) }
     },
   },
@@ -111,6 +134,17 @@ export const S3_CALLS: readonly Call[] = [
       return { isThatOne: answer.VersionId === VersionId }
     },
   },
+  {
+    what: 's3: head of the version that went',
+    ask: (aws, kept) =>
+      aws.s3.send(new HeadObjectCommand({ Bucket, Key, VersionId: kept.get('two version') })).then(none),
+  },
+  {
+    what: 's3: head of a marker, by its version',
+    ask: (aws, kept) =>
+      aws.s3.send(new HeadObjectCommand({ Bucket, Key, VersionId: kept.get('marker version') })).then(none),
+  },
+  { what: 's3: get of a marker, by its version', ask: (aws, kept) => text(aws, kept.get('marker version')) },
   { what: 's3: get of the version that went', ask: (aws, kept) => text(aws, kept.get('two version')) },
   {
     what: 's3: pages',

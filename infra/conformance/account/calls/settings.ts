@@ -68,6 +68,11 @@ export const SETTINGS_CALLS: readonly Call[] = [
   { what: 'ssm: below a path, deep', ask: below('/terrace/calls/', { Recursive: true }) },
   { what: 'ssm: below a path, in pages', ask: below('/terrace/calls', { Recursive: true, MaxResults: 2 }) },
   { what: 'ssm: below a path that is not there', ask: below('/terrace/nothing', {}) },
+  { what: 'ssm: put more than one holds', ask: put('/terrace/large', 'x'.repeat(4_097)) },
+  {
+    what: 'ssm: below a path, in pages that are too large',
+    ask: below('/terrace/nothing', { MaxResults: 11 }),
+  },
   {
     what: 'ssm: delete',
     ask: (aws) => aws.ssm.send(new DeleteParameterCommand({ Name: NAME })).then(() => ({})),
