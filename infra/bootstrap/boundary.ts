@@ -3,6 +3,7 @@
 // all of them; that is for the roles to say (../identity.ts). AWS's own metrics and groups can't be named in a right to
 // send or look up: the former are held to our namespace, the latter only read.
 import { METRIC_NAMESPACE } from '../../contract/metrics.ts'
+import { APPLICATION_ROLE } from '../database.ts'
 import { LAYOUT } from '../image-sets.ts'
 import { document, type Statement } from '../policy.ts'
 import { arnHere, type Home, partitionOf, stateBucket } from './names.ts'
@@ -49,6 +50,15 @@ export function boundary(home: Home) {
         Null: { 'aws:ResourceAccount': 'false' },
       },
     } satisfies Statement,
+    {
+      // Who may make a role says who may become it; only credentials that AWS hands to an instance have this key. Signing in
+      // to the database is left out: no page of AWS's says that the key is known there.
+      Sid: 'OnlyServers',
+      Effect: 'Deny',
+      Action: ['bedrock:*', 's3:*', 'secretsmanager:*', 'ssm:*'],
+      Resource: '*',
+      Condition: { Null: { 'aws:EC2InstanceSourceVPC': 'true' } },
+    } satisfies Statement,
   )
 }
 
@@ -84,7 +94,7 @@ function scopes(home: Home): Scope[] {
     // A group's streams are below it.
     { sid: 'Logs', of: ['logs'], on: ofStages((name) => arnHere(home, 'logs', `log-group:${name}`)) },
     // The database's own id, which AWS makes up; which database, the role says.
-    { sid: 'Databases', of: ['rds-db'], on: arnHere(home, 'rds-db', 'dbuser:*/*') },
+    { sid: 'Databases', of: ['rds-db'], on: arnHere(home, 'rds-db', `dbuser:*/${APPLICATION_ROLE}`) },
     // What is in a bucket is below it.
     {
       sid: 'Buckets',

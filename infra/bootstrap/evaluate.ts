@@ -17,19 +17,38 @@ export function allows(statements: readonly unknown[], call: Call): boolean {
   return has('Allow') && !has('Deny')
 }
 
-/** `*` stands for anything, slashes and colons included. */
+/** `*` stands for anything, slashes and colons included; `?` for one character. */
 export const matches = (pattern: string, text: string): boolean =>
-  new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')}$`).test(text)
+  new RegExp(
+    `^${pattern
+      .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.')}$`,
+    's',
+  ).test(text)
 
+/** What this understands of a statement: anything else could turn its meaning round. */
+const ELEMENTS: ReadonlySet<string> = new Set(['Sid', 'Effect', 'Action', 'Resource', 'Condition'])
+
+/** @throws Error for a statement that this can't read: a "may not" would prove nothing */
 function applies(statement: unknown, { action, on, given = {} }: Call): boolean {
-  const some = (key: string, text: string) =>
-    list(at(statement, key)).some((pattern) => typeof pattern === 'string' && matches(pattern, text))
-  if (!some('Action', action) || !some('Resource', on)) return false
+  const unknown = Object.keys(Object(statement)).filter((key) => !ELEMENTS.has(key))
+  if (unknown.length > 0) throw new Error(`nobody has said what ${unknown.join(', ')} means`)
+  // IAM knows no case in actions.
+  const isMeant = texts(statement, 'Action').some((one) => matches(one.toLowerCase(), action.toLowerCase()))
+  if (!isMeant || !texts(statement, 'Resource').some((one) => matches(one, on))) return false
   return Object.entries(at(statement, 'Condition') ?? {}).every(([operator, keys]) =>
     Object.entries(keys as object).every(([key, wanted]) =>
       holds(operator, given[key], list(wanted).map(String)),
     ),
   )
+}
+
+function texts(statement: unknown, key: string): string[] {
+  return list(at(statement, key)).map((one) => {
+    if (typeof one !== 'string') throw new Error(`what ${JSON.stringify(one)} is, only AWS knows`)
+    return one
+  })
 }
 
 /** @throws Error for an operator that none of our policies has yet */

@@ -26,11 +26,18 @@ export const arnHere = ({ account, region }: Home, service: string, resource: st
 const iamArn = ({ account, region }: Home, resource: string): string =>
   `arn:${partitionOf(region)}:iam::${account}:${resource}`
 
-export const ROLES = ['deploy', 'cloudformation', 'ci', 'builder'] as const
+export const ROLES = ['deploy', 'cloudformation', 'ci', 'cloudformation-ci', 'builder'] as const
 export type RoleName = (typeof ROLES)[number]
 export const roleName = (role: RoleName, { region }: Home): string => `terrace-${role}-${region}`
-/** `deploy`: people · `ci`: a pipeline, which releases and takes nothing down · `cloudformation`: what changes stages · `builder`: bakes. */
+/**
+ * `deploy`: people · `ci`: a pipeline, which releases and takes nothing down · `cloudformation`: what changes stages for
+ * people · `cloudformation-ci`: the same for a pipeline, without what holds data · `builder`: bakes.
+ */
 export const roleArn = (role: RoleName, home: Home): string => iamArn(home, `role/${roleName(role, home)}`)
+
+/** Whether a caller is the pipeline: a session of its role. @param arn as STS says it */
+export const isPipeline = (arn: string, home: Home): boolean =>
+  arn.startsWith(`arn:${partitionOf(home.region)}:sts::${home.account}:assumed-role/${roleName('ci', home)}/`)
 
 /** More than this no server of any stage can do, whatever a template gives it. */
 export const boundaryName = ({ region }: Home): string => `terrace-boundary-${region}`

@@ -12,7 +12,7 @@ import { STAGES } from '../stages.ts'
 import { boundary } from './boundary.ts'
 import { allows } from './evaluate.ts'
 import { roleArn, stateBucket } from './names.ts'
-import { releasePolicy } from './release-rights.ts'
+import { pipelinePolicy, releasePolicy } from './release-rights.ts'
 
 const STAGE = STAGES.staging
 const STACK = 'terrace-staging'
@@ -27,7 +27,7 @@ async function release(there: StandIn, template: Template): Promise<string> {
   return changeStack(there.aws, {
     target: {
       stackName: STACK,
-      serviceRole: roleArn('cloudformation', STAGE),
+      serviceRole: roleArn('cloudformation-ci', STAGE),
       upload: { bucket: stateBucket(STAGE), folder: 'stages/staging/templates', account: STAGE.account },
     },
     template,
@@ -51,7 +51,8 @@ test('a pipeline has the right to every call of a release', async () => {
   await release(there, small)
   const before = there.calls.length
   expect(await release(there, larger)).toBe('changed')
-  const allowed = new Set<string>(releasePolicy(STAGE).Statement.flatMap(({ Action }) => [Action].flat()))
+  const rights = [releasePolicy(STAGE), pipelinePolicy(STAGE)].flatMap(({ Statement }) => Statement)
+  const allowed = new Set<string>(rights.flatMap(({ Action }) => [Action].flat()))
   const called = there.calls.slice(before).map(({ service, operation }) => `${service}:${operation}`)
   expect([...new Set(called)].filter((one) => !allowed.has(one))).toEqual([])
 })
@@ -107,6 +108,7 @@ function taken(limit: readonly unknown[]): string[] {
     'aws:RequestedRegion': region,
     'aws:ResourceAccount': account,
     'aws:ResourceTag/service': 'terrace',
+    'aws:EC2InstanceSourceVPC': 'vpc-1',
   }
   return ofType(template, 'AWS::IAM::Role')
     .flatMap(([, role]) => list(property(role, 'Policies')))

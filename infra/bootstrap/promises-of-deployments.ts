@@ -2,16 +2,78 @@
 import type { Template } from '../cfn.ts'
 import { list, property } from '../reading.ts'
 import { change, type Draft } from '../rules/rule.ts'
-import { roleArn } from './names.ts'
+import { type RoleName, roleArn } from './names.ts'
 import { type Promised, roleStatement, statementsOf } from './promise.ts'
-import { call, here, OF_US, type Reach, reaches, state, TAGGED, TAGGING } from './reach.ts'
+import { bucket, call, here, OF_US, type Reach, reaches, state, TAGGED, TAGGING } from './reach.ts'
 import { SAMPLE_SETTINGS as SETTINGS } from './sample-settings.ts'
 
 const deployment = (template: Template) => statementsOf(template, 'CloudFormationRole')
 const db = (kind: string, name: string) => here('rds', `${kind}:${name}`)
+const DOCUMENTS = 'terrace-prod-documents-1abc2def'
+const group = here('autoscaling', 'autoScalingGroup:1:autoScalingGroupName/terrace-prod-ApiGroup-1')
 const balancer = (kind: string) => here('elasticloadbalancing', `${kind}/app/Exter-1/2`)
 
+/** What loses data for good, or gives it to others. */
+const DATA = [
+  call('rds:DeleteDBInstance', db('db', 'terrace-prod-database-1'), TAGGED),
+  // With no days of backups there are none from that moment on.
+  call('rds:ModifyDBInstance', db('db', 'terrace-prod-database-1'), TAGGED),
+  call('rds:ModifyDBParameterGroup', db('pg', 'terrace-prod-databaseparameters-1'), TAGGED),
+  call('s3:DeleteBucket', bucket(DOCUMENTS)),
+  call('s3:DeleteBucketPolicy', bucket(DOCUMENTS)),
+  call('s3:PutBucketPolicy', bucket(DOCUMENTS)),
+  call('s3:PutBucketPublicAccessBlock', bucket(DOCUMENTS)),
+  call('s3:PutBucketVersioning', bucket(DOCUMENTS)),
+  // Everything can be told to expire.
+  call('s3:PutLifecycleConfiguration', bucket(DOCUMENTS)),
+  call('kms:PutKeyPolicy', here('kms', 'key/1'), TAGGED),
+  call('kms:ScheduleKeyDeletion', here('kms', 'key/1'), TAGGED),
+  call('secretsmanager:DeleteSecret', here('secretsmanager', 'secret:AuthSecret-1'), TAGGED),
+  call('logs:DeleteLogGroup', here('logs', 'log-group:terrace-prod-ApiLogs-1')),
+]
+const ofData = (draft: Draft) => list(property(draft.Resources.CloudFormationRole, 'ManagedPolicyArns'))
+
 const DEPLOYMENTS: readonly Reach[] = [
+  {
+    holds: 'a deployment by people can do with data what a stage needs',
+    of: deployment,
+    may: DATA,
+    mayNot: [
+      // Versions of documents, and images, are nothing that a stack has.
+      call('s3:DeleteObjectVersion', bucket(`${DOCUMENTS}/1`)),
+      call('rds:DeleteDBSnapshot', db('snapshot', 'terrace-prod-1'), TAGGED),
+      call('s3:PutLifecycleConfiguration', bucket('payroll')),
+    ],
+    breaks: {
+      'no data': (draft) =>
+        change(draft, 'CloudFormationRole', 'ManagedPolicyArns', ofData(draft).slice(0, 2)),
+      'every bucket': (draft) => {
+        roleStatement(draft, 'Buckets', 'StagesDataPolicy').Resource = '*'
+      },
+    },
+  },
+  {
+    holds: 'a deployment by a pipeline changes servers, and touches nothing that holds data',
+    of: (template) => statementsOf(template, 'CloudFormationCiRole'),
+    isThere: (template) => template.Resources.CloudFormationCiRole !== undefined,
+    may: [
+      call('autoscaling:UpdateAutoScalingGroup', group),
+      call('autoscaling:StartInstanceRefresh', group),
+      call('ec2:CreateLaunchTemplateVersion', here('ec2', 'launch-template/lt-1')),
+      call('elasticloadbalancing:ModifyListener', `${balancer('listener')}/3`, TAGGED),
+      call('cloudwatch:PutMetricAlarm', here('cloudwatch', 'alarm:terrace-prod-1')),
+      call('ssm:PutParameter', here('ssm', 'parameter/terrace/prod/api/LOG')),
+    ],
+    mayNot: DATA,
+    breaks: {
+      'as people’s': (draft) => change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', ofData(draft)),
+      'no servers': (draft) => change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', []),
+      'removes databases': (draft) => {
+        const statement = roleStatement(draft, 'Reading')
+        statement.Action = [...list(statement.Action), 'rds:DeleteDBInstance']
+      },
+    },
+  },
   {
     holds: 'a deployment changes the databases of stages, and removes those with the tag',
     of: deployment,
@@ -110,17 +172,27 @@ const DEPLOYMENTS: readonly Reach[] = [
 ]
 
 const stack = here('cloudformation', 'stack/terrace-prod/1')
-const group = here('autoscaling', 'autoScalingGroup:1:autoScalingGroupName/terrace-prod-ApiGroup-1')
-const AS_CLOUDFORMATION = {
-  ...OF_US,
-  'cloudformation:RoleArn': roleArn('cloudformation', SETTINGS),
-}
+const plansAs = (role: RoleName) => [
+  call('cloudformation:CreateChangeSet', stack, {
+    ...OF_US,
+    'cloudformation:RoleArn': roleArn(role, SETTINGS),
+  }),
+  call('iam:PassRole', roleArn(role, SETTINGS), {
+    ...OF_US,
+    'iam:PassedToService': 'cloudformation.amazonaws.com',
+  }),
+]
+const JOURNAL = call('s3:PutObject', state('stages/prod/destroy.json'))
 const RELEASE = [
-  call('cloudformation:CreateChangeSet', stack, AS_CLOUDFORMATION),
   call('cloudformation:ExecuteChangeSet', stack),
   call('cloudformation:SetStackPolicy', stack),
   call('rds:CreateDBSnapshot', db('snapshot', 'terrace-prod-1')),
   call('s3:PutObject', state('stages/prod/images/live.json')),
+  call('s3:PutObject', state('stages/prod/templates/1.json')),
+  call('s3:DeleteObject', state('stages/prod/lock.json')),
+  call('s3:DeleteObject', state('image-sets/1.json')),
+  call('s3:PutObject', state('bakes/1/ledger.json')),
+  call('s3:GetObject', state('stages/prod/destroy.json')),
   call('ec2:RunInstances', here('ec2', 'instance/*'), TAGGING),
 ]
 const TAKE_DOWN = [
@@ -128,11 +200,13 @@ const TAKE_DOWN = [
   call('cloudformation:UpdateTerminationProtection', stack),
   call('cloudformation:ContinueUpdateRollback', stack),
   call('autoscaling:UpdateAutoScalingGroup', group),
+  JOURNAL,
 ]
 const NOBODY = [
   call('cloudformation:SetStackPolicy', here('cloudformation', 'stack/terrace-bootstrap/1')),
   call('cloudformation:DeleteStack', here('cloudformation', 'stack/terrace-bootstrap/1')),
   call('cloudformation:CreateChangeSet', stack),
+  call('s3:PutObject', state('elsewhere.json')),
   call('rds:DeleteDBSnapshot', db('snapshot', 'terrace-prod-1')),
   call('s3:DeleteObjectVersion', state('stages/prod/images/live.json')),
 ]
@@ -142,7 +216,7 @@ const RELEASES: readonly Reach[] = [
   {
     holds: 'people release, and take stages down',
     of: (template) => statementsOf(template, 'DeployRole'),
-    may: [...RELEASE, ...TAKE_DOWN],
+    may: [...RELEASE, ...TAKE_DOWN, ...plansAs('cloudformation')],
     mayNot: NOBODY,
     breaks: {
       'not down': (draft) =>
@@ -157,9 +231,23 @@ const RELEASES: readonly Reach[] = [
     of: (template) => statementsOf(template, 'CiRole'),
     // A bootstrap without a pipeline has none.
     isThere: (template) => template.Resources.CiRole !== undefined,
-    may: RELEASE,
-    mayNot: [...TAKE_DOWN, ...NOBODY],
+    may: [...RELEASE, ...plansAs('cloudformation-ci')],
+    mayNot: [...TAKE_DOWN, ...NOBODY, ...plansAs('cloudformation')],
     breaks: {
+      'plans as people do': (draft) => {
+        roleStatement(draft, 'Plans', 'PipelinePolicy').Condition = {
+          StringEquals: { 'cloudformation:RoleArn': roleArn('cloudformation', SETTINGS) },
+        }
+      },
+      'plans as the stack was changed last': (draft) => {
+        delete roleStatement(draft, 'Plans', 'PipelinePolicy').Condition
+      },
+      'lets CloudFormation work as for people': (draft) => {
+        roleStatement(draft, 'LetCloudFormationWork', 'PipelinePolicy').Resource = '*'
+      },
+      'all of the state': (draft) => {
+        roleStatement(draft, 'StateWritten').Resource = state('*')
+      },
       'what people may': (draft) =>
         change(draft, 'CiRole', 'ManagedPolicyArns', policies(draft, 'DeployRole')),
       'no release': (draft) => change(draft, 'CiRole', 'ManagedPolicyArns', []),

@@ -2,7 +2,7 @@
 import { at, list, ofType, property } from '../reading.ts'
 import { change } from '../rules/rule.ts'
 import { matches } from './evaluate.ts'
-import { boundaryArn, roleArn } from './names.ts'
+import { boundaryArn, ROLES, roleArn } from './names.ts'
 import { actionsOf, type Promised, roleStatement, statements } from './promise.ts'
 import { SAMPLE_SETTINGS as SETTINGS } from './sample-settings.ts'
 
@@ -35,7 +35,7 @@ export const ROLE_PROMISES: readonly Promised[] = [
     holds:
       'CloudFormation makes roles only within the boundary, for servers only, and touches none of these here',
     wrong: (template) => {
-      const own = ['deploy', 'cloudformation', 'ci', 'builder'] as const
+      const own = ROLES
       return statements(template).flatMap(({ id, statement }) => {
         const actions = actionsOf(statement)
         const on = list(at(statement, 'Resource')).map(String)
@@ -83,14 +83,12 @@ export const ROLE_PROMISES: readonly Promised[] = [
     },
   },
   {
-    holds: 'a deployment is made with the rights of CloudFormation’s role, by nobody’s own',
+    holds: 'a deployment is made with the rights of a role of CloudFormation’s, by nobody’s own',
     wrong: (template) =>
       statements(template).flatMap(({ id, statement }) =>
         actionsOf(statement).some((action) =>
           /^cloudformation:(CreateChangeSet|CreateStack|UpdateStack)$/.test(action),
-        ) &&
-        at(at(statement, 'Condition.StringEquals'), 'cloudformation:RoleArn') !==
-          roleArn('cloudformation', SETTINGS)
+        ) && !DEPLOYING.has(at(at(statement, 'Condition.StringEquals'), 'cloudformation:RoleArn'))
           ? [id]
           : [],
       ),
@@ -144,6 +142,9 @@ export const ROLE_PROMISES: readonly Promised[] = [
     },
   },
 ]
+const DEPLOYING: ReadonlySet<unknown> = new Set(
+  (['cloudformation', 'cloudformation-ci'] as const).map((role) => roleArn(role, SETTINGS)),
+)
 /** They know no resources, and show or do nothing that somebody could want. */
 const HARMLESS: ReadonlySet<string> = new Set([
   'cloudformation:ValidateTemplate',

@@ -2,15 +2,18 @@
 import type { Template } from '../cfn.ts'
 import type { Draft } from '../rules/rule.ts'
 import { type Promised, roleStatement, statements } from './promise.ts'
-import { bucket, call, here, OF_US, type Reach, reaches, state, TAGGED } from './reach.ts'
+import { call as asked, bucket, here, OF_US, type Reach, reaches, state, TAGGED } from './reach.ts'
 
 const boundary = (template: Template) =>
   statements(template).flatMap(({ id, statement }) => (id === 'ServerBoundary' ? [statement] : []))
 const limit = (draft: Draft, sid: string) => roleStatement(draft, sid, 'ServerBoundary')
+/** With credentials that AWS has handed to an instance. */
+const call = (action: string, on: string, given: Readonly<Record<string, string>> = OF_US) =>
+  asked(action, on, { ...given, 'aws:EC2InstanceSourceVPC': 'vpc-1' })
 const REGION = OF_US['aws:RequestedRegion']
 const DOCUMENTS = 'terrace-prod-documents-1abc2def'
 
-const SERVERS: readonly Reach[] = [
+const SERVERS: Reach[] = [
   {
     holds: 'a server reaches the buckets of stages, and of the state bucket what bakes work with',
     of: boundary,
@@ -150,5 +153,36 @@ const SERVERS: readonly Reach[] = [
     },
   },
 ]
+
+const DATA = [
+  ['s3:GetObject', bucket(`${DOCUMENTS}/terrace/originals/1`)],
+  ['secretsmanager:GetSecretValue', here('secretsmanager', 'secret:AuthSecret-1-2')],
+  ['ssm:GetParametersByPath', here('ssm', 'parameter/terrace/prod/api')],
+  ['bedrock:InvokeModel', here('bedrock', 'inference-profile/eu.meta.llama3-2-3b')],
+] as const
+SERVERS.push(
+  {
+    holds: 'a role of a server’s reads nothing for anybody who is none, whomever it lets become it',
+    of: boundary,
+    may: DATA.map(([action, on]) => call(action, on, TAGGED)),
+    mayNot: DATA.map(([action, on]) => asked(action, on, TAGGED)),
+    breaks: {
+      anybody: (draft) => {
+        limit(draft, 'OnlyServers').Action = ['iam:*']
+      },
+    },
+  },
+  {
+    holds: 'a server signs in to databases as the application',
+    of: boundary,
+    may: [call('rds-db:connect', here('rds-db', 'dbuser:db-1A/terrace_app'))],
+    mayNot: [call('rds-db:connect', here('rds-db', 'dbuser:db-1A/postgres'))],
+    breaks: {
+      'as anybody': (draft) => {
+        limit(draft, 'Databases').Resource = here('rds-db', 'dbuser:*/*')
+      },
+    },
+  },
+)
 
 export const SERVER_PROMISES: readonly Promised[] = SERVERS.map(reaches)

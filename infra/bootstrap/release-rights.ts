@@ -1,13 +1,15 @@
 // What people and pipelines may do: bake images, and take stages from one release to the next. Resources of a stage are
 // changed by CloudFormation with the rights of stage-rights.ts, never with these. Only people take a stage down, or put
 // right by hand what is stuck.
+// A pipeline may have been taken over: what it may not do is what can't be made good. CloudFormation touches nothing that
+// holds data when it works for one (stage-rights.ts), whatever template it is sent.
 // What AWS can't hold them to: snapshots and images are AWS's to name, so those that are being made are held to the tag.
 // What may write into a stage's stack decides what its servers are. A right to switch termination protection on is one to
 // switch it off (AWS has no condition for the value), and a right to open a stack's policy for a plan is one to open it.
 // Not known without an account: AWS's reference names no further right for StartSnapshot with tags. Should it ask for
 // ec2:CreateTags, and without ec2:CreateAction, a bake by upload is refused rather than let too far.
 import { type Resource, sub, type Token } from '../cfn.ts'
-import { allow, document, type Statement } from '../policy.ts'
+import { allow, type Conditions, document, type Statement } from '../policy.ts'
 import { STAGE_NAMES } from '../stages.ts'
 import {
   arnHere,
@@ -21,20 +23,34 @@ import {
 import { OURS, TO_BE_OURS } from './rights.ts'
 import { ofStages, stageRoles } from './stage-rights.ts'
 
-/** People and pipelines: plans, change sets, snapshots of the database, what servers say. */
+/** What both write there. A pipeline has no business with the journals of taking stages down. */
+const WRITTEN = ['bakes/*', 'image-*/*', 'stages/*/images/*', 'stages/*/lock*.json', 'stages/*/templates/*']
+
+/** Plans of stages with the rights of one role, and never with one's own. */
+function plans(home: Home, role: 'cloudformation' | 'cloudformation-ci'): Statement[] {
+  const held: Conditions = { StringEquals: { 'cloudformation:RoleArn': roleArn(role, home) } }
+  return [
+    // A stack remembers the role that it was changed with last: one that is not named would be that.
+    { Sid: 'Plans', ...allow(['cloudformation:CreateChangeSet'], stacksOf(home), held) },
+    {
+      Sid: 'LetCloudFormationWork',
+      ...allow(['iam:PassRole'], roleArn(role, home), {
+        StringEquals: { 'iam:PassedToService': 'cloudformation.amazonaws.com' },
+      }),
+    },
+  ]
+}
+
+/** Pipelines only: with a role that touches nothing that holds data. */
+export const pipelinePolicy = (home: Home) => document(...plans(home, 'cloudformation-ci'))
+
+/** People and pipelines: change sets, snapshots of the database, what servers say. */
 export function releasePolicy(home: Home) {
   const partition = partitionOf(home.region)
   const state = `arn:${partition}:s3:::${stateBucket(home)}`
   const stacks = stacksOf(home)
   const named = (statement: Statement, Sid: string): Statement => ({ Sid, ...statement })
   return document(
-    named(
-      // Only with the role that is made for it: nobody's own rights decide what a deployment can do.
-      allow(['cloudformation:CreateChangeSet'], stacks, {
-        StringEquals: { 'cloudformation:RoleArn': roleArn('cloudformation', home) },
-      }),
-      'Plans',
-    ),
     named(
       allow(
         [
@@ -63,15 +79,13 @@ export function releasePolicy(home: Home) {
       'WhatTheBootstrapMade',
     ),
     named(allow(['cloudformation:ValidateTemplate'], '*'), 'Templates'),
+    named(allow(['s3:GetObject', 's3:GetObjectVersion'], `${state}/*`), 'State'),
     named(
-      allow(['iam:PassRole'], roleArn('cloudformation', home), {
-        StringEquals: { 'iam:PassedToService': 'cloudformation.amazonaws.com' },
-      }),
-      'LetCloudFormationWork',
-    ),
-    named(
-      allow(['s3:DeleteObject', 's3:GetObject', 's3:GetObjectVersion', 's3:PutObject'], `${state}/*`),
-      'State',
+      allow(
+        ['s3:DeleteObject', 's3:PutObject'],
+        WRITTEN.map((keys) => `${state}/${keys}`),
+      ),
+      'StateWritten',
     ),
     named(allow(['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketVersions'], state), 'StateList'),
     named(
@@ -109,11 +123,14 @@ export function releasePolicy(home: Home) {
 }
 
 /**
- * People only: what ends a stage, what lets it be ended, and what a stack needs that is stuck. A pipeline that finds
- * termination protection switched on has no need of it.
+ * People only: plans of all that a stage has, what ends a stage, what lets it be ended, and what a stack needs that is
+ * stuck. A pipeline that finds termination protection switched on has no need of it.
  */
-export function takeDownPolicy(home: Home) {
+export function peoplePolicy(home: Home) {
+  const journals = `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}/stages/*/destroy.json`
   return document(
+    ...plans(home, 'cloudformation'),
+    { Sid: 'Journals', ...allow(['s3:DeleteObject', 's3:PutObject'], journals) },
     {
       Sid: 'EndOfStacks',
       ...allow(

@@ -1,4 +1,5 @@
-// What CloudFormation may do when it changes a stage: the rights of the one role that the deployments of all stages use.
+// What CloudFormation may do when it changes a stage. It has two roles for that, each for all stages: one that people's
+// deployments use, and one for a pipeline's, which touches nothing that holds data: a pipeline sends any template it likes.
 // What AWS can't hold them to: EC2's networks, launch templates and RunInstances know no names beforehand, so these are
 // held to the region only; so are certificates. CloudFormation's names for load balancers, target groups, secrets and
 // keys don't begin with the stack's: they are made with the tag that makes them ours, and changed only with it. Secrets
@@ -22,14 +23,21 @@ const ONLY_HERE: readonly string[] = [
 /** What the person who runs the bootstrap may narrow. */
 export type Held = Home & Pick<Settings, 'hostedZones'>
 
-/** A policy inside a role has 10,240 characters, one beside it 6,144: what is long stands beside. */
+/** A policy has 6,144 characters: there is one for each. */
 export interface StageRights {
-  readonly inside: Statement[]
   readonly networks: Statement[]
+  readonly servers: Statement[]
+  /** What could lose data for good, or give it to others: with it, a stage's role can do all that a stage needs. */
   readonly data: Statement[]
 }
-const NETWORKS: readonly string[] = ['Removals', 'Reading', 'Groups', 'Network']
-const DATA: readonly string[] = ['NewDatabases', 'DatabaseRemovals', 'Databases', 'Buckets']
+const NETWORKS: readonly string[] = [
+  ...['Removals', 'Reading', 'Groups', 'Network'],
+  ...['FlowLogs', 'Certificates', 'Subscriptions', 'Topics', 'Parameters'],
+]
+const DATA: readonly string[] = [
+  ...['NewDatabases', 'DatabaseRemovals', 'Databases'],
+  ...['Buckets', 'NewKeys', 'Keys', 'SecretRemovals', 'LogGroups'],
+]
 
 export function stageRights(home: Held): StageRights {
   const statements = held(
@@ -39,8 +47,19 @@ export function stageRights(home: Held): StageRights {
   const named = (sids: readonly string[]) => statements.filter(({ Sid = '' }) => sids.includes(Sid))
   const networks = named(NETWORKS)
   const data = named(DATA)
-  const isBeside = (statement: Statement) => networks.includes(statement) || data.includes(statement)
-  return { networks, data, inside: statements.filter((statement) => !isBeside(statement)) }
+  const isElsewhere = (statement: Statement) => networks.includes(statement) || data.includes(statement)
+  return { networks, data, servers: statements.filter((statement) => !isElsewhere(statement)) }
+}
+
+/** Types of resources that a pipeline can't make, change or remove: it lacks some of the calls that these take. */
+export function closedToPipelines(home: Held): ReadonlySet<string> {
+  const { networks, servers } = stageRights(home)
+  const may = new Set([...networks, ...servers].flatMap(({ Action }) => [Action].flat()))
+  return new Set(
+    Object.entries(HANDLERS).flatMap(([type, actions]) =>
+      actions.every((one) => may.has(one)) ? [] : [type],
+    ),
+  )
 }
 
 /** Something of every stage, whose name begins with the stage's stack. */
@@ -101,6 +120,12 @@ function scopes(home: Held): Scope[] {
       of: ['secretsmanager:CreateSecret', 'secretsmanager:TagResource'],
       on: here('secretsmanager', 'secret:*'),
       when: TO_BE_OURS,
+    },
+    {
+      sid: 'SecretRemovals',
+      of: ['secretsmanager:DeleteSecret'],
+      on: here('secretsmanager', 'secret:*'),
+      when: OURS,
     },
     { sid: 'Secrets', of: ['secretsmanager'], on: here('secretsmanager', 'secret:*'), when: OURS },
     // Names say more than the tag: the stage's, and the account's.

@@ -16,7 +16,7 @@ import {
   roleName,
   stateBucket,
 } from './names.ts'
-import { bakePolicy, releasePolicy, takeDownPolicy } from './release-rights.ts'
+import { bakePolicy, peoplePolicy, pipelinePolicy, releasePolicy } from './release-rights.ts'
 import type { Settings } from './settings.ts'
 import { stageRights } from './stage-rights.ts'
 import { stateStorage } from './state.ts'
@@ -113,38 +113,40 @@ function roles(
   const rights = stageRights(settings)
   const policy = (id: string, description: string, rights: object) =>
     stack.add(id, 'AWS::IAM::ManagedPolicy', { Description: description, PolicyDocument: rights }).ref
-  const beside = [
-    policy('StagesPolicy', 'Networks and servers of the stages', document(...rights.networks)),
-    policy('StagesDataPolicy', 'Databases and buckets of the stages', document(...rights.data)),
+  const changes = [
+    policy('StagesPolicy', 'Networks of the stages, and who is told', document(...rights.networks)),
+    policy('StagesServersPolicy', 'Servers of the stages', document(...rights.servers)),
   ]
-  stack.add(
-    'CloudFormationRole',
-    'AWS::IAM::Role',
-    {
-      RoleName: roleName('cloudformation', settings),
-      Description: 'What CloudFormation may do when it changes a stage',
-      AssumeRolePolicyDocument: {
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Effect: 'Allow',
-            Principal: { Service: 'cloudformation.amazonaws.com' },
-            Action: 'sts:AssumeRole',
-            Condition: { StringEquals: { 'aws:SourceAccount': settings.account } },
-          },
-        ],
+  const data = policy('StagesDataPolicy', 'What holds data of the stages', document(...rights.data))
+  const deployment = (id: string, name: RoleName, what: string, may: Token<string>[]) =>
+    stack.add(
+      id,
+      'AWS::IAM::Role',
+      {
+        RoleName: roleName(name, settings),
+        Description: `What CloudFormation may do when it changes a stage${what}`,
+        AssumeRolePolicyDocument: {
+          Version: '2012-10-17',
+          Statement: [
+            {
+              Effect: 'Allow',
+              Principal: { Service: 'cloudformation.amazonaws.com' },
+              Action: 'sts:AssumeRole',
+              Condition: { StringEquals: { 'aws:SourceAccount': settings.account } },
+            },
+          ],
+        },
+        ManagedPolicyArns: may,
       },
-      ManagedPolicyArns: beside,
-      Policies: [{ PolicyName: 'stages', PolicyDocument: document(...rights.inside) }],
-    },
-    // It names the boundary: what it makes while that is missing would be refused.
-    { DependsOn: [limits] },
-  )
+      // It names the boundary: what it makes while that is missing would be refused.
+      { DependsOn: [limits] },
+    )
+  deployment('CloudFormationRole', 'cloudformation', '', [...changes, data])
   const releases = [
     policy('ReleasePolicy', 'Releasing Terrace', releasePolicy(settings)),
     policy('BakePolicy', 'Baking images of Terrace', bakePolicy(settings, key)),
   ]
-  const takeDown = policy('TakeDownPolicy', 'Taking stages of Terrace down', takeDownPolicy(settings))
+  const people = policy('PeoplePolicy', 'Stages of Terrace, data included', peoplePolicy(settings))
   const role = (id: string, name: RoleName, description: string, trust: object, may: Token<string>[]) =>
     stack.add(id, 'AWS::IAM::Role', {
       RoleName: roleName(name, settings),
@@ -156,8 +158,8 @@ function roles(
     })
   const account = `arn:${partitionOf(settings.region)}:iam::${settings.account}:root`
   // Whoever of the account is given the right to become this role; by itself this gives it to nobody.
-  const people = { Effect: 'Allow', Principal: { AWS: account }, Action: 'sts:AssumeRole' }
-  role('DeployRole', 'deploy', 'People who bake, release and take down', people, [...releases, takeDown])
+  const trusted = { Effect: 'Allow', Principal: { AWS: account }, Action: 'sts:AssumeRole' }
+  role('DeployRole', 'deploy', 'People who bake, release and take down', trusted, [...releases, people])
   if (settings.ci === undefined) return
   // One for the account, shared with whatever else uses it: it stays.
   if (!hasProvider)
@@ -174,7 +176,9 @@ function roles(
     Action: 'sts:AssumeRoleWithWebIdentity',
     Condition: { StringEquals: { [`${GITHUB}:aud`]: 'sts.amazonaws.com', [`${GITHUB}:sub`]: subject } },
   }
-  const ci = role('CiRole', 'ci', `What ${who} of ${settings.ci} may do`, trust, releases)
+  deployment('CloudFormationCiRole', 'cloudformation-ci', ' for a pipeline: nothing that holds data', changes)
+  const own = policy('PipelinePolicy', 'Stages of Terrace, without their data', pipelinePolicy(settings))
+  const ci = role('CiRole', 'ci', `What ${who} of ${settings.ci} may do`, trust, [...releases, own])
   stack.output('CiRole', 'For the pipeline', ci.att('Arn'))
 }
 

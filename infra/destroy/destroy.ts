@@ -5,6 +5,7 @@ import { type Aws, callerIn } from '../../aws/port.ts'
 import { stageStack } from '../bootstrap/names.ts'
 import type { Template } from '../cfn.ts'
 import { lockOf, stackOf } from '../release/apply.ts'
+import type { StackTarget } from '../release/change-set.ts'
 import { deployedTemplate } from '../release/change-set.ts'
 import {
   describeStack,
@@ -62,7 +63,8 @@ function nothing({ name, say }: Destruction): Ending {
 
 async function takeDown(aws: Aws, request: Destruction): Promise<Ending> {
   const { name, stage, say } = request
-  const stackName = stageStack(name)
+  const target = stackOf(name, stage)
+  const { stackName } = target
   // For each wait of its own: a person who thinks it over, or a long snapshot, takes nothing from what comes after.
   const deadline = () => new Date(aws.clock.now().getTime() + DEADLINE_MS)
   const found = await describeStack(aws, stackName)
@@ -82,7 +84,7 @@ async function takeDown(aws: Aws, request: Destruction): Promise<Ending> {
   if (stack.StackStatus === 'REVIEW_IN_PROGRESS' || stack.StackStatus === 'ROLLBACK_COMPLETE') {
     const left = await prepareEmpty(aws, request, stack, begun)
     if (left === undefined) return 'declined'
-    await remove(aws, stackName, stackId, deadline(), say)
+    await remove(aws, target, stackId, deadline(), say)
     return finish(aws, request, left)
   }
 
@@ -90,15 +92,8 @@ async function takeDown(aws: Aws, request: Destruction): Promise<Ending> {
   if (journal === undefined) return 'declined'
   const { template } = journal
   await quiet(aws, request, journal, await takeInventory(aws, stackId, template))
-  await unlock(
-    aws,
-    { ...stackOf(name, stage), isProtected: stage.isProtected },
-    stack,
-    template,
-    say,
-    deadline(),
-  )
-  await remove(aws, stackName, stackId, deadline(), say)
+  await unlock(aws, { ...target, isProtected: stage.isProtected }, stack, template, say, deadline())
+  await remove(aws, target, stackId, deadline(), say)
   return finish(aws, request, journal)
 }
 
@@ -207,9 +202,18 @@ function withoutTemplate({ template: _, ...journal }: Prepared): Journal {
   return journal
 }
 
-async function remove(aws: Aws, stackName: string, stackId: string, deadline: Date, say: Say): Promise<void> {
+async function remove(
+  aws: Aws,
+  { stackName, serviceRole }: StackTarget,
+  stackId: string,
+  deadline: Date,
+  say: Say,
+): Promise<void> {
   const after = await newestEvent(aws, stackId)
-  await aws.cloudformation.send(new DeleteStackCommand({ StackName: stackId }))
+  await aws.cloudformation.send(
+    // Else it is the role that the stack was changed with last, and a pipeline's removes no database.
+    new DeleteStackCommand({ StackName: stackId, RoleARN: serviceRole }),
+  )
   const { status, reason, events } = await follow(aws, stackId, deadline, say, after)
   if (status === 'DELETE_COMPLETE') return
   const first = firstFailure(events)

@@ -11,7 +11,7 @@ import { expect } from 'vitest'
 import type { Call } from '../../aws/stand-in/service.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { stateBucket } from '../bootstrap/names.ts'
-import { releasePolicy, takeDownPolicy } from '../bootstrap/release-rights.ts'
+import { peoplePolicy, releasePolicy } from '../bootstrap/release-rights.ts'
 import { CLOSED } from '../release/policy.ts'
 import { STAGES } from '../stages.ts'
 import { type Destruction, destroy } from './destroy.ts'
@@ -67,7 +67,7 @@ export const operations = (there: StandIn): string[] =>
     .map(({ operation }) => operation)
 /** What was called, and people with the deploy role may not. */
 export function missingRights(there: StandIn): string[] {
-  const rights = [releasePolicy(STAGE), takeDownPolicy(STAGE)].flatMap(({ Statement }) => Statement)
+  const rights = [releasePolicy(STAGE), peoplePolicy(STAGE)].flatMap(({ Statement }) => Statement)
   const allowed = new Set<string>(rights.flatMap(({ Action }) => [Action].flat()))
   const called = callsOf(there).map(({ service, operation }) => `${service}:${operation}`)
   // Needs no right.

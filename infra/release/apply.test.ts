@@ -87,6 +87,44 @@ describe('apply', () => {
     ).toBe(0)
   })
 
+  test('a pipeline changes servers with its own role, and nothing that holds data: a person does', async () => {
+    const inPipeline = (table = TABLE) => {
+      const { aws } = operator.world
+      const Arn = `arn:aws:sts::${ACCOUNT}:assumed-role/terrace-ci-eu-west-1/run-1`
+      const sts = { send: async () => ({ Account: ACCOUNT, Arn, UserId: 'AROAEXAMPLE:run-1' }) }
+      return {
+        ...around(undefined, table),
+        connect: () => ({ ...aws, sts: sts as unknown as typeof aws.sts }),
+      }
+    }
+    const stack = () => operator.world.stacks.find('terrace-staging')
+    expect(await apply(staging(...NONE, '--yes'), inPipeline())).toBe(1)
+    expect(operator.printed).toMatch(
+      /a pipeline may not touch what holds data, and this plan does: .*Database \(AWS::RDS::DBInstance\)/,
+    )
+    expect(operations()).not.toContain('ExecuteChangeSet')
+    await apply(staging(...NONE, '--yes'), around(undefined))
+    await apply(staging('--yes'), around(undefined))
+    const fleet = (max: number) => {
+      const table = JSON.parse(JSON.stringify(TABLE))
+      table.staging.api.max = max
+      return table
+    }
+    expect(await apply(staging('--yes'), inPipeline(fleet(7)))).toBe(0)
+    expect(stack()?.roleArn).toBe(`arn:aws:iam::${ACCOUNT}:role/terrace-cloudformation-ci-eu-west-1`)
+    const larger = JSON.parse(JSON.stringify(changed('staging', { storageGiB: 40 })))
+    larger.staging.api.max = 7
+    const executed = () => operations().filter((one) => one === 'ExecuteChangeSet').length
+    const before = executed()
+    expect(await apply(staging('--yes'), inPipeline(larger))).toBe(1)
+    expect(operator.printed).toMatch(
+      /Let a person with the deploy role run it: npm run apply -- --stage staging\n$/,
+    )
+    expect(executed()).toBe(before)
+    expect(await apply(staging('--yes'), around(undefined, larger))).toBe(0)
+    expect(stack()?.roleArn).toBe(`arn:aws:iam::${ACCOUNT}:role/terrace-cloudformation-eu-west-1`)
+  })
+
   test('images that nothing can start from, or that are not meant, stop it before anything is planned', async () => {
     await apply(staging(...NONE, '--yes'), around(undefined))
     const from = operations().length

@@ -2,8 +2,9 @@
 // protected stage is made and changed; it makes no images, and knows nothing of migrations and rolling: a release does.
 import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
-import { roleArn, stageStack, stateBucket } from '../bootstrap/names.ts'
+import { isPipeline, roleArn, stageStack, stateBucket } from '../bootstrap/names.ts'
 import { TAG } from '../bootstrap/rights.ts'
+import { closedToPipelines } from '../bootstrap/stage-rights.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
@@ -50,6 +51,7 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
   if (images !== undefined)
     for (const note of await requireImages(aws, plannedImages(line, stage, images))) print(`${note}\n`)
 
+  const inPipeline = isPipeline(caller.arn, stage)
   const agree = async (changes: readonly Judged[], isNew: boolean): Promise<boolean> => {
     // A creation that failed could not be taken back: what is locked does not go.
     if (isNew && isLocked(stage))
@@ -58,6 +60,7 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
           'They come once its database is migrated.',
       )
     print(`${report(line.stage, stage, template, changes)}${isNew ? '\nThe stack is new.\n' : ''}`)
+    if (inPipeline) refuseData(line.stage, stage, changes)
     if (yes || ask === undefined) return true
     const answer = await ask(`Type ${line.stage} to do it: `)
     return answer.trim() === line.stage
@@ -66,7 +69,7 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
   const lock = { place: lockOf(line.stage, stage), by: caller.arn, command: 'apply', takesOver, say }
   const result = await withStageLock(aws, lock, (held) =>
     changeStack(held.aws, {
-      target: stackOf(line.stage, stage),
+      target: stackOf(line.stage, stage, inPipeline ? 'cloudformation-ci' : 'cloudformation'),
       template,
       allowed,
       protection: { policy: stage.isProtected, termination: isLocked(stage) },
@@ -85,12 +88,28 @@ const RESULTS = {
   declined: 'Nothing was changed.',
 } as const
 
-/** A stage's stack, and with whose rights and from which bucket it is changed: both are the bootstrap's. */
-export function stackOf(name: StageName, stage: Stage): StackTarget {
+/** What CloudFormation would be refused half-way: its role for pipelines touches nothing that holds data. */
+function refuseData(name: StageName, stage: Stage, changes: readonly Judged[]): void {
+  const closed = closedToPipelines(stage)
+  const theirs = changes.filter(({ type }) => closed.has(type))
+  if (theirs.length === 0) return
+  throw new InvalidStage(
+    `Nothing was changed: a pipeline may not touch what holds data, and this plan does: ${theirs
+      .map(({ id, type }) => `${id} (${type})`)
+      .join(', ')}. Let a person with the deploy role run it: npm run apply -- --stage ${name}`,
+  )
+}
+
+/** A stage's stack, and with whose rights and from which bucket it is changed: all are the bootstrap's. */
+export function stackOf(
+  name: StageName,
+  stage: Stage,
+  role: 'cloudformation' | 'cloudformation-ci' = 'cloudformation',
+): StackTarget {
   return {
     stackName: stageStack(name),
     tags: { [TAG.key]: TAG.value, stage: name },
-    serviceRole: roleArn('cloudformation', stage),
+    serviceRole: roleArn(role, stage),
     upload: { bucket: stateBucket(stage), folder: `stages/${name}/templates`, account: stage.account },
   }
 }
