@@ -71,7 +71,11 @@ const NETWORK = /^(EAI_AGAIN|ECONN\w+|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EPIPE|E
 
 /** Whether the same may be answered in a moment: nobody has to do anything about it. */
 export const isPassing = (error: unknown): boolean =>
-  error instanceof AwsProblem && (error.kind === 'throttled' || error.kind === 'unreachable')
+  error instanceof AwsProblem
+    ? error.kind === 'throttled' || error.kind === 'unreachable'
+    : error instanceof Error && isFailing(Number(statusOf(error)))
+/** AWS's own failure; 501 is what it does not do at all. */
+const isFailing = (status: number) => status >= 500 && status !== 501
 
 /** The SDK's error in our words, where it is one of these; itself otherwise. */
 export function inOurWords(error: unknown, asked: Asked): unknown {

@@ -5,6 +5,7 @@ import { connect } from '../aws/connect.ts'
 import { callerIn } from '../aws/port.ts'
 import { IMAGE_CHOICES } from './images.ts'
 import { pullImages, saysPulled } from './images-pull.ts'
+import { printable } from './plain-text.ts'
 import { EXAMPLE_ACCOUNT } from './stage-schema.ts'
 import { InvalidStage, readStage, STAGE_NAMES } from './stages.ts'
 import { told } from './told.ts'
@@ -47,7 +48,7 @@ async function pull(): Promise<number> {
   for (const choice of choices) {
     const pulled = await pullImages(aws, name, stage, choice, folder)
     if (pulled.set !== undefined) found++
-    process.stdout.write(`${saysPulled(name, stage, pulled)}\n`)
+    process.stdout.write(`${printable(saysPulled(name, stage, pulled))}\n`)
   }
   return found > 0 ? 0 : 1
 }

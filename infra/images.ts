@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
+import { plainName } from './plain-text.ts'
 import type { Stage } from './stage-schema.ts'
 import { architectureOf, type StageName } from './stages.ts'
 
@@ -16,11 +17,11 @@ export const imageSetSchema = z.object({
   /** SHA-256 over everything that the images were made from. */
   inputs: sha256,
   /** What `TERRACE_RELEASE` says on these servers. */
-  release: z.string().min(1).max(64),
+  release: plainName.max(64),
   madeAt: z.iso.datetime(),
   account: z.string().regex(/^\d{12}$/),
   architecture: z.enum(['arm64', 'x86_64']),
-  regions: z.record(z.string(), z.object({ api: image, web: image })),
+  regions: z.record(plainName.max(32), z.object({ api: image, web: image })),
   /** Seconds from power-on to the first 200 of `/readyz`, the slowest of the boot tests. */
   bootSeconds: z.object({ api: z.number().positive(), web: z.number().positive() }),
   /** Boots that they have passed, of the very bytes: `local` in a virtual machine of whoever baked, `ec2` on a server. */

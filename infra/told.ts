@@ -4,6 +4,7 @@ import { Unasked } from './ask.ts'
 import { InvalidSettings } from './bootstrap/settings.ts'
 import { DestroyFailure } from './destroy/failure.ts'
 import { UnusableImages } from './images.ts'
+import { printable } from './plain-text.ts'
 import { BlockedChange, StackFailure } from './release/failure.ts'
 import { Interrupted } from './release/interrupt.ts'
 import { InvalidStage } from './stages.ts'
@@ -43,7 +44,7 @@ export async function told(
     const isOurs = [...FOR_A_PERSON, ...own].some((kind) => error instanceof kind)
     const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
     if (text === undefined) throw error
-    complain(`${text}\n`)
+    complain(printable(`${text}\n`))
     if (signal?.reason instanceof Interrupted) return signal.reason.exitCode
     return error instanceof BlockedChange ? BLOCKED : 1
   }

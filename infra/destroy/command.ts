@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util'
 import { connect } from '../../aws/connect.ts'
 import { typed } from '../ask.ts'
+import { printable } from '../plain-text.ts'
 import { interruptible, untilSignalled } from '../release/interrupt.ts'
 import { EXAMPLE_ACCOUNT } from '../stage-schema.ts'
 import { InvalidStage, readStage, STAGE_NAMES } from '../stages.ts'
@@ -56,7 +57,7 @@ async function run(): Promise<number> {
       `Stage ${name} in infra/stages.ts has the example’s account: there is none of it to take down.`,
     )
   const aws = interruptible(connect({ region: stage.region, profile }), signal)
-  const say = (line: string) => process.stdout.write(`${line}\n`)
+  const say = (line: string) => process.stdout.write(`${printable(line)}\n`)
   if (undoes) {
     await undo(aws, { name, stage, say, takesOver })
     return 0

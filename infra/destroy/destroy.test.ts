@@ -2,6 +2,7 @@ import { UpdateAutoScalingGroupCommand } from '@aws-sdk/client-auto-scaling'
 import { beforeEach, expect, test } from 'vitest'
 import { FAULTS } from '../../aws/stand-in/service.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
+import { stateBucket } from '../bootstrap/names.ts'
 import { CLOSED } from '../release/policy.ts'
 import { sample } from '../samples.ts'
 import {
@@ -12,12 +13,14 @@ import {
   expectGone,
   finals,
   isLocked,
+  journalOf,
   missingRights,
   operations,
   physical,
   run,
   SMALL,
   STACK,
+  STAGE,
 } from './rehearsal.ts'
 import { unlocked } from './unlock.ts'
 
@@ -204,4 +207,59 @@ test('a stage that was used between two runs gets another snapshot', async () =>
   await run(there)
   expectGone(there)
   expect(finals(there)).toHaveLength(2)
+})
+
+test('used between two runs, and the second one ended after its drain: the third takes another snapshot', async () => {
+  there.faults.add({ operation: 'UpdateTerminationProtection', error: FAULTS.expired() })
+  await expect(run(there)).rejects.toMatchObject({ kind: 'credentials-expired' })
+  there.faults.clear()
+  await there.clock.sleep(3_600_000)
+  const AutoScalingGroupName = physical(there, 'ApiGroup')
+  await there.aws.autoscaling.send(
+    new UpdateAutoScalingGroupCommand({ AutoScalingGroupName, MinSize: 2, MaxSize: 4, DesiredCapacity: 2 }),
+  )
+  await there.clock.sleep(3_600_000)
+  // After the drain, before anything else is written down.
+  there.faults.add({ operation: 'DescribeDBSnapshots', error: FAULTS.expired() })
+  await expect(run(there)).rejects.toMatchObject({ kind: 'credentials-expired' })
+  there.faults.clear()
+  await run(there)
+  expectGone(there)
+  expect(finals(there)).toHaveLength(2)
+})
+
+test('a change set that could not be carried out is not left', async () => {
+  there.faults.add({ operation: 'SetStackPolicy', call: 1, error: FAULTS.expired() })
+  await expect(run(there)).rejects.toMatchObject({ kind: 'credentials-expired' })
+  expect(operations(there)).toContain('DeleteChangeSet')
+})
+
+test('the stack is gone since an earlier run: what its data is, is shown and asked before it goes', async () => {
+  there.faults.add({ operation: 'ListObjectVersions', error: FAULTS.expired() })
+  await expect(run(there, { deletesData: true })).rejects.toMatchObject({ kind: 'credentials-expired' })
+  there.faults.clear()
+  const asked: string[] = []
+  const agrees = async (what: string) => asked.push(what) < 0
+  const { ending, said } = await run(there, { deletesData: true, agrees })
+  expect([ending, asked]).toEqual(['declined', ['data']])
+  expect(said).toContain(`bucket ${documents}`)
+  expect(said).toContain(`every snapshot of database ${database} that is there, which goes for good`)
+  expect(there.buckets.text(documents, 'one')).toBe('kept')
+  expect(journalOf(there)).toBeDefined()
+  expect((await run(there, { deletesData: true })).ending).toBe('gone')
+  expectGone(there)
+  expect(there.buckets.has(documents)).toBe(false)
+})
+
+test('what an earlier run has written down, and the stack has no more, is shown before it is agreed to', async () => {
+  there.faults.add({ operation: 'CreateDBSnapshot', error: FAULTS.expired() })
+  await expect(run(there)).rejects.toMatchObject({ kind: 'credentials-expired' })
+  there.faults.clear()
+  const journal = JSON.parse(journalOf(there) ?? '')
+  journal.kept.push({ id: 'Old', type: 'AWS::S3::Bucket', name: 'terrace-prod-old-1' })
+  journal.databases.push('terrace-prod-old-2')
+  there.buckets.write(stateBucket(STAGE), 'stages/prod/destroy.json', JSON.stringify(journal))
+  const { said } = await run(there, { deletesData: true, agrees: async () => false })
+  expect(said).toMatch(/bucket terrace-prod-old-1.*goes for good/)
+  expect(said).toMatch(/every snapshot of database terrace-prod-old-2 .*goes for good/)
 })

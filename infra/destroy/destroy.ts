@@ -23,9 +23,9 @@ import type { StageName } from '../stages.ts'
 import { DestroyFailure } from './failure.ts'
 import { finish } from './finish.ts'
 import { type Inventory, type Part, showInventory, takeInventory } from './inventory.ts'
-import { earlierThan, type Journal, readJournal, writeJournal } from './journal.ts'
-import { drain, finalSnapshot, formerSizes, snapshotsOf } from './quiet.ts'
-import { isNothing, leftByCreation, showEarlier, showLeft } from './remains.ts'
+import { allRemains, earlierThan, type Journal, readJournal, writeJournal } from './journal.ts'
+import { drain, finalSnapshot, formerSizes, hasRoom, snapshotsOf } from './quiet.ts'
+import { isNothing, leftByCreation, showEarlier, showGone, showLeft } from './remains.ts'
 import { wayBack } from './undo.ts'
 import { unlock } from './unlock.ts'
 
@@ -77,7 +77,7 @@ async function takeDown(aws: Aws, request: Destruction): Promise<Ending> {
   if (stack?.StackId === undefined || stack.StackStatus === 'DELETE_COMPLETE') {
     if (begun === undefined) return nothing(request)
     say(`The stack is gone since an earlier run; what that left is what is left to do.`)
-    return finish(aws, request, { ...begun, deletesData: begun.deletesData && request.deletesData })
+    return finishEarlier(aws, request, begun)
   }
 
   const { StackId: stackId } = stack
@@ -95,6 +95,17 @@ async function takeDown(aws: Aws, request: Destruction): Promise<Ending> {
   await unlock(aws, { ...target, isProtected: stage.isProtected }, stack, template, say, deadline())
   await remove(aws, target, stackId, deadline(), say)
   return finish(aws, request, journal)
+}
+
+/** A journal may have been written by others since: nothing that it names is removed that was not shown and agreed to now. */
+async function finishEarlier(aws: Aws, request: Destruction, begun: Journal): Promise<Ending> {
+  const { agrees, say } = request
+  const deletesData = begun.deletesData && request.deletesData
+  if (deletesData) {
+    for (const remains of allRemains(begun)) for (const line of showGone(remains)) say(line)
+    if (!(await agrees('data'))) return 'declined'
+  }
+  return finish(aws, request, { ...begun, deletesData })
 }
 
 type Prepared = Journal & { readonly snapshot: string; readonly template: Template }
@@ -120,6 +131,9 @@ async function prepare(
   for (const line of showLeft(left, deletesData)) say(line)
   for (const line of showEarlier(earlier, deletesData)) say(line)
   const same = begun?.stackId === stackId ? begun : undefined
+  if (same !== undefined)
+    for (const line of showLetGo(same, [...inventory.kept, ...left.kept], inventory.primary, deletesData))
+      say(line)
   if (!(await agreesToAll(request))) {
     if (same !== undefined)
       say(`If an earlier run has drained its servers: ${wayBack(name)} brings them back.`)
@@ -137,7 +151,11 @@ async function prepare(
         ...left.databases,
       ]),
     ],
-    snapshot: same?.snapshot ?? finalName(name, aws.clock.now()),
+    // With room for servers, somebody may have written since the one of an earlier run was taken.
+    snapshot:
+      same?.snapshot === undefined || (await hasRoom(aws, inventory.groups))
+        ? finalName(name, aws.clock.now())
+        : same.snapshot,
     groups: await formerSizes(aws, inventory.groups, same?.groups ?? []),
     isProtected: stack.EnableTerminationProtection === true || same?.isProtected === true,
     earlier,
@@ -166,6 +184,22 @@ async function prepareEmpty(
   if (!(await agreesToAll({ ...request, deletesData: deletesData && !isAllGone }))) return undefined
   if (!isAllGone) await writeJournal(aws, request, journal)
   return journal
+}
+
+/** Of what a run before has written down, that which is not in the stack any more, and so not in its inventory. */
+function showLetGo(
+  { stackId, kept, databases }: Journal,
+  shown: readonly Part[],
+  primary: string | undefined,
+  deletesData: boolean,
+): string[] {
+  const names = new Set(shown.map((part) => part.name))
+  const letGo = {
+    stackId,
+    kept: kept.filter((part) => !names.has(part.name)),
+    databases: databases.filter((database) => database !== primary),
+  }
+  return showLeft(letGo, deletesData)
 }
 
 const byName = (parts: readonly Part[]): Part[] => [

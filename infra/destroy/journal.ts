@@ -4,12 +4,11 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import { z } from 'zod'
 import type { Aws } from '../../aws/port.ts'
 import { stateBucket } from '../bootstrap/names.ts'
+import { plainName as plain } from '../plain-text.ts'
 import type { Stage } from '../stage-schema.ts'
 import type { StageName } from '../stages.ts'
 import { DestroyFailure } from './failure.ts'
 
-/** What AWS's names, ids and ARNs are made of: they stand in commands that a person is told to run. */
-const plain = z.string().regex(/^[\w.:/+=@!-]+$/, 'is no name of AWS’s')
 const part = z.object({ id: plain, type: plain, name: plain })
 /** What a stack leaves that is deleted. */
 const remainsSchema = z.object({

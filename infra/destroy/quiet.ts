@@ -57,6 +57,12 @@ export async function formerSizes(
   )
 }
 
+/** Whether servers may be there: their greatest size is what a drain sets to nothing first. */
+export const hasRoom = async (aws: Aws, groups: readonly string[]): Promise<boolean> =>
+  (await describeGroups(aws, groups)).some(
+    ({ MaxSize: max, Instances = [] }) => max !== 0 || Instances.length > 0,
+  )
+
 /**
  * Lets groups go to no servers, and waits until each has ended: terminate hooks run meanwhile.
  * @param wayBack the command that brings them back

@@ -56,6 +56,10 @@ export function showEarlier(earlier: readonly Remains[], deletesData: boolean): 
   ])
 }
 
+/** Lines for a person: what a run that did not come to its end was to remove for good, and this one would. */
+export const showGone = (remains: Remains): string[] =>
+  isNothing(remains) ? [] : [`Of stack ${remains.stackId}, which is gone, there are:`, ...show(remains, true)]
+
 function show({ kept, databases }: Remains, deletesData: boolean): string[] {
   const becomes = (goes: boolean) => (goes ? ', which goes for good' : ', which stays')
   return [

@@ -4,7 +4,7 @@ import { type Stack, UpdateTerminationProtectionCommand } from '@aws-sdk/client-
 import type { Aws } from '../../aws/port.ts'
 import type { Template } from '../cfn.ts'
 import { at, list, property } from '../reading.ts'
-import { discard, execute, plan, type StackTarget } from '../release/change-set.ts'
+import { discard, discardUnbegun, execute, plan, type StackTarget } from '../release/change-set.ts'
 import type { Say } from '../release/follow.ts'
 import { setPolicy } from '../release/lock.ts'
 import { CLOSED, openFor } from '../release/policy.ts'
@@ -69,11 +69,13 @@ export async function unlock(
         )
       }
       say(`No longer locked: ${ids.join(', ')}`)
-      await setPolicy(aws, planned.stackId, openFor(planned.changes, new Set()))
       try {
+        await setPolicy(aws, planned.stackId, openFor(planned.changes, new Set()))
         await execute(aws, planned, deadline, say)
       } catch (error) {
         await lockAgain(aws, planned, say)
+        // What can't be reached is removed by the next run.
+        await discardUnbegun(aws, planned).catch(() => undefined)
         throw error
       }
     }

@@ -145,6 +145,36 @@ describe('apply', () => {
     expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(0)
   })
 
+  test('what is live moves while a person thinks: nothing is carried out', async () => {
+    await apply(staging(...NONE, '--yes'), around(undefined))
+    const from = operations().length
+    const moving = {
+      ...around('staging'),
+      ask: async () => {
+        operator.pointTo('staging', { ...SET, inputs: 'f'.repeat(64), release: 'next' })
+        return 'staging'
+      },
+    }
+    expect(await apply(staging(), moving)).toBe(1)
+    expect(operator.printed).toContain('in the state bucket of eu-west-1 it is release next')
+    expect(operations().slice(from)).toContain('DeleteChangeSet')
+    expect(operations().slice(from)).not.toContain('ExecuteChangeSet')
+  })
+
+  test('what went wrong is told apart from the rest, and moves no cursor', async () => {
+    let complained = ''
+    const reason = 'gone\u001b[2J\u202eno'
+    operator.world.stacks.execution.failures.push({ id: 'Database', on: 'create', reason })
+    const complain = (text: string) => {
+      complained += text
+    }
+    expect(await apply(staging(...NONE, '--yes'), { ...around(undefined), complain })).toBe(1)
+    expect(complained).toContain('First to fail: Database: gone\\u{1b}[2J\\u{202e}no')
+    expect(operator.printed).toContain('gone\\u{1b}[2J')
+    expect(operator.printed).not.toContain('\u001b')
+    expect(operator.printed).not.toContain('First to fail')
+  })
+
   test('an image that is past its time is said, and no more', async () => {
     await apply(staging(...NONE, '--yes'), around(undefined))
     operator.world.compute.images.put(WEB, { DeprecationTime: '2020-01-01T00:00:00Z' })

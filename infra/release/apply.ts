@@ -5,6 +5,7 @@ import { type Aws, callerIn } from '../../aws/port.ts'
 import { isPipeline, roleArn, stageStack, stateBucket } from '../bootstrap/names.ts'
 import { TAG } from '../bootstrap/rights.ts'
 import { closedToPipelines } from '../bootstrap/stage-rights.ts'
+import { printable } from '../plain-text.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
@@ -23,6 +24,8 @@ export interface Surroundings {
   /** Asks on the terminal; undefined when there is none. */
   readonly ask: ((question: string) => Promise<string>) | undefined
   readonly print: (text: string) => void
+  /** Is told what went wrong, in lines that end. */
+  readonly complain: (text: string) => void
   /** Aborted with an `Interrupted` when the run is to end. */
   readonly signal: AbortSignal
   readonly table?: Readonly<Record<string, unknown>>
@@ -33,10 +36,11 @@ const PATIENCE_MS = 4 * 3_600_000
 
 /** @returns the process's exit code: 0 done or nothing to do, 2 stopped by the gate, 130 or 143 by a signal, 1 anything else */
 export const apply = (args: readonly string[], around: Surroundings): Promise<number> =>
-  told(() => applied(args, around), around.print, around.signal)
+  told(() => applied(args, around), around.complain, around.signal)
 
 async function applied(args: readonly string[], around: Surroundings): Promise<number> {
-  const { print, ask } = around
+  const { ask } = around
+  const print = (text: string) => around.print(printable(text))
   const { yes, allowed, takesOver } = ownOptions(args)
   const { line, stage, template, images } = asked(args, around.table ?? STAGES)
   if (stage.account === EXAMPLE_ACCOUNT)
@@ -61,9 +65,11 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
       )
     print(`${report(line.stage, stage, template, changes)}${isNew ? '\nThe stack is new.\n' : ''}`)
     if (inPipeline) refuseData(line.stage, stage, changes)
-    if (yes || ask === undefined) return true
-    const answer = await ask(`Type ${line.stage} to do it: `)
-    return answer.trim() === line.stage
+    const isAgreed =
+      yes || ask === undefined || (await ask(`Type ${line.stage} to do it: `)).trim() === line.stage
+    // Asked before, it was without the lock; and a person takes time, in which a release may move what is live.
+    if (isAgreed && images !== undefined) await requireImages(aws, plannedImages(line, stage, images))
+    return isAgreed
   }
   const say = (text: string) => print(`${text}\n`)
   const lock = { place: lockOf(line.stage, stage), by: caller.arn, command: 'apply', takesOver, say }

@@ -13,5 +13,6 @@ process.exitCode = await apply(process.argv.slice(2), {
   connect,
   ask: process.stdin.isTTY ? (question) => answerAt(TERMINAL, question, signal) : undefined,
   print,
+  complain: (text) => process.stderr.write(text),
   signal,
 })

@@ -60,7 +60,7 @@ export class Operator {
   }
 
   /** @param answer undefined: there is no terminal */
-  around(answer: string | undefined, table = TABLE): Surroundings & { complain: (text: string) => void } {
+  around(answer: string | undefined, table = TABLE): Surroundings {
     const print = (text: string) => {
       this.printed += text
     }

@@ -57,6 +57,17 @@ test('people who release may ask for all of it', async () => {
   expect(called.filter((one) => !allowed.includes(one))).toEqual([])
 })
 
+test('an image of this account that no bake has made', async () => {
+  there.compute.images.put(API.id, { Tags: [{ Key: 'service', Value: 'other' }] })
+  const { refused } = await find()
+  expect(refused).toEqual([expect.stringContaining('does not have the tag service=terrace')])
+})
+
+test('a record whose release is no plain name is none', async () => {
+  await publish({ ...SET, release: 'a\u001b]0;x' })
+  await expect(find()).rejects.toThrow(/is not the record of an image set:\n {2}release: is no name/)
+})
+
 test('images of a protected stage of which no boot on EC2 is recorded', async () => {
   const bootTests = SET.bootTests?.filter(({ where }) => where === 'local')
   await publish({ ...SET, bootTests })

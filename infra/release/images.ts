@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { DescribeImagesCommand, type Image } from '@aws-sdk/client-ec2'
 import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
+import { TAG } from '../bootstrap/rights.ts'
 import type { CommandLine } from '../command-line.ts'
 import { TIERS, type Tier } from '../environment.ts'
 import { ROOT_DEVICE } from '../fleet.ts'
@@ -117,6 +118,11 @@ function unusable(planned: PlannedImages, tier: Tier, image: Image | undefined):
       `${subject} is not there among the own images of account ${stage.account}: it was deregistered, or belongs to ` +
         'another account. A bake makes the set again.',
     ]
+  if (!isBaked(image))
+    return [
+      `${subject} does not have the tag ${TAG.key}=${TAG.value}, which every bake gives its images: no bake made it, or ` +
+        'somebody took the tag off. Find out who wrote its record; a bake makes the set again.',
+    ]
   const stateProblem = stateOf(image)
   if (stateProblem !== undefined) return [`${subject} ${stateProblem}`]
   return [...wrongMachine(stage, tier, image)].map((problem) => `${subject} ${problem}`)
@@ -125,6 +131,9 @@ function unusable(planned: PlannedImages, tier: Tier, image: Image | undefined):
 /** `ami-… of eu-west-1, for API servers of prod,` */
 const subjectOf = ({ name, stage, images }: PlannedImages, tier: Tier): string =>
   `${images[tier].id} of ${stage.region}, for ${TIER_NAMES[tier]} servers of ${name},`
+
+const isBaked = ({ Tags = [] }: Image) =>
+  Tags.some(({ Key, Value }) => Key === TAG.key && Value === TAG.value)
 
 function stateOf({ ImageId: id, State: state, StateReason: reason }: Image): string | undefined {
   switch (state) {

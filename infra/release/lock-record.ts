@@ -4,20 +4,24 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sd
 import { z } from 'zod'
 import type { Aws } from '../../aws/port.ts'
 import { AwsProblem, statusOf } from '../../aws/problems.ts'
+import { plainLine, plainName } from '../plain-text.ts'
 import { noBucket } from './failure.ts'
 
 const schema = z.object({
   /** Random, one for each run. */
-  id: z.string(),
+  id: plainName,
   /** ARN. */
-  by: z.string(),
+  by: plainLine(2048),
   /** Machine and process. */
-  on: z.string(),
+  on: plainLine(300),
   /** `apply`. */
-  command: z.string(),
+  command: z
+    .string()
+    .max(40)
+    .regex(/^[a-z][a-z -]*$/),
   /** By the clock of whoever has it, as `until`: nothing is decided by either. */
-  since: z.string(),
-  until: z.string(),
+  since: z.iso.datetime(),
+  until: z.iso.datetime(),
 })
 export type LockRecord = z.infer<typeof schema>
 

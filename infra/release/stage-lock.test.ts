@@ -141,6 +141,20 @@ describe('a lock that nobody gives back', () => {
     expect(await locked(nothing)).toBe('done')
   })
 
+  test.each([
+    ['by', 'arn:x\u001b[2J'],
+    ['on', 'here\nNext: something else'],
+    ['command', 'apply; curl x'],
+    ['since', 'x'.repeat(99)],
+    ['by', 'x'.repeat(5_000)],
+  ])('nor one that moves the cursor, or is no text of a run: %s', async (field, value) => {
+    await locked(async () => {
+      const forged = { ...JSON.parse(lock() ?? ''), [field]: value }
+      await aws.s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: KEY, Body: JSON.stringify(forged) }))
+    })
+    await expect(locked(nothing)).rejects.toThrow('somebody’s whose name can’t be read')
+  })
+
   test('but none that was just taken over when the run is told to end', async () => {
     await killed()
     const clock = {
@@ -171,8 +185,12 @@ describe('it is held', () => {
     expect(refused).toEqual(isRefused)
   })
 
-  test('while S3 does not answer for a time', async () => {
-    here.world.faults.add({ operation: 'PutObject', call: 2, times: 3, error: FAULTS.throttled() })
+  test.each([
+    ['throttles', FAULTS.throttled(), 0],
+    ['fails', awsError('InternalError', 'We encountered an internal error. Please try again.', 500), 2],
+  ])('while S3 %s for a time', async (_how, error, reads) => {
+    here.world.faults.add({ operation: 'PutObject', call: 2, times: 3, error })
+    here.world.faults.add({ operation: 'GetObject', times: reads, error })
     const refused = await locked(async (held) => {
       await held.aws.clock.sleep(LEASE_MS)
       return outcome(locked(nothing))

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Aws } from '../../aws/port.ts'
 import { isPassing } from '../../aws/problems.ts'
+import { inPlain } from '../plain-text.ts'
 import { StageLocked } from './failure.ts'
 import type { Say } from './follow.ts'
 import {
@@ -83,8 +84,8 @@ class Lock {
     this.#request = request
     const { by, command } = request
     const since = aws.clock.now().toISOString()
-    const on = `${hostname()}, process ${process.pid}`
-    this.#record = { id: randomUUID(), by, on, command, since, until: since }
+    const on = inPlain(`${hostname()}, process ${process.pid}`, 300)
+    this.#record = { id: randomUUID(), by: inPlain(by, 2048), on, command, since, until: since }
   }
 
   async acquire(): Promise<void> {

@@ -79,6 +79,7 @@ export class Images {
       ImageId: id,
       OwnerId: this.#account,
       State: 'available',
+      Tags: [{ Key: 'service', Value: 'terrace' }],
       Architecture: 'x86_64',
       EnaSupport: true,
       RootDeviceType: 'ebs',

@@ -1,0 +1,28 @@
+// Texts that others have written, AWS's answers and objects of the state bucket, before they are shown at a terminal or
+// stand in a command that a person is told to run: neither may move the cursor, hide what stands there, or be a command.
+import { z } from 'zod'
+
+/** What AWS's names, ids and ARNs are made of: they stand in commands that a person is told to run. */
+export const plainName = z
+  .string()
+  .max(2048)
+  .regex(/^[\w.:/+=@!-]+$/, 'is no name of AWS’s')
+
+/** @param longest in characters: one line of printable ASCII */
+export const plainLine = (longest: number) =>
+  z
+    .string()
+    .min(1)
+    .max(longest)
+    .regex(/^[\x20-\x7e]+$/, 'is no plain text')
+
+/** Any text, as `plainLine` takes it. @param longest in characters */
+export const inPlain = (text: string, longest: number): string =>
+  text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, longest) || '?'
+
+/** All that is not shown itself, but changes how the rest is: controls, directions, separators, surrogates. Lines end by \n. */
+const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+
+/** The same text, of which everything can be seen: `\u{1b}` for an escape. */
+export const printable = (text: string): string =>
+  text.replaceAll(UNSEEN, (unit) => `\\u{${unit.codePointAt(0)?.toString(16)}}`)
