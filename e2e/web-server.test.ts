@@ -2,15 +2,16 @@
 // The API behind it is scripted here; the whole product is the other tests' business.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { ROOT } from '../local/install.mjs'
 import { freePort } from '../local/postgres.ts'
-import { buildWeb } from '../local/web-build.ts'
+import { buildWeb, webBuildId } from '../local/web-build.ts'
 
 let dir = ''
 const children: ChildProcess[] = []
@@ -244,6 +245,37 @@ describe('the web server', () => {
     expect(await (await upload).json()).toEqual({ kept: true })
     expect(uploaded).toBe('first half, second half')
     expect(await exited).toEqual([0, null])
+  })
+
+  test('is the same wherever it was built: named by its sources, without places, dates and keys of its own', () => {
+    expect(readFileSync(path.join(dir, '.next/BUILD_ID'), 'utf8')).toBe(webBuildId())
+    const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+    const naming = files
+      .map((entry) => path.join(entry.parentPath, entry.name))
+      .filter((file) => readFileSync(file).includes(ROOT))
+    expect(naming).toEqual([])
+    for (const name of ['prerender-manifest.json', 'server/preview-props.json'])
+      expect(readFileSync(path.join(dir, '.next', name), 'utf8'), name).not.toMatch(/"[0-9a-f]{32,}"/)
+  })
+
+  test('knows no preview: a key that everybody can read in an image opens nothing', async () => {
+    const { url } = await startWeb()
+    const { previewModeId: key }: { previewModeId: string } = JSON.parse(
+      readFileSync(path.join(dir, '.next/server/preview-props.json'), 'utf8'),
+    )
+    for (const said of [JSON.stringify(key).slice(1, -1), '%ED%A0%80', '%EF%BF%BD', ''])
+      for (const headers of [
+        { 'x-prerender-revalidate': said },
+        { cookie: `__prerender_bypass=${said}` },
+        { cookie: `__prerender_bypass=${said}; __next_preview_data=e30` },
+      ]) {
+        const page = await fetch(`${url}/sign-in`, { headers })
+        expect(page.status).toBe(200)
+        expect(page.headers.get('x-nextjs-cache')).toBeNull()
+        const [, data = '{}'] = /id="__NEXT_DATA__"[^>]*>([^<]+)</.exec(await page.text()) ?? []
+        expect(JSON.parse(data)).toMatchObject({ page: '/sign-in', buildId: webBuildId() })
+        expect(JSON.parse(data).isPreview).toBeUndefined()
+      }
   })
 
   test('keeps the script of the sign-in and the chat page under 200 kB', () => {
