@@ -17,10 +17,12 @@ export interface Planned {
   readonly lists: DebianLists
   readonly inputs: Inputs
   readonly built: Built
+  /** Whose static files the web image carries too, in words. */
+  readonly carries: string | undefined
   readonly to: (Home & { readonly key: string }) | undefined
 }
 
-export function linesOf({ tiers, checkout, lists, inputs, built, to }: Planned): string[] {
+export function linesOf({ tiers, checkout, lists, inputs, built, carries, to }: Planned): string[] {
   const { uncommitted, commit } = checkout
   const mark = uncommitted.length === 0 ? '' : ` and ${uncommitted.length} uncommitted files`
   return [
@@ -29,6 +31,7 @@ export function linesOf({ tiers, checkout, lists, inputs, built, to }: Planned):
     ...tiers.map(
       (tier) => `  ${tier}: ${lists.images[tier].length} packages of Debian; ${stateOf(built.tier(tier))}`,
     ),
+    `  its pages: ${carries === undefined ? 'no others' : `beside its own the static files of ${carries}`}`,
     to === undefined
       ? '  Nothing is uploaded.'
       : `  to account ${to.account}, ${to.region}, encrypted with ${to.key}: ${volumeOf(tiers, built)}`,
