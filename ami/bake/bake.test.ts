@@ -1,44 +1,33 @@
 // A bake by what it does: with a builder of a few bytes, and the stand-in for AWS.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Aws } from '../../aws/port.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { allows } from '../../infra/bootstrap/evaluate.ts'
-import { arnHere, BOOTSTRAP_STACK, stateBucket } from '../../infra/bootstrap/names.ts'
+import { arnHere, BOOTSTRAP_STACK } from '../../infra/bootstrap/names.ts'
 import { statementsOf } from '../../infra/bootstrap/promise.ts'
 import { SAMPLE_SETTINGS } from '../../infra/bootstrap/sample-settings.ts'
 import { bootstrap } from '../../infra/bootstrap/template.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
-import type { Step } from '../../local/steps.ts'
-import { packStatic, unpackStatic } from '../image-set/static-files.ts'
 import type { Tier } from '../recipe/debian.ts'
-import { BLOCK_BYTES } from '../upload/disk.ts'
 import type { BakeLine } from './arguments.ts'
 import { type Baked, bake, type Kitchen } from './bake.ts'
-import type { Checkout } from './checkout.ts'
 import type { Builder } from './local-builder.ts'
-import type { Pages } from './pages.ts'
-
-const { account, region } = SAMPLE_SETTINGS
-const HOME = { account, region }
-const BUCKET = stateBucket(HOME)
-const KEY = `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`
-const LINE: BakeLine = {
-  tiers: ['api', 'web'],
-  home: HOME,
-  profile: undefined,
-  dryRun: false,
-  allowDirty: false,
-  previous: 'usual',
-}
-const CHECKOUT: Checkout = {
-  commit: 'c'.repeat(40),
-  version: '0.1.0',
-  uncommitted: [],
-  files: { 'api/src/main.ts': 'd'.repeat(64) },
-}
+import {
+  account,
+  BUCKET,
+  bootstrapped,
+  builderOf,
+  CHECKOUT,
+  HOME,
+  KEY,
+  kitchenOf,
+  LINE,
+  pagesOf,
+  region,
+} from './test/kitchen.ts'
 
 let folder: string
 let world: StandIn
@@ -58,57 +47,14 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const builder: Builder = {
-  lists: async () => ({ images: { api: [], web: [] }, tools: [] }),
-  make: async (tier, { release, madeAt, previous }, _lists, file) => {
-    done.push(`make ${tier}${tier === 'web' && previous ? ` with ${readdirSync(previous.dir)}` : ''}`)
-    writeFileSync(file, Buffer.alloc(3 * BLOCK_BYTES, `${tier} ${release} ${madeAt}`))
-    return { bytes: 3 * BLOCK_BYTES, allocatedBytes: 3 * BLOCK_BYTES }
-  },
-  boot: async (disks) => {
-    done.push(`boot ${Object.keys(disks).join(' ')}`)
-    return { api: 40, web: 30 }
-  },
-}
-const kitchenPages: Pages = {
-  build: () => pages,
-  files: async () => {
-    const place = path.join(folder, pages)
-    mkdirSync(place, { recursive: true })
-    writeFileSync(path.join(place, `${pages}.js`), pages)
-    return packStatic(place)
-  },
-  keep: async (files) => {
-    const place = path.join(folder, 'kept', files.sha256)
-    unpackStatic(files, place)
-    return place
-  },
-}
-/** The bootstrap's stack is there. */
-const bootstrapped = (outputs = [{ OutputKey: 'ImageKey', OutputValue: KEY }]): Aws => ({
-  ...world.aws,
-  cloudformation: {
-    send: async () => ({ Stacks: [{ Outputs: outputs }] }),
-  } as unknown as Aws['cloudformation'],
-})
-async function perform(steps: readonly Step[]): Promise<void> {
-  for (const step of steps)
-    if ('work' in step) await step.work({ title: step.title, output: '' })
-    else await perform(step.together)
-}
+const builder = builderOf((what) => done.push(what))
 const run = (line: Partial<BakeLine> = {}, kitchen: Partial<Kitchen> = {}) =>
   bake(
     { ...LINE, ...line },
     {
-      checkout: async () => CHECKOUT,
-      builder,
-      pages: kitchenPages,
-      aws: bootstrapped(),
-      disks: path.join(folder, 'disks'),
-      journals: path.join(folder, 'journals'),
-      now: () => new Date('2026-11-28T12:00:00Z'),
+      ...kitchenOf(folder, world.aws, (what) => done.push(what)),
+      pages: pagesOf(folder, () => pages),
       say: (line) => said.push(line),
-      perform,
       signal: ending.signal,
       ...kitchen,
     },
@@ -271,7 +217,7 @@ describe('nothing is made', () => {
       'This bake belongs to account 999988887777',
     ],
     ['without a bootstrap', {}, () => ({ aws: world.aws }), 'has no terrace-bootstrap'],
-    ['without a key', {}, () => ({ aws: bootstrapped([]) }), 'npm run bootstrap makes it'],
+    ['without a key', {}, () => ({ aws: bootstrapped(world.aws, []) }), 'npm run bootstrap makes it'],
   ])('%s', async (_what, line, kitchen, why) => {
     await expect(run(line, kitchen())).rejects.toThrow(why)
     expect(done).toEqual([])
@@ -310,7 +256,7 @@ test('a disk that fails its boot test goes nowhere', async () => {
 })
 
 test('ended by a person: what AWS has made is taken back', async () => {
-  const aws = bootstrapped()
+  const aws = bootstrapped(world.aws)
   const client = world.aws.ebs as { send: (...args: unknown[]) => Promise<unknown> }
   const send = async (...args: unknown[]) => {
     const answer = await client.send(...args)
