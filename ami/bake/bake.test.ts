@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Aws } from '../../aws/port.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { allows } from '../../infra/bootstrap/evaluate.ts'
-import { arnHere, BOOTSTRAP_STACK } from '../../infra/bootstrap/names.ts'
+import { arnHere, BOOTSTRAP_STACK, stateBucket } from '../../infra/bootstrap/names.ts'
 import { statementsOf } from '../../infra/bootstrap/promise.ts'
 import { SAMPLE_SETTINGS } from '../../infra/bootstrap/sample-settings.ts'
 import { bootstrap } from '../../infra/bootstrap/template.ts'
@@ -110,6 +110,17 @@ test('a dry run shows what would be done, and does nothing', async () => {
   expect(done).toEqual([])
   expect(objects()).toEqual([])
   expect(said.join('\n')).toContain(`to account ${account}, ${region}, encrypted with ${KEY}`)
+})
+
+test('a region whose databases the image would not know is said before anything is made', async () => {
+  const home = { account, region: 'il-central-1' }
+  world.buckets.make(stateBucket(home))
+  await run({ home, dryRun: true })
+  expect(said.join('\n')).toContain(
+    'no authorities of RDS in il-central-1: put them into ami/recipe/rds-authorities',
+  )
+  await run({ dryRun: true })
+  expect(said.join('\n')).not.toContain(`no authorities of RDS in ${region}`)
 })
 
 test('one disk stays here, and is not made twice', async () => {

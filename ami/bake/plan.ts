@@ -1,5 +1,6 @@
 // What a bake is about to do, and what it costs, in words.
 import type { Home } from '../../infra/bootstrap/names.ts'
+import { databaseAuthorities } from '../recipe/authorities.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { ARCHITECTURE, SUITE } from '../recipe/debian.ts'
 import type { Built, MadeTier } from './built.ts'
@@ -35,6 +36,16 @@ export function linesOf({ tiers, checkout, lists, inputs, built, carries, to }: 
     to === undefined
       ? '  Nothing is uploaded.'
       : `  to account ${to.account}, ${to.region}, encrypted with ${to.key}: ${volumeOf(tiers, built)}`,
+    ...(to === undefined ? [] : unknownDatabases(to.region)),
+  ]
+}
+
+/** Said now, and not by a server that is given up as it boots. */
+function unknownDatabases(region: string): string[] {
+  if (databaseAuthorities().regions.includes(region)) return []
+  return [
+    `  The API image knows no authorities of RDS in ${region}: put them into ami/recipe/rds-authorities (its README.md says how), or ` +
+      'give servers there the parameter DATABASE_CA. Without either they are given up as they boot.',
   ]
 }
 
