@@ -79,7 +79,7 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const folder = path.join(kitchen.disks, inputs.inputs)
   await using _lock = await lock(path.join(folder, 'bake'))
   const built = await openBuilt(folder, kitchen.now())
-  const work: Work = { line, kitchen, checkout, lists, inputs, built, carried }
+  const work: Work = { line, kitchen, checkout, lists, inputs, built, carried, build: choice.build }
   const carries = carried && nameOf(carried.set)
   for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, carries, to })) say(one)
   if (line.dryRun) return { outcome: 'planned', release: inputs.release }
@@ -115,6 +115,8 @@ interface Work {
   readonly inputs: Inputs
   readonly built: Built
   readonly carried: Other | undefined
+  /** What the pages' build is called. */
+  readonly build: string
 }
 
 /** Another set, and its pages' static files. */
@@ -225,9 +227,9 @@ function lookAfter({ journals, say, signal }: Kitchen, to: To, recorded: ImageSe
 }
 
 async function upload(work: Work, to: To, tell: (text: string) => void): Promise<ImageSet> {
-  const { kitchen, checkout, inputs, built, carried } = work
+  const { kitchen, checkout, inputs, built, carried, build } = work
   await writePackages(to.aws, to, inputs.packages)
-  const files = await kitchen.pages.files(tell)
+  const files = await kitchen.pages.files(build, tell)
   await writeStatic(to.aws, to, files)
   const tested = (tier: Tier) => {
     const made = built.tier(tier)
@@ -246,7 +248,7 @@ async function upload(work: Work, to: To, tell: (text: string) => void): Promise
       bootSeconds: { api: tiers.api.boot.seconds, web: tiers.web.boot.seconds },
       bootTests: TIERS.map((tier) => ({ tier, where: 'local', ...tiers[tier].boot })),
       packages: inputs.packages.sha256,
-      pages: { build: kitchen.pages.build(), files: files.sha256 },
+      pages: { build, files: files.sha256 },
       ...(carried && { previous: carried.set.inputs }),
       commit: checkout.commit,
       key: to.key,
