@@ -10,7 +10,7 @@ import { forward } from '../local/boot-test/forward.ts'
 import { apiSettings, makeDatabase, webSettings } from '../local/boot-test/installation.ts'
 import { bootMachine, type Machine } from '../local/qemu.ts'
 import type { Tier } from '../recipe/debian.ts'
-import { findingsOf, REPORTER } from './machine-report.ts'
+import { findingsOf, isEmulatorsFault, REPORTER } from './machine-report.ts'
 
 const VOLUME_GIB = 3
 /** Emulated, beside other work, a boot may take minutes; this ends one that hangs. */
@@ -73,12 +73,33 @@ async function requirePage({ address }: Machine): Promise<void> {
   if (!/"api":"ready"/.test(ready)) throw new BakeFailure(`web: its API is not reached: ${ready}`)
 }
 
+interface Booted {
+  readonly machine: Machine
+  /** From power-on to the first 200 of `/readyz`. */
+  readonly seconds: number
+}
+
+/** Once more, when the first time was the emulator's fault and not the disk's. */
 async function bootOne(
+  booting: Booting,
+  tier: Tier,
+  disk: string,
+  settings: (host: string) => ServerSettings,
+): Promise<Booted> {
+  const first = await bootOnce(booting, tier, disk, settings)
+  if (!('isEmulators' in first)) return first
+  booting.report(`${tier}: its emulated processor has failed; once more`)
+  const second = await bootOnce(booting, tier, disk, settings)
+  if ('isEmulators' in second) throw second.failure
+  return second
+}
+
+async function bootOnce(
   { cloud, stack, report, signal }: Booting,
   tier: Tier,
   disk: string,
   settings: (host: string) => ServerSettings,
-): Promise<{ machine: Machine; seconds: number }> {
+): Promise<Booted | { readonly isEmulators: true; readonly failure: unknown }> {
   signal.throwIfAborted()
   const began = performance.now()
   const servers: Server[] = []
@@ -96,7 +117,12 @@ async function bootOne(
   )
   const isGivenUp = () =>
     servers.every((server) => !/^(?:Pending:Wait|InService)$/.test(server.state() ?? ''))
-  await ready(machine, tier, isGivenUp, report, signal)
+  try {
+    await ready(machine, tier, isGivenUp, report, signal)
+  } catch (failure) {
+    if (machine.running() || !isEmulatorsFault(machine.console())) throw failure
+    return { isEmulators: true, failure }
+  }
   const seconds = Math.round((performance.now() - began) / 100) / 10
   report(`${tier}: ready after ${seconds} s`)
   const findings = await ended(machine, tier, signal)

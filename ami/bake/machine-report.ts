@@ -69,3 +69,10 @@ export function findingsOf(console: string, tier: Tier, volumeGiB: number): stri
       : [`its parsers are not locked in: ${said.get('sandbox')}`]),
   ]
 }
+
+/**
+ * QEMU before 8.1 that emulates several processors lets one of them, once in a while, meet an instruction that another one is just
+ * changing, as the kernel does while it starts: a trap that nobody has set, and the kernel's end.
+ */
+export const isEmulatorsFault = (console: string): boolean =>
+  /Oops: int3: [\s\S]*Kernel panic - not syncing: Fatal exception/.test(console)
