@@ -63,7 +63,14 @@ async function build(id: string): Promise<void> {
   const { code, text } = await run([process.execPath, next, 'build'], {
     cwd: path.join(ROOT, 'web'),
     log,
-    env: { ...process.env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1', TERRACE_WEB_BUILD: id },
+    env: {
+      ...process.env,
+      NODE_ENV: 'production',
+      NEXT_TELEMETRY_DISABLED: '1',
+      TERRACE_WEB_BUILD: id,
+      // Otherwise Next looks for a greater repository around this one, and writes down where that lies.
+      NEXT_PRIVATE_OUTPUT_TRACE_ROOT: ROOT,
+    },
   })
   if (code !== 0) {
     if (/ENOSPC|no space left/i.test(text))
