@@ -10,7 +10,7 @@ import { forward } from '../local/boot-test/forward.ts'
 import { apiSettings, makeDatabase, webSettings } from '../local/boot-test/installation.ts'
 import { bootMachine, type Machine } from '../local/qemu.ts'
 import type { Tier } from '../recipe/debian.ts'
-import { findingsOf, isEmulatorsFault, REPORTER } from './machine-report.ts'
+import { EmulatorsFault, findingsOf, isEmulatorsFault, onceMore, REPORTER } from './machine-report.ts'
 
 const VOLUME_GIB = 3
 /** Emulated, beside other work, a boot may take minutes; this ends one that hangs. */
@@ -79,27 +79,23 @@ interface Booted {
   readonly seconds: number
 }
 
-/** Once more, when the first time was the emulator's fault and not the disk's. */
-async function bootOne(
+const bootOne = (
   booting: Booting,
   tier: Tier,
   disk: string,
   settings: (host: string) => ServerSettings,
-): Promise<Booted> {
-  const first = await bootOnce(booting, tier, disk, settings)
-  if (!('isEmulators' in first)) return first
-  booting.report(`${tier}: its emulated processor has failed; once more`)
-  const second = await bootOnce(booting, tier, disk, settings)
-  if ('isEmulators' in second) throw second.failure
-  return second
-}
+): Promise<Booted> =>
+  onceMore(
+    () => bootOnce(booting, tier, disk, settings),
+    () => booting.report(`${tier}: its emulated processor has failed; once more`),
+  )
 
 async function bootOnce(
   { cloud, stack, report, signal }: Booting,
   tier: Tier,
   disk: string,
   settings: (host: string) => ServerSettings,
-): Promise<Booted | { readonly isEmulators: true; readonly failure: unknown }> {
+): Promise<Booted> {
   signal.throwIfAborted()
   const began = performance.now()
   const servers: Server[] = []
@@ -121,7 +117,7 @@ async function bootOnce(
     await ready(machine, tier, isGivenUp, report, signal)
   } catch (failure) {
     if (machine.running() || !isEmulatorsFault(machine.console())) throw failure
-    return { isEmulators: true, failure }
+    throw new EmulatorsFault(failure)
   }
   const seconds = Math.round((performance.now() - began) / 100) / 10
   report(`${tier}: ready after ${seconds} s`)

@@ -76,3 +76,26 @@ export function findingsOf(console: string, tier: Tier, volumeGiB: number): stri
  */
 export const isEmulatorsFault = (console: string): boolean =>
   /Oops: int3: [\s\S]*Kernel panic - not syncing: Fatal exception/.test(console)
+
+/** A boot that says nothing of the disk. */
+export class EmulatorsFault extends Error {
+  override readonly name = 'EmulatorsFault'
+
+  /** @param failure of the boot */
+  constructor(failure: unknown) {
+    super('the emulated processor has failed', { cause: failure })
+  }
+}
+
+/** @throws the boot's own failure, when it is the disk's, or the emulator's for the second time */
+export async function onceMore<T>(boot: () => Promise<T>, tell: () => void): Promise<T> {
+  try {
+    return await boot()
+  } catch (error) {
+    if (!(error instanceof EmulatorsFault)) throw error
+  }
+  tell()
+  return boot().catch((error: unknown) => {
+    throw error instanceof EmulatorsFault ? error.cause : error
+  })
+}
