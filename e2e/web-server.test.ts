@@ -2,15 +2,27 @@
 // The API behind it is scripted here; the whole product is the other tests' business.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, statSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { writeWeb } from '../ami/recipe/payload.ts'
+import { ROOT } from '../local/install.mjs'
 import { freePort } from '../local/postgres.ts'
-import { buildWeb } from '../local/web-build.ts'
+import { buildWeb, webBuildId } from '../local/web-build.ts'
 
 let dir = ''
 const children: ChildProcess[] = []
@@ -36,10 +48,13 @@ async function scriptedApi(handler: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-async function startWeb(env: Record<string, string> = {}): Promise<{ url: string; child: ChildProcess }> {
+async function startWeb(
+  env: Record<string, string> = {},
+  cwd = dir,
+): Promise<{ url: string; child: ChildProcess }> {
   const port = await freePort()
   const child = spawn(process.execPath, ['server.js'], {
-    cwd: dir,
+    cwd,
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'production',
@@ -244,6 +259,63 @@ describe('the web server', () => {
     expect(await (await upload).json()).toEqual({ kept: true })
     expect(uploaded).toBe('first half, second half')
     expect(await exited).toEqual([0, null])
+  })
+
+  test('is the same wherever it was built: named by its sources, without places, dates and keys of its own', () => {
+    expect(readFileSync(path.join(dir, '.next/BUILD_ID'), 'utf8')).toBe(webBuildId())
+    const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+    const naming = files
+      .map((entry) => path.join(entry.parentPath, entry.name))
+      .filter((file) => readFileSync(file).includes(ROOT))
+    expect(naming).toEqual([])
+    for (const name of ['prerender-manifest.json', 'server/preview-props.json'])
+      expect(readFileSync(path.join(dir, '.next', name), 'utf8'), name).not.toMatch(/"[0-9a-f]{32,}"/)
+  })
+
+  test('has no key of the preview mode that anybody could send', () => {
+    const read = (name: string) => JSON.parse(readFileSync(path.join(dir, '.next', name), 'utf8'))
+    const keys = [read('server/preview-props.json'), read('prerender-manifest.json').preview].flatMap(
+      Object.values,
+    )
+    expect(keys).toHaveLength(6)
+    for (const key of keys) {
+      expect(() => new Headers({ 'x-prerender-revalidate': key })).toThrow()
+      // Cookies are decoded, so that more of them can be said; not this.
+      expect(() => encodeURIComponent(key)).toThrow('URI malformed')
+    }
+  })
+
+  test('in an image also has the files of pages that were opened before it, and lets them be kept', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'terrace-previous-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const previous = path.join(folder, 'previous')
+    const [shared = ''] = readdirSync(path.join(dir, '.next/static/chunks'))
+    mkdirSync(path.join(previous, 'chunks'), { recursive: true })
+    mkdirSync(path.join(previous, 'formerbuild'))
+    cpSync(path.join(dir, '.next/static/chunks', shared), path.join(previous, 'chunks', shared))
+    writeFileSync(path.join(previous, 'chunks/0former~page.js'), 'former()')
+    writeFileSync(path.join(previous, 'formerbuild/_buildManifest.js'), 'manifest()')
+    const home = path.join(folder, 'home')
+    writeWeb(home, { web: path.dirname(dir), previous })
+    const { url } = await startWeb({}, path.join(home, 'web'))
+    for (const [name, content] of [
+      ['chunks/0former~page.js', 'former()'],
+      ['formerbuild/_buildManifest.js', 'manifest()'],
+      [`chunks/${shared}`, undefined],
+      [`${webBuildId()}/_buildManifest.js`, undefined],
+    ] as const) {
+      const response = await fetch(`${url}/_next/static/${name}`)
+      const text = await response.text()
+      expect([response.status, name]).toEqual([200, name])
+      expect(text).toBe(content ?? readFileSync(path.join(dir, '.next/static', name), 'utf8'))
+      expect(response.headers.get('content-type')).toMatch(/javascript|css|font/)
+      expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+    }
+    expect((await fetch(`${url}/_next/static/chunks/1former~page.js`)).status).toBe(404)
+    writeFileSync(path.join(previous, 'chunks', shared), 'another')
+    expect(() => writeWeb(path.join(folder, 'other'), { web: path.dirname(dir), previous })).toThrow(
+      `chunks/${shared} is another file`,
+    )
   })
 
   test('keeps the script of the sign-in and the chat page under 200 kB', () => {

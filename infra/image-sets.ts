@@ -15,6 +15,10 @@ export const LAYOUT = {
   record: (inputs: string) => `image-sets/${inputs}.json`,
   /** The list of Debian packages that a record names. @param sha256 of that list, in hex */
   packages: (sha256: string) => `image-packages/${sha256}.json`,
+  /** The static files of a set's pages. @param sha256 of them, in hex */
+  staticFiles: (sha256: string) => `image-static/${sha256}.json`,
+  /** Which set's static files images of these inputs carry too. @param base the inputs without that, SHA-256 in hex */
+  base: (base: string) => `image-bases/${base}.json`,
   pointer: (stage: StageName, choice: ImageChoice) => `stages/${stage}/images/${choice}.json`,
 } as const
 

@@ -42,6 +42,8 @@ export const imageSetSchema = z.object({
   sbom: sha256.optional(),
   /** Inputs of the set whose static files the web image carries too, so that open pages survive a roll. */
   previous: sha256.optional(),
+  /** The pages' build, and the SHA-256 of its static files (LAYOUT.staticFiles), which the next set's web image carries. */
+  pages: z.object({ build: z.string().min(1).max(64), files: sha256 }).optional(),
   /** What was checked out when they were made. Other commits may have the same inputs. */
   commit: z
     .string()

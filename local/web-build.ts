@@ -5,6 +5,7 @@ import path from 'node:path'
 import { NATIVE, ROOT, run, setupLock } from './install.mjs'
 import { Problem } from './problem.ts'
 import { fingerprint } from './stamps.ts'
+import { makeSame } from './standalone.ts'
 
 const BUILDS = path.join(NATIVE, 'web')
 /** Builds kept: the newest, and one that may still be running. */
@@ -16,21 +17,31 @@ export interface WebBuild {
   readonly fresh: boolean
 }
 
-export async function buildWeb(report: (line: string) => void): Promise<WebBuild> {
+/**
+ * What a build of these sources is called, here and in the addresses of its static files. Of letters that no word of
+ * an ad blocker's list is made of: Next takes care of that in names of its own.
+ */
+export function webBuildId(): string {
   // The API's types are part of the pages' sources: a page that asks for what is gone must fail its build here.
-  const key = fingerprint(['web', 'contract', 'api/src/routers', 'package-lock.json', 'tsconfig.json']).slice(
-    0,
-    16,
-  )
+  const hash = fingerprint([
+    ...['web', 'contract', 'api/src/routers', 'package-lock.json', 'tsconfig.json'],
+    ...['local/web-build.ts', 'local/standalone.ts'],
+  ])
+  return hash.slice(0, 16).replaceAll(/[a-f]/g, (letter) => 'uvwxyz'['abcdef'.indexOf(letter)] ?? '')
+}
+
+export async function buildWeb(report: (line: string) => void): Promise<WebBuild> {
+  const key = webBuildId()
   const place = path.join(BUILDS, key)
   const dir = path.join(place, 'web')
   if (isBuilt(place)) return { dir, fresh: false }
+  mkdirSync(BUILDS, { recursive: true })
   // Next refuses a second build beside one that runs: two first starts at once, or a start beside the tests.
   const release = await setupLock()
   try {
     if (isBuilt(place)) return { dir, fresh: false }
     report('building, about half a minute')
-    await build()
+    await build(key)
     assemble(place)
     removeOld(place)
     return { dir, fresh: true }
@@ -46,13 +57,20 @@ function isBuilt(place: string): boolean {
   return true
 }
 
-async function build(): Promise<void> {
+async function build(id: string): Promise<void> {
   const log = path.join(NATIVE, 'web-build.log')
   const next = path.join(ROOT, 'node_modules/next/dist/bin/next')
   const { code, text } = await run([process.execPath, next, 'build'], {
     cwd: path.join(ROOT, 'web'),
     log,
-    env: { ...process.env, NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
+    env: {
+      ...process.env,
+      NODE_ENV: 'production',
+      NEXT_TELEMETRY_DISABLED: '1',
+      TERRACE_WEB_BUILD: id,
+      // Otherwise Next looks for a greater repository around this one, and writes down where that lies.
+      NEXT_PRIVATE_OUTPUT_TRACE_ROOT: ROOT,
+    },
   })
   if (code !== 0) {
     if (/ENOSPC|no space left/i.test(text))
@@ -67,11 +85,11 @@ function assemble(place: string): void {
   const beside = `${place}.${process.pid}`
   const built = path.join(ROOT, 'web/.next')
   rmSync(beside, { recursive: true, force: true })
-  mkdirSync(BUILDS, { recursive: true })
   cpSync(path.join(built, 'standalone'), beside, { recursive: true, verbatimSymlinks: true })
   cpSync(path.join(built, 'static'), path.join(beside, 'web/.next/static'), { recursive: true })
   const publicFiles = path.join(ROOT, 'web/public')
   if (existsSync(publicFiles)) cpSync(publicFiles, path.join(beside, 'web/public'), { recursive: true })
+  makeSame(path.join(beside, 'web'), ROOT)
   rmSync(place, { recursive: true, force: true })
   renameSync(beside, place)
 }

@@ -20,6 +20,9 @@ const repository = path.join(import.meta.dirname, '..')
 
 const config: NextConfig = {
   output: 'standalone',
+  // Named by what it is built of (local/web-build.ts): the same sources are the same build on every machine. No `deploymentId`:
+  // with one, every build's folder of static files has the same name, and a server could not hold those of two.
+  generateBuildId: () => process.env.TERRACE_WEB_BUILD ?? null,
   outputFileTracingRoot: repository,
   turbopack: { root: repository },
   reactStrictMode: true,

@@ -11,13 +11,21 @@ test('both images to an account, or one disk that stays here', () => {
     profile: 'bakes',
     dryRun: false,
     allowDirty: false,
+    previous: 'usual',
   })
   expect(read('--builder local --tier web --no-upload --dry-run --allow-dirty')).toMatchObject({
     tiers: ['web'],
     home: undefined,
     dryRun: true,
     allowDirty: true,
+    previous: 'none',
   })
+  const previous = (given: string) => read(`--builder local --tier all ${PLACE} --previous ${given}`).previous
+  expect(['latest', 'none', 'a'.repeat(12)].map(previous)).toEqual([
+    'latest',
+    'none',
+    { set: 'a'.repeat(12) },
+  ])
 })
 
 test.each([
@@ -30,6 +38,8 @@ test.each([
   ['--builder local --tier all', 'is no account'],
   ['--builder local --tier all --account 222233334444 --region Ireland', '--region Ireland is no region'],
   [`--builder local --tier all --no-upload ${PLACE}`, '--no-upload sends nothing'],
+  [`--builder local --tier all ${PLACE} --previous abc`, 'at least 12 digits'],
+  ['--builder local --tier all --no-upload --previous latest', 'no account is asked'],
   ['--builder local --tier all --force', "Unknown option '--force'"],
 ])('%s is refused in words, with how it is meant', (line, why) => {
   expect(() => read(line)).toThrow(why)

@@ -1,6 +1,7 @@
 // The command line of a bake, and everything that can be wrong with it.
 import { parseArgs } from 'node:util'
 import type { Home } from '../../infra/bootstrap/names.ts'
+import type { Which } from '../image-set/previous.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { readHome } from '../ledger/home.ts'
 import type { Tier } from '../recipe/debian.ts'
@@ -13,11 +14,15 @@ export interface BakeLine {
   readonly profile: string | undefined
   readonly dryRun: boolean
   readonly allowDirty: boolean
+  /** Whose static files the web image carries beside its own. */
+  readonly previous: Which
 }
 
 export const USAGE =
   'npm run bake -- --builder local --tier api|web|all --region REGION --account 12-DIGITS [--profile NAME]\n' +
   '  [--dry-run] [--allow-dirty]          plan only; bake what is not committed, for stages that are not protected\n' +
+  '  [--previous SET|latest|none]         whose static files the web image carries too, for pages that are open during a roll;\n' +
+  '                                       default: what images of these inputs carry already, else the newest set’s of other pages\n' +
   'npm run bake -- --builder local --tier api|web|all --no-upload [--dry-run] [--allow-dirty]'
 
 const OPTIONS = {
@@ -29,6 +34,7 @@ const OPTIONS = {
   'dry-run': { type: 'boolean', default: false },
   'no-upload': { type: 'boolean', default: false },
   'allow-dirty': { type: 'boolean', default: false },
+  previous: { type: 'string' },
 } as const
 
 const refuse = (what: string, cause?: unknown) => new BakeFailure(`${what}\n${USAGE}`, { cause })
@@ -55,7 +61,15 @@ export function readBakeLine(args: readonly string[]): BakeLine {
     profile: values.profile,
     dryRun: values['dry-run'],
     allowDirty: values['allow-dirty'],
+    previous: home === undefined ? 'none' : readPrevious(values.previous),
   }
+}
+
+function readPrevious(given: string | undefined): Which {
+  if (given === undefined) return 'usual'
+  if (given === 'latest' || given === 'none') return given
+  if (/^[0-9a-f]{12,64}$/.test(given)) return { set: given }
+  throw refuse(`--previous ${given}: there is latest, none, and at least 12 digits of an image set’s name.`)
 }
 
 function requireBuilder(builder: string | undefined): void {
@@ -68,9 +82,15 @@ function requireBuilder(builder: string | undefined): void {
   throw refuse(builder === undefined ? '--builder is missing.' : `--builder ${builder}: there is local.`)
 }
 
-type Place = { readonly account?: string | undefined; readonly region?: string | undefined }
+interface Place {
+  readonly account?: string | undefined
+  readonly region?: string | undefined
+  readonly previous?: string | undefined
+}
 
-function nowhere({ account, region }: Place): undefined {
+function nowhere({ account, region, previous = 'none' }: Place): undefined {
+  if (previous !== 'none')
+    throw refuse(`--previous ${previous}: with --no-upload no account is asked, and other sets are there.`)
   if (account !== undefined || region !== undefined)
     throw refuse('--no-upload sends nothing: --account and --region have no meaning with it.')
 }

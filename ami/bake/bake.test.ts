@@ -11,35 +11,29 @@ import { statementsOf } from '../../infra/bootstrap/promise.ts'
 import { SAMPLE_SETTINGS } from '../../infra/bootstrap/sample-settings.ts'
 import { bootstrap } from '../../infra/bootstrap/template.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
-import type { Step } from '../../local/steps.ts'
 import type { Tier } from '../recipe/debian.ts'
-import { BLOCK_BYTES } from '../upload/disk.ts'
 import type { BakeLine } from './arguments.ts'
-import { bake, type Kitchen } from './bake.ts'
-import type { Checkout } from './checkout.ts'
+import { type Baked, bake, type Kitchen } from './bake.ts'
 import type { Builder } from './local-builder.ts'
-
-const { account, region } = SAMPLE_SETTINGS
-const HOME = { account, region }
-const BUCKET = stateBucket(HOME)
-const KEY = `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`
-const LINE: BakeLine = {
-  tiers: ['api', 'web'],
-  home: HOME,
-  profile: undefined,
-  dryRun: false,
-  allowDirty: false,
-}
-const CHECKOUT: Checkout = {
-  commit: 'c'.repeat(40),
-  version: '0.1.0',
-  uncommitted: [],
-  files: { 'api/src/main.ts': 'd'.repeat(64) },
-}
+import {
+  account,
+  BUCKET,
+  bootstrapped,
+  builderOf,
+  CHECKOUT,
+  HOME,
+  KEY,
+  kitchenOf,
+  LINE,
+  pagesOf,
+  region,
+} from './test/kitchen.ts'
 
 let folder: string
 let world: StandIn
 let done: string[]
+/** What the pages' build is called, and the name of a static file of it. */
+let pages: string
 let said: string[]
 let ending: AbortController
 beforeEach(() => {
@@ -47,59 +41,36 @@ beforeEach(() => {
   world = standIn(account, region)
   world.buckets.make(BUCKET)
   done = []
+  pages = 'one'
   said = []
   ending = new AbortController()
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const builder: Builder = {
-  lists: async () => ({ images: { api: [], web: [] }, tools: [] }),
-  make: async (tier, { release, madeAt }, _lists, file) => {
-    done.push(`make ${tier}`)
-    writeFileSync(file, Buffer.alloc(3 * BLOCK_BYTES, `${tier} ${release} ${madeAt}`))
-    return { bytes: 3 * BLOCK_BYTES, allocatedBytes: 3 * BLOCK_BYTES }
-  },
-  boot: async (disks) => {
-    done.push(`boot ${Object.keys(disks).join(' ')}`)
-    return { api: 40, web: 30 }
-  },
-}
-/** The bootstrap's stack is there. */
-const bootstrapped = (outputs = [{ OutputKey: 'ImageKey', OutputValue: KEY }]): Aws => ({
-  ...world.aws,
-  cloudformation: {
-    send: async () => ({ Stacks: [{ Outputs: outputs }] }),
-  } as unknown as Aws['cloudformation'],
-})
-async function perform(steps: readonly Step[]): Promise<void> {
-  for (const step of steps)
-    if ('work' in step) await step.work({ title: step.title, output: '' })
-    else await perform(step.together)
-}
+const builder = builderOf((what) => done.push(what))
 const run = (line: Partial<BakeLine> = {}, kitchen: Partial<Kitchen> = {}) =>
   bake(
     { ...LINE, ...line },
     {
-      checkout: async () => CHECKOUT,
-      builder,
-      aws: bootstrapped(),
-      disks: path.join(folder, 'disks'),
-      journals: path.join(folder, 'journals'),
-      now: () => new Date('2026-11-28T12:00:00Z'),
+      ...kitchenOf(folder, world.aws, (what) => done.push(what)),
+      pages: pagesOf(folder, () => pages),
       say: (line) => said.push(line),
-      perform,
       signal: ending.signal,
       ...kitchen,
     },
   )
+const setOf = (baked: Baked) => {
+  if (baked.outcome !== 'set') throw new Error(baked.outcome)
+  return baked.set
+}
+const changed = (digit: string) => async () => ({ ...CHECKOUT, files: { 'web/page.tsx': digit.repeat(64) } })
 const puts = () => world.calls.filter(({ operation }) => operation === 'PutSnapshotBlock').length
 const objects = () => world.buckets.keys(BUCKET).toSorted()
 
 test('from a checkout to a record that says what was made, of what, and what it has passed', async () => {
   const baked = await run()
-  if (baked.outcome !== 'set') throw new Error(baked.outcome)
-  const { set, made } = baked
-  expect(made).toBe(true)
+  const set = setOf(baked)
+  expect(baked).toMatchObject({ made: true })
   expect(done).toEqual(['make api', 'make web', 'boot api web'])
   expect(set).toMatchObject({
     release: `0.1.0-${set.inputs.slice(0, 12)}`,
@@ -114,7 +85,13 @@ test('from a checkout to a record that says what was made, of what, and what it 
   })
   const snapshots = world.calls.filter(({ operation }) => operation === 'StartSnapshot')
   expect(snapshots.map(({ input }) => input.KmsKeyArn)).toEqual([KEY, KEY])
-  expect(objects()).toEqual([LAYOUT.packages(set.packages ?? ''), LAYOUT.record(set.inputs)])
+  expect(set).not.toHaveProperty('previous')
+  expect(objects()).toEqual([
+    LAYOUT.base(set.inputs),
+    LAYOUT.packages(set.packages ?? ''),
+    LAYOUT.record(set.inputs),
+    LAYOUT.staticFiles(set.pages?.files ?? ''),
+  ])
   expect([...world.compute.images.all.keys()].sort()).toEqual(Object.values(set.regions[region] ?? {}).sort())
   expect(said.join('\n')).toMatch(/Image set [0-9a-f]{12}: release 0\.1\.0-[\s\S]*about USD 0\.00 a month/)
 })
@@ -135,12 +112,67 @@ test('a dry run shows what would be done, and does nothing', async () => {
   expect(said.join('\n')).toContain(`to account ${account}, ${region}, encrypted with ${KEY}`)
 })
 
+test('a region whose databases the image would not know is said before anything is made', async () => {
+  const home = { account, region: 'il-central-1' }
+  world.buckets.make(stateBucket(home))
+  await run({ home, dryRun: true })
+  expect(said.join('\n')).toContain(
+    'no authorities of RDS in il-central-1: put them into ami/recipe/rds-authorities',
+  )
+  await run({ dryRun: true })
+  expect(said.join('\n')).not.toContain(`no authorities of RDS in ${region}`)
+})
+
 test('one disk stays here, and is not made twice', async () => {
   const here = { tiers: ['web'] as const, home: undefined }
   expect(await run(here, { aws: undefined })).toMatchObject({ outcome: 'kept-here' })
   await run(here, { aws: undefined })
   expect(done).toEqual(['make web', 'boot web'])
   expect(world.calls).toEqual([])
+})
+
+describe('the static files of other pages', () => {
+  test('those of the set before are in the web image and in the record, and only those', async () => {
+    const first = setOf(await run())
+    pages = 'two'
+    const second = setOf(await run({}, { checkout: changed('e') }))
+    pages = 'three'
+    const third = setOf(await run({}, { checkout: changed('f') }))
+    expect(done.filter((line) => line.startsWith('make web'))).toEqual([
+      'make web',
+      'make web with one.js',
+      'make web with two.js',
+    ])
+    expect([second.previous, third.previous]).toEqual([first.inputs, second.inputs])
+    expect(said.join('\n')).toContain(
+      `beside its own the static files of image set ${first.inputs.slice(0, 12)}`,
+    )
+  })
+
+  test('the same inputs are the same set also when somebody has baked other pages since', async () => {
+    await run()
+    pages = 'two'
+    const second = await run({}, { checkout: changed('e') })
+    pages = 'three'
+    await run({}, { checkout: changed('f') })
+    const made = done.length
+    pages = 'two'
+    expect(await run({}, { checkout: changed('e') })).toMatchObject({ ...second, made: false })
+    expect(done).toHaveLength(made)
+    // Unless the newest is asked for.
+    const again = setOf(await run({ previous: 'latest' }, { checkout: changed('e') }))
+    expect(done.slice(made)).toContain('make web with three.js')
+    expect(setOf(await run({}, { checkout: changed('e') }))).toEqual(again)
+  })
+
+  test('that are gone, or others than the record says, are said before anything is made', async () => {
+    const { pages: its } = setOf(await run())
+    world.buckets.write(BUCKET, LAYOUT.staticFiles(its?.files ?? ''), '{}')
+    pages = 'two'
+    await expect(run({}, { checkout: changed('e') })).rejects.toThrow('are not those that it was made with')
+    expect(done).toHaveLength(3)
+    expect(setOf(await run({ previous: 'none' }, { checkout: changed('e') }))).not.toHaveProperty('previous')
+  })
 })
 
 describe('a bake that was ended goes on', () => {
@@ -196,7 +228,7 @@ describe('nothing is made', () => {
       'This bake belongs to account 999988887777',
     ],
     ['without a bootstrap', {}, () => ({ aws: world.aws }), 'has no terrace-bootstrap'],
-    ['without a key', {}, () => ({ aws: bootstrapped([]) }), 'npm run bootstrap makes it'],
+    ['without a key', {}, () => ({ aws: bootstrapped(world.aws, []) }), 'npm run bootstrap makes it'],
   ])('%s', async (_what, line, kitchen, why) => {
     await expect(run(line, kitchen())).rejects.toThrow(why)
     expect(done).toEqual([])
@@ -235,7 +267,7 @@ test('a disk that fails its boot test goes nowhere', async () => {
 })
 
 test('ended by a person: what AWS has made is taken back', async () => {
-  const aws = bootstrapped()
+  const aws = bootstrapped(world.aws)
   const client = world.aws.ebs as { send: (...args: unknown[]) => Promise<unknown> }
   const send = async (...args: unknown[]) => {
     const answer = await client.send(...args)
@@ -265,6 +297,8 @@ test('whoever bakes may make every call of it', async () => {
     const there = { ...ours, 'aws:ResourceTag/service': 'terrace' }
     const action = `${service}:${operation}`
     if (service === 'sts') return []
+    if (operation === 'ListObjectsV2')
+      return [{ action: 's3:ListBucket', on: `arn:aws:s3:::${BUCKET}`, given: ours }]
     if (service === 's3')
       return [{ action, on: `arn:aws:s3:::${BUCKET}/${Reflect.get(Object(input), 'Key')}`, given: ours }]
     if (operation === 'StartSnapshot') return [{ action, on: arn('snapshot'), given: making }]
@@ -280,5 +314,6 @@ test('whoever bakes may make every call of it', async () => {
   const stack = arnHere(HOME, 'cloudformation', `stack/${BOOTSTRAP_STACK}/1`)
   asked.push({ action: 'cloudformation:DescribeStacks', on: stack, given: ours })
   expect(new Set(asked.map(({ action }) => action))).toContain('ec2:RegisterImage')
+  expect(new Set(asked.map(({ action }) => action))).toContain('s3:ListBucket')
   expect(asked.filter((one) => !allows(rights, one))).toEqual([])
 })

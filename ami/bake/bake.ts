@@ -8,7 +8,9 @@ import { describeStack } from '../../infra/release/follow.ts'
 import { Problem } from '../../local/problem.ts'
 import type { Step } from '../../local/steps.ts'
 import { writePackages } from '../image-set/packages.ts'
+import { type Choice, choosePrevious, keepChoice, nameOf } from '../image-set/previous.ts'
 import { readSet } from '../image-set/record.ts'
+import { readStatic, type StaticFiles, writeStatic } from '../image-set/static-files.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { lock } from '../ledger/store.ts'
 import type { Tier } from '../recipe/debian.ts'
@@ -18,13 +20,15 @@ import { publish } from '../upload/publish.ts'
 import type { BakeLine } from './arguments.ts'
 import { type Built, openBuilt } from './built.ts'
 import type { Checkout } from './checkout.ts'
-import { type DebianLists, type Inputs, inputsOf } from './inputs.ts'
-import type { Builder } from './local-builder.ts'
+import { type DebianLists, type Inputs, inputsOf, withPrevious } from './inputs.ts'
+import type { Builder, Carried } from './local-builder.ts'
+import type { Pages } from './pages.ts'
 import { costOf, linesOf, sizeOf } from './plan.ts'
 
 export interface Kitchen {
   readonly checkout: () => Promise<Checkout>
   readonly builder: Builder
+  readonly pages: Pages
   /** Undefined: nothing is uploaded. */
   readonly aws: Aws | undefined
   /** Where disks and what they have passed are kept, a folder for each set of inputs. */
@@ -56,23 +60,28 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   requireCommitted(checkout, line)
   const to = await destination(line, kitchen)
   const lists = await builder.lists()
-  const inputs = inputsOf(checkout, lists)
+  const base = inputsOf(checkout, lists)
+  const { allowDirty, previous: which } = line
+  const choice: Choice = { which, base: base.inputs, build: kitchen.pages.build(), allowDirty }
+  const previous = to && (await choosePrevious(to.aws, to, choice))
+  const inputs = withPrevious(base, checkout, previous)
   const recorded = to && (await readSet(to.aws, to, inputs.inputs))
   if (to !== undefined && recorded !== undefined) {
     say(
       `Image set ${inputs.inputs.slice(0, 12)} is there: release ${recorded.release}, made ${recorded.madeAt}.`,
     )
-    return {
-      outcome: 'set',
-      set: line.dryRun ? recorded : await lookAfter(kitchen, to, recorded),
-      made: false,
-    }
+    if (line.dryRun) return { outcome: 'set', set: recorded, made: false }
+    const set = await lookAfter(kitchen, to, recorded)
+    await keepChoice(to.aws, to, choice, previous)
+    return { outcome: 'set', set, made: false }
   }
+  const carried = to && previous !== undefined ? await readCarried(to, previous) : undefined
   const folder = path.join(kitchen.disks, inputs.inputs)
   await using _lock = await lock(path.join(folder, 'bake'))
   const built = await openBuilt(folder, kitchen.now())
-  const work: Work = { line, kitchen, checkout, lists, inputs, built }
-  for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, to })) say(one)
+  const work: Work = { line, kitchen, checkout, lists, inputs, built, carried, build: choice.build }
+  const carries = carried && nameOf(carried.set)
+  for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, carries, to })) say(one)
   if (line.dryRun) return { outcome: 'planned', release: inputs.release }
   signal.throwIfAborted()
   await kitchen.perform([...line.tiers.map((tier) => making(work, tier)), booting(work)])
@@ -94,6 +103,7 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   ])
   const [set] = found
   if (set === undefined) throw new Error('an upload ended without an image set')
+  await keepChoice(to.aws, to, choice, previous)
   return { outcome: 'set', set, made: true }
 }
 
@@ -104,6 +114,26 @@ interface Work {
   readonly lists: DebianLists
   readonly inputs: Inputs
   readonly built: Built
+  readonly carried: Other | undefined
+  /** What the pages' build is called. */
+  readonly build: string
+}
+
+/** Another set, and its pages' static files. */
+interface Other {
+  readonly set: ImageSet
+  readonly files: StaticFiles
+}
+
+/** Before anything is made. @throws BakeFailure when they can't be had */
+async function readCarried({ aws, ...home }: To, inputs: string): Promise<Other> {
+  const set = await readSet(aws, home, inputs)
+  if (set === undefined)
+    throw new BakeFailure(
+      `Image set ${inputs.slice(0, 12)}, whose static files the web image is to carry, is not recorded any more. Nothing was made. ` +
+        '--previous latest takes those of the newest set.',
+    )
+  return { set, files: await readStatic(aws, home, set) }
 }
 
 function requireCommitted({ uncommitted }: Checkout, { allowDirty }: BakeLine): void {
@@ -130,7 +160,7 @@ async function destination({ home }: BakeLine, { aws }: Kitchen): Promise<To | u
   return { ...home, aws, key }
 }
 
-function making({ kitchen, lists, inputs, built }: Work, tier: Tier): Step {
+function making({ kitchen, lists, inputs, built, carried }: Work, tier: Tier): Step {
   return {
     title: `Disk of ${tier}`,
     work: async (progress) => {
@@ -141,7 +171,11 @@ function making({ kitchen, lists, inputs, built }: Work, tier: Tier): Step {
       }
       kitchen.signal.throwIfAborted()
       const file = built.file(tier)
-      const facts = { release: inputs.release, madeAt: built.madeAt }
+      const previous: Carried | undefined = carried && {
+        sha256: carried.files.sha256,
+        dir: await kitchen.pages.keep(carried.files),
+      }
+      const facts = { release: inputs.release, madeAt: built.madeAt, previous }
       const size = await kitchen.builder.make(tier, facts, lists, file, (text) => {
         progress.output = text
       })
@@ -193,8 +227,10 @@ function lookAfter({ journals, say, signal }: Kitchen, to: To, recorded: ImageSe
 }
 
 async function upload(work: Work, to: To, tell: (text: string) => void): Promise<ImageSet> {
-  const { kitchen, checkout, inputs, built } = work
+  const { kitchen, checkout, inputs, built, carried, build } = work
   await writePackages(to.aws, to, inputs.packages)
+  const files = await kitchen.pages.files(build, tell)
+  await writeStatic(to.aws, to, files)
   const tested = (tier: Tier) => {
     const made = built.tier(tier)
     if (made?.boot === undefined) throw new Error(`${tier} is to be uploaded and was never booted`)
@@ -212,6 +248,8 @@ async function upload(work: Work, to: To, tell: (text: string) => void): Promise
       bootSeconds: { api: tiers.api.boot.seconds, web: tiers.web.boot.seconds },
       bootTests: TIERS.map((tier) => ({ tier, where: 'local', ...tiers[tier].boot })),
       packages: inputs.packages.sha256,
+      pages: { build, files: files.sha256 },
+      ...(carried && { previous: carried.set.inputs }),
       commit: checkout.commit,
       key: to.key,
       tiers: { api: tiers.api.disk, web: tiers.web.disk },

@@ -14,6 +14,7 @@ import { bake } from './bake.ts'
 import { readCheckout } from './checkout.ts'
 import { endable } from './ending.ts'
 import { localBuilder } from './local-builder.ts'
+import { pagesHere } from './pages.ts'
 
 const DISKS = path.join(IMAGES, 'bakes')
 /** Sets whose disks are kept: the newest, and one that may still be uploaded. */
@@ -27,6 +28,7 @@ try {
   const baked = await bake(line, {
     checkout: () => readCheckout(ROOT),
     builder: localBuilder,
+    pages: pagesHere,
     aws: home && connect({ region: home.region, profile }),
     disks: DISKS,
     // Not below .images/, which may be removed at any time: what a bake has made in an account is known here only.

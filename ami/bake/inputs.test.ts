@@ -6,7 +6,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { LockedPackage } from '../local/package-lock.ts'
 import { type Checkout, readCheckout } from './checkout.ts'
-import { type DebianLists, inputsOf } from './inputs.ts'
+import { type DebianLists, inputsOf, withPrevious } from './inputs.ts'
 
 let root: string
 beforeEach(() => {
@@ -78,6 +78,16 @@ test('another version of a package, or of a tool, makes another set', async () =
   expect(new Set(all.map(({ inputs }) => inputs)).size).toBe(3)
   expect(new Set(all.map(({ packages }) => packages.sha256)).size).toBe(3)
   expect(JSON.parse(before.packages.text)).toMatchObject({ suite: 'trixie', ...LISTS })
+})
+
+test('another set’s static files make another set; none make none', async () => {
+  const checkout = await readCheckout(root)
+  const base = inputsOf(checkout, LISTS)
+  const others = ['a', 'b'].map((digit) => withPrevious(base, checkout, digit.repeat(64)))
+  expect(withPrevious(base, checkout, undefined)).toEqual(base)
+  expect(new Set([base, ...others].map(({ inputs }) => inputs)).size).toBe(3)
+  for (const { inputs, release, packages } of others)
+    expect([release, packages]).toEqual([`0.1.0-${inputs.slice(0, 12)}`, base.packages])
 })
 
 test('what is not committed is named, and makes a set of its own', async () => {

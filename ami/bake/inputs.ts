@@ -36,6 +36,21 @@ function print(value: unknown): string {
 }
 
 /**
+ * Those of images whose web tier carries another set's static files too.
+ * @param base of the same without
+ * @param previous inputs of that set; undefined: it carries none
+ */
+export function withPrevious(base: Inputs, checkout: Checkout, previous: string | undefined): Inputs {
+  if (previous === undefined) return base
+  const inputs = sha256(print([base.inputs, { kind: 'previous', inputs: previous }]))
+  return { ...base, inputs, release: releaseOf(checkout, inputs) }
+}
+
+function releaseOf({ version, uncommitted }: Checkout, inputs: string): string {
+  return `${version}-${inputs.slice(0, 12)}${uncommitted.length === 0 ? '' : UNCOMMITTED}`
+}
+
+/**
  * npm's packages, Node among them, and the authorities of RDS are in package-lock.json with their hashes; the recipe and what
  * builds are files of the checkout.
  */
@@ -53,6 +68,5 @@ export function inputsOf(checkout: Checkout, debian: DebianLists): Inputs {
       { kind: 'committed', value: checkout.uncommitted.length === 0 },
     ]),
   )
-  const mark = checkout.uncommitted.length === 0 ? '' : UNCOMMITTED
-  return { inputs, release: `${checkout.version}-${inputs.slice(0, 12)}${mark}`, packages }
+  return { inputs, release: releaseOf(checkout, inputs), packages }
 }

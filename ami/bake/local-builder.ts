@@ -16,6 +16,13 @@ export interface Facts {
   readonly release: string
   /** ISO 8601, UTC. */
   readonly madeAt: string
+  /** Static files of another set's pages, which the web image carries beside its own; undefined: none. */
+  readonly previous?: Carried | undefined
+}
+export interface Carried {
+  readonly sha256: string
+  /** Folder of this machine, as `_next/static` is. */
+  readonly dir: string
 }
 export interface DiskSize {
   /** Bytes. */

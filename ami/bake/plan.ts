@@ -1,5 +1,6 @@
 // What a bake is about to do, and what it costs, in words.
 import type { Home } from '../../infra/bootstrap/names.ts'
+import { databaseAuthorities } from '../recipe/authorities.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { ARCHITECTURE, SUITE } from '../recipe/debian.ts'
 import type { Built, MadeTier } from './built.ts'
@@ -17,10 +18,12 @@ export interface Planned {
   readonly lists: DebianLists
   readonly inputs: Inputs
   readonly built: Built
+  /** Whose static files the web image carries too, in words. */
+  readonly carries: string | undefined
   readonly to: (Home & { readonly key: string }) | undefined
 }
 
-export function linesOf({ tiers, checkout, lists, inputs, built, to }: Planned): string[] {
+export function linesOf({ tiers, checkout, lists, inputs, built, carries, to }: Planned): string[] {
   const { uncommitted, commit } = checkout
   const mark = uncommitted.length === 0 ? '' : ` and ${uncommitted.length} uncommitted files`
   return [
@@ -29,9 +32,20 @@ export function linesOf({ tiers, checkout, lists, inputs, built, to }: Planned):
     ...tiers.map(
       (tier) => `  ${tier}: ${lists.images[tier].length} packages of Debian; ${stateOf(built.tier(tier))}`,
     ),
+    `  its pages: ${carries === undefined ? 'no others' : `beside its own the static files of ${carries}`}`,
     to === undefined
       ? '  Nothing is uploaded.'
       : `  to account ${to.account}, ${to.region}, encrypted with ${to.key}: ${volumeOf(tiers, built)}`,
+    ...(to === undefined ? [] : unknownDatabases(to.region)),
+  ]
+}
+
+/** Said now, and not by a server that is given up as it boots. */
+function unknownDatabases(region: string): string[] {
+  if (databaseAuthorities().regions.includes(region)) return []
+  return [
+    `  The API image knows no authorities of RDS in ${region}: put them into ami/recipe/rds-authorities (its README.md says how), or ` +
+      'give servers there the parameter DATABASE_CA. Without either they are given up as they boot.',
   ]
 }
 

@@ -1,6 +1,7 @@
 // The record of an image set in the state bucket: written once, under the hash of what the set was made from, and never
 // changed. Whoever makes the same inputs finds it, and makes nothing.
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
@@ -66,6 +67,29 @@ export async function writeObject(
     if (error instanceof Error && names.includes(error.name)) return false
     throw noBucket(error, home)
   }
+}
+
+/**
+ * Everything below a prefix, with when it was written.
+ * @throws BakeFailure when there is no state bucket
+ */
+export async function listObjects(
+  aws: Aws,
+  home: Home,
+  prefix: string,
+): Promise<{ readonly key: string; readonly at: Date }[]> {
+  const at = { Bucket: stateBucket(home), Prefix: prefix, ExpectedBucketOwner: home.account }
+  const objects = await everything(async (ContinuationToken) => {
+    try {
+      const page = await aws.s3.send(new ListObjectsV2Command({ ...at, ContinuationToken }))
+      return { items: page.Contents, next: page.NextContinuationToken }
+    } catch (error) {
+      throw noBucket(error, home)
+    }
+  })
+  return objects.flatMap(({ Key: key, LastModified }) =>
+    key === undefined ? [] : [{ key, at: LastModified ?? new Date(0) }],
+  )
 }
 
 /** @throws BakeFailure when there is something that is no record of these inputs */

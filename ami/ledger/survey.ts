@@ -10,14 +10,13 @@ import {
   type Instance,
   type Tag,
 } from '@aws-sdk/client-ec2'
-import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { TAG } from '../../infra/bootstrap/rights.ts'
 import { pointerSchema } from '../../infra/image-sets.ts'
 import { parseJson } from '../../infra/images.ts'
-import { noBucket, readObject, readSet } from '../image-set/record.ts'
+import { listObjects, readObject, readSet } from '../image-set/record.ts'
 import { BakeFailure } from './failure.ts'
 import { TAGS } from './tags.ts'
 
@@ -184,14 +183,5 @@ const snapshotsOf = (aws: Aws) =>
   })
 
 async function keysOf(aws: Aws, home: Home, prefix: string): Promise<string[]> {
-  const at = { Bucket: stateBucket(home), Prefix: prefix, ExpectedBucketOwner: home.account }
-  const objects = await everything(async (ContinuationToken) => {
-    try {
-      const page = await aws.s3.send(new ListObjectsV2Command({ ...at, ContinuationToken }))
-      return { items: page.Contents, next: page.NextContinuationToken }
-    } catch (error) {
-      throw noBucket(error, home)
-    }
-  })
-  return objects.flatMap(({ Key }) => Key ?? [])
+  return (await listObjects(aws, home, prefix)).map(({ key }) => key)
 }

@@ -23,6 +23,8 @@ export interface RootOptions {
   readonly release: string
   /** ISO 8601, UTC. */
   readonly madeAt: string
+  /** Web only: static files of another build that this image carries too, and their SHA-256 in hex. Default: none. */
+  readonly previous?: { readonly sha256: string; readonly dir: string } | undefined
   readonly report?: (line: string) => void
 }
 
@@ -43,7 +45,8 @@ export async function imageRoot(tier: Tier, options: RootOptions): Promise<Image
     .update(
       JSON.stringify([
         ...[tier, options.release, debian.key, modules.key, api?.addon.key, EMBEDDER_WEIGHTS.files],
-        ...[web && path.basename(web.dir), fingerprint(['ami/recipe', ...SOURCES_OF[tier]])],
+        ...[web && path.basename(web.dir), web && options.previous?.sha256],
+        ...[fingerprint(['ami/recipe', ...SOURCES_OF[tier]])],
       ]),
     )
     .digest('hex')
@@ -58,6 +61,7 @@ export async function imageRoot(tier: Tier, options: RootOptions): Promise<Image
         addon: api?.addon.dir ?? '',
         weights: api?.weights ?? '',
         web: web?.dir ?? '',
+        previous: options.previous?.dir ?? '',
       },
     )
   })

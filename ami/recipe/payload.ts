@@ -5,6 +5,7 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -47,6 +48,8 @@ export interface Parts {
   readonly weights: string
   /** Web only: Next's standalone server with its static files. */
   readonly web: string
+  /** Web only: static files of another build, for pages that were opened with it; empty: none. */
+  readonly previous: string
 }
 
 /** What an image says of itself; nothing of a stage. */
@@ -74,10 +77,31 @@ export function writePayload(root: string, facts: ImageFacts, parts: Parts): voi
   const authorities = facts.tier === 'api' ? databaseAuthorities() : undefined
   if (authorities !== undefined) writeApi(root, home, parts, authorities)
   // Nothing in its place is replaced: packages that both have are of one lock file, and those above are whole.
-  else cpSync(parts.web, home, { recursive: true, force: false, verbatimSymlinks: true })
+  else writeWeb(home, parts)
   writeFileSync(path.join(home, 'package.json'), `${JSON.stringify({ name: 'terrace', type: 'module' })}\n`)
   const record = { ...facts, ...(authorities && { databaseRegions: authorities.regions }) }
   writeFileSync(path.join(settings, 'image.json'), `${JSON.stringify(record, null, 2)}\n`)
+}
+
+/** Where the web server looks for static files, below the layout of the repository. */
+export const STATIC_FILES = 'web/.next/static'
+
+/** @throws Error when another build has a file of the same name that is another: each is named by what is in it */
+export function writeWeb(home: string, { web, previous }: Pick<Parts, 'web' | 'previous'>): void {
+  cpSync(web, home, { recursive: true, force: false, verbatimSymlinks: true })
+  if (previous === '') return
+  const own = path.join(home, STATIC_FILES)
+  for (const entry of readdirSync(previous, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue
+    const file = path.join(entry.parentPath, entry.name)
+    const there = path.join(own, path.relative(previous, file))
+    if (existsSync(there) && !readFileSync(there).equals(readFileSync(file)))
+      throw new Error(
+        `${path.relative(previous, file)} is another file in the static files of the set before this one. ` +
+          'Bake with --previous none: pages that are open then have to be loaded anew.',
+      )
+  }
+  cpSync(previous, own, { recursive: true, force: false })
 }
 
 function writeApi(root: string, home: string, parts: Parts, authorities: Authorities): void {

@@ -115,6 +115,6 @@ export function endingAt(step: number, when: 'before' | 'after', of: StandIn) {
       remove: () => take(() => real.remove()),
     }
   }
-  return { aws, store, steps: () => steps, isDead: () => isDead }
+  return { aws, store, take, steps: () => steps, isDead: () => isDead }
 }
 export const journal = () => path.join(journals(), `${HOME.account}-${HOME.region}-${INPUTS}.json`)

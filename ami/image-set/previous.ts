@@ -1,0 +1,100 @@
+// Whose static files a web image carries beside its own: one set's, and only that set's own, so that images don't grow.
+import { z } from 'zod'
+import type { Aws } from '../../aws/port.ts'
+import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
+import { LAYOUT } from '../../infra/image-sets.ts'
+import { type ImageSet, parseJson, UNCOMMITTED } from '../../infra/images.ts'
+import { BakeFailure } from '../ledger/failure.ts'
+import { listObjects, readObject, readSet, writeObject } from './record.ts'
+
+/** `usual`: what images of these inputs carry already, else `latest`. `set`: inputs in hex, or how they begin. */
+export type Which = 'usual' | 'latest' | 'none' | { readonly set: string }
+
+export interface Choice {
+  readonly which: Which
+  /** Inputs of the images without this choice. */
+  readonly base: string
+  /** What the pages' build is called. */
+  readonly build: string
+  /** Whether sets of files that nobody has committed count. */
+  readonly allowDirty: boolean
+}
+
+const schema = z.object({
+  previous: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
+})
+const NAMED = /^image-sets\/([0-9a-f]{64})\.json$/
+
+/**
+ * The newest set whose pages are others than these. A stage that runs an older one than that is who `set` is for.
+ * @returns its inputs; undefined: there is none, or none is wanted
+ * @throws BakeFailure when the set that is named is not there, or is several
+ */
+export async function choosePrevious(aws: Aws, home: Home, choice: Choice): Promise<string | undefined> {
+  const { which, base } = choice
+  if (which === 'none') return undefined
+  if (typeof which === 'object') return named(aws, home, which.set)
+  // Otherwise a set that somebody else has baked meanwhile would make others of the same sources, again and again.
+  const known = which === 'usual' ? await readBase(aws, home, base) : undefined
+  return known === undefined ? latest(aws, home, choice) : (known.previous ?? undefined)
+}
+
+/** For the next bake of the same inputs. What somebody else writes at this moment is as good. */
+export async function keepChoice(
+  aws: Aws,
+  home: Home,
+  { which, base }: Choice,
+  previous: string | undefined,
+): Promise<void> {
+  if (which === 'none') return
+  const known = await readBase(aws, home, base)
+  if (known !== undefined && known.previous === (previous ?? null)) return
+  await writeObject(aws, home, LAYOUT.base(base), JSON.stringify({ previous: previous ?? null }), known?.etag)
+}
+
+async function readBase(aws: Aws, home: Home, base: string) {
+  const key = LAYOUT.base(base)
+  const found = await readObject(aws, home, key)
+  if (found === undefined) return undefined
+  const parsed = schema.safeParse(parseJson(found.text))
+  if (!parsed.success)
+    throw new BakeFailure(
+      `s3://${stateBucket(home)}/${key} does not say which set’s static files images carry. Nothing was made. ` +
+        'Remove it, and the newest set’s are taken.',
+    )
+  return { ...parsed.data, etag: found.etag }
+}
+
+async function latest(aws: Aws, home: Home, { build, allowDirty }: Choice): Promise<string | undefined> {
+  for (const inputs of await newestFirst(aws, home)) {
+    const set = await readSet(aws, home, inputs)
+    // Sets from before static files were kept have none.
+    if (set?.pages === undefined || set.pages.build === build) continue
+    if (!set.release.endsWith(UNCOMMITTED) || allowDirty) return inputs
+  }
+  return undefined
+}
+
+async function named(aws: Aws, home: Home, begin: string): Promise<string> {
+  const found = (await newestFirst(aws, home)).filter((inputs) => inputs.startsWith(begin))
+  const [only] = found
+  if (only !== undefined && found.length === 1) return only
+  const what = found.length === 0 ? 'there is no such image set' : `${found.length} image sets begin so`
+  throw new BakeFailure(
+    `--previous ${begin}: ${what} in s3://${stateBucket(home)}/image-sets/. Nothing was made.`,
+  )
+}
+
+async function newestFirst(aws: Aws, home: Home): Promise<string[]> {
+  const all = await listObjects(aws, home, 'image-sets/')
+  return all
+    .toSorted((a, b) => b.at.getTime() - a.at.getTime())
+    .flatMap(({ key }) => NAMED.exec(key)?.[1] ?? [])
+}
+
+/** In a sentence's middle. */
+export const nameOf = ({ inputs, release }: ImageSet): string =>
+  `image set ${inputs.slice(0, 12)} (release ${release})`
