@@ -23,7 +23,7 @@ import type { StageName } from '../stages.ts'
 import { DestroyFailure } from './failure.ts'
 import { finish } from './finish.ts'
 import { type Inventory, type Part, showInventory, takeInventory } from './inventory.ts'
-import { allRemains, earlierThan, type Journal, readJournal, writeJournal } from './journal.ts'
+import { allRemains, earlierThan, type Journal, type Remains, readJournal, writeJournal } from './journal.ts'
 import { drain, finalSnapshot, formerSizes, hasRoom, snapshotsOf } from './quiet.ts'
 import { isNothing, leftByCreation, showEarlier, showGone, showLeft } from './remains.ts'
 import { wayBack } from './undo.ts'
@@ -172,7 +172,14 @@ async function prepareEmpty(
   begun: Journal | undefined,
 ): Promise<Journal | undefined> {
   const { deletesData, say } = request
-  const left = await leftByCreation(aws, stackId)
+  const found = await leftByCreation(aws, stackId)
+  const same = begun?.stackId === stackId ? begun : undefined
+  // Events are there for 90 days; what an earlier run has read in them is not forgotten with them.
+  const left: Remains = {
+    stackId,
+    kept: byName([...found.kept, ...(same?.kept ?? [])]),
+    databases: [...new Set([...found.databases, ...(same?.databases ?? [])])],
+  }
   const earlier = earlierThan(begun, stackId)
   say(
     `Stack ${StackName} is what a creation left that came to nothing (${StackStatus}): it has no resources any more.`,

@@ -65,6 +65,18 @@ describe('a creation that came to nothing', () => {
     expect(operations(there)).not.toContain('PutObject')
   })
 
+  test('what an earlier run has read in its events is not forgotten when they are', async () => {
+    there = await failed()
+    const names = buckets(there)
+    there.faults.add({ operation: 'DeleteStack', error: FAULTS.denied('cloudformation:DeleteStack') })
+    await expect(run(there)).rejects.toThrow(/DeleteStack/)
+    const events = there.stacks.find(STACK)?.events ?? []
+    events.splice(0, events.length, ...events.filter(({ LogicalResourceId: id }) => id === STACK))
+    const { ending, said } = await run(there)
+    expect([ending, names.length]).toEqual(['gone', 2])
+    for (const name of names) expect(said).toContain(`s3api delete-bucket --bucket ${name}`)
+  })
+
   test('what it kept is told before, and how each is removed afterwards', async () => {
     there = await failed()
     expect(status()).toBe('ROLLBACK_COMPLETE')
