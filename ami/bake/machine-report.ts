@@ -7,7 +7,12 @@ const UNITS: Readonly<Record<Tier, readonly string[]>> = {
   web: ['terrace-web'],
 }
 /** They ask the metadata of an instance: a virtual machine here has none, and they would ask for ever. */
-const OF_EC2 = ['terrace-drain.service', 'terrace-in-service.service'] as const
+const OF_EC2 = [
+  'terrace-drain.service',
+  'terrace-in-service.service',
+  'terrace-logs.service',
+  'terrace-ssm.service',
+] as const
 
 /** Waits for each unit; says what its journal says when it fails, or was started for the third time. */
 const script = (tier: Tier): string => `

@@ -12,6 +12,7 @@ import {
 import path from 'node:path'
 import { DATABASE_CA_FILE } from '../../contract/launch.ts'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
+import type { FetchedAgent } from '../agents/install.ts'
 import { installAddon } from './addon.ts'
 import { type Authorities, databaseAuthorities } from './authorities.ts'
 import type { Tier } from './debian.ts'
@@ -47,6 +48,8 @@ export interface Parts {
   readonly weights: string
   /** Web only: Next's standalone server with its static files. */
   readonly web: string
+  /** Of Amazon, those that are pinned (ami/agents). */
+  readonly agents: readonly FetchedAgent[]
 }
 
 /** What an image says of itself; nothing of a stage. */
