@@ -46,7 +46,7 @@ export async function imageRoot(tier: Tier, options: RootOptions): Promise<Image
     .update(
       JSON.stringify([
         ...[tier, options.release, debian.key, modules.key, api?.addon.key, EMBEDDER_WEIGHTS.files],
-        ...[web && path.basename(web.dir), fingerprint(['ami/recipe', 'ami/agents', ...SOURCES_OF[tier]])],
+        ...[web && path.basename(web.dir), fingerprint(['ami/recipe', 'ami/agents', 'ami/sbom', ...SOURCES_OF[tier]])],
       ]),
     )
     .digest('hex')
@@ -62,6 +62,8 @@ export async function imageRoot(tier: Tier, options: RootOptions): Promise<Image
         weights: api?.weights ?? '',
         web: web?.dir ?? '',
         agents,
+        packages: debian.packages,
+        faiss: api?.addon.faiss,
       },
     )
   })
