@@ -15,6 +15,8 @@ export const LAYOUT = {
   record: (inputs: string) => `image-sets/${inputs}.json`,
   /** The list of Debian packages that a record names. @param sha256 of that list, in hex */
   packages: (sha256: string) => `image-packages/${sha256}.json`,
+  /** What is in the images of a set, that a record names. @param sha256 of that SBOM, in hex */
+  sbom: (sha256: string) => `image-sboms/${sha256}.json`,
   pointer: (stage: StageName, choice: ImageChoice) => `stages/${stage}/images/${choice}.json`,
 } as const
 

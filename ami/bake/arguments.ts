@@ -13,11 +13,14 @@ export interface BakeLine {
   readonly profile: string | undefined
   readonly dryRun: boolean
   readonly allowDirty: boolean
+  /** Why images may be uploaded of which not everybody could be asked what is weak in them. */
+  readonly allowUnscanned: string | undefined
 }
 
 export const USAGE =
   'npm run bake -- --builder local --tier api|web|all --region REGION --account 12-DIGITS [--profile NAME]\n' +
   '  [--dry-run] [--allow-dirty]          plan only; bake what is not committed, for stages that are not protected\n' +
+  '  [--allow-unscanned "REASON"]         where who knows of weaknesses is not reached; the reason stands in the record\n' +
   'npm run bake -- --builder local --tier api|web|all --no-upload [--dry-run] [--allow-dirty]'
 
 const OPTIONS = {
@@ -29,6 +32,7 @@ const OPTIONS = {
   'dry-run': { type: 'boolean', default: false },
   'no-upload': { type: 'boolean', default: false },
   'allow-dirty': { type: 'boolean', default: false },
+  'allow-unscanned': { type: 'string' },
 } as const
 
 const refuse = (what: string, cause?: unknown) => new BakeFailure(`${what}\n${USAGE}`, { cause })
@@ -55,7 +59,17 @@ export function readBakeLine(args: readonly string[]): BakeLine {
     profile: values.profile,
     dryRun: values['dry-run'],
     allowDirty: values['allow-dirty'],
+    allowUnscanned: readReason(values['allow-unscanned'], home),
   }
+}
+
+function readReason(text: string | undefined, home: Home | undefined): string | undefined {
+  if (text === undefined) return undefined
+  if (home === undefined) throw refuse('--no-upload sends nothing: --allow-unscanned has no meaning with it.')
+  const reason = text.trim()
+  if (reason === '' || reason.length > 500)
+    throw refuse('--allow-unscanned wants the reason, in 500 letters at most.')
+  return reason
 }
 
 function requireBuilder(builder: string | undefined): void {

@@ -1,4 +1,5 @@
 // A bake by what it does: with a builder of a few bytes, and the stand-in for AWS.
+import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -17,6 +18,7 @@ import { BLOCK_BYTES } from '../upload/disk.ts'
 import type { BakeLine } from './arguments.ts'
 import { bake, type Kitchen } from './bake.ts'
 import type { Checkout } from './checkout.ts'
+import type { Inspection } from './inspection.ts'
 import type { Builder } from './local-builder.ts'
 
 const { account, region } = SAMPLE_SETTINGS
@@ -29,6 +31,7 @@ const LINE: BakeLine = {
   profile: undefined,
   dryRun: false,
   allowDirty: false,
+  allowUnscanned: undefined,
 }
 const CHECKOUT: Checkout = {
   commit: 'c'.repeat(40),
@@ -64,6 +67,16 @@ const builder: Builder = {
     return { api: 40, web: 30 }
   },
 }
+const SBOM = '{"bomFormat":"CycloneDX"}\n'
+const inspection: Inspection = {
+  requireShippable: () => undefined,
+  look: async ({ disks, now, stops, allowUnscanned }) => {
+    done.push(`look ${Object.keys(disks).join(' ')}${stops ? '' : ', tell only'}`)
+    const sbom = { text: SBOM, sha256: createHash('sha256').update(SBOM).digest('hex') }
+    const unscanned = allowUnscanned && { unscanned: allowUnscanned }
+    return { sbom, scan: { at: now.toISOString(), sources: ['npm'], waived: [], ...unscanned } }
+  },
+}
 /** The bootstrap's stack is there. */
 const bootstrapped = (outputs = [{ OutputKey: 'ImageKey', OutputValue: KEY }]): Aws => ({
   ...world.aws,
@@ -82,6 +95,7 @@ const run = (line: Partial<BakeLine> = {}, kitchen: Partial<Kitchen> = {}) =>
     {
       checkout: async () => CHECKOUT,
       builder,
+      inspection,
       aws: bootstrapped(),
       disks: path.join(folder, 'disks'),
       journals: path.join(folder, 'journals'),
@@ -100,7 +114,7 @@ test('from a checkout to a record that says what was made, of what, and what it 
   if (baked.outcome !== 'set') throw new Error(baked.outcome)
   const { set, made } = baked
   expect(made).toBe(true)
-  expect(done).toEqual(['make api', 'make web', 'boot api web'])
+  expect(done).toEqual(['make api', 'make web', 'look api web', 'boot api web'])
   expect(set).toMatchObject({
     release: `0.1.0-${set.inputs.slice(0, 12)}`,
     madeAt: '2026-11-28T12:00:00.000Z',
@@ -114,7 +128,13 @@ test('from a checkout to a record that says what was made, of what, and what it 
   })
   const snapshots = world.calls.filter(({ operation }) => operation === 'StartSnapshot')
   expect(snapshots.map(({ input }) => input.KmsKeyArn)).toEqual([KEY, KEY])
-  expect(objects()).toEqual([LAYOUT.packages(set.packages ?? ''), LAYOUT.record(set.inputs)])
+  expect(objects()).toEqual([
+    LAYOUT.packages(set.packages ?? ''),
+    LAYOUT.sbom(set.sbom ?? ''),
+    LAYOUT.record(set.inputs),
+  ])
+  expect(world.buckets.text(BUCKET, LAYOUT.sbom(set.sbom ?? ''))).toBe(SBOM)
+  expect(set.scan).toEqual({ at: '2026-11-28T12:00:00.000Z', sources: ['npm'], waived: [] })
   expect([...world.compute.images.all.keys()].sort()).toEqual(Object.values(set.regions[region] ?? {}).sort())
   expect(said.join('\n')).toMatch(/Image set [0-9a-f]{12}: release 0\.1\.0-[\s\S]*about USD 0\.00 a month/)
 })
@@ -124,7 +144,7 @@ test('the same inputs once more: nothing is made, booted or sent', async () => {
   rmSync(path.join(folder, 'disks'), { recursive: true })
   const before = { puts: puts(), images: world.compute.images.all.size }
   expect(await run()).toMatchObject({ ...first, made: false })
-  expect(done).toHaveLength(3)
+  expect(done).toHaveLength(4)
   expect({ puts: puts(), images: world.compute.images.all.size }).toEqual(before)
 })
 
@@ -139,7 +159,7 @@ test('one disk stays here, and is not made twice', async () => {
   const here = { tiers: ['web'] as const, home: undefined }
   expect(await run(here, { aws: undefined })).toMatchObject({ outcome: 'kept-here' })
   await run(here, { aws: undefined })
-  expect(done).toEqual(['make web', 'boot web'])
+  expect(done).toEqual(['make web', 'look web, tell only', 'boot web'])
   expect(world.calls).toEqual([])
 })
 
@@ -154,7 +174,7 @@ describe('a bake that was ended goes on', () => {
     }
     await expect(run({}, { builder: { ...builder, make: fails } })).rejects.toThrow('killed')
     await run()
-    expect(done).toEqual(['make api', 'make web', 'boot api web'])
+    expect(done).toEqual(['make api', 'make web', 'look api web', 'boot api web'])
   })
 
   test('with the same bytes when it was uploading: the boot tests hold', async () => {
@@ -167,7 +187,7 @@ describe('a bake that was ended goes on', () => {
     world.faults.clear()
     const sent = puts()
     expect(await run()).toMatchObject({ outcome: 'set', made: true })
-    expect(done).toHaveLength(3)
+    expect(done).toEqual(['make api', 'make web', 'look api web', 'boot api web', 'look api web'])
     // The other tier's only.
     expect(puts() - sent).toBe(3)
   })
@@ -177,7 +197,10 @@ describe('a bake that was ended goes on', () => {
     const [set = ''] = readdirSync(path.join(folder, 'disks'))
     writeFileSync(path.join(folder, 'disks', set, 'web.raw'), 'something else')
     await run()
-    expect(done).toEqual(['make api', 'make web', 'boot api web', 'make web', 'boot api web'])
+    expect(done).toEqual([
+      ...['make api', 'make web', 'look api web, tell only', 'boot api web'],
+      ...['make web', 'look api web', 'boot api web'],
+    ])
   })
 })
 
@@ -225,6 +248,32 @@ test('uncommitted files that are meant are marked, in the release that servers s
   const checkout = async () => ({ ...CHECKOUT, uncommitted: ['api/src/main.ts'] })
   const baked = await run({ allowDirty: true }, { checkout })
   expect(baked.outcome === 'set' && baked.set.release).toMatch(/-dirty$/)
+})
+
+describe('what is not to be sent', () => {
+  test('without its agents is not even made; without an upload it is', async () => {
+    const requireShippable = () => {
+      throw new Error('an image without its agents is for tests')
+    }
+    const bare = { inspection: { ...inspection, requireShippable } }
+    await expect(run({}, bare)).rejects.toThrow('is for tests')
+    expect(done).toEqual([])
+    expect(await run({ home: undefined }, { ...bare, aws: undefined })).toMatchObject({
+      outcome: 'kept-here',
+    })
+  })
+
+  test('because of what is in it is not booted, and nothing of it leaves', async () => {
+    const look = async () => Promise.reject(new Error('CVE-2026-1'))
+    await expect(run({}, { inspection: { ...inspection, look } })).rejects.toThrow('CVE-2026-1')
+    expect(done).toEqual(['make api', 'make web'])
+    expect(objects()).toEqual([])
+  })
+
+  test('unless somebody says why: that stands in the record', async () => {
+    const baked = await run({ allowUnscanned: 'closed network' })
+    expect(baked.outcome === 'set' && baked.set.scan?.unscanned).toBe('closed network')
+  })
 })
 
 test('a disk that fails its boot test goes nowhere', async () => {

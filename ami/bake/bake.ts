@@ -7,7 +7,7 @@ import type { ImageSet } from '../../infra/images.ts'
 import { describeStack } from '../../infra/release/follow.ts'
 import { Problem } from '../../local/problem.ts'
 import type { Step } from '../../local/steps.ts'
-import { writePackages } from '../image-set/packages.ts'
+import { writePackages, writeSboms } from '../image-set/packages.ts'
 import { readSet } from '../image-set/record.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { lock } from '../ledger/store.ts'
@@ -19,12 +19,14 @@ import type { BakeLine } from './arguments.ts'
 import { type Built, openBuilt } from './built.ts'
 import type { Checkout } from './checkout.ts'
 import { type DebianLists, type Inputs, inputsOf } from './inputs.ts'
+import type { Inspected, Inspection } from './inspection.ts'
 import type { Builder } from './local-builder.ts'
 import { costOf, linesOf, sizeOf } from './plan.ts'
 
 export interface Kitchen {
   readonly checkout: () => Promise<Checkout>
   readonly builder: Builder
+  readonly inspection: Inspection
   /** Undefined: nothing is uploaded. */
   readonly aws: Aws | undefined
   /** Where disks and what they have passed are kept, a folder for each set of inputs. */
@@ -68,14 +70,17 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
       made: false,
     }
   }
+  if (to !== undefined) kitchen.inspection.requireShippable()
   const folder = path.join(kitchen.disks, inputs.inputs)
   await using _lock = await lock(path.join(folder, 'bake'))
   const built = await openBuilt(folder, kitchen.now())
-  const work: Work = { line, kitchen, checkout, lists, inputs, built }
+  const inspected: Inspected[] = []
+  const work: Work = { line, kitchen, checkout, lists, inputs, built, inspected }
   for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, to })) say(one)
   if (line.dryRun) return { outcome: 'planned', release: inputs.release }
   signal.throwIfAborted()
-  await kitchen.perform([...line.tiers.map((tier) => making(work, tier)), booting(work)])
+  const made = line.tiers.map((tier) => making(work, tier))
+  await kitchen.perform([...made, looking(work), booting(work)])
   for (const tier of line.tiers) say(`${tier}: ${built.file(tier)}`)
   if (to === undefined) return { outcome: 'kept-here', release: inputs.release }
   say(`To upload: ${costOf(TIERS.reduce((sum, tier) => sum + (built.tier(tier)?.bytes ?? 0), 0))}.`)
@@ -104,6 +109,8 @@ interface Work {
   readonly lists: DebianLists
   readonly inputs: Inputs
   readonly built: Built
+  /** What was looked at, once it was. */
+  readonly inspected: Inspected[]
 }
 
 function requireCommitted({ uncommitted }: Checkout, { allowDirty }: BakeLine): void {
@@ -153,6 +160,26 @@ function making({ kitchen, lists, inputs, built }: Work, tier: Tier): Step {
   }
 }
 
+/** Before they are booted: what stops an upload is known in seconds. */
+function looking({ line, kitchen, inputs, built, inspected }: Work): Step {
+  return {
+    title: `What is in ${line.tiers.join(' and ')}`,
+    work: async (progress) => {
+      kitchen.signal.throwIfAborted()
+      const { allowUnscanned, home } = line
+      if (home === undefined && line.tiers.every((tier) => built.tier(tier)?.boot !== undefined)) {
+        progress.title = `What is in ${line.tiers.join(' and ')}: looked at before`
+        return
+      }
+      const disks = Object.fromEntries(line.tiers.map((tier) => [tier, built.file(tier)]))
+      const of = { now: kitchen.now(), say: kitchen.say, stops: home !== undefined, allowUnscanned }
+      const found = await kitchen.inspection.look({ disks, release: inputs.release, ...of })
+      inspected.push(found)
+      progress.title = `What is in ${line.tiers.join(' and ')}: SBOM ${found.sbom.sha256.slice(0, 12)}`
+    },
+  }
+}
+
 /** Both at once, or none: the web server is tested with the API of its set. */
 function booting({ line, kitchen, built }: Work): Step {
   return {
@@ -194,7 +221,10 @@ function lookAfter({ journals, say, signal }: Kitchen, to: To, recorded: ImageSe
 
 async function upload(work: Work, to: To, tell: (text: string) => void): Promise<ImageSet> {
   const { kitchen, checkout, inputs, built } = work
+  const [looked] = work.inspected
+  if (looked === undefined) throw new Error('nobody has looked at what is to be uploaded')
   await writePackages(to.aws, to, inputs.packages)
+  await writeSboms(to.aws, to, looked.sbom)
   const tested = (tier: Tier) => {
     const made = built.tier(tier)
     if (made?.boot === undefined) throw new Error(`${tier} is to be uploaded and was never booted`)
@@ -212,6 +242,8 @@ async function upload(work: Work, to: To, tell: (text: string) => void): Promise
       bootSeconds: { api: tiers.api.boot.seconds, web: tiers.web.boot.seconds },
       bootTests: TIERS.map((tier) => ({ tier, where: 'local', ...tiers[tier].boot })),
       packages: inputs.packages.sha256,
+      sbom: looked.sbom.sha256,
+      scan: looked.scan,
       commit: checkout.commit,
       key: to.key,
       tiers: { api: tiers.api.disk, web: tiers.web.disk },

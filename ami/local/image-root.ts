@@ -46,7 +46,10 @@ export async function imageRoot(tier: Tier, options: RootOptions): Promise<Image
     .update(
       JSON.stringify([
         ...[tier, options.release, debian.key, modules.key, api?.addon.key, EMBEDDER_WEIGHTS.files],
-        ...[web && path.basename(web.dir), fingerprint(['ami/recipe', 'ami/agents', 'ami/sbom', ...SOURCES_OF[tier]])],
+        ...[
+          web && path.basename(web.dir),
+          fingerprint(['ami/recipe', 'ami/agents', 'ami/sbom', ...SOURCES_OF[tier]]),
+        ],
       ]),
     )
     .digest('hex')

@@ -12,8 +12,15 @@ export const PERMITTED = [
   ...['BlueOak-1.0.0', 'CC0-1.0', 'CC-BY-4.0', 'Python-2.0', 'Unlicense'],
 ] as const
 
-/** @throws Problem naming every package that may not ship, and every waiver that is for nothing */
-export function requireLicences(bom: Bom, waivers: readonly LicenceWaiver[] = LICENCE_WAIVERS): void {
+/**
+ * @param isWhole whether it is of both images: of one alone, the other one's waivers are for nothing
+ * @throws Problem naming every package that may not ship, and every waiver that is for nothing
+ */
+export function requireLicences(
+  bom: Bom,
+  waivers: readonly LicenceWaiver[] = LICENCE_WAIVERS,
+  isWhole = false,
+): void {
   const unclear = bom.components
     .filter(({ purl }) => purl?.startsWith('pkg:npm/'))
     .map((component) => ({ name: nameOf(component), said: saidOf(component), version: component.version }))
@@ -26,8 +33,6 @@ export function requireLicences(bom: Bom, waivers: readonly LicenceWaiver[] = LI
       `Images would pass on what nobody has allowed yet: ${refused.map(({ name, version, said }) => `${name} ${version} (${said})`).join(', ')}.`,
       'Do without it, or say in ami/sbom/waivers.ts why it may be passed on.',
     )
-  // Of an image of one tier the other one's waivers are for nothing.
-  const isWhole = bom.metadata.component.name === 'terrace'
   const idle = waivers.filter(
     (one) => !unclear.some(({ name, said }) => name === one.package && said === one.licence),
   )
