@@ -54,8 +54,10 @@ beforeAll(async () => {
   const program = path.join(folder, 'agent')
   writeFileSync(program, STAND_IN, { mode: 0o755 })
   cloud = await startCloud()
-  const metadata = async (host: string) =>
-    (await cloud.launch('web', host, webSettings('http://127.0.0.1:4000'))).metadata
+  const { document } = webSettings('http://127.0.0.1:4000')
+  // As the stack says it: without it a server measures nothing.
+  const settings = { document: { ...document, TERRACE_STAGE: 'test' } }
+  const metadata = async (host: string) => (await cloud.launch('web', host, settings)).metadata
   container = await bootContainer(roots.web.dir, { metadata, binds: { [program]: AGENT } })
   bare = await bootContainer(roots.web.dir, { metadata })
 })
@@ -78,7 +80,7 @@ test('the agent is told by the metadata, and sends the server’s lines as they 
     Dimensions: [['Stage', 'Tier']],
   })
   expect(line).toMatchObject({ Stage: 'test', Tier: 'web', MemoryUsed: expect.any(Number) })
-  const { text } = await container.exec('cat', '/run/private/terrace-logs/pipeline.yaml')
+  const { text } = await container.exec('cat', '/run/terrace-logs/pipeline.yaml')
   expect(JSON.parse(text).exporters.awscloudwatchlogs).toMatchObject({
     region: 'eu-west-1',
     log_group_name: 'terrace-test-1-logs',
