@@ -115,7 +115,8 @@ describe('a package is fetched', () => {
 describe.runIf(HAS_TOOLS && process.getuid?.() === 0)('a package in a root', () => {
   const inRoot = (files: Readonly<Record<string, string>>) => {
     const file = path.join(folder, 'agent.deb')
-    const bytes = makePackage('amazon-cloudwatch-agent', `${VERSION}-1`, files)
+    const script = `touch ${path.join(folder, 'script-ran')}`
+    const bytes = makePackage('amazon-cloudwatch-agent', `${VERSION}-1`, files, script)
     writeFileSync(file, bytes)
     const root = path.join(folder, 'root')
     mkdirSync(path.join(root, 'usr/lib'), { recursive: true })
@@ -133,7 +134,7 @@ describe.runIf(HAS_TOOLS && process.getuid?.() === 0)('a package in a root', () 
     expect([about.mode & 0o777, about.uid, about.gid]).toEqual([0o755, 0, 0])
     expect(existsSync(path.join(root, 'usr/lib/systemd'))).toBe(false)
     expect(statSync(path.join(root, 'lib')).ino).toBe(statSync(path.join(root, 'usr/lib')).ino)
-    expect(existsSync('/tmp/terrace-ran-a-script')).toBe(false)
+    expect(existsSync(path.join(folder, 'script-ran'))).toBe(false)
   })
 
   test('that lacks a file is refused by its name', async () => {

@@ -41,8 +41,17 @@ export async function serveAmazon(): Promise<Amazon> {
   }
 }
 
-/** @param files place in the package → text. @returns the bytes of a package */
-export function makePackage(name: string, version: string, files: Readonly<Record<string, string>>): Buffer {
+/**
+ * @param files place in the package → text
+ * @param script what its installation runs; of these it must never run
+ * @returns the bytes of a package
+ */
+export function makePackage(
+  name: string,
+  version: string,
+  files: Readonly<Record<string, string>>,
+  script = 'exit 1',
+): Buffer {
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-deb-'))
   try {
     const root = path.join(folder, 'root')
@@ -54,8 +63,7 @@ export function makePackage(name: string, version: string, files: Readonly<Recor
       'DEBIAN/control',
       `Package: ${name}\nVersion: ${version}\nArchitecture: amd64\nMaintainer: nobody <nobody@example.com>\nDescription: for a test\n`,
     )
-    // A script of a package must never run while an image is made.
-    put('DEBIAN/postinst', '#!/bin/sh\ntouch /tmp/terrace-ran-a-script\n', 0o755)
+    put('DEBIAN/postinst', `#!/bin/sh\n${script}\n`, 0o755)
     for (const [place, text] of Object.entries(files)) put(place, text, 0o755)
     chmodSync(path.join(root, 'DEBIAN'), 0o755)
     execFileSync('dpkg-deb', ['--root-owner-group', '--build', root, path.join(folder, 'made.deb')], {
