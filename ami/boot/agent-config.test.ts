@@ -7,6 +7,8 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { metricLines } from '../../contract/emf.ts'
 import { METRICS } from '../../contract/metrics.ts'
+import { list, ofType, property } from '../../infra/reading.ts'
+import { sample } from '../../infra/samples.ts'
 import { AGENTS } from '../agents/agents.ts'
 import { agentFiles, SENT_UNITS } from './agent-config.ts'
 import { tellAgent } from './logs.ts'
@@ -74,6 +76,25 @@ describe('a line of a server', () => {
     const { _aws, ...values } = JSON.parse(sent(pipelineOf(), entry))
     expect(_aws.CloudWatchMetrics[0]).toMatchObject({ Namespace: 'Terrace', Dimensions: [['Stage', 'Tier']] })
     expect(values).toMatchObject({ Stage: 'prod', Tier: 'api', MemoryUsed: 41.5, DiskUsed: 20 })
+  })
+
+  test('has, once it is sent, what the stack’s alarms on memory and disk ask for', () => {
+    const alarms = ofType(sample('prod').template, 'AWS::CloudWatch::Alarm').map(([, alarm]) => ({
+      metric: property(alarm, 'MetricName'),
+      namespace: property(alarm, 'Namespace'),
+      dimensions: list(property(alarm, 'Dimensions')),
+    }))
+    for (const tier of ['api', 'web'] as const) {
+      const [line] = metricLines({ Stage: 'prod', Tier: tier }, 1, { MemoryUsed: 41.5, DiskUsed: 20 })
+      const arrived = JSON.parse(sent(pipelineOf({ ...LAUNCH, tier }), { MESSAGE: JSON.stringify(line) }))
+      const [directive] = arrived._aws.CloudWatchMetrics
+      for (const { Name: metric } of directive.Metrics)
+        expect(alarms).toContainEqual({
+          metric,
+          namespace: directive.Namespace,
+          dimensions: directive.Dimensions[0].map((Name: string) => ({ Name, Value: arrived[Name] })),
+        })
+    }
   })
 
   test('is sent whole: journalctl leaves out what is longer than 4 KiB when it is not told otherwise', () => {
