@@ -19,6 +19,8 @@ export const LAYOUT = {
   staticFiles: (sha256: string) => `image-static/${sha256}.json`,
   /** Which set's static files images of these inputs carry too. @param base the inputs without that, SHA-256 in hex */
   base: (base: string) => `image-bases/${base}.json`,
+  /** What is in the images of a set, that a record names. @param sha256 of that SBOM, in hex */
+  sbom: (sha256: string) => `image-sboms/${sha256}.json`,
   pointer: (stage: StageName, choice: ImageChoice) => `stages/${stage}/images/${choice}.json`,
 } as const
 

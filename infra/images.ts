@@ -38,8 +38,19 @@ export const imageSetSchema = z.object({
     .optional(),
   /** SHA-256 of the list of Debian packages that are in them (LAYOUT.packages). */
   packages: sha256.optional(),
-  /** SHA-256 of their SBOM. */
+  /** SHA-256 of their SBOM (LAYOUT.sbom). */
   sbom: sha256.optional(),
+  /** Who was asked for weaknesses that are known of what is in them, before they were uploaded. */
+  scan: z
+    .object({
+      at: z.iso.datetime(),
+      sources: z.array(z.enum(['debian', 'npm'])),
+      /** Ids of what a person has let pass (ami/scan/waivers.ts). */
+      waived: z.array(z.string()),
+      /** Why they were uploaded although not everybody could be asked. */
+      unscanned: z.string().min(1).max(500).optional(),
+    })
+    .optional(),
   /** Inputs of the set whose static files the web image carries too, so that open pages survive a roll. */
   previous: sha256.optional(),
   /** The pages' build, and the SHA-256 of its static files (LAYOUT.staticFiles), which the next set's web image carries. */

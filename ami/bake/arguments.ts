@@ -16,6 +16,8 @@ export interface BakeLine {
   readonly allowDirty: boolean
   /** Whose static files the web image carries beside its own. */
   readonly previous: Which
+  /** Why images may be uploaded of which not everybody could be asked what is weak in them. */
+  readonly allowUnscanned: string | undefined
 }
 
 export const USAGE =
@@ -23,6 +25,7 @@ export const USAGE =
   '  [--dry-run] [--allow-dirty]          plan only; bake what is not committed, for stages that are not protected\n' +
   '  [--previous SET|latest|none]         whose static files the web image carries too, for pages that are open during a roll;\n' +
   '                                       default: what images of these inputs carry already, else the newest set’s of other pages\n' +
+  '  [--allow-unscanned "REASON"]         where who knows of weaknesses is not reached; the reason stands in the record\n' +
   'npm run bake -- --builder local --tier api|web|all --no-upload [--dry-run] [--allow-dirty]'
 
 const OPTIONS = {
@@ -35,6 +38,7 @@ const OPTIONS = {
   'no-upload': { type: 'boolean', default: false },
   'allow-dirty': { type: 'boolean', default: false },
   previous: { type: 'string' },
+  'allow-unscanned': { type: 'string' },
 } as const
 
 const refuse = (what: string, cause?: unknown) => new BakeFailure(`${what}\n${USAGE}`, { cause })
@@ -62,6 +66,7 @@ export function readBakeLine(args: readonly string[]): BakeLine {
     dryRun: values['dry-run'],
     allowDirty: values['allow-dirty'],
     previous: home === undefined ? 'none' : readPrevious(values.previous),
+    allowUnscanned: readReason(values['allow-unscanned'], home),
   }
 }
 
@@ -70,6 +75,15 @@ function readPrevious(given: string | undefined): Which {
   if (given === 'latest' || given === 'none') return given
   if (/^[0-9a-f]{12,64}$/.test(given)) return { set: given }
   throw refuse(`--previous ${given}: there is latest, none, and at least 12 digits of an image set’s name.`)
+}
+
+function readReason(text: string | undefined, home: Home | undefined): string | undefined {
+  if (text === undefined) return undefined
+  if (home === undefined) throw refuse('--no-upload sends nothing: --allow-unscanned has no meaning with it.')
+  const reason = text.trim()
+  if (reason === '' || reason.length > 500)
+    throw refuse('--allow-unscanned wants the reason, in 500 letters at most.')
+  return reason
 }
 
 function requireBuilder(builder: string | undefined): void {

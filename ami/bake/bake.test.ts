@@ -22,11 +22,13 @@ import {
   builderOf,
   CHECKOUT,
   HOME,
+  inspectionOf,
   KEY,
   kitchenOf,
   LINE,
   pagesOf,
   region,
+  SBOM,
 } from './test/kitchen.ts'
 
 let folder: string
@@ -48,6 +50,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const builder = builderOf((what) => done.push(what))
+const inspection = inspectionOf((what) => done.push(what))
 const run = (line: Partial<BakeLine> = {}, kitchen: Partial<Kitchen> = {}) =>
   bake(
     { ...LINE, ...line },
@@ -71,7 +74,7 @@ test('from a checkout to a record that says what was made, of what, and what it 
   const baked = await run()
   const set = setOf(baked)
   expect(baked).toMatchObject({ made: true })
-  expect(done).toEqual(['make api', 'make web', 'boot api web'])
+  expect(done).toEqual(['make api', 'make web', 'look api web', 'boot api web'])
   expect(set).toMatchObject({
     release: `0.1.0-${set.inputs.slice(0, 12)}`,
     madeAt: '2026-11-28T12:00:00.000Z',
@@ -89,9 +92,12 @@ test('from a checkout to a record that says what was made, of what, and what it 
   expect(objects()).toEqual([
     LAYOUT.base(set.inputs),
     LAYOUT.packages(set.packages ?? ''),
+    LAYOUT.sbom(set.sbom ?? ''),
     LAYOUT.record(set.inputs),
     LAYOUT.staticFiles(set.pages?.files ?? ''),
   ])
+  expect(world.buckets.text(BUCKET, LAYOUT.sbom(set.sbom ?? ''))).toBe(SBOM)
+  expect(set.scan).toEqual({ at: '2026-11-28T12:00:00.000Z', sources: ['npm'], waived: [] })
   expect([...world.compute.images.all.keys()].sort()).toEqual(Object.values(set.regions[region] ?? {}).sort())
   expect(said.join('\n')).toMatch(/Image set [0-9a-f]{12}: release 0\.1\.0-[\s\S]*about USD 0\.00 a month/)
 })
@@ -101,7 +107,7 @@ test('the same inputs once more: nothing is made, booted or sent', async () => {
   rmSync(path.join(folder, 'disks'), { recursive: true })
   const before = { puts: puts(), images: world.compute.images.all.size }
   expect(await run()).toMatchObject({ ...first, made: false })
-  expect(done).toHaveLength(3)
+  expect(done).toHaveLength(4)
   expect({ puts: puts(), images: world.compute.images.all.size }).toEqual(before)
 })
 
@@ -127,7 +133,7 @@ test('one disk stays here, and is not made twice', async () => {
   const here = { tiers: ['web'] as const, home: undefined }
   expect(await run(here, { aws: undefined })).toMatchObject({ outcome: 'kept-here' })
   await run(here, { aws: undefined })
-  expect(done).toEqual(['make web', 'boot web'])
+  expect(done).toEqual(['make web', 'look web, tell only', 'boot web'])
   expect(world.calls).toEqual([])
 })
 
@@ -170,7 +176,7 @@ describe('the static files of other pages', () => {
     world.buckets.write(BUCKET, LAYOUT.staticFiles(its?.files ?? ''), '{}')
     pages = 'two'
     await expect(run({}, { checkout: changed('e') })).rejects.toThrow('are not those that it was made with')
-    expect(done).toHaveLength(3)
+    expect(done).toHaveLength(4)
     expect(setOf(await run({ previous: 'none' }, { checkout: changed('e') }))).not.toHaveProperty('previous')
   })
 })
@@ -186,7 +192,7 @@ describe('a bake that was ended goes on', () => {
     }
     await expect(run({}, { builder: { ...builder, make: fails } })).rejects.toThrow('killed')
     await run()
-    expect(done).toEqual(['make api', 'make web', 'boot api web'])
+    expect(done).toEqual(['make api', 'make web', 'look api web', 'boot api web'])
   })
 
   test('with the same bytes when it was uploading: the boot tests hold', async () => {
@@ -199,7 +205,7 @@ describe('a bake that was ended goes on', () => {
     world.faults.clear()
     const sent = puts()
     expect(await run()).toMatchObject({ outcome: 'set', made: true })
-    expect(done).toHaveLength(3)
+    expect(done).toEqual(['make api', 'make web', 'look api web', 'boot api web', 'look api web'])
     // The other tier's only.
     expect(puts() - sent).toBe(3)
   })
@@ -209,7 +215,10 @@ describe('a bake that was ended goes on', () => {
     const [set = ''] = readdirSync(path.join(folder, 'disks'))
     writeFileSync(path.join(folder, 'disks', set, 'web.raw'), 'something else')
     await run()
-    expect(done).toEqual(['make api', 'make web', 'boot api web', 'make web', 'boot api web'])
+    expect(done).toEqual([
+      ...['make api', 'make web', 'look api web, tell only', 'boot api web'],
+      ...['make web', 'look api web', 'boot api web'],
+    ])
   })
 })
 
@@ -257,6 +266,32 @@ test('uncommitted files that are meant are marked, in the release that servers s
   const checkout = async () => ({ ...CHECKOUT, uncommitted: ['api/src/main.ts'] })
   const baked = await run({ allowDirty: true }, { checkout })
   expect(baked.outcome === 'set' && baked.set.release).toMatch(/-dirty$/)
+})
+
+describe('what is not to be sent', () => {
+  test('without its agents is not even made; without an upload it is', async () => {
+    const requireShippable = () => {
+      throw new Error('an image without its agents is for tests')
+    }
+    const bare = { inspection: { ...inspection, requireShippable } }
+    await expect(run({}, bare)).rejects.toThrow('is for tests')
+    expect(done).toEqual([])
+    expect(await run({ home: undefined }, { ...bare, aws: undefined })).toMatchObject({
+      outcome: 'kept-here',
+    })
+  })
+
+  test('because of what is in it is not booted, and nothing of it leaves', async () => {
+    const look = async () => Promise.reject(new Error('CVE-2026-1'))
+    await expect(run({}, { inspection: { ...inspection, look } })).rejects.toThrow('CVE-2026-1')
+    expect(done).toEqual(['make api', 'make web'])
+    expect(objects()).toEqual([])
+  })
+
+  test('unless somebody says why: that stands in the record', async () => {
+    const baked = await run({ allowUnscanned: 'closed network' })
+    expect(baked.outcome === 'set' && baked.set.scan?.unscanned).toBe('closed network')
+  })
 })
 
 test('a disk that fails its boot test goes nowhere', async () => {

@@ -7,7 +7,7 @@ import type { ImageSet } from '../../infra/images.ts'
 import { describeStack } from '../../infra/release/follow.ts'
 import { Problem } from '../../local/problem.ts'
 import type { Step } from '../../local/steps.ts'
-import { writePackages } from '../image-set/packages.ts'
+import { writePackages, writeSboms } from '../image-set/packages.ts'
 import { type Choice, choosePrevious, keepChoice, nameOf } from '../image-set/previous.ts'
 import { readSet } from '../image-set/record.ts'
 import { readStatic, type StaticFiles, writeStatic } from '../image-set/static-files.ts'
@@ -21,6 +21,7 @@ import type { BakeLine } from './arguments.ts'
 import { type Built, openBuilt } from './built.ts'
 import type { Checkout } from './checkout.ts'
 import { type DebianLists, type Inputs, inputsOf, withPrevious } from './inputs.ts'
+import type { Inspected, Inspection } from './inspection.ts'
 import type { Builder, Carried } from './local-builder.ts'
 import type { Pages } from './pages.ts'
 import { costOf, linesOf, sizeOf } from './plan.ts'
@@ -29,6 +30,7 @@ export interface Kitchen {
   readonly checkout: () => Promise<Checkout>
   readonly builder: Builder
   readonly pages: Pages
+  readonly inspection: Inspection
   /** Undefined: nothing is uploaded. */
   readonly aws: Aws | undefined
   /** Where disks and what they have passed are kept, a folder for each set of inputs. */
@@ -75,16 +77,19 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
     await keepChoice(to.aws, to, choice, previous)
     return { outcome: 'set', set, made: false }
   }
+  if (to !== undefined) kitchen.inspection.requireShippable()
   const carried = to && previous !== undefined ? await readCarried(to, previous) : undefined
   const folder = path.join(kitchen.disks, inputs.inputs)
   await using _lock = await lock(path.join(folder, 'bake'))
   const built = await openBuilt(folder, kitchen.now())
-  const work: Work = { line, kitchen, checkout, lists, inputs, built, carried, build: choice.build }
+  const { build } = choice
+  const work: Work = { line, kitchen, checkout, lists, inputs, built, carried, build, inspected: [] }
   const carries = carried && nameOf(carried.set)
   for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, carries, to })) say(one)
   if (line.dryRun) return { outcome: 'planned', release: inputs.release }
   signal.throwIfAborted()
-  await kitchen.perform([...line.tiers.map((tier) => making(work, tier)), booting(work)])
+  const made = line.tiers.map((tier) => making(work, tier))
+  await kitchen.perform([...made, looking(work), booting(work)])
   for (const tier of line.tiers) say(`${tier}: ${built.file(tier)}`)
   if (to === undefined) return { outcome: 'kept-here', release: inputs.release }
   say(`To upload: ${costOf(TIERS.reduce((sum, tier) => sum + (built.tier(tier)?.bytes ?? 0), 0))}.`)
@@ -117,6 +122,8 @@ interface Work {
   readonly carried: Other | undefined
   /** What the pages' build is called. */
   readonly build: string
+  /** What was looked at, once it was. */
+  readonly inspected: Inspected[]
 }
 
 /** Another set, and its pages' static files. */
@@ -187,6 +194,26 @@ function making({ kitchen, lists, inputs, built, carried }: Work, tier: Tier): S
   }
 }
 
+/** Before they are booted: what stops an upload is known in seconds. */
+function looking({ line, kitchen, inputs, built, inspected }: Work): Step {
+  return {
+    title: `What is in ${line.tiers.join(' and ')}`,
+    work: async (progress) => {
+      kitchen.signal.throwIfAborted()
+      const { allowUnscanned, home } = line
+      if (home === undefined && line.tiers.every((tier) => built.tier(tier)?.boot !== undefined)) {
+        progress.title = `What is in ${line.tiers.join(' and ')}: looked at before`
+        return
+      }
+      const disks = Object.fromEntries(line.tiers.map((tier) => [tier, built.file(tier)]))
+      const of = { now: kitchen.now(), say: kitchen.say, stops: home !== undefined, allowUnscanned }
+      const found = await kitchen.inspection.look({ disks, release: inputs.release, ...of })
+      inspected.push(found)
+      progress.title = `What is in ${line.tiers.join(' and ')}: SBOM ${found.sbom.sha256.slice(0, 12)}`
+    },
+  }
+}
+
 /** Both at once, or none: the web server is tested with the API of its set. */
 function booting({ line, kitchen, built }: Work): Step {
   return {
@@ -228,7 +255,10 @@ function lookAfter({ journals, say, signal }: Kitchen, to: To, recorded: ImageSe
 
 async function upload(work: Work, to: To, tell: (text: string) => void): Promise<ImageSet> {
   const { kitchen, checkout, inputs, built, carried, build } = work
+  const [looked] = work.inspected
+  if (looked === undefined) throw new Error('nobody has looked at what is to be uploaded')
   await writePackages(to.aws, to, inputs.packages)
+  await writeSboms(to.aws, to, looked.sbom)
   const files = await kitchen.pages.files(build, tell)
   await writeStatic(to.aws, to, files)
   const tested = (tier: Tier) => {
@@ -250,6 +280,8 @@ async function upload(work: Work, to: To, tell: (text: string) => void): Promise
       packages: inputs.packages.sha256,
       pages: { build, files: files.sha256 },
       ...(carried && { previous: carried.set.inputs }),
+      sbom: looked.sbom.sha256,
+      scan: looked.scan,
       commit: checkout.commit,
       key: to.key,
       tiers: { api: tiers.api.disk, web: tiers.web.disk },

@@ -24,7 +24,7 @@ const PLACES = [
 ] as const
 /** Of those, what neither ships nor builds: tests, and what sends a finished disk away. */
 const BESIDE =
-  /\.test\.tsx?$|\.md$|(?:^|\/)(?:test|test-setup)\/|^ami\/(?:bake|image-set|ledger|upload)\/|^local\/s3\//
+  /\.test\.tsx?$|\.md$|(?:^|\/)(?:test|test-setup)\/|^ami\/(?:bake|image-set|ledger|scan|upload)\/|^local\/s3\//
 const SHIPPED_TEXT = /^docs\//
 
 const isInput = (name: string): boolean => SHIPPED_TEXT.test(name) || !BESIDE.test(name)

@@ -13,6 +13,7 @@ import { readBakeLine } from './arguments.ts'
 import { bake } from './bake.ts'
 import { readCheckout } from './checkout.ts'
 import { endable } from './ending.ts'
+import { inspection } from './inspection.ts'
 import { localBuilder } from './local-builder.ts'
 import { pagesHere } from './pages.ts'
 
@@ -29,6 +30,7 @@ try {
     checkout: () => readCheckout(ROOT),
     builder: localBuilder,
     pages: pagesHere,
+    inspection,
     aws: home && connect({ region: home.region, profile }),
     disks: DISKS,
     // Not below .images/, which may be removed at any time: what a bake has made in an account is known here only.

@@ -32,6 +32,7 @@ function onlyWhatIsRecorded({ compute, buckets }: StandIn, set: ImageSet): void 
   expect(buckets.keys(BUCKET)).toEqual([
     LAYOUT.base(set.inputs),
     LAYOUT.packages(set.packages ?? ''),
+    LAYOUT.sbom(set.sbom ?? ''),
     LAYOUT.record(set.inputs),
     LAYOUT.staticFiles(set.pages?.files ?? ''),
   ])
@@ -49,7 +50,7 @@ test('ended at every step, its answer unheard, with either disk: the same set, a
   const clean = newWorld()
   const { baked: whole, ending, told } = await inIt(0, clean)
   if (whole.outcome !== 'set') throw whole.outcome === 'failed' ? whole.error : new Error(whole.outcome)
-  expect(told).toEqual(['make api', 'make web', 'boot api web'])
+  expect(told).toEqual(['make api', 'make web', 'look api web', 'boot api web'])
   onlyWhatIsRecorded(clean, whole.set)
   const steps = ending.steps()
   expect(steps).toBeGreaterThan(30)
@@ -68,7 +69,10 @@ test('ended at every step, its answer unheard, with either disk: the same set, a
 /** Where a process is killed, in the order in which one that goes on gets there. */
 const KILLED = [
   ['make web', 1, 'before'],
+  ['look api web', 1, 'after'],
   ['boot api web', 1, 'after'],
+  // The SBOM.
+  ['PutObject', 2, 'after'],
   ['StartSnapshot', 1, 'after'],
   ['PutSnapshotBlock', 2, 'after'],
   ['RegisterImage', 1, 'after'],
@@ -77,7 +81,7 @@ const KILLED = [
   ['CompleteSnapshot', 1, 'after'],
   ['RegisterImage', 1, 'before'],
   // The record.
-  ['PutObject', 3, 'after'],
+  ['PutObject', 4, 'after'],
 ] as const
 
 test('a process that is killed again and again, at every stage of its way, gets there', async () => {
@@ -118,8 +122,17 @@ test('a process that is killed again and again, at every stage of its way, gets 
   const last: { outcome: string; set: ImageSet } = JSON.parse(await run().ended)
   expect(last.outcome).toBe('set')
   onlyWhatIsRecorded(world, last.set)
-  // What was finished is not begun again.
-  expect(begun).toEqual(['make api', 'make web', 'make web', 'boot api web', 'boot api web'])
+  // What was finished is not begun again; only what is known of weaknesses may be another by now. The first run
+  // does not get there, the last one finds the record.
+  const looked = begun.filter((what) => what === 'look api web')
+  expect(looked).toHaveLength(KILLED.length - 1)
+  expect(begun.filter((what) => !looked.includes(what))).toEqual([
+    'make api',
+    'make web',
+    'make web',
+    'boot api web',
+    'boot api web',
+  ])
   const made = world.calls.filter(({ operation }) => operation === 'RegisterImage')
   expect(new Set(made.map(({ input }) => input.Name)).size).toBe(2)
 }, 120_000)

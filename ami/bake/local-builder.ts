@@ -1,5 +1,5 @@
 // The builder of this machine: roots, disks and virtual machines of ami/local, as steps of a bake.
-import { mkdirSync, statfsSync } from 'node:fs'
+import { copyFileSync, mkdirSync, statfsSync } from 'node:fs'
 import path from 'node:path'
 import { lock } from '../../local/lock.mjs'
 import { Problem } from '../../local/problem.ts'
@@ -9,8 +9,10 @@ import { imageRoot } from '../local/image-root.ts'
 import { hashOfLock, lockPackages } from '../local/package-lock.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { BUILD_PACKAGES, packagesOf } from '../recipe/debian.ts'
+import { SBOM_FILE } from '../sbom/sbom.ts'
 import { bootDisks } from './boot-disks.ts'
 import type { DebianLists } from './inputs.ts'
+import { sbomBeside } from './inspection.ts'
 
 export interface Facts {
   readonly release: string
@@ -34,7 +36,7 @@ export type Report = (line: string) => void
 export interface Builder {
   /** What Debian's mirror has now of what images are made of. */
   lists(): Promise<DebianLists>
-  /** Puts a tier's disk at `file`, of just those lists. */
+  /** Puts a tier's disk at `file`, of just those lists, and its SBOM beside it (`sbomBeside`). */
   make(tier: Tier, facts: Facts, lists: DebianLists, file: string, report: Report): Promise<DiskSize>
   /**
    * Boots disks until they serve.
@@ -78,6 +80,7 @@ export const localBuilder: Builder = {
     const root = await imageRoot(tier, { ...facts, report })
     if (hashOfLock(root.packages) !== hashOfLock(lists.images[tier]))
       throw new Problem('The mirror changed while an image was made of it.', 'Run it again.')
+    copyFileSync(path.join(root.dir, SBOM_FILE), sbomBeside(file))
     report('its disk')
     return makeDisk(root.dir, file)
   },

@@ -3,6 +3,7 @@
 //   in-service           tells the group when the server is ready
 //   drain                writes a file when AWS takes the server out, for systemd to act on
 //   handed-back          tells the group that the server's programs have stopped
+//   logs                 writes what the CloudWatch agent is told, before it starts
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { PAUSE_MS, watchUntilLeaving } from './drain.ts'
@@ -11,7 +12,7 @@ import { createJournal } from './journal.ts'
 import type { Machine } from './programs.ts'
 import { STEADY_CLOCK as clock } from './retry.ts'
 
-const NAMES = ['configure', 'in-service', 'drain', 'handed-back'] as const
+const NAMES = ['configure', 'in-service', 'drain', 'handed-back', 'logs'] as const
 /** sysexits.h, EX_USAGE. */
 const USAGE = 64
 
@@ -24,6 +25,9 @@ const { values, positionals } = parseArgs({
     /** Default: the server's own. */
     ready: { type: 'string' },
     leaving: { type: 'string', default: '/run/terrace-drain/leaving' },
+    /** Of the agent: what it is told, in memory, and what it remembers. */
+    agent: { type: 'string', default: '/run/terrace-logs' },
+    state: { type: 'string', default: '/var/lib/terrace-logs' },
     /** Seconds that drain and handed-back leave to others. */
     pause: { type: 'string', default: String(PAUSE_MS / 1000) },
   },
@@ -40,7 +44,7 @@ const machine: Machine = { imds: createImds({ clock, endpoint }), clock, journal
 const pauseMs = Number(values.pause) * 1000
 
 try {
-  process.exitCode = name === 'drain' ? await drain() : await other(name)
+  process.exitCode = name === 'drain' ? await drain() : name === 'logs' ? await logs() : await other(name)
 } catch (error) {
   journal.error(error instanceof Error ? error.message : String(error))
   process.exitCode = 1
@@ -53,6 +57,12 @@ async function drain(): Promise<never> {
   await writeFile(values.leaving, '')
   // The file goes with the program, and there is nothing else to come.
   for (;;) await clock.sleep(3_600_000)
+}
+
+async function logs(): Promise<number> {
+  const { tellAgent } = await import('./logs.ts')
+  await tellAgent(machine.imds, { folder: values.agent, state: values.state })
+  return 0
 }
 
 async function other(name: 'configure' | 'in-service' | 'handed-back'): Promise<number> {

@@ -57,7 +57,7 @@ describe('the units', () => {
     const all = readdirSync(UNITS).filter((name) => name.endsWith('.service'))
     expect(all).toEqual(expect.arrayContaining([...OURS, ...SERVERS]))
     const folders = all.flatMap((unit) => setting(unit, 'RuntimeDirectory'))
-    expect(folders.sort()).toEqual(['terrace', 'terrace-drain'])
+    expect(folders.sort()).toEqual(['terrace', 'terrace-drain', 'terrace-logs'])
   })
 
   test('only the file of drain stops the servers, and the group is told after they have stopped', () => {

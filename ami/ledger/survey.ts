@@ -15,7 +15,7 @@ import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { TAG } from '../../infra/bootstrap/rights.ts'
 import { pointerSchema } from '../../infra/image-sets.ts'
-import { parseJson } from '../../infra/images.ts'
+import { type ImageSet, parseJson } from '../../infra/images.ts'
 import { listObjects, readObject, readSet } from '../image-set/record.ts'
 import { BakeFailure } from './failure.ts'
 import { TAGS } from './tags.ts'
@@ -97,24 +97,52 @@ function usedBy(images: readonly Image[]): Map<string, string> {
 
 /** Images that records name, and with them those of every pointer. */
 async function recorded(aws: Aws, home: Home): Promise<Map<string, string>> {
-  const inputs = (await keysOf(aws, home, 'image-sets/')).map(
-    (key) => /^image-sets\/([0-9a-f]{64})\.json$/.exec(key)?.[1] ?? refuse(home, key),
-  )
   const named = new Map<string, string>()
-  for (const one of inputs) {
-    const set = await readSet(aws, home, one)
-    for (const ids of Object.values(set?.regions ?? {}))
-      for (const id of [ids.api, ids.web]) named.set(id, `image set ${one.slice(0, 12)} names it`)
+  const sets = await recordedSets(aws, home)
+  for (const { inputs, regions } of sets)
+    for (const { api, web } of Object.values(regions))
+      for (const id of [api, web]) named.set(id, `image set ${inputs.slice(0, 12)} names it`)
+  const known = new Set(sets.map(({ inputs }) => inputs))
+  // What it points at may have been made here, and nobody can tell which.
+  for (const [inputs, key] of await pointers(aws, home)) if (!known.has(inputs)) refuse(home, key)
+  return named
+}
+
+/** Every image set that has a record. @throws BakeFailure for a record that can't be read */
+export async function recordedSets(aws: Aws, home: Home): Promise<readonly ImageSet[]> {
+  const sets: ImageSet[] = []
+  for (const key of await keysOf(aws, home, 'image-sets/')) {
+    const inputs = /^image-sets\/([0-9a-f]{64})\.json$/.exec(key)?.[1] ?? refuse(home, key)
+    // Undefined: it went meanwhile.
+    const set = await readSet(aws, home, inputs)
+    if (set !== undefined) sets.push(set)
   }
+  return sets
+}
+
+/** Inputs of every set that a stage runs, or is to run next → key of the pointer. @throws BakeFailure for one that is none */
+export async function pointers(aws: Aws, home: Home): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>()
   for (const key of await keysOf(aws, home, 'stages/')) {
     if (!/^stages\/[^/]+\/images\/[^/]+\.json$/.test(key)) continue
     const text = (await readObject(aws, home, key))?.text
     if (text === undefined) continue
     const pointer = pointerSchema.safeParse(parseJson(text))
-    // What it points at may have been made here, and nobody can tell which.
-    if (!pointer.success || !inputs.includes(pointer.data.inputs)) refuse(home, key)
+    if (!pointer.success) refuse(home, key)
+    found.set(pointer.data.inputs, key)
   }
-  return named
+  return found
+}
+
+/** Images that a server is, or may be, started from → why. */
+export async function startedFrom(aws: Aws): Promise<ReadonlyMap<string, string>> {
+  const instances = await instancesOf(aws)
+  return new Map([
+    ...(await inTemplates(aws)),
+    ...instances.flatMap(({ InstanceId, ImageId }): [string, string][] =>
+      ImageId === undefined ? [] : [[ImageId, `instance ${InstanceId} was started from it`]],
+    ),
+  ])
 }
 
 function refuse(home: Home, key: string): never {

@@ -13,6 +13,8 @@ export interface Sweeping {
   /** Asked once everything has been shown, when there is something to remove. */
   readonly agrees: (what: readonly Found[]) => Promise<boolean>
   readonly say: (line: string) => void
+  /** Images, and the snapshots that they use, that are meant alone. Default: everything. */
+  readonly only?: ReadonlySet<string>
 }
 
 export interface Swept {
@@ -22,10 +24,11 @@ export interface Swept {
 }
 
 /** @throws AwsProblem `wrong-account` before anything is looked at; BakeFailure with what could not be removed */
-export async function sweep(aws: Aws, home: Home, { removes, agrees, say }: Sweeping): Promise<Swept> {
+export async function sweep(aws: Aws, home: Home, sweeping: Sweeping): Promise<Swept> {
+  const { removes, agrees, say, only } = sweeping
   await callerIn(aws, home.account, `What is to be swept in ${home.region}`)
   if (aws.region !== home.region) throw new Error(`asked in ${aws.region} for ${home.region}`)
-  const found = await survey(aws, home)
+  const found = (await survey(aws, home)).filter(({ id }) => only === undefined || only.has(id))
   for (const one of found) say(line(one))
   const free = found.filter(isFree)
   say(

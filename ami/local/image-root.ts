@@ -4,10 +4,12 @@ import path from 'node:path'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
 import { generateClient } from '../../local/generate.ts'
 import { fingerprint } from '../../local/stamps.ts'
+import { fetchAgents } from '../agents/install.ts'
+import { readPins } from '../agents/pins.ts'
 import { packagesOf, type Tier } from '../recipe/debian.ts'
 import { SOURCES_OF, WORKSPACES } from '../recipe/payload.ts'
 import { provision } from '../recipe/provision.ts'
-import { needTools, run } from './host.ts'
+import { IMAGES, needTools, run } from './host.ts'
 import { type Kept, kept } from './kept.ts'
 import type { LockedPackage } from './package-lock.ts'
 import { faissAddon, productionModules, webBuild, weights } from './parts.ts'
@@ -41,12 +43,13 @@ export async function imageRoot(tier: Tier, options: RootOptions): Promise<Image
   report(tier === 'api' ? 'FAISS and the embedding model' : 'pages')
   const api = tier === 'api' ? { addon: await faissAddon(modules), weights: await weights(report) } : null
   const web = tier === 'web' ? await webBuild(report) : null
+  const agents = await fetchAgents(readPins(), path.join(IMAGES, 'agents'))
   const inputs = createHash('sha256')
     .update(
       JSON.stringify([
         ...[tier, options.release, debian.key, modules.key, api?.addon.key, EMBEDDER_WEIGHTS.files],
         ...[web && path.basename(web.dir), web && options.previous?.sha256],
-        ...[fingerprint(['ami/recipe', ...SOURCES_OF[tier]])],
+        ...[fingerprint(['ami/recipe', 'ami/agents', 'ami/sbom', ...SOURCES_OF[tier]])],
       ]),
     )
     .digest('hex')
@@ -62,6 +65,9 @@ export async function imageRoot(tier: Tier, options: RootOptions): Promise<Image
         weights: api?.weights ?? '',
         web: web?.dir ?? '',
         previous: options.previous?.dir ?? '',
+        agents,
+        packages: debian.packages,
+        faiss: api?.addon.faiss,
       },
     )
   })

@@ -23,6 +23,11 @@ export interface Modules extends Kept {
   readonly node: string
 }
 
+export interface Addon extends Kept {
+  /** Version of the libfaiss that is in it. */
+  readonly faiss: string
+}
+
 const hashOf = (...texts: readonly string[]) =>
   createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16)
 
@@ -65,10 +70,12 @@ async function npmCi(cwd: string): Promise<void> {
 }
 
 /** FAISS's addon for the suite; `dir` is what `installAddon` takes it from. */
-export async function faissAddon({ key: modules, node }: Modules): Promise<Kept> {
+export async function faissAddon({ key: modules, node }: Modules): Promise<Addon> {
   const root = await debianRoot(BUILD_PACKAGES)
+  const faiss = root.packages.find(({ name }) => name === 'libfaiss-dev')?.version
+  if (faiss === undefined) throw new Error('the root to build in has no libfaiss-dev')
   const key = hashOf(root.key, COMPILE, fingerprint(['local/faiss']), modules)
-  return kept('addon', key, async (dir) => {
+  const made = await kept('addon', key, async (dir) => {
     prepareAddonFolder(dir)
     await npmCi(dir)
     copyFileSync(node, path.join(dir, 'node'))
@@ -76,6 +83,7 @@ export async function faissAddon({ key: modules, node }: Modules): Promise<Kept>
     if (made.exitCode !== 0)
       throw new Error(`FAISS's addon could not be compiled in a root of the suite:\n${lastLines(made.text)}`)
   })
+  return { ...made, faiss }
 }
 
 /** Next's standalone server with its static files; `dir` has the repository's layout (web/server.js, node_modules). */

@@ -13,6 +13,8 @@ import {
 import path from 'node:path'
 import { DATABASE_CA_FILE } from '../../contract/launch.ts'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
+import type { FetchedAgent } from '../agents/install.ts'
+import type { Fetched } from '../sbom/debian.ts'
 import { installAddon } from './addon.ts'
 import { type Authorities, databaseAuthorities } from './authorities.ts'
 import type { Tier } from './debian.ts'
@@ -50,6 +52,12 @@ export interface Parts {
   readonly web: string
   /** Web only: static files of another build, for pages that were opened with it; empty: none. */
   readonly previous: string
+  /** Of Amazon, those that are pinned (ami/agents). */
+  readonly agents: readonly FetchedAgent[]
+  /** Packages of Debian in the root, as they were locked. */
+  readonly packages: readonly Fetched[]
+  /** API only: version of the libfaiss that the addon has in it. */
+  readonly faiss: string | undefined
 }
 
 /** What an image says of itself; nothing of a stage. */

@@ -3,6 +3,8 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { $ } from 'zx'
+import { installAgent } from '../agents/install.ts'
+import { writeSbom } from '../sbom/sbom.ts'
 import { EPOCH, type Tier } from './debian.ts'
 import { HOME, type ImageFacts, type Parts, writePayload } from './payload.ts'
 
@@ -36,6 +38,8 @@ export async function provision(root: string, facts: ImageFacts, parts: Parts): 
     rmSync(path.join(root, UNITS, other), { force: true })
   await run`systemd-sysusers --root=${root}`
   writePayload(root, facts, parts)
+  for (const agent of parts.agents) await installAgent(agent, root)
+  await writeSbom(root, { ...parts, tier, release: facts.release })
   await run`chmod -R u=rwX,go=rX ${path.join(root, HOME)} ${path.join(root, 'etc/terrace')}`
   await run`chown -R 0:0 ${path.join(root, HOME)} ${path.join(root, 'etc/terrace')}`
   await run`systemctl --root=${root} enable ${[...DEBIANS, ...started(root)]}`

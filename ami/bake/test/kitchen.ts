@@ -1,4 +1,5 @@
 // What a bake needs, for tests: a builder of disks of a few bytes, pages of one file, and an account with a bootstrap.
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Aws } from '../../../aws/port.ts'
@@ -10,6 +11,7 @@ import { BLOCK_BYTES } from '../../upload/disk.ts'
 import type { BakeLine } from '../arguments.ts'
 import type { Kitchen } from '../bake.ts'
 import type { Checkout } from '../checkout.ts'
+import type { Inspection } from '../inspection.ts'
 import type { Builder } from '../local-builder.ts'
 import type { Pages } from '../pages.ts'
 
@@ -24,6 +26,7 @@ export const LINE: BakeLine = {
   dryRun: false,
   allowDirty: false,
   previous: 'usual',
+  allowUnscanned: undefined,
 }
 export const CHECKOUT: Checkout = {
   commit: 'c'.repeat(40),
@@ -43,6 +46,19 @@ export const builderOf = (tell: (what: string) => unknown): Builder => ({
   boot: async (disks) => {
     await tell(`boot ${Object.keys(disks).join(' ')}`)
     return { api: 40, web: 30 }
+  },
+})
+
+export const SBOM = '{"bomFormat":"CycloneDX"}\n'
+
+/** Finds nothing. @param tell as `builderOf` */
+export const inspectionOf = (tell: (what: string) => unknown): Inspection => ({
+  requireShippable: () => undefined,
+  look: async ({ disks, now, stops, allowUnscanned }) => {
+    await tell(`look ${Object.keys(disks).join(' ')}${stops ? '' : ', tell only'}`)
+    const sbom = { text: SBOM, sha256: createHash('sha256').update(SBOM).digest('hex') }
+    const unscanned = allowUnscanned && { unscanned: allowUnscanned }
+    return { sbom, scan: { at: now.toISOString(), sources: ['npm'], waived: [], ...unscanned } }
   },
 })
 
@@ -81,6 +97,7 @@ export const kitchenOf = (folder: string, aws: Aws, tell: (what: string) => unkn
   checkout: async () => CHECKOUT,
   builder: builderOf(tell),
   pages: pagesOf(folder, () => 'one'),
+  inspection: inspectionOf(tell),
   aws: bootstrapped(aws),
   disks: path.join(folder, 'disks'),
   journals: path.join(folder, 'journals'),

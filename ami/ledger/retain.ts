@@ -1,0 +1,148 @@
+// Which image sets are kept. An old one that nobody names goes: its record first, so that nobody takes it up any more,
+// then its images, by the sweeper, which asks everything once more. Killed in between, the sweeper finds them by their tags.
+import { DescribeImagesCommand } from '@aws-sdk/client-ec2'
+import { DeleteObjectCommand } from '@aws-sdk/client-s3'
+import { type Aws, callerIn } from '../../aws/port.ts'
+import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
+import { LAYOUT } from '../../infra/image-sets.ts'
+import type { ImageSet } from '../../infra/images.ts'
+import { readObject, writeObject } from '../image-set/record.ts'
+import { BakeFailure } from './failure.ts'
+import { pointers, recordedSets, startedFrom } from './survey.ts'
+import { sweep } from './sweep.ts'
+
+const DAY_MS = 86_400_000
+
+export interface Retaining {
+  /** So many of the newest sets stay, whoever names them. */
+  readonly keep: number
+  /** Days that every set stays. */
+  readonly days: number
+  /** Without it nothing is removed. */
+  readonly removes: boolean
+  /** Asked once everything has been shown, when there is something to remove. */
+  readonly agrees: (sets: readonly ImageSet[]) => Promise<boolean>
+  readonly say: (line: string) => void
+}
+
+interface Judged {
+  readonly set: ImageSet
+  /** Why it stays; undefined: it may go. */
+  readonly because: string | undefined
+}
+
+export interface Retained {
+  /** Inputs. */
+  readonly removed: readonly string[]
+  readonly outcome: 'shown' | 'declined' | 'removed'
+}
+
+/**
+ * @throws AwsProblem `wrong-account` before anything is looked at; BakeFailure when something can't be read that may
+ *   name a set, or somebody has named one at this moment: it is put back then
+ */
+export async function retain(aws: Aws, home: Home, retaining: Retaining): Promise<Retained> {
+  const { keep, days, removes, agrees, say } = retaining
+  await callerIn(aws, home.account, `What is to be kept in ${home.region}`)
+  if (aws.region !== home.region) throw new Error(`asked in ${aws.region} for ${home.region}`)
+  const all = await judge(aws, home, keep, days)
+  for (const one of all) say(line(one))
+  const old = all.filter(isOld)
+  say(
+    `Account ${home.account}, ${home.region}: ${all.length} image sets, ${old.length} of them not needed.` +
+      (removes || old.length === 0 ? '' : ' Nothing was removed: --remove does it.'),
+  )
+  if (!removes || old.length === 0) return { removed: [], outcome: 'shown' }
+  if (!(await agrees(old.map(({ set }) => set)))) return { removed: [], outcome: 'declined' }
+
+  const shown = new Set(old.map(({ set }) => set.inputs))
+  const still = (await judge(aws, home, keep, days)).filter((one) => isOld(one) && shown.has(one.set.inputs))
+  const removed: string[] = []
+  for (const { set } of still) {
+    const only = await partsOf(aws, set)
+    await forget(aws, home, set)
+    removed.push(set.inputs)
+    say(`removed the record of image set ${set.inputs.slice(0, 12)}`)
+    await sweep(aws, home, { removes: true, agrees: async () => true, say, only })
+  }
+  return { removed, outcome: 'removed' }
+}
+
+const isOld = ({ because }: Judged): boolean => because === undefined
+
+const line = ({ set: { inputs, release, madeAt }, because }: Judged): string =>
+  `${because === undefined ? 'not needed' : 'stays     '}  ${inputs.slice(0, 12)}  made ${madeAt}, release ${release}` +
+  `${because === undefined ? '' : `: ${because}`}`
+
+async function judge(aws: Aws, home: Home, keep: number, days: number): Promise<Judged[]> {
+  const sets = (await recordedSets(aws, home)).toSorted((a, b) => (a.madeAt < b.madeAt ? 1 : -1))
+  const pointed = await pointers(aws, home)
+  for (const [inputs, key] of pointed)
+    if (!sets.some((set) => set.inputs === inputs)) throw pointsNowhere(home, key)
+  const named = await startedFrom(aws)
+  const oldest = aws.clock.now().getTime() - days * DAY_MS
+  const because = (set: ImageSet, place: number): string | undefined => {
+    const key = pointed.get(set.inputs)
+    if (key !== undefined) return `${key} names it`
+    const elsewhere = Object.keys(set.regions).filter((region) => region !== home.region)
+    if (elsewhere.length > 0)
+      return `it has images in ${elsewhere.join(', ')} too, which are not looked at here`
+    for (const { api, web } of Object.values(set.regions))
+      for (const id of [api, web]) if (named.has(id)) return `${id}: ${named.get(id)}`
+    if (place < keep) return `it is one of the newest ${keep}`
+    return Date.parse(set.madeAt) > oldest ? `it is younger than ${days} days` : undefined
+  }
+  const judged = sets.map((set, place) => ({ set, because: because(set, place) }))
+  // Whose pages a set that stays carries on: whoever bakes that one again takes them from there.
+  const carried = new Map(
+    judged.flatMap(({ set, because: stays }): [string, string][] =>
+      stays === undefined || set.previous === undefined ? [] : [[set.previous, set.inputs]],
+    ),
+  )
+  return judged.map(({ set, because: stays }) => {
+    const by = carried.get(set.inputs)
+    return { set, because: stays ?? (by && `image set ${by.slice(0, 12)} carries its pages`) }
+  })
+}
+
+const pointsNowhere = (home: Home, key: string) =>
+  new BakeFailure(
+    `s3://${stateBucket(home)}/${key} names an image set that has no record. Nothing was removed: ` +
+      'the versions of that record tell who removed it; once it is right again, run this again.',
+  )
+
+/** Images of a set, and their snapshots. */
+async function partsOf(aws: Aws, { regions }: ImageSet): Promise<ReadonlySet<string>> {
+  const { api, web } = regions[aws.region] ?? {}
+  const ids = [api, web].filter((id) => id !== undefined)
+  if (ids.length === 0) return new Set()
+  const { Images = [] } = await aws.ec2.send(
+    // By a filter: one that is gone is no error.
+    new DescribeImagesCommand({
+      Owners: ['self'],
+      Filters: [{ Name: 'image-id', Values: ids }],
+      IncludeDeprecated: true,
+      IncludeDisabled: true,
+    }),
+  )
+  const snapshots = Images.flatMap(({ BlockDeviceMappings = [] }) =>
+    BlockDeviceMappings.flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []),
+  )
+  return new Set([...ids, ...snapshots])
+}
+
+/** Removes a record, and puts it back when somebody has named the set between the look and that. */
+async function forget(aws: Aws, home: Home, { inputs }: ImageSet): Promise<void> {
+  const Key = LAYOUT.record(inputs)
+  const was = await readObject(aws, home, Key)
+  if (was === undefined) return
+  await aws.s3.send(
+    new DeleteObjectCommand({ Bucket: stateBucket(home), Key, ExpectedBucketOwner: home.account }),
+  )
+  const key = (await pointers(aws, home)).get(inputs)
+  if (key === undefined) return
+  await writeObject(aws, home, Key, was.text, undefined)
+  throw new BakeFailure(
+    `Somebody has named image set ${inputs.slice(0, 12)} at this moment (${key}): its record was put back, and its images are there.`,
+  )
+}
