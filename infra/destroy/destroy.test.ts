@@ -58,7 +58,9 @@ test('servers, snapshot, locks, stack: in this order', async () => {
     'The way back, as long as it is not deleted: npm run destroy -- --stage prod --undo\n',
   )
   expect(said).toContain(`s3api delete-bucket --bucket ${documents}`)
-  expect(said).toContain('secretsmanager delete-secret --secret-id terrace-prod-AuthSecret-')
+  expect(said).toMatch(
+    /when its tags say service terrace and stage prod \(aws .* describe-secret --secret-id terrace-prod-AuthSecret-\S+\), aws .* delete-secret --secret-id terrace-prod-AuthSecret-/,
+  )
 })
 
 test('what goes, what stays, and what both cost is shown before anything is asked', async () => {

@@ -32,7 +32,7 @@ export async function finish(aws: Aws, request: Gone, journal: Journal): Promise
   const snapshots: string[] = []
   for (const database of databases) snapshots.push(...(await snapshotsOf(aws, database)))
   say(`Stage ${name} is gone.`)
-  const lines = howToRemove(kept, snapshots, stage.region)
+  const lines = howToRemove(name, kept, snapshots, stage.region)
   if (lines.length > 0) say('What was kept, and how each is removed when nobody needs it any more:')
   for (const line of lines) say(line)
   for (const database of databases)

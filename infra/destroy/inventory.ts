@@ -5,6 +5,7 @@ import { monthlyCost, together } from '../cost.ts'
 import { property } from '../reading.ts'
 import { resourcesOf } from '../release/follow.ts'
 import type { Stage } from '../stage-schema.ts'
+import type { StageName } from '../stages.ts'
 
 /** Something of the stage, as AWS calls it. */
 export interface Part {
@@ -102,8 +103,16 @@ export function costOf({ id, type, name }: Part): string[] {
   return type.endsWith('Policy') ? [] : [`  ${id}: ${name}`]
 }
 
-/** How each thing that was kept is removed, when nobody needs it any more. */
-export function howToRemove(kept: readonly Part[], snapshots: readonly string[], region: string): string[] {
+/**
+ * How each thing that was kept is removed, when nobody needs it any more. What is to be removed by a command has a name
+ * of the stage; a secret's does not say whose it is, so that a person looks first.
+ */
+export function howToRemove(
+  stage: StageName,
+  kept: readonly Part[],
+  snapshots: readonly string[],
+  region: string,
+): string[] {
   const aws = `aws --region ${region}`
   return [
     ...snapshots.map(
@@ -115,7 +124,10 @@ export function howToRemove(kept: readonly Part[], snapshots: readonly string[],
           `  bucket ${name}: empty it in the console (all versions), then ${aws} s3api delete-bucket --bucket ${name}`,
         ]
       if (type === SECRET)
-        return [`  secret ${name}: ${aws} secretsmanager delete-secret --secret-id ${name}`]
+        return [
+          `  secret ${name}: when its tags say service terrace and stage ${stage} (${aws} secretsmanager describe-secret --secret-id ${name}), ` +
+            `${aws} secretsmanager delete-secret --secret-id ${name}`,
+        ]
       return []
     }),
   ]
