@@ -185,3 +185,16 @@ test('waiting ends with its signal', async () => {
   await expect(waiting).rejects.toThrow('enough')
   await aws().clock.sleep(1)
 })
+
+test('its clock does not jump with the machine’s', () => {
+  const { clock } = connect({ region: 'eu-west-1' })
+  const before = clock.now().getTime()
+  try {
+    for (const hours of [-1, 24]) {
+      vi.setSystemTime(Date.now() + hours * 3_600_000)
+      expect(Math.abs(clock.now().getTime() - before)).toBeLessThan(600_000)
+    }
+  } finally {
+    vi.useRealTimers()
+  }
+})

@@ -85,8 +85,12 @@ function unsigned(client: EBSClient): EBSClient {
   return client
 }
 
+/**
+ * Begins with the machine's time, and never jumps: whoever waits for AWS waits as long as was meant, also while somebody
+ * sets the clock. (A server's programs have their own, ami/boot/retry.ts: an image has none of this folder.)
+ */
 const CLOCK: Clock = {
-  now: () => new Date(),
+  now: () => new Date(performance.timeOrigin + performance.now()),
   sleep: async (ms, signal) => {
     try {
       await sleep(ms, undefined, signal && { signal })
