@@ -30,6 +30,14 @@ test.each([
   expect(await ended(error)).toEqual({ code: 1, said: 'words\n' })
 })
 
+test.each(['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS'])('what files refuse is a sentence: %s', async (code) => {
+  const error = Object.assign(new Error(`${code}: refused, write '/a'`), { code })
+  expect(await ended(error)).toMatchObject({
+    code: 1,
+    said: expect.stringMatching(/^\w.+\. \(.+'\/a'\)\n$/),
+  })
+})
+
 test('what failed tells what to do next', async () => {
   expect(await ended(new DestroyFailure('what', 'then'))).toEqual({ code: 1, said: 'what\n  Next: then\n' })
   expect(await ended(new StackFailure('what', { status: 'x', next: 'then' }))).toEqual({

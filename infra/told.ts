@@ -1,5 +1,6 @@
 // How every command ends that a person has called: what can go wrong is said in words, and the process knows it by a code.
 import { AwsProblem, refusalOf } from '../aws/problems.ts'
+import { errorCode } from '../local/problem.ts'
 import { Unasked } from './ask.ts'
 import { InvalidSettings } from './bootstrap/settings.ts'
 import { DestroyFailure } from './destroy/failure.ts'
@@ -21,6 +22,18 @@ const FOR_A_PERSON = [
   Unasked,
   UnusableImages,
 ]
+/** What this machine's own files refuse. */
+const OF_FILES: Readonly<Record<string, string>> = {
+  EACCES: 'This user may not read or write a file that the command needs',
+  EDQUOT: 'There is no room left on this machine for what the command writes',
+  ENOSPC: 'There is no room left on this machine for what the command writes',
+  EROFS: 'The command writes into a folder that can only be read',
+}
+function ofFiles(error: unknown): string | undefined {
+  const what = OF_FILES[errorCode(error) ?? '']
+  return what && error instanceof Error ? `${what}. (${error.message})` : undefined
+}
+
 /** The gate's, of which nothing was changed; `npm run plan` has the same for a plan that the gate would stop. */
 const BLOCKED = 2
 
@@ -42,7 +55,7 @@ export async function told(
     return await command()
   } catch (error) {
     const isOurs = [...FOR_A_PERSON, ...own].some((kind) => error instanceof kind)
-    const text = isOurs && error instanceof Error ? error.message : refusalOf(error)
+    const text = isOurs && error instanceof Error ? error.message : (refusalOf(error) ?? ofFiles(error))
     if (text === undefined) throw error
     complain(printable(`${text}\n`))
     if (signal?.reason instanceof Interrupted) return signal.reason.exitCode
