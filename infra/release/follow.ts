@@ -12,6 +12,7 @@ import {
 import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import { isPassing } from '../../aws/problems.ts'
+import { inLine } from '../plain-text.ts'
 import { StackFailure } from './failure.ts'
 
 /** Is told what happens, a line at a time. */
@@ -169,7 +170,7 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T | undefined> {
 function lineOf(event: StackEvent): string {
   const time = event.Timestamp?.toISOString().slice(11, 19) ?? ''
   // Some emulators say nothing in as many words.
-  const reason = !event.ResourceStatusReason ? '' : `: ${event.ResourceStatusReason.trim()}`
+  const reason = !event.ResourceStatusReason ? '' : `: ${inLine(event.ResourceStatusReason)}`
   return `${time}  ${(event.ResourceStatus ?? '').padEnd(28)}  ${event.LogicalResourceId}${reason}`
 }
 
