@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
 import { standIn } from '../../aws/stand-in/stand-in.ts'
 import { apply } from '../release/apply.ts'
-import { API, changed, NONE, Operator, staging, TABLE } from '../release/commands.ts'
+import { API, changed, NONE, Operator, staging, TABLE } from '../release/operator.ts'
 import { ACCOUNT } from '../release/rehearsal.ts'
 import { plan as planned } from './plan.ts'
 

@@ -2,8 +2,7 @@
 // protected stage is made and changed; it makes no images, and knows nothing of migrations and rolling: a release does.
 import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
-import { isPipeline, roleArn, stageStack, stateBucket } from '../bootstrap/names.ts'
-import { TAG } from '../bootstrap/rights.ts'
+import { isPipeline } from '../bootstrap/names.ts'
 import { closedToPipelines } from '../bootstrap/stage-rights.ts'
 import { printable } from '../plain-text.ts'
 import { report } from '../plan/report.ts'
@@ -11,13 +10,12 @@ import { asked } from '../service.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
 import { InvalidStage, isLocked, STAGES, type StageName } from '../stages.ts'
 import { told } from '../told.ts'
-import type { StackTarget } from './change-set.ts'
 import type { Judged } from './gate.ts'
 import { plannedImages, requireImages } from './images.ts'
 import { interruptible } from './interrupt.ts'
-import type { LockPlace } from './lock-record.ts'
 import { changeStack } from './stack-change.ts'
 import { withStageLock } from './stage-lock.ts'
+import { lockOf, stackOf } from './target.ts'
 
 export interface Surroundings {
   readonly connect: (to: { region: string; profile: string | undefined }) => Aws
@@ -105,27 +103,6 @@ function refuseData(name: StageName, stage: Stage, changes: readonly Judged[]): 
       .join(', ')}. Let a person with the deploy role run it: npm run apply -- --stage ${name}`,
   )
 }
-
-/** A stage's stack, and with whose rights and from which bucket it is changed: all are the bootstrap's. */
-export function stackOf(
-  name: StageName,
-  stage: Stage,
-  role: 'cloudformation' | 'cloudformation-ci' = 'cloudformation',
-): StackTarget {
-  return {
-    stackName: stageStack(name),
-    tags: { [TAG.key]: TAG.value, stage: name },
-    serviceRole: roleArn(role, stage),
-    upload: { bucket: stateBucket(stage), folder: `stages/${name}/templates`, account: stage.account },
-  }
-}
-
-/** Where it is written that somebody is at work on a stage. */
-export const lockOf = (name: StageName, stage: Stage): LockPlace => ({
-  bucket: stateBucket(stage),
-  account: stage.account,
-  stage: name,
-})
 
 function ownOptions(args: readonly string[]): { yes: boolean; allowed: string[]; takesOver: boolean } {
   const { values } = parseArgs({
