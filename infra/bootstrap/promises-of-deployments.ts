@@ -46,7 +46,7 @@ const DEPLOYMENTS: readonly Reach[] = [
     ],
     breaks: {
       'no data': (draft) =>
-        change(draft, 'CloudFormationRole', 'ManagedPolicyArns', ofData(draft).slice(0, 2)),
+        change(draft, 'CloudFormationRole', 'ManagedPolicyArns', ofData(draft).slice(0, 3)),
       'every bucket': (draft) => {
         roleStatement(draft, 'Buckets', 'StagesDataPolicy').Resource = '*'
       },
@@ -57,6 +57,11 @@ const DEPLOYMENTS: readonly Reach[] = [
     of: (template) => statementsOf(template, 'CloudFormationCiRole'),
     isThere: (template) => template.Resources.CloudFormationCiRole !== undefined,
     may: [
+      // What it does not change it may still have to look at.
+      call('s3:GetBucketVersioning', bucket(DOCUMENTS)),
+      call('rds:ListTagsForResource', db('db', 'terrace-prod-database-1')),
+      call('rds:DescribeDBInstances', db('db', 'terrace-prod-database-1')),
+      call('logs:ListTagsForResource', here('logs', 'log-group:terrace-prod-ApiLogs-1')),
       call('autoscaling:UpdateAutoScalingGroup', group),
       call('autoscaling:StartInstanceRefresh', group),
       call('ec2:CreateLaunchTemplateVersion', here('ec2', 'launch-template/lt-1')),
@@ -67,6 +72,8 @@ const DEPLOYMENTS: readonly Reach[] = [
     mayNot: DATA,
     breaks: {
       'as people’s': (draft) => change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', ofData(draft)),
+      'nothing to read': (draft) =>
+        change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', ofData(draft).slice(1, 3)),
       'no servers': (draft) => change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', []),
       'removes databases': (draft) => {
         const statement = roleStatement(draft, 'Reading')

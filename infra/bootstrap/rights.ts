@@ -53,7 +53,7 @@ function covers(pattern: string, action: string): boolean {
   if (service !== of || name === undefined) return false
   return beginning === undefined || name === beginning || (READS.has(beginning) && name.startsWith(beginning))
 }
-const READS: ReadonlySet<string> = new Set(['Describe', 'List'])
+const READS: ReadonlySet<string> = new Set(['Describe', 'Get', 'List'])
 
 /** Removals of things that AWS can hold to a tag. Against mistakes: whoever may set tags could set this one. */
 export const REMOVALS = [

@@ -25,13 +25,16 @@ export type Held = Home & Pick<Settings, 'hostedZones'>
 
 /** A policy has 6,144 characters: there is one for each. */
 export interface StageRights {
+  /** Of what is not changed, a template may still name what only AWS knows. */
+  readonly reading: Statement[]
   readonly networks: Statement[]
   readonly servers: Statement[]
   /** What could lose data for good, or give it to others: with it, a stage's role can do all that a stage needs. */
   readonly data: Statement[]
 }
+const READING: readonly string[] = ['Reading', 'BucketReading', 'DatabaseReading', 'LogReading']
 const NETWORKS: readonly string[] = [
-  ...['Removals', 'Reading', 'Groups', 'Network'],
+  ...['Removals', 'Groups', 'Network'],
   ...['FlowLogs', 'Certificates', 'Subscriptions', 'Topics', 'Parameters'],
 ]
 const DATA: readonly string[] = [
@@ -45,16 +48,19 @@ export function stageRights(home: Held): StageRights {
     scopes(home),
   )
   const named = (sids: readonly string[]) => statements.filter(({ Sid = '' }) => sids.includes(Sid))
-  const networks = named(NETWORKS)
-  const data = named(DATA)
-  const isElsewhere = (statement: Statement) => networks.includes(statement) || data.includes(statement)
-  return { networks, data, servers: statements.filter((statement) => !isElsewhere(statement)) }
+  const elsewhere = new Set([...READING, ...NETWORKS, ...DATA])
+  return {
+    reading: named(READING),
+    networks: named(NETWORKS),
+    data: named(DATA),
+    servers: statements.filter(({ Sid = '' }) => !elsewhere.has(Sid)),
+  }
 }
 
 /** Types of resources that a pipeline can't make, change or remove: it lacks some of the calls that these take. */
 export function closedToPipelines(home: Held): ReadonlySet<string> {
-  const { networks, servers } = stageRights(home)
-  const may = new Set([...networks, ...servers].flatMap(({ Action }) => [Action].flat()))
+  const { reading, networks, servers } = stageRights(home)
+  const may = new Set([...reading, ...networks, ...servers].flatMap(({ Action }) => [Action].flat()))
   return new Set(
     Object.entries(HANDLERS).flatMap(([type, actions]) =>
       actions.every((one) => may.has(one)) ? [] : [type],
@@ -99,6 +105,17 @@ function scopes(home: Held): Scope[] {
       when: { StringEquals: { 'iam:PermissionsBoundary': boundaryArn(home) } },
     },
     { sid: 'Roles', of: ['iam'], on: [...stageRoles(home), ...iam('instance-profile')] },
+    {
+      sid: 'BucketReading',
+      of: ['s3:Get', 's3:List'],
+      on: ofStages((name) => `arn:${partition}:s3:::${name}`),
+    },
+    { sid: 'DatabaseReading', of: ['rds:List'], on: databases('db', 'pg', 'subgrp', 'es') },
+    {
+      sid: 'LogReading',
+      of: ['logs:Get', 'logs:List'],
+      on: ofStages((name) => here('logs', `log-group:${name}`)),
+    },
     { sid: 'Buckets', of: ['s3'], on: ofStages((name) => `arn:${partition}:s3:::${name}`) },
     { sid: 'NewKeys', of: ['kms:CreateKey', 'kms:TagResource'], on: '*', when: TO_BE_OURS },
     {

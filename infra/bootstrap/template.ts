@@ -114,6 +114,7 @@ function roles(
   const policy = (id: string, description: string, rights: object) =>
     stack.add(id, 'AWS::IAM::ManagedPolicy', { Description: description, PolicyDocument: rights }).ref
   const changes = [
+    policy('StagesReadingPolicy', 'What is there of the stages', document(...rights.reading)),
     policy('StagesPolicy', 'Networks of the stages, and who is told', document(...rights.networks)),
     policy('StagesServersPolicy', 'Servers of the stages', document(...rights.servers)),
   ]
