@@ -57,6 +57,8 @@ function holds(operator: string, value: string | undefined, wanted: readonly str
     case 'StringEquals':
     case 'Bool':
       return value !== undefined && wanted.includes(value)
+    case 'StringLike':
+      return value !== undefined && wanted.some((pattern) => matches(pattern, value))
     case 'StringNotEquals':
       return value === undefined || !wanted.includes(value)
     case 'ForAllValues:StringEquals':

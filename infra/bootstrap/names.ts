@@ -35,6 +35,17 @@ export const roleName = (role: RoleName, { region }: Home): string => `terrace-$
  */
 export const roleArn = (role: RoleName, home: Home): string => iamArn(home, `role/${roleName(role, home)}`)
 
+/** What CloudFormation works as. */
+export type DeployingRole = Extract<RoleName, `cloudformation${string}`>
+/**
+ * What the names of change sets begin with that are to be carried out with a role's rights, and where their templates are
+ * put: a pipeline carries out its own, and can't have put there what a person's plan is read from.
+ */
+export const changeSetsOf = (role: DeployingRole): string =>
+  role === 'cloudformation' ? 'terrace-' : 'terrace-ci-'
+export const templatesOf = (role: DeployingRole): string =>
+  role === 'cloudformation' ? 'templates' : 'templates-ci'
+
 /** Whether a caller is the pipeline: a session of its role. @param arn as STS says it */
 export const isPipeline = (arn: string, home: Home): boolean =>
   arn.startsWith(`arn:${partitionOf(home.region)}:sts::${home.account}:assumed-role/${roleName('ci', home)}/`)

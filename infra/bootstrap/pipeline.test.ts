@@ -1,5 +1,6 @@
 // What a pipeline does with a stage that is there, against what its role may; and what a stage's servers may, against the
 // boundary.
+import { CreateChangeSetCommand } from '@aws-sdk/client-cloudformation'
 import { expect, test } from 'vitest'
 import { resolve } from '../../aws/stand-in/cloudformation/template.ts'
 import { awsError } from '../../aws/stand-in/service.ts'
@@ -7,11 +8,12 @@ import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import type { Template } from '../cfn.ts'
 import { at, list, ofType, property } from '../reading.ts'
 import { changeStack } from '../release/stack-change.ts'
+import { stackOf } from '../release/target.ts'
 import { sample } from '../samples.ts'
 import { STAGES } from '../stages.ts'
 import { boundary } from './boundary.ts'
-import { allows } from './evaluate.ts'
-import { roleArn, stateBucket } from './names.ts'
+import { allows, type Call } from './evaluate.ts'
+import { stateBucket } from './names.ts'
 import { pipelinePolicy, releasePolicy } from './release-rights.ts'
 
 const STAGE = STAGES.staging
@@ -23,18 +25,18 @@ const small: Template = {
 }
 const larger: Template = JSON.parse(JSON.stringify(small).replace('"1"', '"2"'))
 
-async function release(there: StandIn, template: Template): Promise<string> {
+async function release(
+  there: StandIn,
+  template: Template,
+  say: (line: string) => void = () => {},
+): Promise<string> {
   return changeStack(there.aws, {
-    target: {
-      stackName: STACK,
-      serviceRole: roleArn('cloudformation-ci', STAGE),
-      upload: { bucket: stateBucket(STAGE), folder: 'stages/staging/templates', account: STAGE.account },
-    },
+    target: stackOf('staging', STAGE, 'cloudformation-ci'),
     template,
     allowed: [],
     protection: { policy: true, termination: true },
     agree: async () => true,
-    say: () => {},
+    say,
     patienceMs: 3_600_000,
   })
 }
@@ -52,9 +54,50 @@ test('a pipeline has the right to every call of a release', async () => {
   const before = there.calls.length
   expect(await release(there, larger)).toBe('changed')
   const rights = [releasePolicy(STAGE), pipelinePolicy(STAGE)].flatMap(({ Statement }) => Statement)
-  const allowed = new Set<string>(rights.flatMap(({ Action }) => [Action].flat()))
-  const called = there.calls.slice(before).map(({ service, operation }) => `${service}:${operation}`)
-  expect([...new Set(called)].filter((one) => !allowed.has(one))).toEqual([])
+  const called = there.calls.slice(before).map(asked)
+  expect(called.map(({ action }) => action)).toContain('cloudformation:ExecuteChangeSet')
+  expect(called.filter((call) => !allows(rights, call))).toEqual([])
+  // A person's is nothing that it may carry out.
+  const others = called.map(({ given, ...call }) => ({
+    ...call,
+    given: { ...given, 'cloudformation:ChangeSetName': 'terrace-0123456789ab-1' },
+  }))
+  expect(others.filter((call) => !allows(rights, call)).map(({ action }) => action)).toEqual([
+    'cloudformation:CreateChangeSet',
+    'cloudformation:ExecuteChangeSet',
+  ])
+})
+
+/** A call as IAM judges it: what it is on, and what AWS knows of it. */
+function asked({ service, operation, input }: StandIn['calls'][number]): Call {
+  const { Bucket, Key, ChangeSetName, RoleARN } = input as Readonly<Record<string, string | undefined>>
+  const stack = `arn:aws:cloudformation:${STAGE.region}:${STAGE.account}:stack/${STACK}/1`
+  return {
+    action: `${service}:${operation}`,
+    on: service === 's3' ? `arn:aws:s3:::${Bucket}${Key === undefined ? '' : `/${Key}`}` : stack,
+    given: {
+      'aws:RequestedRegion': STAGE.region,
+      ...(ChangeSetName && { 'cloudformation:ChangeSetName': ChangeSetName }),
+      ...(RoleARN && { 'cloudformation:RoleArn': RoleARN }),
+    },
+  }
+}
+
+test('a change set that a person has left lying stays where it is', async () => {
+  const there = world()
+  await release(there, small)
+  await there.aws.cloudformation.send(
+    new CreateChangeSetCommand({
+      StackName: STACK,
+      ChangeSetName: 'terrace-0123456789ab-1',
+      ChangeSetType: 'UPDATE',
+      TemplateBody: JSON.stringify(larger),
+    }),
+  )
+  const said: string[] = []
+  expect(await release(there, larger, (line) => said.push(line))).toBe('changed')
+  expect(said.join('\n')).toContain('Change set terrace-0123456789ab-1 stays: it is a person’s')
+  expect(there.calls.map(({ operation }) => operation)).not.toContain('DeleteChangeSet')
 })
 
 test('a pipeline is told who can protect a stage that is not; nothing was changed', async () => {

@@ -2,7 +2,7 @@
 import type { Template } from '../cfn.ts'
 import { list, property } from '../reading.ts'
 import { change, type Draft } from '../rules/rule.ts'
-import { type RoleName, roleArn } from './names.ts'
+import { changeSetsOf, type DeployingRole, roleArn, templatesOf } from './names.ts'
 import { type Promised, roleStatement, statementsOf } from './promise.ts'
 import { bucket, call, here, OF_US, type Reach, reaches, state, TAGGED, TAGGING } from './reach.ts'
 import { SAMPLE_SETTINGS as SETTINGS } from './sample-settings.ts'
@@ -28,7 +28,9 @@ const DATA = [
   call('s3:PutLifecycleConfiguration', bucket(DOCUMENTS)),
   call('kms:PutKeyPolicy', here('kms', 'key/1'), TAGGED),
   call('kms:ScheduleKeyDeletion', here('kms', 'key/1'), TAGGED),
-  call('secretsmanager:DeleteSecret', here('secretsmanager', 'secret:AuthSecret-1'), TAGGED),
+  ...['DeleteSecret', 'GetSecretValue', 'PutSecretValue', 'UpdateSecret'].map((name) =>
+    call(`secretsmanager:${name}`, here('secretsmanager', 'secret:AuthSecret-1'), TAGGED),
+  ),
   call('logs:DeleteLogGroup', here('logs', 'log-group:terrace-prod-ApiLogs-1')),
 ]
 const ofData = (draft: Draft) => list(property(draft.Resources.CloudFormationRole, 'ManagedPolicyArns'))
@@ -179,23 +181,30 @@ const DEPLOYMENTS: readonly Reach[] = [
 ]
 
 const stack = here('cloudformation', 'stack/terrace-prod/1')
-const plansAs = (role: RoleName) => [
+const planned = (role: DeployingRole) => `${changeSetsOf(role)}0123456789ab-1`
+/** What it takes to plan and carry out with a role's rights. */
+const plansAs = (role: DeployingRole) => [
   call('cloudformation:CreateChangeSet', stack, {
     ...OF_US,
     'cloudformation:RoleArn': roleArn(role, SETTINGS),
+    'cloudformation:ChangeSetName': planned(role),
   }),
+  ...['DeleteChangeSet', 'ExecuteChangeSet'].flatMap((name) =>
+    [planned(role), here('cloudformation', `changeSet/${planned(role)}/2`)].map((named) =>
+      call(`cloudformation:${name}`, stack, { ...OF_US, 'cloudformation:ChangeSetName': named }),
+    ),
+  ),
   call('iam:PassRole', roleArn(role, SETTINGS), {
     ...OF_US,
     'iam:PassedToService': 'cloudformation.amazonaws.com',
   }),
+  call('s3:PutObject', state(`stages/prod/${templatesOf(role)}/1.json`)),
 ]
 const JOURNAL = call('s3:PutObject', state('stages/prod/destroy.json'))
 const RELEASE = [
-  call('cloudformation:ExecuteChangeSet', stack),
   call('cloudformation:SetStackPolicy', stack),
   call('rds:CreateDBSnapshot', db('snapshot', 'terrace-prod-1')),
   call('s3:PutObject', state('stages/prod/images/live.json')),
-  call('s3:PutObject', state('stages/prod/templates/1.json')),
   call('s3:DeleteObject', state('stages/prod/lock.json')),
   call('s3:DeleteObject', state('image-sets/1.json')),
   call('s3:PutObject', state('bakes/1/ledger.json')),
@@ -245,6 +254,19 @@ const RELEASES: readonly Reach[] = [
         roleStatement(draft, 'Plans', 'PipelinePolicy').Condition = {
           StringEquals: { 'cloudformation:RoleArn': roleArn('cloudformation', SETTINGS) },
         }
+      },
+      'carries out what people have planned': (draft) => {
+        delete roleStatement(draft, 'ChangeSets', 'PipelinePolicy').Condition
+      },
+      'plans by names of people’s': (draft) => {
+        roleStatement(draft, 'ChangeSets', 'PipelinePolicy').Condition = roleStatement(
+          draft,
+          'ChangeSets',
+          'PeoplePolicy',
+        ).Condition
+      },
+      'writes what people’s plans are read from': (draft) => {
+        roleStatement(draft, 'PlansRead', 'PipelinePolicy').Resource = state('stages/*/templates*')
       },
       'plans as the stack was changed last': (draft) => {
         delete roleStatement(draft, 'Plans', 'PipelinePolicy').Condition

@@ -14,24 +14,51 @@ import { STAGE_NAMES } from '../stages.ts'
 import {
   arnHere,
   BOOTSTRAP_STACK,
+  changeSetsOf,
+  type DeployingRole,
   type Home,
   partitionOf,
   roleArn,
   stageStack,
   stateBucket,
+  templatesOf,
 } from './names.ts'
 import { OURS, TO_BE_OURS } from './rights.ts'
 import { ofStages, stageRoles } from './stage-rights.ts'
 
 /** What both write there. A pipeline has no business with the journals of taking stages down. */
-const WRITTEN = ['bakes/*', 'image-*/*', 'stages/*/images/*', 'stages/*/lock*.json', 'stages/*/templates/*']
+const WRITTEN = ['bakes/*', 'image-*/*', 'stages/*/images/*', 'stages/*/lock*.json']
 
 /** Plans of stages with the rights of one role, and never with one's own. */
-function plans(home: Home, role: 'cloudformation' | 'cloudformation-ci'): Statement[] {
-  const held: Conditions = { StringEquals: { 'cloudformation:RoleArn': roleArn(role, home) } }
+function plans(home: Home, role: DeployingRole): Statement[] {
+  const byRole: Conditions = { StringEquals: { 'cloudformation:RoleArn': roleArn(role, home) } }
+  const begin = changeSetsOf(role)
+  // Who carries out another's change set does it with the other's role. They are named by their ARN, too.
+  const byName: Conditions = {
+    StringLike: {
+      'cloudformation:ChangeSetName': [`${begin}*`, arnHere(home, 'cloudformation', `changeSet/${begin}*`)],
+    },
+  }
+  const carryOut = allow(
+    ['cloudformation:DeleteChangeSet', 'cloudformation:ExecuteChangeSet'],
+    stacksOf(home),
+    byName,
+  )
   return [
     // A stack remembers the role that it was changed with last: one that is not named would be that.
-    { Sid: 'Plans', ...allow(['cloudformation:CreateChangeSet'], stacksOf(home), held) },
+    {
+      Sid: 'Plans',
+      ...allow(['cloudformation:CreateChangeSet'], stacksOf(home), { ...byRole, ...byName }),
+    },
+    { Sid: 'ChangeSets', ...carryOut },
+    // CloudFormation reads a template with the caller's rights: what a person's plan is read from, only people write.
+    {
+      Sid: 'PlansRead',
+      ...allow(
+        ['s3:DeleteObject', 's3:PutObject'],
+        `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}/stages/*/${templatesOf(role)}/*`,
+      ),
+    },
     {
       Sid: 'LetCloudFormationWork',
       ...allow(['iam:PassRole'], roleArn(role, home), {
@@ -54,13 +81,11 @@ export function releasePolicy(home: Home) {
     named(
       allow(
         [
-          'DeleteChangeSet',
           'DescribeChangeSet',
           'DescribeStackEvents',
           'DescribeStackResource',
           'DescribeStackResources',
           'DescribeStacks',
-          'ExecuteChangeSet',
           'GetStackPolicy',
           'GetTemplate',
           'ListChangeSets',

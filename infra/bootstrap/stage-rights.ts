@@ -39,7 +39,7 @@ const NETWORKS: readonly string[] = [
 ]
 const DATA: readonly string[] = [
   ...['NewDatabases', 'DatabaseRemovals', 'Databases'],
-  ...['Buckets', 'NewKeys', 'Keys', 'SecretRemovals', 'LogGroups'],
+  ...['Buckets', 'NewKeys', 'Keys', 'LogGroups', 'Passwords', 'NewSecrets', 'Secrets'],
 ]
 
 export function stageRights(home: Held): StageRights {
@@ -137,12 +137,6 @@ function scopes(home: Held): Scope[] {
       of: ['secretsmanager:CreateSecret', 'secretsmanager:TagResource'],
       on: here('secretsmanager', 'secret:*'),
       when: TO_BE_OURS,
-    },
-    {
-      sid: 'SecretRemovals',
-      of: ['secretsmanager:DeleteSecret'],
-      on: here('secretsmanager', 'secret:*'),
-      when: OURS,
     },
     { sid: 'Secrets', of: ['secretsmanager'], on: here('secretsmanager', 'secret:*'), when: OURS },
     // Names say more than the tag: the stage's, and the account's.

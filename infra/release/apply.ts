@@ -2,7 +2,7 @@
 // protected stage is made and changed; it makes no images, and knows nothing of migrations and rolling: a release does.
 import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
-import { isPipeline } from '../bootstrap/names.ts'
+import { isPipeline, stageStack } from '../bootstrap/names.ts'
 import { closedToPipelines } from '../bootstrap/stage-rights.ts'
 import { printable } from '../plain-text.ts'
 import { report } from '../plan/report.ts'
@@ -10,6 +10,7 @@ import { asked } from '../service.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
 import { InvalidStage, isLocked, STAGES, type StageName } from '../stages.ts'
 import { told } from '../told.ts'
+import { describeStack } from './follow.ts'
 import type { Judged } from './gate.ts'
 import { plannedImages, requireImages } from './images.ts'
 import { interruptible } from './interrupt.ts'
@@ -62,13 +63,14 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
           'They come once its database is migrated.',
       )
     print(`${report(line.stage, stage, template, changes)}${isNew ? '\nThe stack is new.\n' : ''}`)
-    if (inPipeline) refuseData(line.stage, stage, changes)
+    if (inPipeline) refuseClosed(line.stage, stage, changes)
     const isAgreed =
       yes || ask === undefined || (await ask(`Type ${line.stage} to do it: `)).trim() === line.stage
     // Asked before, it was without the lock; and a person takes time, in which a release may move what is live.
     if (isAgreed && images !== undefined) await requireImages(aws, plannedImages(line, stage, images))
     return isAgreed
   }
+  if (inPipeline) await requireMade(aws, line.stage)
   const say = (text: string) => print(`${text}\n`)
   const lock = { place: lockOf(line.stage, stage), by: caller.arn, command: 'apply', takesOver, say }
   const result = await withStageLock(aws, lock, (held) =>
@@ -92,13 +94,22 @@ const RESULTS = {
   declined: 'Nothing was changed.',
 } as const
 
+/** Before anything is planned: a stack that has only been planned is one, and a pipeline could not remove it. */
+async function requireMade(aws: Aws, name: StageName): Promise<void> {
+  const { StackStatus: status = 'DELETE_COMPLETE' } = (await describeStack(aws, stageStack(name))) ?? {}
+  if (/^(REVIEW_IN_PROGRESS|ROLLBACK_COMPLETE|DELETE_COMPLETE)$/.test(status))
+    throw new InvalidStage(
+      `Stage ${name} has no stack yet. Nothing was changed: the first deployment is a person’s, with the deploy role.`,
+    )
+}
+
 /** What CloudFormation would be refused half-way: its role for pipelines touches nothing that holds data. */
-function refuseData(name: StageName, stage: Stage, changes: readonly Judged[]): void {
+function refuseClosed(name: StageName, stage: Stage, changes: readonly Judged[]): void {
   const closed = closedToPipelines(stage)
   const theirs = changes.filter(({ type }) => closed.has(type))
   if (theirs.length === 0) return
   throw new InvalidStage(
-    `Nothing was changed: a pipeline may not touch what holds data, and this plan does: ${theirs
+    `Nothing was changed: a pipeline touches nothing that holds data or belongs to it, and this plan does: ${theirs
       .map(({ id, type }) => `${id} (${type})`)
       .join(', ')}. Let a person with the deploy role run it: npm run apply -- --stage ${name}`,
   )

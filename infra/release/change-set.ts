@@ -36,6 +36,8 @@ export interface StackTarget {
   readonly tags?: Readonly<Record<string, string>>
   /** ARN of the role that CloudFormation works with; without one, it has the caller's rights. */
   readonly serviceRole?: string
+  /** What the names of its change sets begin with: `terrace-`, and more where rights are held to it. */
+  readonly changeSets?: string
   /** Whether what the template names, and is there already, becomes the stack's. */
   readonly takesOver?: boolean
   /** Where the template is put for CloudFormation to read. Without it, it goes with the call: 51,200 bytes. */
@@ -78,7 +80,7 @@ export async function plan(
   const where = await place(aws, target, text)
   const kind: ChangeSetType = isMade ? 'UPDATE' : 'CREATE'
   // One that nobody else makes: neither another run at the same moment, nor one of the same template before.
-  const name = `${OURS}${hash.slice(0, 12)}-${randomBytes(8).toString('hex')}`
+  const name = `${target.changeSets ?? OURS}${hash.slice(0, 12)}-${randomBytes(8).toString('hex')}`
   const { Id: id = name, StackId: stackId = target.stackName } = await created(aws, {
     ...where,
     StackName: target.stackName,

@@ -25,8 +25,11 @@ export interface Settled {
   readonly isMade: boolean
 }
 
-/** @throws StackFailure for a stack that can't be changed as it is */
-export async function settle(aws: Aws, name: string, deadline: Date, say: Say): Promise<Settled> {
+/**
+ * @param own what the names of change sets begin with that whoever asks may remove
+ * @throws StackFailure for a stack that can't be changed as it is
+ */
+export async function settle(aws: Aws, name: string, deadline: Date, say: Say, own = OURS): Promise<Settled> {
   for (let waited = 0; ; ) {
     const stack = await describeStack(aws, name)
     const { StackId: id = name, StackStatus: status = 'DELETE_COMPLETE' } = stack ?? {}
@@ -40,7 +43,7 @@ export async function settle(aws: Aws, name: string, deadline: Date, say: Say): 
     else {
       await refuseStuck(aws, name, status, stack?.StackStatusReason)
       // An operation is asked for, and the stack does not show it yet.
-      if ((await removeLeftovers(aws, id, say)) && waited < BEGIN_MS) {
+      if ((await removeLeftovers(aws, id, own, say)) && waited < BEGIN_MS) {
         waited += BEGIN_POLL_MS
         await aws.clock.sleep(BEGIN_POLL_MS)
         continue
@@ -122,7 +125,7 @@ async function failedResources(aws: Aws, name: string): Promise<string[]> {
  * Change sets of a run that was ended before it carried them out: no other command reads one again.
  * @returns whether there is one that is being carried out
  */
-async function removeLeftovers(aws: Aws, stack: string, say: Say): Promise<boolean> {
+async function removeLeftovers(aws: Aws, stack: string, own: string, say: Say): Promise<boolean> {
   let isBegun = false
   let token: string | undefined
   do {
@@ -133,6 +136,10 @@ async function removeLeftovers(aws: Aws, stack: string, say: Say): Promise<boole
       isBegun ||= status === 'EXECUTE_IN_PROGRESS'
       // Those of other people and tools are theirs; those that were carried out are history.
       if (id === undefined || !name?.startsWith(OURS) || status?.startsWith('EXECUTE_')) continue
+      if (!name.startsWith(own)) {
+        say(`Change set ${name} stays: it is a person’s, and a pipeline may not remove it.`)
+        continue
+      }
       say(`Change set ${name} of an earlier run is removed.`)
       await aws.cloudformation.send(new DeleteChangeSetCommand({ ChangeSetName: id, StackName: stack }))
     }

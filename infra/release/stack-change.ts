@@ -46,7 +46,7 @@ export async function changeStack(
   change: StackChange,
 ): Promise<'changed' | 'nothing' | 'declined'> {
   const { target, template, say } = change
-  const settled = await settle(aws, target.stackName, deadlineOf(aws, change), say)
+  const settled = await settle(aws, target.stackName, deadlineOf(aws, change), say, target.changeSets)
   // A run that was ended while the policy was open, or before there was one.
   await lock(aws, change, settled.isMade ? settled.stack?.StackId : undefined)
   const planned = await plan(aws, target, settled, JSON.stringify(template))
