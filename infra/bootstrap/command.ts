@@ -3,6 +3,7 @@
 // Exit code 1: something is in the way, said in words; 2: something would be made anew or lost; 3: nobody agreed.
 import { connect } from '../../aws/connect.ts'
 import { typed } from '../ask.ts'
+import { printable } from '../plain-text.ts'
 import { told } from '../told.ts'
 import { bringBootstrap, report } from './bootstrap.ts'
 import { runnerPolicy } from './runner-rights.ts'
@@ -10,7 +11,7 @@ import { readSettings } from './settings.ts'
 import { bootstrap } from './template.ts'
 
 const DECLINED = 3
-const say = (line: string) => process.stdout.write(`${line}\n`)
+const say = (line: string) => process.stdout.write(`${printable(line)}\n`)
 const print = (document: object) => say(JSON.stringify(document, null, 2))
 
 async function run(): Promise<number> {

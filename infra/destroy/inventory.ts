@@ -1,7 +1,7 @@
 // What a stage consists of before it is taken down: what goes, what stays, and what each costs a month.
 import type { Aws } from '../../aws/port.ts'
 import type { Template } from '../cfn.ts'
-import { monthlyCost, together } from '../cost.ts'
+import { hasAllPrices, monthlyCost, together } from '../cost.ts'
 import { property } from '../reading.ts'
 import { resourcesOf } from '../release/follow.ts'
 import type { Stage } from '../stage-schema.ts'
@@ -68,7 +68,7 @@ export function showInventory(
   const costs = monthlyCost(stage, template)
   const stays = deletesData ? kept.filter(({ type }) => type !== BUCKET && !type.endsWith('Policy')) : kept
   return [
-    `What goes, ${together(costs).toFixed(0)} USD a month less:`,
+    `What goes, ${hasAllPrices(costs) ? '' : 'at least '}${together(costs).toFixed(0)} USD a month less:`,
     ...[...going].sort().map(([type, count]) => `  ${String(count).padStart(3)}  ${type}`),
     ...costs.map((line) => `       ${(line.usd?.toFixed(0) ?? '?').padStart(5)} USD  ${line.what}`),
     ...(deletesData

@@ -4,6 +4,7 @@ import { at, list, property } from '../reading.ts'
 import {
   type Guard,
   inBoth,
+  isNotNew,
   isSaid,
   isUnchanged,
   keepsAll,
@@ -19,16 +20,23 @@ import {
 import { canonical } from './mentions.ts'
 
 /** TLS policies of load balancers by what they take at least; of those that are not known, the least. */
-const strength = (policy: unknown): number => {
-  const [, minor, kind] =
-    /^ELBSecurityPolicy-TLS13-1-([0-3])(?:-(Res|Ext\d))?(?:-FIPS)?(?:-PQ)?-\d{4}-\d{2}$/.exec(
+const strength = (policy: unknown): { least: number; with: readonly string[] } | undefined => {
+  const [, minor, kind = '', ...more] =
+    /^ELBSecurityPolicy-TLS13-1-([0-3])(?:-(Res|Ext\d))?(?:-(FIPS))?(?:-(PQ))?-\d{4}-\d{2}$/.exec(
       String(policy),
     ) ?? []
-  if (minor === undefined) return -1
-  // `Res` leaves ciphers out, `Ext` takes some back in.
-  return Number(minor) * 3 + (kind === 'Res' ? 2 : kind === undefined ? 1 : 0)
+  if (minor === undefined) return undefined
+  // `Res` leaves ciphers out, `Ext1` takes some back in, `Ext2` more.
+  const order = ['Ext2', 'Ext1', 'Ext0', '', 'Res'].indexOf(kind)
+  return { least: Number(minor) * 10 + order, with: more.filter((one) => one !== undefined) }
 }
-const noWeakerPolicy: Lost = (was, is) => was !== is && (strength(is) < strength(was) || strength(is) < 0)
+const noWeakerPolicy: Lost = (was, is) => {
+  const [before, now] = [strength(was), strength(is)]
+  if (was === is) return false
+  if (now === undefined) return true
+  if (before === undefined) return false
+  return now.least < before.least || before.with.some((one) => !now.with.includes(one))
+}
 
 /** What of a bucket goes by itself, and how soon. */
 const ENDS = [
@@ -206,6 +214,7 @@ const GUARDS: Readonly<Record<string, readonly Guard[]>> = {
       'holds data, and would no longer encrypt it as well',
     ],
     [`${ENCRYPTION}.KMSMasterKeyID`, isUnchanged, 'holds data, and would be encrypted in another way'],
+    ['ReplicationConfiguration', isNotNew, 'holds data, and would be copied elsewhere'],
     ['LoggingConfiguration', isSaid, 'would no longer note who reads it'],
     ...BUCKET_ENDS,
     ['LifecycleConfiguration.Rules', noNewDate, 'holds data, and would remove it sooner (ExpirationDate)'],

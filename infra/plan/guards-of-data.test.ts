@@ -109,6 +109,14 @@ const CASES: readonly Case[] = [
     'Documents holds data, and would forget what is overwritten or deleted: VersioningConfiguration.Status',
   ],
   [
+    'copies to a bucket of others',
+    set('Documents', 'ReplicationConfiguration', {
+      Role: 'arn:aws:iam::999999999999:role/x',
+      Rules: [{ Status: 'Enabled', Destination: { Bucket: 'arn:aws:s3:::elsewhere' } }],
+    }),
+    'Documents holds data, and would be copied elsewhere: ReplicationConfiguration',
+  ],
+  [
     'versions unsaid',
     set('Documents', 'VersioningConfiguration', undefined),
     'Documents holds data, and would forget what is overwritten or deleted: VersioningConfiguration.Status',

@@ -1,6 +1,8 @@
 // Settings that keep servers, ways to them, and who is told safe: to take one away is blocked, to give it is not.
 import { describe, expect, test } from 'vitest'
+import type { Template } from '../cfn.ts'
 import { type Draft, setAttribute } from '../rules/rule.ts'
+import { guardsLost } from './guard-table.ts'
 import { type Case, changed, PROD, reasons, set } from './pairs.ts'
 
 const IMDS = 'LaunchTemplateData.MetadataOptions'
@@ -151,4 +153,26 @@ describe('as safe as before', () => {
   ] as const)('%s', ([, edit]) => {
     expect(reasons(PROD, changed(PROD, edit))).toEqual([])
   })
+})
+
+test.each([
+  ['2-FIPS-2023-04', '2-2021-06'],
+  ['2-PQ-2025-09', '2-2021-06'],
+  ['2-Res-PQ-2025-09', '2-Res-2021-06'],
+  ['2-2021-06', '2-Ext1-2021-06'],
+  ['2-Ext1-2021-06', '2-Ext2-2021-06'],
+  ['3-2021-06', '2-Res-2021-06'],
+])('a TLS policy that says less is weaker, and the other way round it is not: %s, %s', (more, less) => {
+  const listener = (policy: string): Template => ({
+    Description: '',
+    Outputs: {},
+    Resources: {
+      Listener: {
+        Type: 'AWS::ElasticLoadBalancingV2::Listener',
+        Properties: { Protocol: 'HTTPS', SslPolicy: `ELBSecurityPolicy-TLS13-1-${policy}` },
+      },
+    },
+  })
+  expect(guardsLost(listener(more), listener(less))).toHaveLength(1)
+  expect(guardsLost(listener(less), listener(more))).toEqual([])
 })

@@ -31,6 +31,8 @@ export const keepsSome: Lost = (was, is) => list(was).length > 0 && list(is).len
 export const isSaid: Lost = (was, is) => was !== undefined && is === undefined
 /** Lost when it was said, and is anything else now. */
 export const isUnchanged: Lost = (was, is) => was !== undefined && canonical(was) !== canonical(is)
+/** Lost when it is said, and something else, or nothing, was before. */
+export const isNotNew: Lost = (was, is) => is !== undefined && canonical(was ?? '') !== canonical(is)
 /** Lost when there is less of it. @param unsaid what AWS takes when nothing is said */
 export const noLess =
   (unsaid: number): Lost =>

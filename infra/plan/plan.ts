@@ -7,6 +7,7 @@ import { AwsProblem, refusalOf } from '../../aws/problems.ts'
 import type { Template } from '../cfn.ts'
 import type { CommandLine } from '../command-line.ts'
 import { type StageImages, UnusableImages } from '../images.ts'
+import { printable } from '../plain-text.ts'
 import { asked } from '../service.ts'
 import type { Stage } from '../stage-schema.ts'
 import { InvalidStage, STAGES } from '../stages.ts'
@@ -32,7 +33,8 @@ const templateSchema = z.looseObject({
 
 /** @returns the process's exit code */
 export const plan = (args: readonly string[], around: Surroundings): Promise<number> =>
-  told(() => planned(args, around), around.complain)
+  // What is deployed may have been written by others.
+  told(() => planned(args, { ...around, print: (text) => around.print(printable(text)) }), around.complain)
 
 async function planned(args: readonly string[], around: Surroundings): Promise<number> {
   const { line, stage, template, images } = asked(args, around.table ?? STAGES)

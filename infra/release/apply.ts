@@ -4,11 +4,12 @@ import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { isPipeline, stageStack } from '../bootstrap/names.ts'
 import { closedToPipelines } from '../bootstrap/stage-rights.ts'
+import { readCommandLine } from '../command-line.ts'
 import { printable } from '../plain-text.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
 import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
-import { InvalidStage, isLocked, STAGES, type StageName } from '../stages.ts'
+import { InvalidStage, isLocked, readStage, STAGES, type StageName } from '../stages.ts'
 import { told } from '../told.ts'
 import { describeStack } from './follow.ts'
 import type { Judged } from './gate.ts'
@@ -41,11 +42,14 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
   const { ask } = around
   const print = (text: string) => around.print(printable(text))
   const { yes, allowed, takesOver } = ownOptions(args)
-  const { line, stage, template, images } = asked(args, around.table ?? STAGES)
-  if (stage.account === EXAMPLE_ACCOUNT)
+  const table = around.table ?? STAGES
+  const { stage: name } = readCommandLine(args)
+  // Before its images are looked for: nobody else has any.
+  if (readStage(name, table).account === EXAMPLE_ACCOUNT)
     throw new InvalidStage(
-      `Stage ${line.stage} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
+      `Stage ${name} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
     )
+  const { line, stage, template, images } = asked(args, table)
   if (!yes && ask === undefined)
     throw new InvalidStage('There is no terminal to ask on: --yes says that the plan need not be agreed to.')
   const aws = interruptible(around.connect({ region: stage.region, profile: line.profile }), around.signal)
