@@ -5,7 +5,7 @@ import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
 import { type ImageSet, parseJson, UNCOMMITTED } from '../../infra/images.ts'
 import { BakeFailure } from '../ledger/failure.ts'
-import { listObjects, readObject, readSet, writeObject } from './record.ts'
+import { newestFirst, readObject, readSet, setNamed, writeObject } from './record.ts'
 
 /** `usual`: what images of these inputs carry already, else `latest`. `set`: inputs in hex, or how they begin. */
 export type Which = 'usual' | 'latest' | 'none' | { readonly set: string }
@@ -26,7 +26,6 @@ const schema = z.object({
     .regex(/^[0-9a-f]{64}$/)
     .nullable(),
 })
-const NAMED = /^image-sets\/([0-9a-f]{64})\.json$/
 
 /**
  * The newest set whose pages are others than these. A stage that runs an older one than that is who `set` is for.
@@ -36,7 +35,7 @@ const NAMED = /^image-sets\/([0-9a-f]{64})\.json$/
 export async function choosePrevious(aws: Aws, home: Home, choice: Choice): Promise<string | undefined> {
   const { which, base } = choice
   if (which === 'none') return undefined
-  if (typeof which === 'object') return named(aws, home, which.set)
+  if (typeof which === 'object') return setNamed(aws, home, which.set)
   // Otherwise a set that somebody else has baked meanwhile would make others of the same sources, again and again.
   const known = which === 'usual' ? await readBase(aws, home, base) : undefined
   return known === undefined ? latest(aws, home, choice) : (known.previous ?? undefined)
@@ -76,23 +75,6 @@ async function latest(aws: Aws, home: Home, { build, allowDirty }: Choice): Prom
     if (!set.release.endsWith(UNCOMMITTED) || allowDirty) return inputs
   }
   return undefined
-}
-
-async function named(aws: Aws, home: Home, begin: string): Promise<string> {
-  const found = (await newestFirst(aws, home)).filter((inputs) => inputs.startsWith(begin))
-  const [only] = found
-  if (only !== undefined && found.length === 1) return only
-  const what = found.length === 0 ? 'there is no such image set' : `${found.length} image sets begin so`
-  throw new BakeFailure(
-    `--previous ${begin}: ${what} in s3://${stateBucket(home)}/image-sets/. Nothing was made.`,
-  )
-}
-
-async function newestFirst(aws: Aws, home: Home): Promise<string[]> {
-  const all = await listObjects(aws, home, 'image-sets/')
-  return all
-    .toSorted((a, b) => b.at.getTime() - a.at.getTime())
-    .flatMap(({ key }) => NAMED.exec(key)?.[1] ?? [])
 }
 
 /** In a sentence's middle. */

@@ -85,6 +85,15 @@ test('what staging runs is what prod is to run next, and a release finds it ther
   expect(world.calls.slice(from).map(({ operation }) => operation)).not.toContain('PutObject')
 })
 
+test('what a bake has recorded is what a stage is to run next, by the begin of its name', async () => {
+  await put(LAYOUT.record(SET.inputs), JSON.stringify(SET))
+  const from = { set: SET.inputs.slice(0, 12) }
+  expect(await promote(world.aws, from, PROD)).toEqual({ set: SET, moved: true })
+  expect(await promote(world.aws, from, PROD)).toEqual({ set: SET, moved: false })
+  expect(world.buckets.text(BUCKET, CANDIDATE)).toBe(`${pointerTo(SET)}\n`)
+  await expect(promote(world.aws, { set: 'f'.repeat(12) }, STAGING)).rejects.toThrow(/no such image set/)
+})
+
 test('somebody else moves it at the same moment: theirs stays', async () => {
   await stagingRuns()
   const theirs = pointerTo({ ...SET, inputs: 'd'.repeat(64) })

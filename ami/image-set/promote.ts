@@ -7,7 +7,7 @@ import { type ImageSet, imagesFor, parseJson } from '../../infra/images.ts'
 import type { Stage } from '../../infra/stage-schema.ts'
 import type { StageName } from '../../infra/stages.ts'
 import { BakeFailure } from '../ledger/failure.ts'
-import { readObject, readSet, writeObject } from './record.ts'
+import { readObject, readSet, setNamed, writeObject } from './record.ts'
 
 export interface StageAt {
   readonly name: StageName
@@ -20,19 +20,16 @@ export interface Promoted {
   readonly moved: boolean
 }
 
+/** A set of this name, or one that a stage runs. */
+export type From = StageAt | { readonly set: string }
+
 /**
- * The set that `from` runs becomes the candidate of `to`.
+ * The set that `from` runs, or one that was baked, becomes the candidate of `to`.
  * @throws BakeFailure when there is none, or somebody else moved the pointer meanwhile; UnusableImages when `to` can’t
  *   run it. The pointer is then as it was.
  */
-export async function promote(aws: Aws, from: StageAt, to: StageAt): Promise<Promoted> {
-  if (from.name === to.name) throw new BakeFailure(`${from.name} can’t be promoted to itself.`)
-  if (stateBucket(from.stage) !== stateBucket(to.stage))
-    throw new BakeFailure(
-      `${from.name} is in ${place(from)}, ${to.name} in ${place(to)}: images are not copied between accounts and regions. ` +
-        `Bake there as well. Nothing was changed.`,
-    )
-  const set = await runBy(aws, from)
+export async function promote(aws: Aws, from: From, to: StageAt): Promise<Promoted> {
+  const set = 'set' in from ? await recorded(aws, from.set, to) : await provedBy(aws, from, to)
   imagesFor(to.name, to.stage, set)
 
   const key = LAYOUT.pointer(to.name, 'candidate')
@@ -47,6 +44,26 @@ export async function promote(aws: Aws, from: StageAt, to: StageAt): Promise<Pro
       `Somebody else has moved what ${to.name} is to run next, at this moment: it is as they left it. Look at it, and run this again.`,
     )
   return { set, moved: true }
+}
+
+/** What another stage runs. */
+async function provedBy(aws: Aws, from: StageAt, to: StageAt): Promise<ImageSet> {
+  if (from.name === to.name) throw new BakeFailure(`${from.name} can’t be promoted to itself.`)
+  if (stateBucket(from.stage) !== stateBucket(to.stage))
+    throw new BakeFailure(
+      `${from.name} is in ${place(from)}, ${to.name} in ${place(to)}: images are not copied between accounts and regions. ` +
+        `Bake there as well. Nothing was changed.`,
+    )
+  return runBy(aws, from)
+}
+
+/** What a bake has recorded, and perhaps no stage has run yet. */
+async function recorded(aws: Aws, begin: string, { stage }: StageAt): Promise<ImageSet> {
+  const inputs = await setNamed(aws, stage, begin)
+  const set = await readSet(aws, stage, inputs)
+  if (set === undefined)
+    throw new BakeFailure(`Image set ${inputs.slice(0, 12)} went at this moment. Nothing was changed.`)
+  return set
 }
 
 const place = ({ stage }: StageAt): string => `account ${stage.account}, ${stage.region}`

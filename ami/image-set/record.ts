@@ -117,3 +117,26 @@ export async function writeSet(aws: Aws, home: Home, set: ImageSet): Promise<Ima
     )
   return other
 }
+
+const NAMED = /^image-sets\/([0-9a-f]{64})\.json$/
+
+/** Inputs of every set that is recorded, the newest first. */
+export async function newestFirst(aws: Aws, home: Home): Promise<string[]> {
+  const all = await listObjects(aws, home, 'image-sets/')
+  return all
+    .toSorted((a, b) => b.at.getTime() - a.at.getTime())
+    .flatMap(({ key }) => NAMED.exec(key)?.[1] ?? [])
+}
+
+/**
+ * @param begin what its name begins with
+ * @returns inputs of the one set that is recorded under such a name
+ * @throws BakeFailure when there is none, or there are several
+ */
+export async function setNamed(aws: Aws, home: Home, begin: string): Promise<string> {
+  const found = (await newestFirst(aws, home)).filter((inputs) => inputs.startsWith(begin))
+  const [only] = found
+  if (only !== undefined && found.length === 1) return only
+  const what = found.length === 0 ? 'there is no such image set' : `${found.length} image sets begin so`
+  throw new BakeFailure(`${begin}: ${what} in s3://${stateBucket(home)}/image-sets/. Nothing was changed.`)
+}
