@@ -253,6 +253,18 @@ test('the stack is gone since an earlier run: what its data is, is shown and ask
   expect(there.buckets.has(documents)).toBe(false)
 })
 
+test('data that was to stay goes when a later run says so, shows it and is agreed to', async () => {
+  const say = (line: string) => {
+    if (line.startsWith('Stage prod is gone')) throw new Error('killed')
+  }
+  await expect(run(there, { say })).rejects.toThrow('killed')
+  expect(there.buckets.has(documents)).toBe(true)
+  const { ending, said, asked } = await run(there, { deletesData: true })
+  expect([ending, asked]).toEqual(['gone', ['data']])
+  expect(said).toContain(`bucket ${documents}`)
+  expect(there.buckets.has(documents)).toBe(false)
+})
+
 test('what an earlier run has written down, and the stack has no more, is shown before it is agreed to', async () => {
   there.faults.add({ operation: 'CreateDBSnapshot', error: FAULTS.expired() })
   await expect(run(there)).rejects.toMatchObject({ kind: 'credentials-expired' })

@@ -100,8 +100,7 @@ async function takeDown(aws: Aws, request: Destruction): Promise<Ending> {
 
 /** A journal may have been written by others since: nothing that it names is removed that was not shown and agreed to now. */
 async function finishEarlier(aws: Aws, request: Destruction, begun: Journal): Promise<Ending> {
-  const { agrees, say } = request
-  const deletesData = begun.deletesData && request.deletesData
+  const { agrees, say, deletesData } = request
   if (deletesData) {
     for (const remains of allRemains(begun)) for (const line of showGone(remains)) say(line)
     if (!(await agrees('data'))) return 'declined'
