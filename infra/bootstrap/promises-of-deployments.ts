@@ -217,6 +217,8 @@ const TAKE_DOWN = [
   call('cloudformation:ContinueUpdateRollback', stack),
   call('autoscaling:UpdateAutoScalingGroup', group),
   JOURNAL,
+  // By `serverless deploy`.
+  call('s3:PutObject', state('serverless/terrace/dev/1-2026-11-28/compiled.json')),
 ]
 const NOBODY = [
   call('cloudformation:SetStackPolicy', here('cloudformation', 'stack/terrace-bootstrap/1')),

@@ -152,10 +152,12 @@ export function releasePolicy(home: Home) {
  * stuck. A pipeline that finds termination protection switched on has no need of it.
  */
 export function peoplePolicy(home: Home) {
-  const journals = `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}/stages/*/destroy.json`
+  const state = `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}`
+  // `serverless deploy` puts its templates there.
+  const written = ['stages/*/destroy.json', 'serverless/*'].map((keys) => `${state}/${keys}`)
   return document(
     ...plans(home, 'cloudformation'),
-    { Sid: 'Journals', ...allow(['s3:DeleteObject', 's3:PutObject'], journals) },
+    { Sid: 'Journals', ...allow(['s3:DeleteObject', 's3:PutObject'], written) },
     {
       Sid: 'EndOfStacks',
       ...allow(
