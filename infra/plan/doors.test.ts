@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Template } from '../cfn.ts'
 import { change } from '../rules/rule.ts'
 import { sample } from '../samples.ts'
-import { att, PROD as before, type Case, changed, reasons } from './pairs.ts'
+import { att, PROD as before, type Case, changed, expectOpens, reasons } from './pairs.ts'
 
 const ingress = (to: string, from: object) => ({
   Type: 'AWS::EC2::SecurityGroupIngress',
@@ -110,11 +110,7 @@ const OPENING: readonly Case[] = [
 ]
 
 describe('what comes to be open', () => {
-  test.for(OPENING)('%s', ([, edit, reason, back]) => {
-    const after = changed(before, edit)
-    expect(reasons(before, after)).toEqual([reason])
-    expect(reasons(after, before)).toEqual(back === undefined ? [] : [back])
-  })
+  test.for(OPENING)('%s', (one) => expectOpens(before, one))
 })
 
 describe('what does not', () => {

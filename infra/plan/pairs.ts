@@ -1,4 +1,5 @@
 // Pairs of templates for tests of the gate: one as production has it, and one with something changed.
+import { expect } from 'vitest'
 import type { Template } from '../cfn.ts'
 import { change, type Draft } from '../rules/rule.ts'
 import { sample } from '../samples.ts'
@@ -18,6 +19,12 @@ export const reasons = (from: Template, to: Template): string[] =>
 
 /** `back`: what the other way round opens. */
 export type Case = readonly [what: string, edit: Edit, reason: string, back?: string]
+/** It opens that and nothing else; the other way round, what the case says. */
+export function expectOpens(before: Template, [, edit, reason, back]: Case): void {
+  const after = changed(before, edit)
+  expect(reasons(before, after)).toEqual([reason])
+  expect(reasons(after, before)).toEqual(back === undefined ? [] : [back])
+}
 export const att = (id: string, name = 'GroupId') => ({ 'Fn::GetAtt': [id, name] })
 
 export type Edit = (draft: Draft) => void

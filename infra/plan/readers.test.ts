@@ -4,7 +4,7 @@ import type { Template } from '../cfn.ts'
 import { list, property } from '../reading.ts'
 import { change, type Draft } from '../rules/rule.ts'
 import { sample } from '../samples.ts'
-import { att, PROD as before, type Case, changed, reasons } from './pairs.ts'
+import { att, PROD as before, type Case, changed, expectOpens, reasons } from './pairs.ts'
 
 const statement = (Principal: unknown) => ({
   Effect: 'Allow',
@@ -127,11 +127,7 @@ const OPENING: readonly Case[] = [
 ]
 
 describe('what comes to be open', () => {
-  test.for(OPENING)('%s', ([, edit, reason, back]) => {
-    const after = changed(before, edit)
-    expect(reasons(before, after)).toEqual([reason])
-    expect(reasons(after, before)).toEqual(back === undefined ? [] : [back])
-  })
+  test.for(OPENING)('%s', (one) => expectOpens(before, one))
 })
 
 describe('what does not', () => {
