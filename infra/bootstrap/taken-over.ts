@@ -17,6 +17,7 @@ import {
 } from '@aws-sdk/client-s3'
 import canonicalize from 'canonicalize'
 import type { Aws } from '../../aws/port.ts'
+import { inLine } from '../plain-text.ts'
 import { StackFailure } from '../release/failure.ts'
 import { type Home, stateBucket } from './names.ts'
 import { STATE_SETTINGS, statePolicy } from './state.ts'
@@ -181,7 +182,7 @@ async function refuseForeignPolicy(aws: Aws, home: Home, where: Where): Promise<
   if (found?.Policy === undefined || isSame(JSON.parse(found.Policy), statePolicy(home))) return
   throw new StackFailure(
     `Bucket ${where.Bucket} is there already, with a policy that is not the bootstrap’s. Nothing was changed.\n` +
-      `  ${found.Policy}`,
+      `  ${inLine(found.Policy)}`,
     {
       status: 'BucketPolicy',
       next:

