@@ -139,18 +139,11 @@ async function prepare(
       say(`If an earlier run has drained its servers: ${wayBack(name)} brings them back.`)
     return undefined
   }
+  const databases = inventory.primary === undefined ? [] : [inventory.primary]
   const journal = {
-    stackId,
-    deletesData,
     // What an attempt to delete has already let go of is not in the stack any more.
-    kept: byName([...inventory.kept, ...(same?.kept ?? []), ...left.kept]),
-    databases: [
-      ...new Set([
-        ...(inventory.primary === undefined ? [] : [inventory.primary]),
-        ...(same?.databases ?? []),
-        ...left.databases,
-      ]),
-    ],
+    ...allOf(stackId, { kept: inventory.kept, databases }, same, left),
+    deletesData,
     // With room for servers, somebody may have written since the one of an earlier run was taken.
     snapshot:
       same?.snapshot === undefined || (await hasRoom(aws, inventory.groups))
@@ -175,11 +168,7 @@ async function prepareEmpty(
   const found = await leftByCreation(aws, stackId)
   const same = begun?.stackId === stackId ? begun : undefined
   // Events are there for 90 days; what an earlier run has read in them is not forgotten with them.
-  const left: Remains = {
-    stackId,
-    kept: byName([...found.kept, ...(same?.kept ?? [])]),
-    databases: [...new Set([...found.databases, ...(same?.databases ?? [])])],
-  }
+  const left = allOf(stackId, found, same)
   const earlier = earlierThan(begun, stackId)
   say(
     `Stack ${StackName} is what a creation left that came to nothing (${StackStatus}): it has no resources any more.`,
@@ -209,9 +198,18 @@ function showLetGo(
   return showLeft(letGo, deletesData)
 }
 
-const byName = (parts: readonly Part[]): Part[] => [
-  ...new Map(parts.map((part) => [`${part.type} ${part.name}`, part])).values(),
-]
+/** What several have found of one stack, each thing once. */
+function allOf(
+  stackId: string,
+  ...found: readonly ((Readonly<Pick<Remains, 'databases'>> & { kept: readonly Part[] }) | undefined)[]
+): Remains {
+  const kept = found.flatMap((one) => one?.kept ?? [])
+  return {
+    stackId,
+    kept: [...new Map(kept.map((part) => [`${part.type} ${part.name}`, part])).values()],
+    databases: [...new Set(found.flatMap((one) => one?.databases ?? []))],
+  }
+}
 
 const agreesToAll = async ({ deletesData, agrees }: Destruction): Promise<boolean> =>
   (await agrees('stage')) && (!deletesData || (await agrees('data')))
