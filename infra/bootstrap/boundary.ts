@@ -6,7 +6,7 @@ import { METRIC_NAMESPACE } from '../../contract/metrics.ts'
 import { APPLICATION_ROLE } from '../database.ts'
 import { LAYOUT } from '../image-sets.ts'
 import { document, type Statement } from '../policy.ts'
-import { arnHere, type Home, partitionOf, stateBucket } from './names.ts'
+import { arnHere, type Home, partitionOf, stateArn } from './names.ts'
 import { held, OURS, type Scope } from './rights.ts'
 import { ofStages } from './stage-rights.ts'
 
@@ -34,7 +34,7 @@ export const SERVER_ACTIONS = [
 
 /** In this region; a model's profile may choose another one. Buckets and secrets of this account alone. */
 export function boundary(home: Home) {
-  const bakes = `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}/${LAYOUT.bakes}*`
+  const bakes = stateArn(home, `${LAYOUT.bakes}*`)
   return document(
     ...held(SERVER_ACTIONS, scopes(home)),
     { Sid: 'Bakes', Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject'], Resource: bakes },

@@ -3,7 +3,7 @@
 import { type Resource, type Stack, sub } from '../cfn.ts'
 import { LAYOUT } from '../image-sets.ts'
 import { allow, document, TRUST_SERVERS } from '../policy.ts'
-import { partitionOf, roleName, stateBucket } from './names.ts'
+import { roleName, stateArn } from './names.ts'
 import type { Settings } from './settings.ts'
 
 /** Beside those of the stages: the two are never connected, but a person who reads logs should not have to think. */
@@ -79,7 +79,7 @@ function identity(
   settings: Settings,
   limits: Resource<'AWS::IAM::ManagedPolicy'>,
 ): Resource<'AWS::IAM::InstanceProfile'> {
-  const bakes = `arn:${partitionOf(settings.region)}:s3:::${stateBucket(settings)}/${LAYOUT.bakes}*`
+  const bakes = stateArn(settings, `${LAYOUT.bakes}*`)
   const role = stack.add('BuilderRole', 'AWS::IAM::Role', {
     RoleName: roleName('builder', settings),
     Description: 'What a builder may do: fetch what it builds from, and say how it went',

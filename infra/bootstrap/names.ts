@@ -22,6 +22,10 @@ export const partitionOf = (region: string): string => {
 export const arnHere = ({ account, region }: Home, service: string, resource: string): string =>
   `arn:${partitionOf(region)}:${service}:${region}:${account}:${resource}`
 
+/** ARN of the state bucket, or of keys in it. @param keys `*` stands for anything */
+export const stateArn = (home: Home, keys?: string): string =>
+  `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}${keys === undefined ? '' : `/${keys}`}`
+
 /** IAM knows no regions: two bootstraps of one account keep apart by name. */
 const iamArn = ({ account, region }: Home, resource: string): string =>
   `arn:${partitionOf(region)}:iam::${account}:${resource}`

@@ -20,7 +20,7 @@ import {
   partitionOf,
   roleArn,
   stageStack,
-  stateBucket,
+  stateArn,
   templatesOf,
 } from './names.ts'
 import { OURS, TO_BE_OURS } from './rights.ts'
@@ -54,10 +54,7 @@ function plans(home: Home, role: DeployingRole): Statement[] {
     // CloudFormation reads a template with the caller's rights: what a person's plan is read from, only people write.
     {
       Sid: 'PlansRead',
-      ...allow(
-        ['s3:DeleteObject', 's3:PutObject'],
-        `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}/stages/*/${templatesOf(role)}/*`,
-      ),
+      ...allow(['s3:DeleteObject', 's3:PutObject'], stateArn(home, `stages/*/${templatesOf(role)}/*`)),
     },
     {
       Sid: 'LetCloudFormationWork',
@@ -73,8 +70,6 @@ export const pipelinePolicy = (home: Home) => document(...plans(home, 'cloudform
 
 /** People and pipelines: change sets, snapshots of the database, what servers say. */
 export function releasePolicy(home: Home) {
-  const partition = partitionOf(home.region)
-  const state = `arn:${partition}:s3:::${stateBucket(home)}`
   const stacks = stacksOf(home)
   const named = (statement: Statement, Sid: string): Statement => ({ Sid, ...statement })
   return document(
@@ -104,15 +99,18 @@ export function releasePolicy(home: Home) {
       'WhatTheBootstrapMade',
     ),
     named(allow(['cloudformation:ValidateTemplate'], '*'), 'Templates'),
-    named(allow(['s3:GetObject', 's3:GetObjectVersion'], `${state}/*`), 'State'),
+    named(allow(['s3:GetObject', 's3:GetObjectVersion'], stateArn(home, '*')), 'State'),
     named(
       allow(
         ['s3:DeleteObject', 's3:PutObject'],
-        WRITTEN.map((keys) => `${state}/${keys}`),
+        WRITTEN.map((keys) => stateArn(home, keys)),
       ),
       'StateWritten',
     ),
-    named(allow(['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketVersions'], state), 'StateList'),
+    named(
+      allow(['s3:GetBucketLocation', 's3:ListBucket', 's3:ListBucketVersions'], stateArn(home)),
+      'StateList',
+    ),
     named(
       allow(
         [
@@ -152,12 +150,11 @@ export function releasePolicy(home: Home) {
  * stuck. A pipeline that finds termination protection switched on has no need of it.
  */
 export function peoplePolicy(home: Home) {
-  const state = `arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}`
   // `serverless deploy` puts its templates there.
-  const written = ['stages/*/destroy.json', 'serverless/*'].map((keys) => `${state}/${keys}`)
+  const written = ['stages/*/destroy.json', 'serverless/*'].map((keys) => stateArn(home, keys))
   return document(
     ...plans(home, 'cloudformation'),
-    { Sid: 'Journals', ...allow(['s3:DeleteObject', 's3:PutObject'], written) },
+    { Sid: 'StateOfPeople', ...allow(['s3:DeleteObject', 's3:PutObject'], written) },
     {
       Sid: 'EndOfStacks',
       ...allow(

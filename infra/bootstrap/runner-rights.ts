@@ -16,7 +16,7 @@ import {
   ROLES,
   roleArn,
   roleName,
-  stateBucket,
+  stateArn,
 } from './names.ts'
 import { held, OURS, REMOVALS, type Scope, TO_BE_OURS } from './rights.ts'
 import { TAKE_OVER_CALLS } from './taken-over.ts'
@@ -92,7 +92,7 @@ function scopes(home: Home): Scope[] {
     {
       sid: 'StateBucket',
       of: ['s3'],
-      on: `arn:${partition}:s3:::${stateBucket(home)}`,
+      on: stateArn(home),
     },
     { sid: 'NewKeys', of: ['kms:CreateKey', 'kms:TagResource'], on: '*', when: TO_BE_OURS },
     { sid: 'Keys', of: ['kms'], on: arnHere(home, 'kms', 'key/*'), when: OURS },

@@ -3,7 +3,7 @@ import type { Properties, Stack } from '../cfn.ts'
 import { LAYOUT } from '../image-sets.ts'
 import { document } from '../policy.ts'
 import { encryptedOnTheWay, KEPT, PRIVATE } from '../private-bucket.ts'
-import { type Home, partitionOf, stateBucket } from './names.ts'
+import { type Home, stateArn, stateBucket } from './names.ts'
 
 /** Days that what was overwritten or removed can still be had. */
 const OLD_DAYS = 90
@@ -34,8 +34,7 @@ export const STATE_SETTINGS = {
 } as const satisfies Properties<'AWS::S3::Bucket'>
 
 /** The bucket's policy. */
-export const statePolicy = (home: Home) =>
-  document(encryptedOnTheWay(`arn:${partitionOf(home.region)}:s3:::${stateBucket(home)}`))
+export const statePolicy = (home: Home) => document(encryptedOnTheWay(stateArn(home)))
 
 export function stateStorage(stack: Stack, home: Home): void {
   const name = stateBucket(home)
