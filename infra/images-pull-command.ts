@@ -6,8 +6,7 @@ import { callerIn } from '../aws/port.ts'
 import { IMAGE_CHOICES } from './images.ts'
 import { pullImages, saysPulled } from './images-pull.ts'
 import { printable } from './plain-text.ts'
-import { EXAMPLE_ACCOUNT } from './stage-schema.ts'
-import { InvalidStage, readStage, STAGE_NAMES } from './stages.ts'
+import { InvalidStage, readStage, requireOwnAccount, STAGE_NAMES } from './stages.ts'
 import { told } from './told.ts'
 
 const USAGE = 'npm run images:pull -- --stage STAGE [--choice live|candidate|both] [--profile NAME]'
@@ -38,10 +37,7 @@ function readArguments() {
 async function pull(): Promise<number> {
   const { name, choices, folder, profile } = readArguments()
   const stage = readStage(name)
-  if (stage.account === EXAMPLE_ACCOUNT)
-    throw new InvalidStage(
-      `Stage ${name} in infra/stages.ts still has the example’s account. Put your own there.`,
-    )
+  requireOwnAccount(name, stage)
   const aws = connect({ region: stage.region, profile })
   await callerIn(aws, stage.account, `Stage ${name}`)
   let found = 0

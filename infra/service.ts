@@ -6,8 +6,8 @@ import { type CommandLine, readCommandLine } from './command-line.ts'
 import { readImages, type StageImages } from './images.ts'
 import { CLOSED } from './release/policy.ts'
 import { terrace } from './stack.ts'
-import { EXAMPLE_ACCOUNT, type Stage } from './stage-schema.ts'
-import { InvalidStage, readStage, STAGES } from './stages.ts'
+import type { Stage } from './stage-schema.ts'
+import { InvalidStage, readStage, requireOwnAccount, STAGES } from './stages.ts'
 
 /**
  * @param args what `serverless` was called with, without the program's name
@@ -62,10 +62,7 @@ const UNSAFE = ['deploy', 'remove', 'rollback']
 function refuseWhatIsUnsafe({ commands, stage: name }: CommandLine, stage: Stage): void {
   const command = commands.find((word) => UNSAFE.includes(word))
   if (command === undefined) return
-  if (stage.account === EXAMPLE_ACCOUNT)
-    throw new InvalidStage(
-      `Stage ${name} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
-    )
+  requireOwnAccount(name, stage)
   if (stage.isProtected)
     throw new InvalidStage(
       `Stage ${name} is protected: serverless ${command} would change it without a plan and without a way back.`,

@@ -137,3 +137,11 @@ export const architectureOf = (stage: Stage) => INSTANCE_TYPES[stage.api.instanc
 
 /** Whether data, load balancers and stack are locked: not before there is something to lose. */
 export const isLocked = (stage: Stage): boolean => stage.isProtected && stage.fleet === 'serving'
+
+/** @throws InvalidStage for a stage of the table as it is delivered: nobody has its account */
+export function requireOwnAccount(name: StageName, { account }: Stage): void {
+  if (account === EXAMPLE_ACCOUNT)
+    throw new InvalidStage(
+      `Stage ${name} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
+    )
+}

@@ -2,8 +2,7 @@
 import { parseArgs } from 'node:util'
 import { connect } from '../../aws/connect.ts'
 import { callerIn } from '../../aws/port.ts'
-import { EXAMPLE_ACCOUNT } from '../../infra/stage-schema.ts'
-import { InvalidStage, readStage, STAGE_NAMES } from '../../infra/stages.ts'
+import { InvalidStage, readStage, requireOwnAccount, STAGE_NAMES } from '../../infra/stages.ts'
 import { told } from '../../infra/told.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { promote, type StageAt } from './promote.ts'
@@ -15,10 +14,7 @@ function stageOf(option: string, given: string | undefined): StageAt {
   if (name === undefined)
     throw new InvalidStage(`--${option} ${given ?? ''}: there is ${STAGE_NAMES.join(', ')}.\n${USAGE}`)
   const stage = readStage(name)
-  if (stage.account === EXAMPLE_ACCOUNT)
-    throw new InvalidStage(
-      `Stage ${name} in infra/stages.ts still has the example’s account. Put your own there.`,
-    )
+  requireOwnAccount(name, stage)
   return { name, stage }
 }
 

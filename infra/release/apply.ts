@@ -8,8 +8,8 @@ import { readCommandLine } from '../command-line.ts'
 import { printable } from '../plain-text.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
-import { EXAMPLE_ACCOUNT, type Stage } from '../stage-schema.ts'
-import { InvalidStage, isLocked, readStage, STAGES, type StageName } from '../stages.ts'
+import type { Stage } from '../stage-schema.ts'
+import { InvalidStage, isLocked, readStage, requireOwnAccount, STAGES, type StageName } from '../stages.ts'
 import { told } from '../told.ts'
 import { describeStack } from './follow.ts'
 import type { Judged } from './gate.ts'
@@ -45,10 +45,7 @@ async function applied(args: readonly string[], around: Surroundings): Promise<n
   const table = around.table ?? STAGES
   const { stage: name } = readCommandLine(args)
   // Before its images are looked for: nobody else has any.
-  if (readStage(name, table).account === EXAMPLE_ACCOUNT)
-    throw new InvalidStage(
-      `Stage ${name} in infra/stages.ts still has the example’s account. Put your own account, domain and certificate there.`,
-    )
+  requireOwnAccount(name, readStage(name, table))
   const { line, stage, template, images } = asked(args, table)
   if (!yes && ask === undefined)
     throw new InvalidStage('There is no terminal to ask on: --yes says that the plan need not be agreed to.')
