@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ScriptedModel, startScriptedModel } from '../api/test/scripted-model.ts'
 import { freePort } from '../local/postgres.ts'
 import { accessibilityFaults } from './chat/accessibility.ts'
-import { ask, chooseModel, untilState } from './chat/chat-page.ts'
+import { ask, chooseModel, modelSelector, untilState } from './chat/chat-page.ts'
 import { hasChromium, launchBrowser } from './harness/browser.ts'
 import { createOwner, type Session } from './harness/people.ts'
 import { sampleCollection } from './harness/samples.ts'
@@ -77,7 +77,6 @@ describe.skipIf(!hasChromium)('the model selector', () => {
     return { context, page: await context.newPage() }
   }
 
-  const selector = (page: Page) => page.getByLabel(/^Answers by/)
   const choice = (page: Page, name: string) => page.getByRole('menuitemradio', { name })
 
   async function openChat(page: Page): Promise<string> {
@@ -94,7 +93,7 @@ describe.skipIf(!hasChromium)('the model selector', () => {
       await page.goto(`${terrace.url}/chats/new`)
       // Not the first one, which is not there.
       await page.getByLabel('Answers by: Near').waitFor()
-      await selector(page).click()
+      await modelSelector(page).click()
       const near = choice(page, 'Near')
       await near
         .getByText('8K tokens of context, answers up to 1K · $0.05 in, $0.38 out per million tokens')
@@ -126,7 +125,7 @@ describe.skipIf(!hasChromium)('the model selector', () => {
     const { context, page } = await open('light')
     await page.goto(`${terrace.url}/chats/new`)
     await page.getByLabel('Answers by: Near').waitFor()
-    await selector(page).focus()
+    await modelSelector(page).focus()
     await page.keyboard.press('Enter')
     await choice(page, 'Near').getByText('8K tokens of context').waitFor()
     const focused = () => page.evaluate<string>('document.activeElement.innerText.split("\\n")[0].trim()')
@@ -157,7 +156,7 @@ describe.skipIf(!hasChromium)('the model selector', () => {
     await tab.getByText(words).waitFor()
     await tab.close()
     // It can't be chosen any more, and the menu says why.
-    await selector(page).click()
+    await modelSelector(page).click()
     await choice(page, 'Old').getByText('Its provider no longer offers it.').waitFor()
     expect(await choice(page, 'Old').getAttribute('aria-disabled')).toBe('true')
     await page.keyboard.press('Escape')
@@ -180,7 +179,7 @@ describe.skipIf(!hasChromium)('the model selector', () => {
     await failed.getByRole('button', { name: 'Try again' }).click()
     await untilState(failed, 'done')
     expect(await failed.locator('[data-answered-by]').innerText()).toBe('Far away')
-    await selector(page).click()
+    await modelSelector(page).click()
     await choice(page, 'Far away').getByText('Default').waitFor()
     expect(await choice(page, 'Far away').innerText()).not.toContain('reached')
     await context.close()

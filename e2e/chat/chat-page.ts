@@ -59,8 +59,13 @@ export function textOf(answer: Locator): Promise<string> {
   return answer.locator('[data-answer-text]').innerText()
 }
 
+/** Once its menu is closed: while it is open the menu has the same name, and a click would only close it. */
+export function modelSelector(page: Page): Locator {
+  return page.getByRole('button', { name: /^Answers by: /, expanded: false })
+}
+
 export async function chooseModel(page: Page, name: string): Promise<void> {
-  await page.getByLabel(/^Answers by/).click()
+  await modelSelector(page).click()
   await page.getByRole('menuitemradio', { name }).click()
   await page.getByLabel(`Answers by: ${name}`).waitFor()
 }
