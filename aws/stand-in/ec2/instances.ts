@@ -34,6 +34,9 @@ export interface Instance {
   readonly encrypted: boolean
   readonly onShutdown: string
   readonly userData: string
+  readonly token: string | undefined
+  /** As it was asked for. */
+  readonly input: RunInstancesCommandInput
   readonly tags: Tags
   readonly startedAt: Date
   state: State
@@ -47,6 +50,10 @@ export class Instances {
   neverReady = false
   /** Types that the region does not have. */
   readonly unsupported = new Set<string>()
+  /** Subnets in whose zone there is no room at the moment. */
+  readonly full = new Set<string>()
+  /** What runs on every one: called when it is running. */
+  program: ((id: string) => void) | undefined
   readonly #tokens = new Map<string, { readonly asked: string; readonly ids: readonly string[] }>()
   readonly #clock: VirtualClock
   readonly #ids: Ids
@@ -123,6 +130,13 @@ export class Instances {
       throw awsError('InvalidAMIID.Unavailable', `The image ID '${imageId}' is not available`)
     if (this.unsupported.has(type))
       throw awsError('Unsupported', `Your requested instance type (${type}) is not supported in this region.`)
+    const subnet = input.SubnetId ?? input.NetworkInterfaces?.[0]?.SubnetId
+    if (subnet !== undefined && this.full.has(subnet))
+      throw awsError(
+        'InsufficientInstanceCapacity',
+        `We currently do not have sufficient ${type} capacity in the Availability Zone you requested.`,
+        500,
+      )
     const root = input.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === image.rootDevice)?.Ebs
     const volumeSize = root?.VolumeSize ?? image.volumeSize
     if (volumeSize < image.volumeSize)
@@ -141,6 +155,8 @@ export class Instances {
       encrypted: root?.Encrypted === true,
       onShutdown: input.InstanceInitiatedShutdownBehavior ?? 'stop',
       userData: userData.toString(),
+      token: input.ClientToken,
+      input,
       tags: tagsFor('instance', input.TagSpecifications, ['instance', 'volume', 'network-interface']),
       startedAt: this.#clock.now(),
       state: 'pending',
@@ -149,7 +165,9 @@ export class Instances {
     }
     this.all.set(instance.id, instance)
     this.#clock.after(INSTANCE_RUNNING * 1000, () => {
-      if (instance.state === 'pending') instance.state = 'running'
+      if (instance.state !== 'pending') return
+      instance.state = 'running'
+      this.program?.(instance.id)
     })
     this.#clock.after(INSTANCE_CHECKED * 1000, () => {
       if (!this.neverReady) instance.checked = 'ok'
@@ -166,10 +184,15 @@ export class Instances {
       )
     for (const id of ids ?? []) this.#get(id)
     return [...this.all.values()].filter(
-      ({ id, state, image, tags }) =>
+      ({ id, state, image, tags, token }) =>
         this.#seen(id) !== undefined &&
         (ids === undefined || ids.includes(id)) &&
-        passes(filters, tags, { 'instance-id': id, 'instance-state-name': state, 'image-id': image }),
+        passes(filters, tags, {
+          'client-token': token,
+          'instance-id': id,
+          'instance-state-name': state,
+          'image-id': image,
+        }),
     )
   }
 
