@@ -241,9 +241,7 @@ describe('what AWS does', () => {
 
   test('it never says anything: it is ended after its time', async () => {
     world.compute.instances.program = undefined
-    await expect(run()).rejects.toThrow(
-      /has not said after 20 minutes[^]*console is empty[^]*was terminated/,
-    )
+    await expect(run()).rejects.toThrow(/has not said after 20 minutes[^]*console is empty[^]*was terminated/)
     nothingRuns()
   })
 
@@ -255,7 +253,7 @@ describe('what AWS does', () => {
     await expect(run()).rejects.toThrow(
       /i-\w+ could not be terminated[^]*costs money[^]*npm run bake:sweep after/,
     )
-    expect(all()[0]?.state).toBe('running')
+    expect(['pending', 'running']).toContain(all()[0]?.state)
     world.faults.clear()
     instances.powerOff(all()[0]?.id ?? '')
     instances.program = (id) => instances.says(id, 'DONE 42\n')

@@ -5,10 +5,10 @@ import {
   DescribeInstancesCommand,
   GetConsoleOutputCommand,
   type Instance,
+  type _InstanceType as InstanceType,
   RunInstancesCommand,
   type RunInstancesCommandInput,
   TerminateInstancesCommand,
-  type _InstanceType as InstanceType,
 } from '@aws-sdk/client-ec2'
 import { AwsProblem } from '../../aws/problems.ts'
 import { BakeFailure } from '../ledger/failure.ts'

@@ -107,4 +107,20 @@ describe('an instance', () => {
     )
     expect(Reservations?.[0]?.Instances?.[0]?.InstanceId).toBe(id)
   })
+
+  test('finds no room in a zone that is full, and is found by its token', async () => {
+    const of = await image()
+    world.compute.instances.full.add('subnet-1')
+    await expect(starting(of, { SubnetId: 'subnet-1' })).rejects.toMatchObject({
+      name: 'InsufficientInstanceCapacity',
+    })
+    const id = await instance(of, { SubnetId: 'subnet-2', ClientToken: 't' })
+    const found = async (token: string) => {
+      const Filters = [{ Name: 'client-token', Values: [token] }]
+      const { Reservations } = await world.aws.ec2.send(new DescribeInstancesCommand({ Filters }))
+      return Reservations?.map(({ Instances }) => Instances?.[0]?.InstanceId)
+    }
+    expect(await found('t')).toEqual([id])
+    expect(await found('other')).toEqual([])
+  })
 })
