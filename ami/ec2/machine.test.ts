@@ -10,6 +10,7 @@ import { beginLedger, readLedger } from '../ledger/ledger.ts'
 import { fileStore, type LedgerStore } from '../ledger/store.ts'
 import type { Baking } from '../upload/baking.ts'
 import { endingAt, HOME, INPUTS, KEY, newWorld } from '../upload/fixture.ts'
+import { placeImage } from './fixture.ts'
 import { end, type Machine, runMachine } from './machine.ts'
 
 let folder: string
@@ -41,32 +42,8 @@ const judge = (console: string) => /^DONE (\d+)$/m.exec(console)?.[1]
 /** One that says, a while after it runs, that it is done. */
 function withImage(): StandIn {
   const made = newWorld()
-  const { images, instances, snapshots } = made.compute
-  const snapshot = snapshots.begin({
-    volumeSize: 8,
-    encrypted: false,
-    key: undefined,
-    description: '',
-    tags: new Map(),
-  })
-  images.all.set('ami-0debian', {
-    id: 'ami-0debian',
-    name: 'debian',
-    description: '',
-    snapshot: snapshot.id,
-    volumeSize: 8,
-    architecture: 'x86_64',
-    virtualization: 'hvm',
-    bootMode: 'uefi',
-    imds: 'v2.0',
-    ena: true,
-    rootDevice: '/dev/xvda',
-    tags: new Map(),
-    madeAt: new Date(0),
-    state: 'available',
-    reason: undefined,
-    deprecatedAt: undefined,
-  })
+  const { instances } = made.compute
+  placeImage(made, MACHINE.image)
   instances.program = (id) => made.clock.after(60_000, () => instances.says(id, 'booted\nDONE 42\n'))
   return made
 }
@@ -200,6 +177,8 @@ describe('what AWS does', () => {
     await run()
     expect(all()[0]?.input.NetworkInterfaces?.[0]?.SubnetId).toBe('subnet-2')
     expect(said.join('\n')).toContain('no c7i.large in subnet-1')
+    // Asked once in each: that there is no room is nothing to wait for.
+    expect(world.calls.filter(({ operation }) => operation === 'RunInstances')).toHaveLength(2)
     await nothingIsRemembered()
   })
 
@@ -235,6 +214,15 @@ describe('what AWS does', () => {
     instances.program = (id) => {
       instances.says(id, 'DONE 42\n')
       instances.powerOff(id)
+    }
+    expect(await run()).toBe('42')
+  })
+
+  test('what it said before it turned itself off is shown later only: that counts, too', async () => {
+    const { instances } = world.compute
+    instances.program = (id) => {
+      instances.powerOff(id)
+      world.clock.after(60_000, () => instances.says(id, 'DONE 42\n'))
     }
     expect(await run()).toBe('42')
   })

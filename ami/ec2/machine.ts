@@ -45,6 +45,8 @@ export type Judge<T> = (console: string) => T | undefined
 const PATIENCE_MS = 5 * 60_000
 /** What was just made may not be found yet. */
 const UNSEEN_MS = 2 * 60_000
+/** AWS shows the console of an instance some time after it has ended, and does not say how long that takes. */
+const LAST_WORDS_MS = 3 * 60_000
 const CONSOLE_END = 6_000
 /** No room, or no such type there: another place may have it. */
 const NO_ROOM = ['InsufficientInstanceCapacity', 'Unsupported']
@@ -204,14 +206,18 @@ async function watch<T>(baking: Baking, machine: Machine, id: string, judge: Jud
   const { aws, signal } = baking
   const deadline = aws.clock.now().getTime() + machine.patienceMs
   const found: T[] = []
+  let overSince: number | undefined
   await until(aws.clock, Number.POSITIVE_INFINITY, signal, `${id} says nothing`, async () => {
     // Asked before its console: what it said last is there once it has ended.
-    const isOver = !isUp(await describe(baking, id))
-    const console = await consoleOf(baking, id)
+    const isUpNow = isUp(await describe(baking, id))
+    const console = await consoleOf(baking, id, isUpNow)
+    const now = aws.clock.now().getTime()
+    if (!isUpNow) overSince ??= now
     const result = judge(console)
     if (result !== undefined) found.push(result)
-    else if (isOver) throw silent(machine, id, 'ended and did not say how it went', console)
-    else if (aws.clock.now().getTime() >= deadline)
+    else if (overSince !== undefined && now - overSince >= LAST_WORDS_MS)
+      throw silent(machine, id, 'ended and did not say how it went', console)
+    else if (overSince === undefined && now >= deadline)
       throw silent(
         machine,
         id,
@@ -232,11 +238,11 @@ const silent = ({ name }: Machine, id: string, what: string, console: string) =>
       : `${name} ${id} ${what}. The end of its console:\n${console.slice(-CONSOLE_END)}`,
   )
 
-/** What it has written to its serial console so far, as far as AWS keeps it (64 KiB). */
-async function consoleOf({ aws, signal }: Baking, id: string): Promise<string> {
+/** What it has written to its serial console so far, as far as AWS keeps it (64 KiB, for an hour after its end). */
+async function consoleOf({ aws, signal }: Baking, id: string, isUpNow: boolean): Promise<string> {
   const { Output = '' } = await persist(aws.clock, UNSEEN_MS, signal, isUnseenOrPassing, () =>
-    // Without `Latest` it is what was there minutes ago. It needs a type of the Nitro system.
-    aws.ec2.send(new GetConsoleOutputCommand({ InstanceId: id, Latest: true })),
+    // Without `Latest` it is what was there when its state last changed. It needs a type of the Nitro system.
+    aws.ec2.send(new GetConsoleOutputCommand({ InstanceId: id, Latest: isUpNow })),
   )
   return Buffer.from(Output, 'base64').toString()
 }

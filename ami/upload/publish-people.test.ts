@@ -1,10 +1,12 @@
 // What people can do to an upload, before and meanwhile.
 import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { RegisterImageCommand } from '@aws-sdk/client-ec2'
+import { RegisterImageCommand, RunInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Aws } from '../../aws/port.ts'
 import { standIn } from '../../aws/stand-in/stand-in.ts'
+import { placeImage } from '../ec2/fixture.ts'
 import { writeSet } from '../image-set/record.ts'
+import { beginLedger } from '../ledger/ledger.ts'
 import { fileStore, lock } from '../ledger/store.ts'
 import {
   begin,
@@ -142,6 +144,32 @@ describe('what people do', () => {
       /has the name of this bake’s image.*left as it is\..*Removed: snap-/,
     )
     expect([...now.world.compute.images.all.keys()]).toEqual([theirs])
+  })
+
+  test('an instance that the journal still names is ended: when the set is recorded, and when it is taken back', async () => {
+    for (const isTakenBack of [false, true]) {
+      const { tiers, inputs, key = null } = now.publication
+      const disks = { api: tiers.api.checksum, web: tiers.web.checksum }
+      const other = newWorld()
+      const { images, instances, snapshots } = other.compute
+      placeImage(other, 'ami-0debian')
+      const { Instances: [started] = [] } = await other.aws.ec2.send(
+        new RunInstancesCommand({ ImageId: 'ami-0debian', MinCount: 1, MaxCount: 1, ClientToken: 't' }),
+      )
+      images.all.clear()
+      snapshots.all.clear()
+      const identity = { inputs, ...HOME, disks, key }
+      const ledger = await beginLedger(fileStore(journal()), identity, other.clock.now())
+      // Its answer was not heard.
+      await ledger.asked({ name: 'builder', kind: 'instance', token: 't', request: {} })
+      if (isTakenBack) {
+        other.faults.add({ operation: 'RegisterImage', error: new Error('no') })
+        await expect(run(other.aws)).rejects.toThrow(`Removed: ${started?.InstanceId}`)
+      } else onlyWhatIsRecorded(other, await run(other.aws))
+      expect([...instances.all.values()].map(({ state }) => state)).toEqual([
+        expect.stringMatching(/shutting-down|terminated/),
+      ])
+    }
   })
 
   test('two at once on one machine: the second is told who has it', async () => {

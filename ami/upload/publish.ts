@@ -5,6 +5,7 @@ import { DescribeImagesCommand } from '@aws-sdk/client-ec2'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { AwsProblem } from '../../aws/problems.ts'
 import type { ImageSet } from '../../infra/images.ts'
+import { end } from '../ec2/machine.ts'
 import { readSet, writeSet } from '../image-set/record.ts'
 import { BakeFailure, Continuable } from '../ledger/failure.ts'
 import { beginLedger, type Ledger, readLedger } from '../ledger/ledger.ts'
@@ -147,6 +148,9 @@ async function keepOnly(baking: Baking, set: ImageSet): Promise<void> {
 async function remove(baking: Baking, tiers: readonly Tier[]): Promise<string[]> {
   const { ledger } = baking
   const removed: (string | undefined)[] = []
+  // What runs costs money, so it goes first.
+  for (const { name, kind, state } of ledger.state.resources)
+    if (kind === 'instance' && state !== 'removed') removed.push(await end(baking, name))
   for (const tier of tiers) {
     // A snapshot can't go before the image that uses it.
     const image = ledger.find(imageName(tier))
