@@ -165,6 +165,6 @@ test.each(['SIGTERM', 'SIGKILL'] as const)('drain that is ended by %s ends nobod
 test('what it does not know it says', async () => {
   expect(await start('drian').ended).toMatchObject({
     code: 64,
-    output: 'What is to be done: configure, in-service, drain, handed-back, logs?\n',
+    output: 'What is to be done: configure, in-service, drain, handed-back, logs, boot-test?\n',
   })
 })
