@@ -134,8 +134,8 @@ const schema = z.object({
   seconds: z.number().positive(),
 })
 
-/** Lines that others have written into are none. */
-function reportsIn(console: string): BootReport[] {
+/** Lines that others have written into are none. @param console with what else was written there */
+export function reportsIn(console: string): BootReport[] {
   return console.split(/\r?\n/).flatMap((line) => {
     const [, text = ''] = line.split(BOOT_REPORT)
     try {
