@@ -7,7 +7,7 @@ import { type ImageSet, isBootedOnEc2 } from '../../infra/images.ts'
 import { describeStack } from '../../infra/release/follow.ts'
 import { Problem } from '../../local/problem.ts'
 import type { Step } from '../../local/steps.ts'
-import type { BootPlace } from '../ec2/boot-test.ts'
+import { type BootPlace, bootPlaceOf } from '../ec2/boot-place.ts'
 import { writePackages, writeSboms } from '../image-set/packages.ts'
 import { type Choice, choosePrevious, keepChoice, nameOf } from '../image-set/previous.ts'
 import { readSet } from '../image-set/record.ts'
@@ -175,18 +175,7 @@ async function destination({ home, bootTest }: BakeLine, { aws }: Kitchen): Prom
       `Account ${home.account} has no ${BOOTSTRAP_STACK} in ${home.region}, whose key encrypts images: npm run bootstrap makes it, ` +
         'once for an account and a region. Nothing was made.',
     )
-  return { ...home, aws, key, bootPlace: bootTest === 'ec2' ? placeOf(home, output) : undefined }
-}
-
-/** @throws BakeFailure when the bootstrap has no builders' network */
-function placeOf(home: Home, output: (name: string) => string | undefined): BootPlace {
-  const subnets = ['BuilderSubnet1', 'BuilderSubnet2'].map(output).filter((id) => id !== undefined)
-  const group = output('BuilderSecurityGroup')
-  if (subnets.length > 0 && group !== undefined) return { subnets, group }
-  throw new BakeFailure(
-    `${BOOTSTRAP_STACK} of account ${home.account} in ${home.region} does not say where images are to be booted (BuilderSubnet1, ` +
-      'BuilderSecurityGroup): npm run bootstrap brings it up to date. Nothing was made.',
-  )
+  return { ...home, aws, key, bootPlace: bootTest === 'ec2' ? bootPlaceOf(home, output) : undefined }
 }
 
 function making({ kitchen, lists, inputs, built, carried }: Work, tier: Tier): Step {

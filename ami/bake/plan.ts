@@ -1,6 +1,7 @@
 // What a bake is about to do, and what it costs, in words.
 import type { Home } from '../../infra/bootstrap/names.ts'
-import { BOOT_TYPES, type BootPlace, mostUsd, PATIENCE_MINUTES } from '../ec2/boot-test.ts'
+import type { BootPlace } from '../ec2/boot-place.ts'
+import { BOOT_TYPES, mostUsd, PATIENCE_MINUTES } from '../ec2/boot-test.ts'
 import { databaseAuthorities } from '../recipe/authorities.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { ARCHITECTURE, SUITE } from '../recipe/debian.ts'

@@ -135,6 +135,20 @@ test('an image that has passed is not started again by the next run', async () =
   expect(started()).toEqual(['api', 'web'])
 })
 
+test('what was taken back and made anew is started anew: a proof is of one image', async () => {
+  imagesTestThemselves(now.world, ({ tier }) => (tier === 'web' ? { findings: ['x'] } : {}))
+  // The API's image is gone by then.
+  now.world.faults.add({ operation: 'DeleteSnapshot', times: 10, error: FAULTS.denied('ec2:DeleteSnapshot') })
+  expect(await failure()).toContain('could not be taken back')
+  now.world.faults.clear()
+  imagesTestThemselves(now.world)
+  const set = await run()
+  expect(all().map(({ image }) => image)).toEqual(
+    expect.arrayContaining(Object.values(set.regions[HOME.region] ?? {})),
+  )
+  nothingRuns()
+})
+
 describe('an image that fails', () => {
   const nothingIsLeft = () => {
     nothingIsThere(now.world)

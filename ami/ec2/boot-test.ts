@@ -9,14 +9,8 @@ import { BakeFailure } from '../ledger/failure.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { type Baking, TIERS } from '../upload/baking.ts'
 import { ROOT_DEVICE } from '../upload/image.ts'
+import type { BootPlace } from './boot-place.ts'
 import { type Judge, runMachine } from './machine.ts'
-
-/** Where such machines stand: of the bootstrap's builders. */
-export interface BootPlace {
-  /** In zones that differ. */
-  readonly subnets: readonly string[]
-  readonly group: string
-}
 
 /** Tried in this order, the cheapest first; each boots by UEFI and shows its console while it runs (Nitro). */
 export const BOOT_TYPES = {
@@ -50,7 +44,7 @@ export async function bootOnEc2(
   const records: BootTestRecord[] = []
   for (const tier of TIERS)
     records.push(
-      baking.ledger.state.proofs?.[tier] ?? (await prove(baking, place, release, tier, images[tier])),
+      baking.ledger.state.proofs?.[images[tier]] ?? (await prove(baking, place, release, tier, images[tier])),
     )
   return records
 }
@@ -89,7 +83,7 @@ async function prove(
     checked: [...passed],
     processor,
   }
-  await ledger.proved(record)
+  await ledger.proved(image, record)
   return record
 }
 

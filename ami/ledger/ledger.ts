@@ -36,7 +36,7 @@ const schema = z.object({
   /** What carries the bake's tags may be swept after that. */
   expires: z.iso.datetime(),
   resources: z.array(resource),
-  /** Boot tests that its images have passed on EC2, by tier. */
+  /** Boot tests that its images have passed on EC2, by the image's id. */
   proofs: z.record(z.string(), bootTestSchema).optional(),
 })
 type BootTest = Readonly<z.infer<typeof bootTestSchema>>
@@ -57,8 +57,8 @@ export interface Ledger {
   made(name: string, id: string): Promise<Resource>
   sealing(name: string): Promise<void>
   removed(name: string): Promise<void>
-  /** An image of it has passed: it is not started once more. */
-  proved(test: BootTest): Promise<void>
+  /** An image has passed: it is not started once more. */
+  proved(image: string, test: BootTest): Promise<void>
   /** Nothing is left to be remembered. */
   end(): Promise<void>
 }
@@ -123,7 +123,7 @@ function ledgerOf(store: LedgerStore, from: LedgerState): Ledger {
     removed: async (name) => {
       await change(name, { state: 'removed' })
     },
-    proved: (test) => write({ proofs: { ...state.proofs, [test.tier]: test } }),
+    proved: (image, test) => write({ proofs: { ...state.proofs, [image]: test } }),
     end: () => store.remove(),
   }
 }

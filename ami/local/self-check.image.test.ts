@@ -12,6 +12,7 @@ import { bootContainer, type Container } from './nspawn.ts'
 
 const RELEASE = 'boot-test'
 const ID = 'i-0123456789abcdef0'
+const AGENT = '/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent'
 const NO_DISK = ['disk', 'clock']
 
 let folder: string
@@ -52,9 +53,11 @@ for (const tier of ['api', 'web'] as const)
     expect(container.console()).toMatch(/systemd-shutdown|Powering off|Reached target.*[Pp]ower.?[Oo]ff/)
   })
 
-test('the test’s own units have no more rights than servers', async () => {
+test('the test’s own units have no more rights than servers; servers of the API and the agent are passed over', async () => {
+  const agent = path.join(folder, 'agent')
+  writeFileSync(agent, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 })
   // It is not told to test anything else than the clock, which a container has not: time to look at it.
-  await using container = await boot('api', { checks: ['clock'] })
+  await using container = await boot('api', { checks: ['clock', 'units'] }, { [agent]: AGENT })
   await vi.waitFor(
     async () =>
       expect(await property(container, 'terrace-boot-test.service', 'ActiveState')).toBe('activating'),
@@ -64,6 +67,8 @@ test('the test’s own units have no more rights than servers', async () => {
   expect(await exposure(container, 'terrace-boot-test.service')).toBeLessThanOrEqual(2.6)
   for (const unit of ['terrace-api', 'terrace-ingest', 'terrace-in-service'])
     expect(await property(container, `${unit}.service`, 'ActiveState'), unit).toBe('inactive')
+  expect(await property(container, 'terrace-logs.service', 'Result')).toBe('exec-condition')
+  expect(await property(container, 'terrace-logs.service', 'ActiveState')).toBe('inactive')
   expect((await reportOf(container)).findings).toEqual([expect.stringContaining('its clock follows nobody')])
 })
 
