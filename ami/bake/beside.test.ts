@@ -128,10 +128,10 @@ test('a set whose pages’ set has gone with it can be baked again without a wor
   pages = 'two'
   const second = setOf(await run())
   expect(second.previous).toBe(first.inputs)
-  await world.clock.sleep(60 * DAY)
+  // What stays carries the pages of the third.
   for (pages of ['three', 'four', 'five']) {
+    await world.clock.sleep(pages === 'four' ? 60 * DAY : DAY)
     await run()
-    await world.clock.sleep(DAY)
   }
   pages = 'two'
   // Whoever bakes the same has used what leads to it.
