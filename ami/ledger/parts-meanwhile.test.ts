@@ -64,6 +64,32 @@ describe('a bake between its parts and its record', () => {
     expect(bucket.left(PARTS)).toEqual(PARTS)
   })
 
+  test.each([
+    ['are listed', 1],
+    ['are listed once more', 2],
+  ])('whose record comes as they %s: none is shown any more, or touched', async (_when, time) => {
+    let listed = 0
+    const aws = bucket.when(
+      (operation, key) =>
+        operation === 'ListObjectsV2' && key.startsWith('image-packages/') && ++listed === time,
+      () => bucket.record('d'),
+    )
+    expect((await bucket.retain({}, aws)).parts).toEqual([])
+    expect(bucket.said.join('\n').includes('not needed  image-')).toBe(time === 2)
+    expect(bucket.world.calls.map(({ operation }) => operation)).not.toContain('DeleteObject')
+  })
+
+  test('whose set was recorded before, removed, and is recorded anew: what the record names now is there', async () => {
+    bucket.record('a', {}, hash('9'))
+    await bucket.pass(1)
+    const aws = bucket.when(
+      (operation) => operation === 'DeleteObject',
+      () => bucket.record('d', {}, hash('9')),
+    )
+    expect((await bucket.retain({}, aws)).parts).toEqual([])
+    expect(bucket.left(PARTS)).toEqual(PARTS)
+  })
+
   test('whose record comes once they have gone: the bake puts them back', async () => {
     expect((await bucket.retain()).parts).toEqual(PARTS)
     bucket.record('d')

@@ -1,4 +1,5 @@
 // What bakes have left beside records goes when no set needs it any more, and nothing else.
+import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { FAULTS } from '../../aws/stand-in/service.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
@@ -89,6 +90,19 @@ describe('by itself it only shows', () => {
       },
     })
     expect(asked).toEqual(partsOf('d'))
+  })
+
+  test('what a set named as it was shown is not taken along when that set goes meanwhile', async () => {
+    for (const key of partsOf('d')) bucket.write(key)
+    bucket.set('a')
+    await bucket.pass(20)
+    const agrees = async () => {
+      const Key = LAYOUT.record(hash('a'))
+      await bucket.world.aws.s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key }))
+      return true
+    }
+    expect((await bucket.retain({ agrees })).parts).toEqual(partsOf('d'))
+    expect(bucket.left(partsOf('a'))).toEqual(partsOf('a'))
   })
 
   test('what is old only after it was shown is not taken along', async () => {

@@ -71,7 +71,10 @@ export class Bucket {
       ...more,
     })
   }
-  /** An account in which something happens before, or after, a call of S3. @param meets whether it is that call */
+  /**
+   * An account in which something happens before, or after, a call of S3.
+   * @param meets whether it is that call: of a key, or a list of what begins so
+   */
   when(
     meets: (operation: string, key: string) => boolean,
     happens: () => unknown,
@@ -82,9 +85,12 @@ export class Bucket {
     const send = async (...args: unknown[]) => {
       const command = args[0] as {
         readonly constructor: { readonly name: string }
-        readonly input: { Key?: string }
+        readonly input: { readonly Key?: string; readonly Prefix?: string }
       }
-      const isIt = meets(command.constructor.name.replace(/Command$/, ''), command.input.Key ?? '')
+      const isIt = meets(
+        command.constructor.name.replace(/Command$/, ''),
+        command.input.Key ?? command.input.Prefix ?? '',
+      )
       if (isIt && order === 'before') await happens()
       const answer = await client.send(...args)
       if (isIt && order === 'after') await happens()
