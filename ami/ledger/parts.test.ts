@@ -200,6 +200,31 @@ describe('which set’s static files images carry', () => {
   })
 })
 
+test('a choice that is made anew once it was listed is judged by what it says now', async () => {
+  const base = LAYOUT.base(hash('1'))
+  bucket.write(base, '{"previous":null}')
+  await bucket.pass(20)
+  let isShown = false
+  const agrees = async () => {
+    isShown = true
+    return true
+  }
+  let read = 0
+  // The first is to list it.
+  const changed = bucket.when(
+    (operation, key) => isShown && operation === 'GetObject' && key === base && ++read === 2,
+    () => bucket.write(base, JSON.stringify({ previous: hash('9') })),
+  )
+  const aws = bucket.when(
+    (operation) => operation === 'DeleteObject',
+    () => bucket.record('a', { previous: hash('9') }, carrying(hash('1'), hash('9'))),
+    'before',
+    changed,
+  )
+  expect((await bucket.retain({ agrees }, aws)).parts).toEqual([])
+  expect(bucket.isThere(base)).toBe(true)
+})
+
 describe('what can’t be read frees nothing, not even an old set', () => {
   beforeEach(async () => {
     await bucket.four()

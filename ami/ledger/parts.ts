@@ -121,16 +121,17 @@ export async function removeParts(
   let sets = await recordedSets(aws, home, known)
   const removed: string[] = []
   for (const { part } of judgeParts(listed, sets, oldest).filter(isOldPart)) {
-    if (!shown.has(part.key)) continue
-    const was = await readObject(aws, home, part.key)
-    // Used again since it was listed.
-    if (was === undefined || !mayGo(listedAs(part.key, was.at ?? aws.clock.now(), was), sets, oldest))
-      continue
-    const outcome = await removePart(aws, home, part, was, known)
-    if (outcome === 'removed') removed.push(part.key)
+    const { key } = part
+    const was = shown.has(key) ? await readObject(aws, home, key) : undefined
+    if (was === undefined) continue
+    // It may have been used again since it was listed, or say something else.
+    const now = listedAs(key, was.at ?? aws.clock.now(), was)
+    if (!judgeParts([now], sets, oldest).every(isOldPart)) continue
+    const outcome = await removePart(aws, home, now, was, known)
+    if (outcome === 'removed') removed.push(key)
     // It names others, too.
     if (outcome === 'named') sets = await recordedSets(aws, home, known)
-    say(SAID[outcome](part.key))
+    say(SAID[outcome](key))
   }
   return removed
 }
@@ -140,9 +141,6 @@ const SAID: Readonly<Record<Outcome, (key: string) => string>> = {
   changed: (key) => `${key} was written or removed by somebody else at this moment`,
   named: (key) => `${key} stays: an image set has named it at this moment`,
 }
-
-const mayGo = (part: Listed, sets: readonly ImageSet[], oldest: Date): boolean =>
-  judgeParts([part], sets, oldest).every(isOldPart)
 
 type Outcome = 'removed' | 'changed' | 'named'
 
