@@ -62,6 +62,9 @@ describe('a bake between its parts and its record', () => {
     )
     expect((await bucket.retain({ agrees }, aws)).parts).toEqual([])
     expect(bucket.left(PARTS)).toEqual(PARTS)
+    // It names the others too: they are not touched any more.
+    const touched = bucket.world.calls.filter(({ operation }) => operation === 'DeleteObject')
+    expect(touched).toHaveLength(at === 'agrees' ? 0 : 1)
   })
 
   test.each([
