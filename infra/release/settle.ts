@@ -77,7 +77,8 @@ export async function removeStack(aws: Aws, stack: string, deadline: Date, say: 
   })
 }
 
-async function refuseStuck(
+/** @throws StackFailure for a stack that AWS changes nothing in as it is, with the way out */
+export async function refuseStuck(
   aws: Aws,
   name: string,
   status: string,
