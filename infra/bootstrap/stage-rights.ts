@@ -225,7 +225,8 @@ function scopes(home: Held): Scope[] {
     {
       sid: 'Parameters',
       of: ['ssm'],
-      on: STAGE_NAMES.map((stage) => here('ssm', `parameter/terrace/${stage}/*`)),
+      // Only what a stack makes: operators keep keys of their own beside it, which nobody could bring back.
+      on: STAGE_NAMES.map((stage) => here('ssm', `parameter/terrace/${stage}/*/environment`)),
     },
     {
       sid: 'Subscriptions',
