@@ -1,6 +1,7 @@
-// How far whoever bakes reaches: images, snapshots and servers that are being made as ours, or are; and what is kept of them
-// in the state bucket.
+// How far whoever bakes, or starts servers, reaches: images, snapshots and servers that are being made as ours, or are; and
+// what is kept of them in the state bucket.
 import { LAYOUT } from '../image-sets.ts'
+import { list } from '../reading.ts'
 import { stateBucket } from './names.ts'
 import { type Promised, roleStatement, statementsOf } from './promise.ts'
 import { bucket, call, here, OF_US, type Reach, reaches, state, TAGGED, TAGGING } from './reach.ts'
@@ -10,6 +11,7 @@ import { SAMPLE_SETTINGS } from './sample-settings.ts'
 const image = 'arn:aws:ec2:eu-west-1::image/ami-1'
 const snapshot = 'arn:aws:ec2:eu-west-1::snapshot/snap-1'
 const server = here('ec2', 'instance/i-1')
+const EVERYBODYS = { ...OF_US, 'ec2:Public': 'true' }
 const whileMaking = (action: string) => ({ ...TAGGING, 'ec2:CreateAction': action })
 
 const BAKES: readonly Reach[] = [
@@ -31,6 +33,11 @@ const BAKES: readonly Reach[] = [
       call('ec2:DeregisterImage', image, TAGGED),
       call('ec2:DeleteSnapshot', snapshot, TAGGED),
       call('ec2:DescribeLaunchTemplateVersions', '*'),
+      call('ec2:RunInstances', image, TAGGED),
+      call('ec2:RunInstances', snapshot, TAGGED),
+      // Debian's.
+      call('ec2:RunInstances', image, EVERYBODYS),
+      call('ec2:RunInstances', here('ec2', 'network-interface/*')),
     ],
     mayNot: [
       call('ebs:StartSnapshot', snapshot),
@@ -47,6 +54,12 @@ const BAKES: readonly Reach[] = [
       call('ec2:TerminateInstances', server),
       call('ec2:DeregisterImage', image),
       call('ec2:DeleteSnapshot', snapshot),
+      // What others have on their disks would be read so.
+      call('ec2:RunInstances', image),
+      call('ec2:RunInstances', snapshot),
+      call('ec2:RunInstances', snapshot, EVERYBODYS),
+      call('ec2:CopyImage', image, TAGGING),
+      call('ebs:StartSnapshot', snapshot, { ...TAGGING, 'ebs:ParentSnapshot': snapshot }),
     ],
     breaks: {
       'images without the tag': (draft) => {
@@ -66,6 +79,23 @@ const BAKES: readonly Reach[] = [
       },
       'removes any image': (draft) => {
         delete roleStatement(draft, 'OldImages').Condition
+      },
+      'starts from anybody’s disk': (draft) => {
+        delete roleStatement(draft, 'StartFrom').Condition
+      },
+      'starts from any image': (draft) => {
+        delete roleStatement(draft, 'StartFromPublic').Condition
+      },
+      'only from our own': (draft) => {
+        roleStatement(draft, 'StartFromPublic').Action = ['ec2:CreateImage']
+      },
+      'copies anybody’s image': (draft) => {
+        roleStatement(draft, 'NewImages').Action = ['ec2:CopyImage', 'ec2:CreateImage']
+      },
+      'begins with what another snapshot has': (draft) => {
+        roleStatement(draft, 'NewSnapshots').Condition = {
+          StringEquals: { 'aws:RequestTag/service': 'terrace' },
+        }
       },
       'snapshots without the tag': (draft) => {
         delete roleStatement(draft, 'NewSnapshots').Condition
@@ -124,4 +154,29 @@ const RETAINS = (['DeployRole', 'CiRole'] as const).map(
   }),
 )
 
-export const BAKE_PROMISES: readonly Promised[] = [...BAKES, ...RETAINS].map(reaches)
+const LAUNCHES: readonly Reach[] = (['CloudFormationRole', 'CloudFormationCiRole'] as const).map((role) => ({
+  holds: `servers that ${role} makes start from images that are ours, and read nobody else’s disks`,
+  of: (template) => statementsOf(template, role),
+  isThere: (template) => template.Resources[role] !== undefined,
+  may: [
+    ...[image, snapshot].map((on) => call('ec2:RunInstances', on, TAGGED)),
+    ...['instance', 'volume', 'network-interface', 'subnet', 'security-group', 'launch-template'].map(
+      (kind) => call('ec2:RunInstances', here('ec2', `${kind}/*`)),
+    ),
+  ],
+  mayNot: [image, snapshot].map((on) => call('ec2:RunInstances', on)),
+  breaks: {
+    'from anything': (draft) => {
+      roleStatement(draft, 'OnlyOurDisks').Action = ['ec2:CreateTags']
+    },
+    'from images only': (draft) => {
+      const statement = roleStatement(draft, 'OnlyOurDisks')
+      statement.Resource = list(statement.Resource).slice(0, 1)
+    },
+    'from nothing': (draft) => {
+      delete roleStatement(draft, 'OnlyOurDisks').Condition
+    },
+  },
+}))
+
+export const BAKE_PROMISES: readonly Promised[] = [...BAKES, ...RETAINS, ...LAUNCHES].map(reaches)

@@ -69,14 +69,23 @@ const DEPLOYMENTS: readonly Reach[] = [
       call('ec2:CreateLaunchTemplateVersion', here('ec2', 'launch-template/lt-1')),
       call('elasticloadbalancing:ModifyListener', `${balancer('listener')}/3`, TAGGED),
       call('cloudwatch:PutMetricAlarm', here('cloudwatch', 'alarm:terrace-prod-1')),
-      call('ssm:PutParameter', here('ssm', 'parameter/terrace/prod/api/LOG')),
+      call('ssm:PutParameter', here('ssm', 'parameter/terrace/prod/api/environment')),
     ],
-    mayNot: DATA,
+    mayNot: [
+      ...DATA,
+      // An operator's own, which nobody can get back.
+      ...['DeleteParameter', 'GetParameters', 'PutParameter'].map((name) =>
+        call(`ssm:${name}`, here('ssm', 'parameter/terrace/prod/api/OPENAI_KEY')),
+      ),
+    ],
     breaks: {
       'as people’s': (draft) => change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', ofData(draft)),
       'nothing to read': (draft) =>
         change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', ofData(draft).slice(1, 3)),
       'no servers': (draft) => change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', []),
+      'settings of operators': (draft) => {
+        roleStatement(draft, 'Parameters').Resource = here('ssm', 'parameter/terrace/prod/*')
+      },
       'removes databases': (draft) => {
         const statement = roleStatement(draft, 'Reading')
         statement.Action = [...list(statement.Action), 'rds:DeleteDBInstance']

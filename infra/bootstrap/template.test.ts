@@ -116,6 +116,19 @@ test('CloudFormation may make every kind of resource that a stage has', () => {
   expect(missing).toEqual([])
 })
 
+test('and every setting that a stage makes, by its name', () => {
+  const names = samples.flatMap((template) =>
+    ofType(template, 'AWS::SSM::Parameter').map(([, one]) => String(property(one, 'Name'))),
+  )
+  expect(names.length).toBeGreaterThan(4)
+  const may = (name: string) =>
+    allows(statementsOf(TEMPLATE, 'CloudFormationCiRole'), {
+      action: 'ssm:PutParameter',
+      on: `arn:aws:ssm:${SETTINGS.region}:${SETTINGS.account}:parameter${name}`,
+    })
+  expect(names.filter((name) => !may(name))).toEqual([])
+})
+
 test('and no kind that neither a stage nor the bootstrap has', () => {
   const has = new Set(
     [...samples, TEMPLATE].flatMap(({ Resources }) => Object.values(Resources).map(({ Type }) => Type)),

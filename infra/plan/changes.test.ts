@@ -54,7 +54,9 @@ test.for(CASES)('$type $name: $says ($page)', ({ type, name }) => {
   else if (truth === 'No interruption') expect(effect).toBe('update')
   // Some of these do replace, by the value: whoever plans is told.
   else expect(['update', 'may-replace']).toContain(effect)
-  const holdsData = /^AWS::(KMS::Key|RDS::DBInstance|S3::Bucket|SecretsManager::Secret)$/.test(type)
+  const holdsData = /^AWS::(KMS::Key|Logs::LogGroup|RDS::DBInstance|S3::Bucket|SecretsManager::Secret)$/.test(
+    type,
+  )
   const isReplica = type === 'AWS::RDS::DBInstance' && name === 'SourceDBInstanceIdentifier'
   if (effect === 'replace' && !isReplica) expect(found?.blocked !== undefined).toBe(holdsData)
 })
@@ -149,6 +151,18 @@ describe('what else is not done to data without being asked for by name', () => 
         delete draft.Resources.Documents
       },
       'Documents holds data, and goes',
+    ],
+    [
+      'removal of what servers have said',
+      (draft) => {
+        delete draft.Resources.ApiLogs
+      },
+      'ApiLogs holds data, and goes',
+    ],
+    [
+      'what servers have said under another name',
+      (draft) => change(draft, 'ApiLogs', 'LogGroupName', 'api'),
+      'ApiLogs holds data, and is made anew, empty: LogGroupName',
     ],
     [
       'no snapshot',

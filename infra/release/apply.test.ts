@@ -44,6 +44,19 @@ describe('apply', () => {
     expect(operator.world.stacks.find('terrace-staging')?.deletedAt).toBeDefined()
   })
 
+  test.each([
+    ['no stage', [...images(), '--yes']],
+    ['a stage that npm has kept the option of (`npm run apply --stage staging`)', ['staging', '--yes']],
+    ['an option that is none', ['--stag', 'staging', ...images(), '--yes']],
+    ['another one, of which somebody hopes that nothing happens', staging('--dry-run', '--yes')],
+    ['a parameter that is none', staging('--param', 'fleat=none', '--yes')],
+    ['an option of npm run plan', staging('--deployed', '--yes')],
+  ])('what it does not know changes nothing, not even dev: %s', async (_what, args) => {
+    expect(await apply(args, around(undefined))).toBe(1)
+    expect(operator.printed).toContain('npm run apply -- --stage STAGE')
+    expect(operations()).toEqual([])
+  })
+
   test('dev has no locks', async () => {
     expect(await apply(['--stage', 'dev', ...images(), '--yes'], around(undefined))).toBe(0)
     const stack = operator.world.stacks.find('terrace-dev')

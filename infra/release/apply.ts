@@ -116,21 +116,37 @@ function refuseClosed(name: StageName, stage: Stage, changes: readonly Judged[])
   )
 }
 
+const USAGE =
+  'npm run apply -- --stage STAGE [--param fleet=none|images=candidate|images-folder=FOLDER] [--allow-replace LOGICAL_ID]\n' +
+  '  [--yes] [--take-over-lock] [--profile NAME]'
+
+/**
+ * What the stack does not depend on; the rest is read by command-line.ts, which passes over what it does not know.
+ * @throws InvalidStage for everything that is not known, and without a stage: a slip, or an option that npm has kept for
+ *   itself, must not change another stage, or more of it, than was meant
+ */
 function ownOptions(args: readonly string[]): { yes: boolean; allowed: string[]; takesOver: boolean } {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      yes: { type: 'boolean' },
-      'allow-replace': { type: 'string', multiple: true },
-      'take-over-lock': { type: 'boolean' },
-    },
-    allowPositionals: true,
-    // The stack's own are read by command-line.ts.
-    strict: false,
-  })
+  const options = {
+    stage: { type: 'string', short: 's' },
+    param: { type: 'string', multiple: true },
+    profile: { type: 'string' },
+    yes: { type: 'boolean' },
+    'allow-replace': { type: 'string', multiple: true },
+    'take-over-lock': { type: 'boolean' },
+  } as const
+  let values: ReturnType<typeof parseArgs<{ options: typeof options }>>['values']
+  try {
+    ;({ values } = parseArgs({ args: [...args], options }))
+  } catch (cause) {
+    throw new InvalidStage(`${cause instanceof Error ? cause.message : ''}\n${USAGE}`, { cause })
+  }
+  if (values.stage === undefined) throw new InvalidStage(`--stage is missing.\n${USAGE}`)
+  const unknown = values.param?.find((param) => !/^(fleet|images|images-folder)=/.test(param))
+  if (unknown !== undefined)
+    throw new InvalidStage(`--param ${unknown}: there is no such parameter.\n${USAGE}`)
   return {
     yes: values.yes === true,
-    allowed: (values['allow-replace'] ?? []).map(String),
+    allowed: values['allow-replace'] ?? [],
     takesOver: values['take-over-lock'] === true,
   }
 }
