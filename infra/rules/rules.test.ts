@@ -11,6 +11,7 @@ import { RECKONING_RULES } from './reckoning.ts'
 import type { Draft } from './rule.ts'
 import { serverRules } from './servers.ts'
 import { WATCH_RULES } from './watch.ts'
+import { WATCHED_RULES } from './watched.ts'
 
 const { bootSeconds } = SAMPLE_IMAGES
 const RULES = [
@@ -22,6 +23,7 @@ const RULES = [
   ...ALARM_RULES,
   ...RECKONING_RULES,
   ...WATCH_RULES,
+  ...WATCHED_RULES,
 ]
 
 /** The stages of the table, and what else a stage can be. */
