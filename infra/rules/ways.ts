@@ -1,7 +1,7 @@
 // Rules for the ways that requests, documents and logs take: each leads where it should, and what passes is written down.
 import type { Template } from '../cfn.ts'
 import { at, list, ofType, property, refersTo } from '../reading.ts'
-import { attributes, change, type Rule, setAttribute } from './rule.ts'
+import { attributes, change, each, type Rule, setAttribute } from './rule.ts'
 
 /** Who writes which part of the log bucket. */
 const WRITERS = [
@@ -118,6 +118,27 @@ export const WAYS_RULES: readonly Rule[] = [
         change(draft, 'LogsPolicy', 'PolicyDocument.Statement.1.Condition', undefined),
       everywhere: (draft) =>
         change(draft, 'LogsPolicy', 'PolicyDocument.Statement.2.Resource', { 'Fn::Sub': '${Logs.Arn}/*' }),
+    },
+  },
+  {
+    holds: 'logs end after the days that the stage says',
+    violations: (template, stage) => [
+      ...each(
+        template,
+        'AWS::Logs::LogGroup',
+        (group) => property(group, 'RetentionInDays') !== stage.logDays && 'does not',
+      ),
+      ...(list(property(template.Resources.Logs, 'LifecycleConfiguration.Rules')).some(
+        (rule) => at(rule, 'Status') === 'Enabled' && at(rule, 'ExpirationInDays') === stage.logDays,
+      )
+        ? []
+        : ['Logs: do not']),
+    ],
+    breaks: {
+      'a group': (draft) => change(draft, 'WebLogs', 'RetentionInDays', undefined),
+      'the bucket': (draft) => change(draft, 'Logs', 'LifecycleConfiguration', undefined),
+      'a rule that is off': (draft) =>
+        change(draft, 'Logs', 'LifecycleConfiguration.Rules.0.Status', 'Disabled'),
     },
   },
   {
