@@ -37,7 +37,7 @@ test('what there will be, by room, and what it costs', async () => {
   const { code, output } = await plan(...stage)
   expect(code).toBe(0)
   expect(output).toContain('Stage prod: account 111122223333, eu-west-1, zones euw1-az1 and euw1-az2')
-  expect(output).toMatch(/^ +\d+ {2}network$/m)
+  expect(output).toMatch(/^ +\d+ {2}for all tiers: \d+ network, /m)
   expect(output).toMatch(/^ +268 {2}Database: db\.m7g\.large and its standby$/m)
   expect(output).not.toContain('other')
   expect(output).not.toContain('changes')
