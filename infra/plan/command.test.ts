@@ -86,3 +86,18 @@ test('what is no template, and a stage that there is not, are refused in words',
     output: '--stage prd: there is dev, staging, prod.\n',
   })
 })
+
+test.for<[string[], string]>([
+  [['--stag', 'prod'], "Unknown option '--stag'"],
+  [['--stage'], "Option '-s, --stage <value>' argument missing"],
+  [['--stage', 'prod', '--deploy'], "Unknown option '--deploy'"],
+  [['--stage', 'prod', '--against'], "Option '--against <value>' argument missing"],
+  [['--stage', 'prod', '--yes'], "Unknown option '--yes'"],
+  [['prod'], "Unexpected argument 'prod'"],
+  [[...stage, '--param', 'image=candidate'], '--param image: there is images, images-folder, fleet.'],
+  [[...stage, '--param', 'fleet:none'], '--param fleet:none: it is NAME=VALUE.'],
+])('%j is no plan of something else', async ([args, words]) => {
+  const { code, output } = await plan(...args)
+  expect([code, output]).toEqual([1, expect.stringContaining(words)])
+  expect(output).not.toContain('resources')
+})
