@@ -96,8 +96,9 @@ export const WATCH_RULES: readonly Rule[] = [
   },
   {
     holds: 'the dashboard shows everything that servers measure, every state, and every alarm that tells',
-    violations: (template, stage) =>
-      each(template, 'AWS::CloudWatch::Dashboard', (dashboard) => {
+    violations: (template, stage) => [
+      ...(ofType(template, 'AWS::CloudWatch::Dashboard').length === 1 ? [] : ['there is no one dashboard']),
+      ...each(template, 'AWS::CloudWatch::Dashboard', (dashboard) => {
         const [text, values] = list(at(property(dashboard, 'DashboardBody'), 'Fn::Sub'))
         const shown = Object.values(values ?? {}).map(refersTo)
         const unshown = [ALARM, STATE].flatMap((type) =>
@@ -114,7 +115,11 @@ export const WATCH_RULES: readonly Rule[] = [
             : Object.keys(METRICS).filter((name) => !String(text).includes(`"Terrace","${name}"`))
         return [...unshown, ...unmeasured].length > 0 && `lacks ${[...unshown, ...unmeasured].join(', ')}`
       }),
+    ],
     breaks: {
+      'no dashboard': (draft) => {
+        delete draft.Resources.Dashboard
+      },
       'a metric': (draft) => {
         const body = draft.Resources.Dashboard?.Properties.DashboardBody as { 'Fn::Sub': [string, object] }
         body['Fn::Sub'][0] = body['Fn::Sub'][0].replaceAll('IndexLag', 'IndexLead')
