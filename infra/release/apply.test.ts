@@ -44,19 +44,6 @@ describe('apply', () => {
     expect(operator.world.stacks.find('terrace-staging')?.deletedAt).toBeDefined()
   })
 
-  test.each([
-    ['no stage', [...images(), '--yes']],
-    ['a stage that npm has kept the option of (`npm run apply --stage staging`)', ['staging', '--yes']],
-    ['an option that is none', ['--stag', 'staging', ...images(), '--yes']],
-    ['another one, of which somebody hopes that nothing happens', staging('--dry-run', '--yes')],
-    ['a parameter that is none', staging('--param', 'fleat=none', '--yes')],
-    ['an option of npm run plan', staging('--deployed', '--yes')],
-  ])('what it does not know changes nothing, not even dev: %s', async (_what, args) => {
-    expect(await apply(args, around(undefined))).toBe(1)
-    expect(operator.printed).toContain('npm run apply -- --stage STAGE')
-    expect(operations()).toEqual([])
-  })
-
   test('dev has no locks', async () => {
     expect(await apply(['--stage', 'dev', ...images(), '--yes'], around(undefined))).toBe(0)
     const stack = operator.world.stacks.find('terrace-dev')
@@ -79,6 +66,22 @@ describe('apply', () => {
     expect(operator.printed).toContain('There is no terminal to ask on')
     expect(await apply(['--stage', 'staging', ...images('none'), '--yes'], around(undefined))).toBe(1)
     expect(operator.world.calls).toEqual([])
+  })
+
+  test.for<[string[], string]>([
+    [['--stag', 'staging', '--yes'], "Unknown option '--stag'"],
+    [['--yes'], '--stage: there is dev, staging, prod.'],
+    [['--stage', 'dev', '--param', 'image=candidate', '--yes'], '--param image: there is images,'],
+    [['--stage', 'dev', '--allow-replace', '--yes'], "Option '--allow-replace' argument is ambiguous"],
+    [['--stage', 'dev', '--allow-replaced', 'Database', '--yes'], "Unknown option '--allow-replaced'"],
+    [['--stage', 'dev', '--deployed', '--yes'], "Unknown option '--deployed'"],
+    [['--stage', 'dev', '--dry-run', '--yes'], "Unknown option '--dry-run'"],
+    // What `npm run apply --stage staging` leaves of it: npm keeps the option for itself.
+    [['staging', '--yes'], "Unexpected argument 'staging'"],
+  ])('%j: nothing is done to another stage, or in another way, than was meant', async ([args, words]) => {
+    expect(await apply([...args, ...images()], around(undefined))).toBe(1)
+    expect(operator.printed).toContain(words)
+    expect(operations()).toEqual([])
   })
 
   test('another account: nothing but who one is was asked', async () => {

@@ -1,6 +1,6 @@
 // Rules for the load balancers: who comes in, how, and to which servers.
 import { PORTS, SECONDS } from '../../contract/ports.ts'
-import { list, ofType, property, refersTo } from '../reading.ts'
+import { at, list, ofType, property, refersTo } from '../reading.ts'
 import { isLocked } from '../stages.ts'
 import { attributes, change, each, type Rule, setAttribute } from './rule.ts'
 
@@ -140,12 +140,27 @@ export const BALANCING_RULES: readonly Rule[] = [
           ? []
           : [`${id}: answers in clear`]
       })
-      return secure.length === 1 ? lines : [...lines, 'there is no HTTPS']
+      const sent = outside.some(
+        ([, { Properties: p }]) =>
+          p.Protocol === 'HTTP' &&
+          p.Port === 80 &&
+          at(list(p.DefaultActions)[0], 'RedirectConfig.StatusCode') === 'HTTP_301',
+      )
+      return [
+        ...lines,
+        ...(secure.length === 1 ? [] : ['there is no HTTPS']),
+        ...(sent ? [] : ['whoever comes by HTTP finds nothing']),
+      ]
     },
     breaks: {
       'no HTTPS': (draft) => {
         delete draft.Resources.HttpsListener
       },
+      'nobody is sent': (draft) => {
+        delete draft.Resources.HttpListener
+      },
+      'sent for now': (draft) =>
+        change(draft, 'HttpListener', 'DefaultActions.0.RedirectConfig.StatusCode', 'HTTP_302'),
       'in clear': (draft) =>
         change(draft, 'HttpListener', 'DefaultActions', [
           { Type: 'forward', TargetGroupArn: { Ref: 'WebTargets' } },
