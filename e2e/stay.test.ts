@@ -4,12 +4,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { writeWeb } from '../ami/recipe/payload.ts'
 import { STAY_COOKIE } from '../contract/ports.ts'
@@ -69,20 +69,23 @@ afterAll(async () => {
 
 interface Api {
   readonly url: string
-  readonly seen: { readonly path: string; readonly headers: IncomingHttpHeaders }[]
+  /** Of each request; empty: none. */
+  readonly cookies: string[]
 }
 
 async function startApi(): Promise<Api> {
-  const seen: { path: string; headers: IncomingHttpHeaders }[] = []
+  const cookies: string[] = []
   const server = createServer((request, response) => {
-    seen.push({ path: request.url ?? '', headers: request.headers })
-    const cookies = request.url === '/auth/sign-in' ? ['terrace.session_token=s.a%2Bb; Path=/; HttpOnly'] : []
-    response.writeHead(503, { 'content-type': 'application/json', 'set-cookie': cookies }).end('{}')
+    cookies.push(request.headers.cookie ?? '')
+    const session = request.url?.startsWith('/auth/sign-in')
+      ? ['terrace.session_token=s.a%2Bb; Path=/; HttpOnly']
+      : []
+    response.writeHead(503, { 'content-type': 'application/json', 'set-cookie': session }).end('{}')
   })
   servers.push(server)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, cookies }
 }
 
 async function startWeb(home: string, api: string): Promise<string> {
@@ -124,78 +127,86 @@ describe.skipIf(!hasChromium)('while web servers of two image sets run', () => {
   })
   afterAll(() => browser?.close())
 
-  /** Opens a page as somebody who was never here. */
-  async function open(outer: Balancer): Promise<Page> {
-    const page = await (await browser.newContext()).newPage()
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close()
+  })
+
+  /** Opens a page, waits until its script has asked the API something where it can, and closes it: what is left is its browser. */
+  async function visit(outer: Balancer, context: BrowserContext, runs = true): Promise<void> {
+    const calls = () => outer.passed.filter(({ path }) => path.startsWith('/api/')).length
+    const before = calls()
+    const page = await context.newPage()
     await page.goto(`${outer.url}/sign-in`, { waitUntil: 'load' })
-    return page
+    if (runs) await expect.poll(calls).toBeGreaterThan(before)
+    await page.close()
+  }
+  let count = 0
+  /** One request of that browser: which web server and which API server got it. */
+  async function ask(outer: Balancer, { request }: BrowserContext, place: string) {
+    const mark = `mark=${++count}.`
+    const response = await request.get(`${outer.url}${place}?${mark}`)
+    const by = ({ passed }: Balancer) => passed.find(({ path }) => path.endsWith(mark))?.target
+    return { status: response.status(), web: by(outer), api: by(inner) }
   }
   const files = (outer: Balancer) => outer.passed.filter((one) => one.path.startsWith('/_next/static/'))
   const missing = (outer: Balancer) => files(outer).filter((one) => one.status === 404)
-  const ask = (page: Page, place: string): Promise<number> =>
-    page.evaluate(async (to) => (await fetch(to)).status, place)
+  const targets = (passed: Balancer['passed']) => [...new Set(passed.map(({ target }) => target))]
 
   test('without a cookie a page of the new set does not find its files', async () => {
     const outer = await balance({ kind: 'none' })
-    await open(outer)
-    expect(missing(outer).length).toBeGreaterThan(0)
-    expect(new Set(missing(outer).map(({ target }) => target))).toEqual(new Set([webs.old]))
+    await visit(outer, await browser.newContext(), false)
+    expect(targets(missing(outer))).toEqual([webs.old])
   })
 
   test('a page finds its files from its first load on, and its browser stays, also with one API server', async () => {
     const outer = await balance(APP_COOKIE)
-    const before = inner.passed.length
-    const page = await open(outer)
-    // Its script runs: it has asked the API something.
-    await expect.poll(() => inner.passed.length).toBeGreaterThan(before)
-    await ask(page, '/api/auth/sign-in')
-    for (let round = 0; round < 5; round++) await ask(page, '/api/trpc/people.me')
+    const context = await browser.newContext()
+    await visit(outer, context)
     expect(files(outer).length).toBeGreaterThan(5)
     expect(missing(outer)).toEqual([])
-    expect(new Set(outer.passed.map(({ target }) => target))).toEqual(new Set([webs.first]))
-    // The first questions of a page go out together, before there was a cookie.
-    expect(new Set(inner.passed.slice(-5).map(({ target }) => target)).size).toBe(1)
 
-    const cookies = await page.context().cookies()
+    const { api } = await ask(outer, context, '/api/auth/sign-in')
+    for (let round = 0; round < 5; round++)
+      expect(await ask(outer, context, '/api/trpc/people.me')).toMatchObject({ web: webs.first, api })
+    expect(targets(outer.passed)).toEqual([webs.first])
+
+    const cookies = await context.cookies()
     expect(cookies.find(({ name }) => name === STAY_COOKIE.name)).toMatchObject({
       ...{ value: '1', path: '/', httpOnly: true, secure: false, sameSite: 'Lax' },
     })
-    const toApi = apis.flatMap(({ seen }) => seen)
-    const last = apis.find(({ url }) => url === inner.passed.at(-1)?.target)?.seen.at(-1)
-    expect(last?.headers.cookie).toContain('terrace.session_token=s.a%2Bb')
-    expect(last?.headers.cookie).toContain('AWSALB=')
-    for (const { headers } of toApi) expect(headers.cookie ?? '').not.toMatch(/AWSALBAPP|terrace-web/)
+    const sent = apis.find(({ url }) => url === api)?.cookies.at(-1)
+    expect(sent).toContain('terrace.session_token=s.a%2Bb')
+    expect(sent).toContain('AWSALB=')
+    for (const one of apis.flatMap((each) => each.cookies)) expect(one).not.toMatch(/AWSALBAPP|terrace-web/)
   })
 
   test('a web server that leaves loses its browsers at once: old pages find their files, new ones too', async () => {
     const { first, old, second } = webs
     const outer = await balance(APP_COOKIE)
-    const page = await open(outer)
-    const former = await open(outer)
-    await ask(former, `/_next/static/${FORMER}`)
-    expect(outer.passed.at(-1)).toMatchObject({ target: old, status: 200 })
-    await ask(former, '/api/trpc/people.me')
-    const api = inner.passed.at(-1)?.target
+    const [now, former] = [await browser.newContext(), await browser.newContext()]
+    await visit(outer, now)
+    await visit(outer, former, false)
+    const file = `/_next/static/${FORMER}`
+    expect(await ask(outer, former, file)).toMatchObject({ web: old, status: 200 })
+    const { api } = await ask(outer, former, '/api/trpc/people.me')
 
     outer.deregister(first)
     outer.deregister(old)
-    for (const one of [page, former])
-      for (let round = 0; round < 3; round++) {
-        await ask(one, `/_next/static/${FORMER}`)
-        expect(outer.passed.at(-1)).toMatchObject({ target: second, status: 200 })
-      }
-    await ask(former, '/api/trpc/people.me')
-    expect(inner.passed.at(-1)?.target).toBe(api)
+    for (const context of [now, former])
+      for (let round = 0; round < 3; round++)
+        expect(await ask(outer, context, file)).toMatchObject({ web: second, status: 200 })
+    expect(await ask(outer, former, '/api/trpc/people.me')).toMatchObject({ web: second, api })
     const before = outer.passed.length
-    await page.reload({ waitUntil: 'load' })
-    expect(outer.passed.slice(before).filter(({ status }) => status === 404)).toEqual([])
-    expect(new Set(outer.passed.slice(before).map(({ target }) => target))).toEqual(new Set([second]))
+    await visit(outer, now)
+    const after = outer.passed.slice(before)
+    expect(after.filter(({ status }) => status === 404)).toEqual([])
+    expect(targets(after)).toEqual([second])
   })
 
   test('health checks, files and programs get no cookie of ours', async () => {
     const { first } = webs
     const outer = await balance(APP_COOKIE)
-    await open(outer)
+    await visit(outer, await browser.newContext())
     const [file] = files(outer)
     for (const place of ['/healthz', '/readyz', '/icon.svg', '/api/v1/models', file?.path ?? '']) {
       const cookies = (await fetch(first + place)).headers.getSetCookie()
