@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Template } from '../cfn.ts'
-import { change, type Draft } from '../rules/rule.ts'
+import { change, type Draft, setAttribute } from '../rules/rule.ts'
 import { sample } from '../samples.ts'
 import { compare } from './changes.ts'
 
@@ -218,6 +218,19 @@ describe('what else is not done to data without being asked for by name', () => 
   ])('and these are: %s', ([, edit]) => {
     expect(planned(edit)).not.toEqual([])
     expect(reasons(edit)).toEqual([])
+  })
+
+  test('how browsers stay with a web server changes in place, and nothing is made anew for it', () => {
+    for (const [key, value] of [
+      ['stickiness.enabled', 'false'],
+      ['stickiness.type', 'lb_cookie'],
+      ['stickiness.app_cookie.duration_seconds', '60'],
+    ] as const)
+      expect(
+        planned((draft) => setAttribute(draft, 'WebTargets', 'TargetGroupAttributes', key, value)),
+      ).toMatchObject([
+        { id: 'WebTargets', effect: 'update', differing: ['TargetGroupAttributes'], blocked: undefined },
+      ])
   })
 
   test('the same template twice is no change', () => {
