@@ -44,7 +44,8 @@ export const ROLE_PROMISES: readonly Promised[] = [
         roleStatement(draft, 'Buckets', 'StagesDataPolicy').Resource = 'arn:aws:s3:::*'
       },
       'every account': (draft) => {
-        roleStatement(draft, 'LogGroups', 'StagesDataPolicy').Resource = 'arn:aws:logs:eu-west-1:*:log-group:terrace-prod-*'
+        roleStatement(draft, 'LogGroups', 'StagesDataPolicy').Resource =
+          'arn:aws:logs:eu-west-1:*:log-group:terrace-prod-*'
       },
     },
   },
