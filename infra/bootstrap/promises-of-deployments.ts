@@ -45,8 +45,17 @@ const DEPLOYMENTS: readonly Reach[] = [
       call('s3:DeleteObjectVersion', bucket(`${DOCUMENTS}/1`)),
       call('rds:DeleteDBSnapshot', db('snapshot', 'terrace-prod-1'), TAGGED),
       call('s3:PutLifecycleConfiguration', bucket('payroll')),
+      ...['s3:PutBucketPolicy', 's3:DeleteBucket', 's3:GetBucketPolicy'].map((action) =>
+        call(action, bucket(DOCUMENTS), { ...OF_US, 'aws:RequestedRegion': 'us-east-1' }),
+      ),
     ],
     breaks: {
+      'buckets of another region': (draft) => {
+        delete roleStatement(draft, 'Buckets', 'StagesDataPolicy').Condition
+      },
+      'buckets of another region, read': (draft) => {
+        delete roleStatement(draft, 'BucketReading').Condition
+      },
       'no data': (draft) =>
         change(draft, 'CloudFormationRole', 'ManagedPolicyArns', ofData(draft).slice(0, 3)),
       'every bucket': (draft) => {

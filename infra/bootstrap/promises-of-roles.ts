@@ -14,7 +14,9 @@ export const ROLE_PROMISES: readonly Promised[] = [
       statements(template).flatMap(({ id, statement }) => {
         if (at(statement, 'Effect') === 'Deny') return []
         const wide = actionsOf(statement).filter((action) => action.includes('*'))
-        const everywhere = list(at(statement, 'Resource')).some(isEverywhere) && !isHeld(statement)
+        const places = list(at(statement, 'Resource')).filter(isEverywhere)
+        // Buckets have names beforehand: no region makes up for one that anything begins with.
+        const everywhere = places.some((place) => !isHeld(statement) || /:s3:::/.test(String(place)))
         return [
           ...wide.map((action) => `${id}: ${action}`),
           ...(everywhere && !actionsOf(statement).every((action) => HARMLESS.has(action))

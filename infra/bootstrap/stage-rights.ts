@@ -119,6 +119,7 @@ function scopes(home: Held): Scope[] {
       sid: 'BucketReading',
       of: ['s3:Get', 's3:List'],
       on: ofStages((name) => `arn:${partition}:s3:::${name}`),
+      when: inRegion,
     },
     { sid: 'DatabaseReading', of: ['rds:List'], on: databases('db', 'pg', 'subgrp', 'es') },
     {
@@ -126,7 +127,8 @@ function scopes(home: Held): Scope[] {
       of: ['logs:Get', 'logs:List'],
       on: ofStages((name) => here('logs', `log-group:${name}`)),
     },
-    { sid: 'Buckets', of: ['s3'], on: ofStages((name) => `arn:${partition}:s3:::${name}`) },
+    // Names of buckets know no region, and another one may have stages of the same names.
+    { sid: 'Buckets', of: ['s3'], on: ofStages((name) => `arn:${partition}:s3:::${name}`), when: inRegion },
     { sid: 'NewKeys', of: ['kms:CreateKey', 'kms:TagResource'], on: '*', when: TO_BE_OURS },
     {
       sid: 'KeysJustMade',

@@ -113,7 +113,9 @@ function wayOut(region: string, name: string, status: string, failed: readonly s
   if (status === 'IMPORT_ROLLBACK_FAILED')
     return `${cloudFormation} continue-update-rollback --stack-name ${name}, and run the same command again.`
   return (
-    `put right what keeps these from going, then ${cloudFormation} delete-stack --stack-name ${name}, ` +
+    'put right what keeps these from going (a database that is locked: ' +
+    `aws --region ${region} rds modify-db-instance --db-instance-identifier ID --no-deletion-protection; a load balancer: its ` +
+    `attribute deletion_protection.enabled), then ${cloudFormation} delete-stack --stack-name ${name}, ` +
     'and run the same command again.'
   )
 }

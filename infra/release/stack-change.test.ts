@@ -140,8 +140,12 @@ describe('a stack that is changed', () => {
   test('what was begun to be deleted is changed no more, and how it ends is said for its region', async () => {
     here.stack.becomes('DELETE_FAILED')
     await world.clock.sleep(10_000)
-    await expect(bring(larger)).rejects.toThrow(
+    const tried = bring(larger)
+    await expect(tried).rejects.toThrow(
       'aws --region eu-west-1 cloudformation delete-stack --stack-name terrace-staging,',
+    )
+    await expect(tried).rejects.toThrow(
+      'aws --region eu-west-1 rds modify-db-instance --db-instance-identifier ID --no-deletion-protection;',
     )
   })
 
