@@ -13,6 +13,18 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex')
 /** How a release ends that was made of files nobody has committed; protected stages refuse it. */
 export const UNCOMMITTED = '-dirty'
 
+/** A boot that an image has passed. */
+export const bootTestSchema = z.object({
+  tier: z.enum(['api', 'web']),
+  where: z.enum(['local', 'ec2']),
+  at: z.iso.datetime(),
+  /** `local`: from power-on to the first 200 of `/readyz`; `ec2`: from the kernel's start to the end of its checks. */
+  seconds: z.number().positive(),
+  /** `ec2`: what the image has looked at (contract/boot-test.ts), and the model of the processor there. */
+  checked: z.array(z.string().max(32)).optional(),
+  processor: z.string().max(200).optional(),
+})
+
 export const imageSetSchema = z.object({
   /** SHA-256 over everything that the images were made from. */
   inputs: sha256,
@@ -25,17 +37,7 @@ export const imageSetSchema = z.object({
   /** Seconds from power-on to the first 200 of `/readyz`, the slowest of the boot tests. */
   bootSeconds: z.object({ api: z.number().positive(), web: z.number().positive() }),
   /** Boots that they have passed, of the very bytes: `local` in a virtual machine of whoever baked, `ec2` on a server. */
-  bootTests: z
-    .array(
-      z.object({
-        tier: z.enum(['api', 'web']),
-        where: z.enum(['local', 'ec2']),
-        at: z.iso.datetime(),
-        /** From power-on to the first 200 of `/readyz`. */
-        seconds: z.number().positive(),
-      }),
-    )
-    .optional(),
+  bootTests: z.array(bootTestSchema).optional(),
   /** SHA-256 of the list of Debian packages that are in them (LAYOUT.packages). */
   packages: sha256.optional(),
   /** SHA-256 of their SBOM (LAYOUT.sbom). */
@@ -135,13 +137,15 @@ export function imagesFor(name: string, stage: Stage, set: ImageSet): StageImage
   return { api: of('api'), web: of('web') }
 }
 
+export const isBootedOnEc2 = ({ bootTests = [] }: ImageSet, tier: 'api' | 'web'): boolean =>
+  bootTests.some((test) => test.tier === tier && test.where === 'ec2')
+
 /** Why nobody's work may depend on it; undefined: it may. */
-function unproven({ release, bootTests = [] }: ImageSet): string | undefined {
+function unproven(set: ImageSet): string | undefined {
+  const { release } = set
   if (release.endsWith(UNCOMMITTED))
     return `its release is ${release}, made of files that nobody has committed. Commit them and bake again`
-  const untested = (['api', 'web'] as const).filter(
-    (tier) => !bootTests.some((test) => test.tier === tier && test.where === 'ec2'),
-  )
+  const untested = (['api', 'web'] as const).filter((tier) => !isBootedOnEc2(set, tier))
   if (untested.length === 0) return undefined
   return (
     `no boot of its ${untested.join(' and ')} image on EC2 is recorded, and a protected stage starts its servers ` +

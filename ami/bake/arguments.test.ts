@@ -12,6 +12,7 @@ test('both images to an account, or one disk that stays here', () => {
     dryRun: false,
     allowDirty: false,
     previous: 'usual',
+    bootTest: 'ec2',
   })
   expect(read('--builder local --tier web --no-upload --dry-run --allow-dirty')).toMatchObject({
     tiers: ['web'],
@@ -19,7 +20,9 @@ test('both images to an account, or one disk that stays here', () => {
     dryRun: true,
     allowDirty: true,
     previous: 'none',
+    bootTest: 'none',
   })
+  expect(read(`--builder local --tier all ${PLACE} --boot-test none`).bootTest).toBe('none')
   const previous = (given: string) => read(`--builder local --tier all ${PLACE} --previous ${given}`).previous
   expect(['latest', 'none', 'a'.repeat(12)].map(previous)).toEqual([
     'latest',
@@ -40,6 +43,8 @@ test.each([
   [`--builder local --tier all --no-upload ${PLACE}`, '--no-upload sends nothing'],
   [`--builder local --tier all ${PLACE} --previous abc`, 'at least 12 digits'],
   ['--builder local --tier all --no-upload --previous latest', 'no account is asked'],
+  [`--builder local --tier all ${PLACE} --boot-test local`, 'there is ec2 and none'],
+  ['--builder local --tier all --no-upload --boot-test ec2', '--boot-test has no meaning'],
   ['--builder local --tier all --force', "Unknown option '--force'"],
 ])('%s is refused in words, with how it is meant', (line, why) => {
   expect(() => read(line)).toThrow(why)

@@ -18,6 +18,8 @@ export interface BakeLine {
   readonly previous: Which
   /** Why images may be uploaded of which not everybody could be asked what is weak in them. */
   readonly allowUnscanned: string | undefined
+  /** Where the images are booted once more before their set is recorded. */
+  readonly bootTest: 'ec2' | 'none'
 }
 
 export const USAGE =
@@ -25,6 +27,7 @@ export const USAGE =
   '  [--dry-run] [--allow-dirty]          plan only; bake what is not committed, for stages that are not protected\n' +
   '  [--previous SET|latest|none]         whose static files the web image carries too, for pages that are open during a roll;\n' +
   '                                       default: what images of these inputs carry already, else the newest set’s of other pages\n' +
+  '  [--boot-test ec2|none]               default ec2: both images are started there once; without it protected stages refuse the set\n' +
   '  [--allow-unscanned "REASON"]         where who knows of weaknesses is not reached; the reason stands in the record\n' +
   'npm run bake -- --builder local --tier api|web|all --no-upload [--dry-run] [--allow-dirty]'
 
@@ -39,6 +42,7 @@ const OPTIONS = {
   'allow-dirty': { type: 'boolean', default: false },
   previous: { type: 'string' },
   'allow-unscanned': { type: 'string' },
+  'boot-test': { type: 'string' },
 } as const
 
 const refuse = (what: string, cause?: unknown) => new BakeFailure(`${what}\n${USAGE}`, { cause })
@@ -67,6 +71,7 @@ export function readBakeLine(args: readonly string[]): BakeLine {
     allowDirty: values['allow-dirty'],
     previous: home === undefined ? 'none' : readPrevious(values.previous),
     allowUnscanned: readReason(values['allow-unscanned'], home),
+    bootTest: readBootTest(values['boot-test'], home),
   }
 }
 
@@ -84,6 +89,16 @@ function readReason(text: string | undefined, home: Home | undefined): string | 
   if (reason === '' || reason.length > 500)
     throw refuse('--allow-unscanned wants the reason, in 500 letters at most.')
   return reason
+}
+
+function readBootTest(given: string | undefined, home: Home | undefined): BakeLine['bootTest'] {
+  if (home === undefined) {
+    if (given !== undefined) throw refuse('--no-upload sends nothing: --boot-test has no meaning with it.')
+    return 'none'
+  }
+  if (given === undefined || given === 'ec2') return 'ec2'
+  if (given === 'none') return given
+  throw refuse(`--boot-test ${given}: there is ec2 and none.`)
 }
 
 function requireBuilder(builder: string | undefined): void {

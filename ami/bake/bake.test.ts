@@ -11,6 +11,7 @@ import { statementsOf } from '../../infra/bootstrap/promise.ts'
 import { SAMPLE_SETTINGS } from '../../infra/bootstrap/sample-settings.ts'
 import { bootstrap } from '../../infra/bootstrap/template.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
+import { imagesTestThemselves } from '../ec2/fixture.ts'
 import type { Tier } from '../recipe/debian.ts'
 import type { BakeLine } from './arguments.ts'
 import { type Baked, bake, type Kitchen } from './bake.ts'
@@ -317,7 +318,8 @@ test('ended by a person: what AWS has made is taken back', async () => {
 })
 
 test('whoever bakes may make every call of it', async () => {
-  await run()
+  imagesTestThemselves(world)
+  await run({ bootTest: 'ec2' })
   const rights = statementsOf(bootstrap(SAMPLE_SETTINGS, true), 'DeployRole')
   const ours = { 'aws:RequestedRegion': region, 'aws:ResourceAccount': account }
   const tagOf = (input: unknown): string | undefined => {
@@ -325,6 +327,7 @@ test('whoever bakes may make every call of it', async () => {
     return /\{"Key":"service","Value":"([^"]+)"\}/.exec(text)?.[1]
   }
   const arn = (kind: string) => `arn:aws:ec2:${region}::${kind}/${kind}-1`
+  const own = (kind: string) => arnHere(HOME, 'ec2', `${kind}/${kind}-1`)
   /** On what each call works, and what AWS would know of it: the tag that is there, or the one that is asked for. */
   const asked = world.calls.flatMap(({ service, operation, input }) => {
     const tag = tagOf(input)
@@ -343,6 +346,18 @@ test('whoever bakes may make every call of it', async () => {
         { action, on: arn('snapshot'), given: there },
         { action: 'ec2:CreateTags', on: arn('image'), given: { ...making, 'ec2:CreateAction': operation } },
       ]
+    if (operation === 'RunInstances')
+      return [
+        ...['instance', 'volume'].flatMap((kind) => [
+          { action, on: own(kind), given: making },
+          { action: 'ec2:CreateTags', on: own(kind), given: { ...making, 'ec2:CreateAction': operation } },
+        ]),
+        ...['subnet', 'security-group'].map((kind) => ({ action, on: own(kind), given: there })),
+        { action, on: own('network-interface'), given: ours },
+        { action, on: arn('image'), given: there },
+      ]
+    if (['GetConsoleOutput', 'TerminateInstances'].includes(operation))
+      return [{ action, on: own('instance'), given: there }]
     if (service === 'ebs') return [{ action, on: arn('snapshot'), given: there }]
     return [{ action, on: '*', given: ours }]
   })
@@ -350,5 +365,6 @@ test('whoever bakes may make every call of it', async () => {
   asked.push({ action: 'cloudformation:DescribeStacks', on: stack, given: ours })
   expect(new Set(asked.map(({ action }) => action))).toContain('ec2:RegisterImage')
   expect(new Set(asked.map(({ action }) => action))).toContain('s3:ListBucket')
+  expect(new Set(asked.map(({ action }) => action))).toContain('ec2:GetConsoleOutput')
   expect(asked.filter((one) => !allows(rights, one))).toEqual([])
 })

@@ -3,10 +3,11 @@
 import path from 'node:path'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { BOOTSTRAP_STACK, type Home } from '../../infra/bootstrap/names.ts'
-import type { ImageSet } from '../../infra/images.ts'
+import { type ImageSet, isBootedOnEc2 } from '../../infra/images.ts'
 import { describeStack } from '../../infra/release/follow.ts'
 import { Problem } from '../../local/problem.ts'
 import type { Step } from '../../local/steps.ts'
+import type { BootPlace } from '../ec2/boot-test.ts'
 import { keepParts, partsOf, writeParts } from '../image-set/parts.ts'
 import { type Choice, choosePrevious, keepChoice, nameOf } from '../image-set/previous.ts'
 import { readSet } from '../image-set/record.ts'
@@ -50,7 +51,12 @@ export type Baked =
   | { readonly outcome: 'set'; readonly set: ImageSet; readonly made: boolean }
 
 /** Where images go, and what encrypts them. */
-type To = Home & { readonly aws: Aws; readonly key: string }
+type To = Home & {
+  readonly aws: Aws
+  readonly key: string
+  /** Undefined: they are not booted on EC2. */
+  readonly bootPlace: BootPlace | undefined
+}
 
 /**
  * @throws Problem, BakeFailure and AwsProblem in words, also when another process bakes the same; what was made on this
@@ -72,6 +78,10 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
     say(
       `Image set ${inputs.inputs.slice(0, 12)} is there: release ${recorded.release}, made ${recorded.madeAt}.`,
     )
+    if (to.bootPlace !== undefined && !TIERS.every((tier) => isBootedOnEc2(recorded, tier)))
+      say(
+        'Its record shows no boot on EC2, so protected stages refuse it. A record never changes: one of other inputs is made with it.',
+      )
     if (line.dryRun) return { outcome: 'set', set: recorded, made: false }
     const set = await lookAfter(kitchen, to, recorded)
     await keepChoice(to.aws, to, choice, previous)
@@ -96,7 +106,7 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const found: ImageSet[] = []
   await kitchen.perform([
     {
-      title: `Upload to account ${to.account}, ${to.region}`,
+      title: `Upload to account ${to.account}, ${to.region}${to.bootPlace ? ', and boot there' : ''}`,
       work: async (progress) => {
         found.push(
           await upload(work, to, (text) => {
@@ -154,17 +164,29 @@ function requireCommitted({ uncommitted }: Checkout, { allowDirty }: BakeLine): 
 }
 
 /** @throws AwsProblem for credentials of another account; BakeFailure without a bootstrap */
-async function destination({ home }: BakeLine, { aws }: Kitchen): Promise<To | undefined> {
+async function destination({ home, bootTest }: BakeLine, { aws }: Kitchen): Promise<To | undefined> {
   if (home === undefined || aws === undefined) return undefined
   await callerIn(aws, home.account, 'This bake')
   const stack = await describeStack(aws, BOOTSTRAP_STACK)
-  const key = stack?.Outputs?.find(({ OutputKey }) => OutputKey === 'ImageKey')?.OutputValue
+  const output = (name: string) => stack?.Outputs?.find(({ OutputKey }) => OutputKey === name)?.OutputValue
+  const key = output('ImageKey')
   if (key === undefined)
     throw new BakeFailure(
       `Account ${home.account} has no ${BOOTSTRAP_STACK} in ${home.region}, whose key encrypts images: npm run bootstrap makes it, ` +
         'once for an account and a region. Nothing was made.',
     )
-  return { ...home, aws, key }
+  return { ...home, aws, key, bootPlace: bootTest === 'ec2' ? placeOf(home, output) : undefined }
+}
+
+/** @throws BakeFailure when the bootstrap has no builders' network */
+function placeOf(home: Home, output: (name: string) => string | undefined): BootPlace {
+  const subnets = ['BuilderSubnet1', 'BuilderSubnet2'].map(output).filter((id) => id !== undefined)
+  const group = output('BuilderSecurityGroup')
+  if (subnets.length > 0 && group !== undefined) return { subnets, group }
+  throw new BakeFailure(
+    `${BOOTSTRAP_STACK} of account ${home.account} in ${home.region} does not say where images are to be booted (BuilderSubnet1, ` +
+      'BuilderSecurityGroup): npm run bootstrap brings it up to date. Nothing was made.',
+  )
 }
 
 function making({ kitchen, lists, inputs, built, carried }: Work, tier: Tier): Step {
@@ -283,6 +305,7 @@ async function upload(work: Work, to: To, tell: (text: string) => void): Promise
       scan: looked.scan,
       commit: checkout.commit,
       key: to.key,
+      bootPlace: to.bootPlace,
       tiers: { api: tiers.api.disk, web: tiers.web.disk },
     },
     {

@@ -1,7 +1,7 @@
 // What a machine under test says of itself on its serial console, and what of it is wrong: much can't be asked from outside.
+import { wrongOfDisk, wrongOfUnits } from '../boot/boot-test/facts.ts'
 import type { Tier } from '../recipe/debian.ts'
 
-const GIB = 2 ** 30
 const UNITS: Readonly<Record<Tier, readonly string[]>> = {
   api: ['terrace-configure', 'terrace-api', 'terrace-ingest', 'terrace-drain', 'terrace-in-service'],
   web: ['terrace-configure', 'terrace-web', 'terrace-drain', 'terrace-in-service'],
@@ -56,14 +56,8 @@ export function findingsOf(console: string, tier: Tier, volumeGiB: number): stri
   const [blocks = 0, size = 0] = (said.get('root') ?? '').split(':').map(Number)
   const failed = (said.get('failed') ?? '').split(' ').filter(Boolean)
   return [
-    ...(blocks * size > (volumeGiB - 1) * GIB
-      ? []
-      : [`its root has not grown over the volume: ${blocks * size} bytes`]),
-    ...(/^erofs +ro,/.test(said.get('app') ?? '')
-      ? []
-      : [`the application is not on its read-only partition: ${said.get('app')}`]),
-    ...failed.map((unit) => `${unit} has failed`),
-    ...(Number(said.get('memory')) > 0 ? [] : ['its server has no memory limit']),
+    ...wrongOfDisk({ rootBytes: blocks * size, application: said.get('app') ?? '' }, volumeGiB),
+    ...wrongOfUnits({ failedUnits: failed, memoryMax: Number(said.get('memory')) }),
     ...(tier === 'web' || said.get('sandbox') === 'permissions, network'
       ? []
       : [`its parsers are not locked in: ${said.get('sandbox')}`]),

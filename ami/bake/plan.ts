@@ -1,8 +1,10 @@
 // What a bake is about to do, and what it costs, in words.
 import type { Home } from '../../infra/bootstrap/names.ts'
+import { BOOT_TYPES, type BootPlace, mostUsd, PATIENCE_MINUTES } from '../ec2/boot-test.ts'
 import { databaseAuthorities } from '../recipe/authorities.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { ARCHITECTURE, SUITE } from '../recipe/debian.ts'
+import { TIERS } from '../upload/baking.ts'
 import type { Built, MadeTier } from './built.ts'
 import type { Checkout } from './checkout.ts'
 import type { DebianLists, Inputs } from './inputs.ts'
@@ -20,7 +22,7 @@ export interface Planned {
   readonly built: Built
   /** Whose static files the web image carries too, in words. */
   readonly carries: string | undefined
-  readonly to: (Home & { readonly key: string }) | undefined
+  readonly to: (Home & { readonly key: string; readonly bootPlace: BootPlace | undefined }) | undefined
 }
 
 export function linesOf({ tiers, checkout, lists, inputs, built, carries, to }: Planned): string[] {
@@ -36,9 +38,15 @@ export function linesOf({ tiers, checkout, lists, inputs, built, carries, to }: 
     to === undefined
       ? '  Nothing is uploaded.'
       : `  to account ${to.account}, ${to.region}, encrypted with ${to.key}: ${volumeOf(tiers, built)}`,
-    ...(to === undefined ? [] : unknownDatabases(to.region)),
+    ...(to === undefined ? [] : [bootsOf(to.bootPlace), ...unknownDatabases(to.region)]),
   ]
 }
+
+const bootsOf = (place: BootPlace | undefined): string =>
+  place === undefined
+    ? '  not booted on EC2: protected stages refuse the set, and that can’t be made good later'
+    : `  booted on EC2 before they are recorded: ${TIERS.map((tier) => `${tier} on ${BOOT_TYPES[tier][0]}`).join(', ')}, ` +
+      `${PATIENCE_MINUTES} minutes each at most, together USD ${mostUsd().toFixed(2)} at most`
 
 /** Said now, and not by a server that is given up as it boots. */
 function unknownDatabases(region: string): string[] {

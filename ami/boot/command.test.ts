@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { BOOT_REPORT } from '../../contract/boot-test.ts'
 import type { LaunchData } from '../../contract/launch.ts'
 import { type ImdsServer, serveImds } from './imds-stub.ts'
 import { type AwsServer, serveAws } from './test/aws-server.ts'
@@ -162,9 +163,39 @@ test.each(['SIGTERM', 'SIGKILL'] as const)('drain that is ended by %s ends nobod
   expect(existsSync(LEAVING())).toBe(false)
 })
 
+test('logs ends as the condition of its unit is read: told, not wanted on a machine that tests its image, or failed', async () => {
+  const logs = () => start('logs', '--agent', world.folder).ended
+  expect((await logs()).code).toBe(0)
+  expect(await readFile(path.join(world.folder, 'agent.toml'), 'utf8')).toContain('[agent]')
+  const bootTest = { tier: 'api', release: '2026.48', id: 'b1', volumeGiB: 8, checks: [] }
+  world.instance.userData = JSON.stringify({ bootTest })
+  expect(await logs()).toMatchObject({ code: 1, output: '' })
+  world.instance.userData = 'nothing of ours'
+  expect(await logs()).toMatchObject({ code: 255, output: expect.stringContaining('it is no JSON') })
+})
+
+test('boot-test says what it has found, and ends well: what is wrong stands in what it says', async () => {
+  const bootTest = { tier: 'web', release: '2026.48', id: 'b1', volumeGiB: 8, checks: ['image'] }
+  world.instance.userData = JSON.stringify({ bootTest })
+  const { code, output } = await start('boot-test', '--image', world.imageFile).ended
+  expect(code).toBe(0)
+  const [first = ''] = output.split('\n')
+  expect(JSON.parse(first.replace(BOOT_REPORT, ''))).toMatchObject({
+    ...{ id: 'b1', instance: world.instance.id, passed: [] },
+    findings: ['its tier is api, and web was meant to be tested'],
+  })
+})
+
+test('boot-test on a server says nothing, and fails', async () => {
+  const { code, output } = await start('boot-test', '--image', world.imageFile).ended
+  expect(code).toBe(1)
+  expect(output).toContain('was not launched to test its image')
+  expect(output).not.toContain(BOOT_REPORT)
+})
+
 test('what it does not know it says', async () => {
   expect(await start('drian').ended).toMatchObject({
     code: 64,
-    output: 'What is to be done: configure, in-service, drain, handed-back, logs?\n',
+    output: 'What is to be done: configure, in-service, drain, handed-back, logs, boot-test?\n',
   })
 })

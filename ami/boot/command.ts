@@ -3,7 +3,8 @@
 //   in-service           tells the group when the server is ready
 //   drain                writes a file when AWS takes the server out, for systemd to act on
 //   handed-back          tells the group that the server's programs have stopped
-//   logs                 writes what the CloudWatch agent is told, before it starts
+//   logs                 writes what the CloudWatch agent is told, before it starts; 1: it is not to start, 255: it failed
+//   boot-test            says on the console how an image is that was launched to be tested
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { PAUSE_MS, watchUntilLeaving } from './drain.ts'
@@ -12,9 +13,11 @@ import { createJournal } from './journal.ts'
 import type { Machine } from './programs.ts'
 import { STEADY_CLOCK as clock } from './retry.ts'
 
-const NAMES = ['configure', 'in-service', 'drain', 'handed-back', 'logs'] as const
+const NAMES = ['configure', 'in-service', 'drain', 'handed-back', 'logs', 'boot-test'] as const
 /** sysexits.h, EX_USAGE. */
 const USAGE = 64
+/** What systemd takes for a failure of ExecCondition=, and not for a no. */
+const FAILED_CONDITION = 255
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,6 +31,8 @@ const { values, positionals } = parseArgs({
     /** Of the agent: what it is told, in memory, and what it remembers. */
     agent: { type: 'string', default: '/run/terrace-logs' },
     state: { type: 'string', default: '/var/lib/terrace-logs' },
+    /** What the API's own check has found. */
+    'self-check': { type: 'string', default: '/run/terrace-self-check/result.json' },
     /** Seconds that drain and handed-back leave to others. */
     pause: { type: 'string', default: String(PAUSE_MS / 1000) },
   },
@@ -42,12 +47,18 @@ const journal = createJournal(name)
 const endpoint = process.env.AWS_EC2_METADATA_SERVICE_ENDPOINT
 const machine: Machine = { imds: createImds({ clock, endpoint }), clock, journal }
 const pauseMs = Number(values.pause) * 1000
+const PROGRAMS: Readonly<Record<(typeof NAMES)[number], () => Promise<number>>> = {
+  ...{ drain, logs, 'boot-test': bootTest },
+  configure: () => other('configure'),
+  'in-service': () => other('in-service'),
+  'handed-back': () => other('handed-back'),
+}
 
 try {
-  process.exitCode = name === 'drain' ? await drain() : name === 'logs' ? await logs() : await other(name)
+  process.exitCode = await PROGRAMS[name]()
 } catch (error) {
   journal.error(error instanceof Error ? error.message : String(error))
-  process.exitCode = 1
+  process.exitCode = name === 'logs' ? FAILED_CONDITION : 1
 }
 // What still holds the event loop (a socket of the SDK) must not keep the process.
 process.exit()
@@ -61,7 +72,12 @@ async function drain(): Promise<never> {
 
 async function logs(): Promise<number> {
   const { tellAgent } = await import('./logs.ts')
-  await tellAgent(machine.imds, { folder: values.agent, state: values.state })
+  return (await tellAgent(machine.imds, { folder: values.agent, state: values.state })) ? 0 : 1
+}
+
+async function bootTest(): Promise<number> {
+  const { reportBootTest } = await import('./boot-test/boot-test.ts')
+  await reportBootTest({ ...machine, imageFile: values.image, selfCheckFile: values['self-check'] })
   return 0
 }
 

@@ -2,12 +2,13 @@
 // in memory. What fails is tried again for as long as the group waits for the server; then another one may try.
 import path from 'node:path'
 import type { BootAws } from './aws.ts'
+import { prepareBootTest } from './boot-test/prepare.ts'
 import { checkAuthorities, checkEnvironment } from './check.ts'
 import { assemble } from './environment.ts'
 import { formatEnvironment, writeInMemory } from './environment-file.ts'
 import type { Imds } from './imds.ts'
 import type { Journal } from './journal.ts'
-import { type ImageRecord, type Launch, readImage, readLaunch } from './launch.ts'
+import { type ImageRecord, isBootTest, type Launch, readImage, readTold } from './launch.ts'
 import { type Clock, Hopeless, retry } from './retry.ts'
 import { readParameters, readSecrets } from './settings.ts'
 
@@ -55,7 +56,8 @@ export async function configure(of: Configuring): Promise<void> {
   })
   let launch: Launch | undefined
   try {
-    const known = await retry(trying(), () => readLaunch(of.imds))
+    const known = await retry(trying(), () => readTold(of.imds))
+    if (isBootTest(known)) return await prepareBootTest(of, known)
     launch = known
     const image = await readImage(of.imageFile, known)
     const aws = of.connect(known)

@@ -1,6 +1,7 @@
 // What this server was told when it was launched, and what its image is.
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { BOOT_CHECKS, type BootTestData } from '../../contract/boot-test.ts'
 import type { LaunchData } from '../../contract/launch.ts'
 import type { Imds } from './imds.ts'
 import { Hopeless } from './retry.ts'
@@ -27,6 +28,16 @@ const launchSchema = z.object({
   inServiceAfter: z.number().min(0).max(3_600),
 })
 
+const bootTestSchema = z.object({
+  bootTest: z.object({
+    tier: z.enum(['api', 'web']),
+    release: z.string().min(1),
+    id: z.string().min(1),
+    volumeGiB: z.number().positive(),
+    checks: z.array(z.enum([...BOOT_CHECKS.api, ...BOOT_CHECKS.web])),
+  }),
+})
+
 const imageSchema = z.object({
   tier: z.enum(['api', 'web']),
   release: z.string().min(1),
@@ -37,31 +48,57 @@ const imageSchema = z.object({
 /** What the bake has written into the image. */
 export type ImageRecord = Readonly<z.infer<typeof imageSchema>>
 
+export type Told = Launch | BootTestData
+export const isBootTest = (told: Told): told is BootTestData => 'bootTest' in told
+
 /**
- * Reads the user data. It can't change while the server runs, so what is wrong with it stays wrong.
+ * Reads the user data. They can't change while the server runs, so what is wrong with them stays wrong.
  * @throws Hopeless naming each field that is missing or wrong; ImdsSilent
  */
-export async function readLaunch(imds: Imds): Promise<Launch> {
+export async function readTold(imds: Imds): Promise<Told> {
   const text = await imds.get('user-data')
   if (text === undefined || text.trim() === '')
     throw new Hopeless(
       'This server was launched without user data: its launch template has to bring them (contract/launch.ts), as JSON.',
     )
-  return parse(launchSchema, text, 'The user data of this server')
+  const what = 'The user data of this server'
+  return hasBootTest(text) ? parse(bootTestSchema, text, what) : parse(launchSchema, text, what)
+}
+
+function hasBootTest(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && 'bootTest' in value
+  } catch {
+    // said by whoever parses it
+    return false
+  }
+}
+
+/** @throws Hopeless like readTold, and for a machine that only tests its image; ImdsSilent */
+export async function readLaunch(imds: Imds): Promise<Launch> {
+  const told = await readTold(imds)
+  if (!isBootTest(told)) return told
+  throw new Hopeless('This machine was launched to test its image, and is no server.')
 }
 
 /** @throws Hopeless when there is none, or it is of another tier than `launch` wants */
 export async function readImage(file: string, launch: Pick<Launch, 'tier'>): Promise<ImageRecord> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new Hopeless(`The image’s own record ${file} can not be read (${error.code}): bake it anew.`)
-  })
-  const image = parse(imageSchema, text, `The image’s own record ${file}`)
+  const image = await readOwnRecord(file)
   if (image.tier !== launch.tier)
     throw new Hopeless(
       `This is an image of the tier ${image.tier} (release ${image.release}), and the launch template wants ${launch.tier}: ` +
         'it has to name the other image of the set.',
     )
   return image
+}
+
+/** @throws Hopeless when there is none */
+export async function readOwnRecord(file: string): Promise<ImageRecord> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new Hopeless(`The image’s own record ${file} can not be read (${error.code}): bake it anew.`)
+  })
+  return parse(imageSchema, text, `The image’s own record ${file}`)
 }
 
 function parse<T>(schema: z.ZodType<T>, text: string, what: string): T {

@@ -11,6 +11,10 @@ const ROOT = path.resolve(import.meta.dirname, '../..')
 const UNITS = path.join(ROOT, 'ami/recipe/tree/etc/systemd/system')
 const OURS = ['configure', 'in-service', 'drain', 'handed-back'].map((name) => `terrace-${name}.service`)
 const SERVERS = ['terrace-api.service', 'terrace-ingest.service', 'terrace-web.service']
+const TESTS = ['terrace-boot-test.service', 'terrace-self-check.service']
+/** How a server is started, told, watched and given time, and not what it may do. */
+const NOT_OF_THE_SANDBOX =
+  /^(?:Description|Documentation|Requires|Wants|WantedBy|After|Condition\w+|StartLimit\w+|Type|NotifyAccess|Environment\w*|Exec\w+|StateDirectory\w*|CacheDirectory\w*|RuntimeDirectory\w*|Restart\w*|Timeout\w+|WatchdogSec|KillMode|StandardError|CPUWeight|IOWeight|Nice)=/
 const read = (name: string) => readFileSync(path.join(UNITS, name), 'utf8')
 /** All values of a setting. */
 const setting = (unit: string, name: string) =>
@@ -57,7 +61,42 @@ describe('the units', () => {
     const all = readdirSync(UNITS).filter((name) => name.endsWith('.service'))
     expect(all).toEqual(expect.arrayContaining([...OURS, ...SERVERS]))
     const folders = all.flatMap((unit) => setting(unit, 'RuntimeDirectory'))
-    expect(folders.sort()).toEqual(['terrace', 'terrace-drain', 'terrace-logs'])
+    expect(folders.sort()).toEqual(['terrace', 'terrace-drain', 'terrace-logs', 'terrace-self-check'])
+  })
+
+  test('of a machine that tests its image: only there, beside the web server and instead of the others', () => {
+    const file = '/run/terrace/boot-test.json'
+    for (const unit of TESTS) {
+      expect(setting(unit, 'ConditionPathExists')).toEqual([file])
+      expect(setting(unit, 'After')[0]).toContain('terrace-configure.service')
+    }
+    for (const unit of ['terrace-api.service', 'terrace-ingest.service', 'terrace-in-service.service'])
+      expect(setting(unit, 'ConditionPathExists')).toEqual([`!${file}`])
+    expect(setting('terrace-web.service', 'ConditionPathExists')).toEqual([])
+    // Its program ends with 1 there, which is no failure of a condition; every other end is 255.
+    expect(setting('terrace-logs.service', 'ExecCondition')).toHaveLength(1)
+    expect(setting('terrace-logs.service', 'ExecStartPre')).toEqual([])
+  })
+
+  test('the boot test ends its machine whatever it finds, and has none of root’s rights', () => {
+    const unit = 'terrace-boot-test.service'
+    for (const name of ['SuccessAction', 'FailureAction']) expect(setting(unit, name)).toEqual(['poweroff'])
+    expect(setting(unit, 'CapabilityBoundingSet')).toEqual([''])
+    expect(setting(unit, 'WantedBy')).toEqual(['multi-user.target'])
+    for (const name of ['SuccessAction', 'FailureAction'])
+      for (const other of [...OURS, ...SERVERS, 'terrace-logs.service'])
+        expect(setting(other, name)).toEqual([])
+  })
+
+  test('the API’s own check is locked in exactly as ingest is', () => {
+    const settings = (unit: string) =>
+      read(unit)
+        .split('\n')
+        .filter((line) => /^[A-Z]\w+=/.test(line))
+        .filter((line) => !NOT_OF_THE_SANDBOX.test(line))
+        .sort()
+    expect(settings('terrace-self-check.service')).toEqual(settings('terrace-ingest.service'))
+    expect(settings('terrace-ingest.service').length).toBeGreaterThan(30)
   })
 
   test('only the file of drain stops the servers, and the group is told after they have stopped', () => {

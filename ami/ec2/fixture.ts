@@ -1,5 +1,6 @@
-// An image that somebody else has made, to start instances from.
+// An image that somebody else has made, to start instances from; and what runs on those that test their own.
 import type { StandIn } from '../../aws/stand-in/stand-in.ts'
+import { BOOT_REPORT, type BootReport, type BootTestData } from '../../contract/boot-test.ts'
 
 export function placeImage({ compute: { images, snapshots } }: StandIn, id: string): void {
   const snapshot = snapshots.begin({
@@ -27,4 +28,26 @@ export function placeImage({ compute: { images, snapshots } }: StandIn, id: stri
     reason: undefined,
     deprecatedAt: undefined,
   })
+}
+
+/**
+ * Every machine that is told to test its image does so, a minute after it runs, and turns itself off.
+ * @param change of what it says
+ */
+export function imagesTestThemselves(
+  { clock, compute: { instances } }: StandIn,
+  change: (report: BootReport) => Partial<BootReport> = () => ({}),
+): void {
+  instances.program = (id) =>
+    clock.after(60_000, () => {
+      const { bootTest }: BootTestData = JSON.parse(instances.all.get(id)?.userData ?? '')
+      const { tier, release, checks: passed } = bootTest
+      const processor = 'Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz'
+      const report: BootReport = {
+        ...{ id: bootTest.id, instance: id, tier, release, passed, findings: [], processor, seconds: 31.5 },
+      }
+      const line = `${BOOT_REPORT} ${JSON.stringify({ ...report, ...change(report) })}`
+      instances.says(id, `[    0.000000] Linux version\r\n[   31.5] node[400]: ${line}\r\n`)
+      instances.powerOff(id)
+    })
 }

@@ -11,7 +11,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { AwsProblem } from '../../aws/problems.ts'
-import { BakeFailure } from '../ledger/failure.ts'
+import { BakeFailure, Continuable } from '../ledger/failure.ts'
 import type { Resource } from '../ledger/ledger.ts'
 import { tagsOf } from '../ledger/tags.ts'
 import type { Baking } from '../upload/baking.ts'
@@ -39,8 +39,12 @@ export interface Machine {
   readonly patienceMs: number
 }
 
-/** @returns what it found; undefined while it has not said it */
-export type Judge<T> = (console: string) => T | undefined
+/**
+ * @param id of the instance whose console it is
+ * @returns what it found; undefined while it has not said it
+ * @throws BakeFailure when it said that it failed
+ */
+export type Judge<T> = (console: string, id: string) => T | undefined
 
 const PATIENCE_MS = 5 * 60_000
 /** What was just made may not be found yet. */
@@ -124,9 +128,9 @@ async function start(baking: Baking, machine: Machine): Promise<string> {
     )
     if (id !== undefined) return id
   }
-  throw new BakeFailure(
+  throw new Continuable(
     `${baking.aws.region} has no room for the ${machine.name}: tried ${machine.types.join(', ')} in ${machine.subnets.join(' and ')}. ` +
-      'Nothing of it was started; try again later.',
+      'Nothing of it was started: try again later',
   )
 }
 
@@ -213,7 +217,7 @@ async function watch<T>(baking: Baking, machine: Machine, id: string, judge: Jud
     const console = await consoleOf(baking, id, isUpNow)
     const now = aws.clock.now().getTime()
     if (!isUpNow) overSince ??= now
-    const result = judge(console)
+    const result = judge(console, id)
     if (result !== undefined) found.push(result)
     else if (overSince !== undefined && now - overSince >= LAST_WORDS_MS)
       throw silent(machine, id, 'ended and did not say how it went', console)

@@ -3,7 +3,7 @@
 // because the journal is lost carries tags that tell the sweeper (sweep.ts) whose it is, and until when it is needed.
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { parseJson } from '../../infra/images.ts'
+import { bootTestSchema, parseJson } from '../../infra/images.ts'
 import { BakeFailure } from './failure.ts'
 import type { LedgerStore } from './store.ts'
 
@@ -36,7 +36,10 @@ const schema = z.object({
   /** What carries the bake's tags may be swept after that. */
   expires: z.iso.datetime(),
   resources: z.array(resource),
+  /** Boot tests that its images have passed on EC2, by tier. */
+  proofs: z.record(z.string(), bootTestSchema).optional(),
 })
+type BootTest = Readonly<z.infer<typeof bootTestSchema>>
 export type Resource = Readonly<z.infer<typeof resource>>
 export type LedgerState = Readonly<z.infer<typeof schema>>
 export type Identity = Pick<LedgerState, 'inputs' | 'account' | 'region' | 'disks' | 'key'>
@@ -54,6 +57,8 @@ export interface Ledger {
   made(name: string, id: string): Promise<Resource>
   sealing(name: string): Promise<void>
   removed(name: string): Promise<void>
+  /** An image of it has passed: it is not started once more. */
+  proved(test: BootTest): Promise<void>
   /** Nothing is left to be remembered. */
   end(): Promise<void>
 }
@@ -88,8 +93,8 @@ const print = (state: LedgerState): string => `${JSON.stringify(state, null, 2)}
 function ledgerOf(store: LedgerStore, from: LedgerState): Ledger {
   let state = from
   const find = (name: string) => state.resources.find((one) => one.name === name && one.state !== 'removed')
-  const write = async (resources: readonly Resource[]) => {
-    const next = { ...state, resources: [...resources] }
+  const write = async (what: Partial<LedgerState>) => {
+    const next = { ...state, ...what }
     await store.write(print(next))
     state = next
   }
@@ -97,7 +102,7 @@ function ledgerOf(store: LedgerStore, from: LedgerState): Ledger {
     const old = find(name)
     if (old === undefined) throw new Error(`the journal has no ${name}`)
     const changed = { ...old, ...what }
-    await write(state.resources.map((one) => (one === old ? changed : one)))
+    await write({ resources: state.resources.map((one) => (one === old ? changed : one)) })
     return changed
   }
   return {
@@ -108,7 +113,7 @@ function ledgerOf(store: LedgerStore, from: LedgerState): Ledger {
     asked: async (asked) => {
       if (find(asked.name) !== undefined) throw new Error(`the journal has ${asked.name} already`)
       const added: Resource = { ...asked, state: 'asked' }
-      await write([...state.resources, added])
+      await write({ resources: [...state.resources, added] })
       return added
     },
     made: (name, id) => change(name, { id, state: 'made' }),
@@ -118,6 +123,7 @@ function ledgerOf(store: LedgerStore, from: LedgerState): Ledger {
     removed: async (name) => {
       await change(name, { state: 'removed' })
     },
+    proved: (test) => write({ proofs: { ...state.proofs, [test.tier]: test } }),
     end: () => store.remove(),
   }
 }

@@ -21,6 +21,8 @@ export interface Container extends AsyncDisposable {
   console(): string
   /** Lines of the journal, of one unit or of all. */
   journal(unit?: string): Promise<string>
+  /** Whether it still runs: it may turn itself off. */
+  running(): boolean
   /** As a machine that is switched off: units are stopped in order. */
   stop(): Promise<void>
 }
@@ -76,6 +78,7 @@ export async function bootContainer(root: string, options: ContainerOptions = {}
     leader,
     exec,
     console: () => said.replaceAll('\r', ''),
+    running: () => child.exitCode === null && child.signalCode === null,
     async journal(unit) {
       const { text } = await exec(
         'journalctl',

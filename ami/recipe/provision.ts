@@ -13,7 +13,7 @@ const UNITS = 'etc/systemd/system'
 
 /** Servers of one tier; every other unit of ours is for both. */
 const OURS: Readonly<Record<Tier, readonly string[]>> = {
-  api: ['terrace-api.service', 'terrace-ingest.service'],
+  api: ['terrace-api.service', 'terrace-ingest.service', 'terrace-self-check.service'],
   web: ['terrace-web.service'],
 }
 const DEBIANS = ['systemd-networkd.service', 'chrony.service']

@@ -15,7 +15,8 @@ import type { Baking } from './baking.ts'
 import { persist } from './persist.ts'
 import { until } from './wait.ts'
 
-const ROOT = '/dev/xvda'
+/** What an image calls the disk that it boots from. */
+export const ROOT_DEVICE = '/dev/xvda'
 /** What was just made may not be found yet. */
 const UNSEEN_MS = 2 * 60_000
 /** Others have waited for 100 minutes, and AWS finished after all. */
@@ -58,10 +59,10 @@ function newImage({ ledger, architecture }: Baking, tier: Tier, snapshot: string
     BootMode: 'uefi',
     EnaSupport: true,
     ImdsSupport: 'v2.0',
-    RootDeviceName: ROOT,
+    RootDeviceName: ROOT_DEVICE,
     BlockDeviceMappings: [
       {
-        DeviceName: ROOT,
+        DeviceName: ROOT_DEVICE,
         Ebs: { SnapshotId: snapshot, VolumeType: 'gp3', DeleteOnTermination: true },
       },
     ],

@@ -5,6 +5,7 @@ import { DescribeImagesCommand } from '@aws-sdk/client-ec2'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { AwsProblem } from '../../aws/problems.ts'
 import type { ImageSet } from '../../infra/images.ts'
+import { type BootPlace, bootOnEc2 } from '../ec2/boot-test.ts'
 import { end } from '../ec2/machine.ts'
 import { readSet, writeSet } from '../image-set/record.ts'
 import { BakeFailure, Continuable } from '../ledger/failure.ts'
@@ -20,6 +21,8 @@ export interface Publication extends Omit<ImageSet, 'regions'> {
   readonly tiers: Readonly<Record<Tier, Omit<BuiltTier, 'tier'>>>
   /** ARN of the key that images are encrypted with; undefined: the account's own for EBS. */
   readonly key?: string | undefined
+  /** Where its images are booted before the set is recorded; undefined: nowhere. */
+  readonly bootPlace?: BootPlace | undefined
 }
 
 export interface Publishing {
@@ -71,15 +74,15 @@ export async function publish(aws: Aws, publication: Publication, publishing: Pu
     aws.clock.now(),
   )
   const baking = bakingOf(aws, publication, publishing, ledger)
-  let regions: ImageSet['regions']
+  let made: Made
   try {
-    regions = await make(baking, publication)
+    made = await make(baking, publication)
   } catch (error) {
     throw await afterFailure(baking, error)
   }
   // From here on the record may be there, whatever an answer says: nothing is taken back that it does not exclude.
-  const { tiers: _, key: __, ...about } = publication
-  const set = await writeSet(aws, home, { ...about, regions })
+  const { tiers: _, key: __, bootPlace: ___, ...about } = publication
+  const set = await writeSet(aws, home, { ...about, ...made })
   await keepOnly(baking, set)
   return set
 }
@@ -112,7 +115,9 @@ const bakingOf = (
   signal,
 })
 
-async function make(baking: Baking, publication: Publication): Promise<ImageSet['regions']> {
+type Made = Pick<ImageSet, 'regions' | 'bootTests'>
+
+async function make(baking: Baking, publication: Publication): Promise<Made> {
   const { aws, ledger } = baking
   const image = async (tier: Tier) => {
     const snapshot = await makeSnapshot(baking, { tier, ...publication.tiers[tier] })
@@ -121,9 +126,12 @@ async function make(baking: Baking, publication: Publication): Promise<ImageSet[
   // One after the other: both would share the same line.
   const api = await image('api')
   const web = await image('web')
+  const { bootPlace, bootTests, release } = publication
+  const onEc2 = bootPlace && (await bootOnEc2(baking, bootPlace, release, { api, web }))
   if (Date.parse(ledger.state.expires) - aws.clock.now().getTime() < SAFE_MS)
     throw new BakeFailure('The bake took longer than its images may live unrecorded.')
-  return { [aws.region]: { api, web } }
+  const tests = onEc2 === undefined ? bootTests : [...(bootTests ?? []), ...onEc2]
+  return { regions: { [aws.region]: { api, web } }, ...(tests && { bootTests: tests }) }
 }
 
 /** The record decides: what it names stays, everything else that this bake made goes. */

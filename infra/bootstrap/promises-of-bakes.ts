@@ -1,11 +1,6 @@
-// How far whoever bakes, or starts servers, reaches: images, snapshots and servers that are being made as ours, or are; and
-// what is kept of them in the state bucket.
-import { LAYOUT } from '../image-sets.ts'
-import { list } from '../reading.ts'
-import { stateBucket } from './names.ts'
+// How far whoever bakes reaches: images and snapshots that are being made as ours, or are.
 import { type Promised, roleStatement, statementsOf } from './promise.ts'
-import { bucket, call, here, OF_US, type Reach, reaches, state, TAGGED, TAGGING } from './reach.ts'
-import { SAMPLE_SETTINGS } from './sample-settings.ts'
+import { call, here, OF_US, type Reach, reaches, TAGGED, TAGGING } from './reach.ts'
 
 // Their ARNs know no account.
 const image = 'arn:aws:ec2:eu-west-1::image/ami-1'
@@ -107,76 +102,4 @@ const BAKES: readonly Reach[] = [
   },
 ]
 
-// What bakes write beside records, and retention removes.
-const BESIDE = [LAYOUT.packages, LAYOUT.sbom, LAYOUT.staticFiles, LAYOUT.base, LAYOUT.record].map((keyOf) =>
-  state(keyOf('0'.repeat(64))),
-)
-const onAll = (action: string) => BESIDE.map((key) => call(action, key))
-
-const RETAINS = (['DeployRole', 'CiRole'] as const).map(
-  (role): Reach => ({
-    holds: `what retention removes by ${role} can be had again: it takes objects, never their versions`,
-    of: (template) => statementsOf(template, role),
-    // A bootstrap without a pipeline has none.
-    isThere: (template) => template.Resources[role] !== undefined,
-    may: [
-      ...['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:GetObjectVersion'].flatMap(onAll),
-      call('s3:ListBucket', bucket(stateBucket(SAMPLE_SETTINGS))),
-    ],
-    mayNot: [
-      ...onAll('s3:DeleteObjectVersion'),
-      call('s3:PutBucketVersioning', bucket(stateBucket(SAMPLE_SETTINGS))),
-      call('s3:PutLifecycleConfiguration', bucket(stateBucket(SAMPLE_SETTINGS))),
-      // Another folder that begins like these.
-      call('s3:DeleteObject', state('imagery/1.json')),
-    ],
-    breaks: {
-      'records only': (draft) => {
-        roleStatement(draft, 'StateWritten').Resource = [state('image-sets/*'), state('bakes/*')]
-      },
-      'bakes write, and nobody removes': (draft) => {
-        roleStatement(draft, 'StateWritten').Action = ['s3:PutObject']
-      },
-      'versions too': (draft) => {
-        roleStatement(draft, 'StateWritten').Action = [
-          's3:DeleteObject',
-          's3:DeleteObjectVersion',
-          's3:PutObject',
-        ]
-      },
-      'whatever begins like it': (draft) => {
-        roleStatement(draft, 'StateWritten').Resource = state('image*')
-      },
-      'nobody sees what is there': (draft) => {
-        roleStatement(draft, 'StateList').Action = ['s3:GetBucketLocation']
-      },
-    },
-  }),
-)
-
-const LAUNCHES: readonly Reach[] = (['CloudFormationRole', 'CloudFormationCiRole'] as const).map((role) => ({
-  holds: `servers that ${role} makes start from images that are ours, and read nobody else’s disks`,
-  of: (template) => statementsOf(template, role),
-  isThere: (template) => template.Resources[role] !== undefined,
-  may: [
-    ...[image, snapshot].map((on) => call('ec2:RunInstances', on, TAGGED)),
-    ...['instance', 'volume', 'network-interface', 'subnet', 'security-group', 'launch-template'].map(
-      (kind) => call('ec2:RunInstances', here('ec2', `${kind}/*`)),
-    ),
-  ],
-  mayNot: [image, snapshot].map((on) => call('ec2:RunInstances', on)),
-  breaks: {
-    'from anything': (draft) => {
-      roleStatement(draft, 'OnlyOurDisks').Action = ['ec2:CreateTags']
-    },
-    'from images only': (draft) => {
-      const statement = roleStatement(draft, 'OnlyOurDisks')
-      statement.Resource = list(statement.Resource).slice(0, 1)
-    },
-    'from nothing': (draft) => {
-      delete roleStatement(draft, 'OnlyOurDisks').Condition
-    },
-  },
-}))
-
-export const BAKE_PROMISES: readonly Promised[] = [...BAKES, ...RETAINS, ...LAUNCHES].map(reaches)
+export const BAKE_PROMISES: readonly Promised[] = BAKES.map(reaches)

@@ -18,6 +18,8 @@ import { boundaryName } from './names.ts'
 import { actionsOf, statements, statementsOf } from './promise.ts'
 import { BAKE_PROMISES } from './promises-of-bakes.ts'
 import { DEPLOYMENT_PROMISES } from './promises-of-deployments.ts'
+import { LAUNCH_PROMISES } from './promises-of-launches.ts'
+import { RETENTION_PROMISES } from './promises-of-retention.ts'
 import { ROLE_PROMISES } from './promises-of-roles.ts'
 import { SERVER_PROMISES } from './promises-of-servers.ts'
 import { FITS, STATE_PROMISES } from './promises-of-state.ts'
@@ -44,6 +46,8 @@ describe.each([
   ...SERVER_PROMISES,
   ...DEPLOYMENT_PROMISES,
   ...BAKE_PROMISES,
+  ...LAUNCH_PROMISES,
+  ...RETENTION_PROMISES,
 ])('$holds', ({ wrong, breaks }) => {
   test.each(Object.entries(VARIANTS).slice(0, 3))('%s', (_name, template) => {
     expect(wrong(template)).toEqual([])

@@ -27,6 +27,7 @@ export const LINE: BakeLine = {
   allowDirty: false,
   previous: 'usual',
   allowUnscanned: undefined,
+  bootTest: 'none',
 }
 export const CHECKOUT: Checkout = {
   commit: 'c'.repeat(40),
@@ -78,8 +79,17 @@ export const pagesOf = (folder: string, name: () => string): Pages => ({
   },
 })
 
+const OUTPUTS = {
+  ImageKey: KEY,
+  BuilderSecurityGroup: 'sg-1',
+  BuilderSubnet1: 'subnet-1',
+  BuilderSubnet2: 'subnet-2',
+}
+const outputsOf = (given: Readonly<Record<string, string>>) =>
+  Object.entries(given).map(([OutputKey, OutputValue]) => ({ OutputKey, OutputValue }))
+
 /** The bootstrap's stack is there. */
-export const bootstrapped = (aws: Aws, outputs = [{ OutputKey: 'ImageKey', OutputValue: KEY }]): Aws => ({
+export const bootstrapped = (aws: Aws, outputs = outputsOf(OUTPUTS)): Aws => ({
   ...aws,
   cloudformation: {
     send: async () => ({ Stacks: [{ Outputs: outputs }] }),

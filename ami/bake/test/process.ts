@@ -6,5 +6,5 @@ import { kitchenOf, LINE } from './kitchen.ts'
 
 const [folder = '', address = ''] = process.argv.slice(2)
 const { aws, tell } = farAway(address)
-const baked = await bake(LINE, kitchenOf(folder, aws, tell))
+const baked = await bake({ ...LINE, bootTest: 'ec2' }, kitchenOf(folder, aws, tell))
 process.stdout.write(JSON.stringify(baked))
