@@ -58,6 +58,19 @@ const caller = (account: string) => ({
   body: `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:sts::${account}:assumed-role/Deployer/jo</Arn><UserId>x</UserId><Account>${account}</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
 })
 const aws = () => connect({ region: 'eu-west-1' })
+
+test('what is not asked of AWS is said, once, and without what may be secret in the address', () => {
+  const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  vi.stubEnv('AWS_ENDPOINT_URL_S3', 'http://jo:secret@localhost:4566/x')
+  aws()
+  aws()
+  const lines = written.mock.calls.map(([line]) => String(line))
+  written.mockRestore()
+  expect(lines.filter((line) => line.includes('AWS_ENDPOINT_URL_S3'))).toEqual([
+    'AWS_ENDPOINT_URL_S3 is set: what it stands for is asked of http://localhost:4566, and not of AWS.\n',
+  ])
+  expect(lines.join('')).toContain('AWS_ENDPOINT_URL is set')
+})
 const stacks = () => aws().cloudformation.send(new DescribeStacksCommand({ StackName: 'terrace-dev' }))
 
 test('who one is, and that it is the account that is meant', async () => {

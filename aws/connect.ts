@@ -28,8 +28,9 @@ const CONNECT_MS = 5_000
 /** From the first byte sent to the headers of the answer. */
 const ANSWER_MS = 60_000
 
-/** Asks nothing yet: the first call finds out whether there are credentials. */
+/** Asks nothing yet: the first call finds out whether there are credentials. What is not AWS's is said on standard error, once. */
 export function connect({ region, profile }: Connection): Aws {
+  sayEndpoints()
   const settings = {
     region,
     ...(profile !== undefined && { profile }),
@@ -64,6 +65,18 @@ export function connect({ region, profile }: Connection): Aws {
     secretsmanager: speaking('secretsmanager', region, new SecretsManagerClient(settings)),
     ssm: speaking('ssm', region, new SSMClient(settings)),
     sts: speaking('sts', region, new STSClient(settings)),
+  }
+}
+
+const said = new Set<string>()
+/** Left in the environment since some test, one of them would send a lock, say, elsewhere than the stack that it is for. */
+function sayEndpoints(): void {
+  if (process.env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS === 'true') return
+  for (const [name, value = ''] of Object.entries(process.env)) {
+    if (!/^AWS_ENDPOINT_URL(_|$)/.test(name) || value === '' || said.has(name + value)) continue
+    said.add(name + value)
+    const place = URL.canParse(value) ? new URL(value).origin : 'no address'
+    process.stderr.write(`${name} is set: what it stands for is asked of ${place}, and not of AWS.\n`)
   }
 }
 

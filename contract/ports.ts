@@ -36,3 +36,11 @@ export const SECONDS = {
   keepAlive: 125,
   albIdle: 120,
 } as const
+
+/**
+ * Keeps a browser with the web server that drew its page: that server sets it on pages, and the external load balancer
+ * looks for it by its name. The value says nothing. `seconds` is how long after a page both go by it: about as long as a
+ * roll of the web tier takes, since then no server is left that lacks the page's files; and short, because whoever
+ * stays does not go to servers that were added since.
+ */
+export const STAY_COOKIE = { name: 'terrace-web', seconds: 900 } as const

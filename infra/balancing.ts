@@ -1,6 +1,6 @@
 // Load balancers: the external one is the only thing the world can reach, the internal one stands between web and API.
 // Both outlive every server, so their addresses stay.
-import { API_PATHS, PORTS, PUBLIC_PATHS, SECONDS } from '../contract/ports.ts'
+import { API_PATHS, PORTS, PUBLIC_PATHS, SECONDS, STAY_COOKIE } from '../contract/ports.ts'
 import { type Resource, type Stack, sub, type Text } from './cfn.ts'
 import { INTERNAL_PORT, type Network } from './network.ts'
 import type { Stage } from './stage-schema.ts'
@@ -59,7 +59,14 @@ export function balancing(stack: Stack, stage: Stage, network: Network, logs: Lo
   }
   const external = balancer('External', 'internet-facing')
   const internal = balancer('Internal', 'internal')
-  const webTargets = targets(stack, network, 'Web', PORTS.web, PUBLIC_PATHS.readyz, {})
+  const webTargets = targets(stack, network, 'Web', PORTS.web, PUBLIC_PATHS.readyz, {
+    // During a roll another server may not have the files of a browser's page. By a cookie of ours, since the one that AWS
+    // names (AWSALB) can be one layer's only, and passes here: docs/decisions/0022-sticky-web.md.
+    'stickiness.enabled': 'true',
+    'stickiness.type': 'app_cookie',
+    'stickiness.app_cookie.cookie_name': STAY_COOKIE.name,
+    'stickiness.app_cookie.duration_seconds': String(STAY_COOKIE.seconds),
+  })
   const apiTargets = targets(stack, network, 'Api', PORTS.api, API_PATHS.readyz, {
     // An answer and who watches it mostly meet on one server: the web server passes this cookie on.
     'stickiness.enabled': 'true',

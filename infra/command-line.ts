@@ -1,6 +1,6 @@
 // What `serverless` (or `npm run plan`) was called with, as far as the stack depends on it. The framework reads the same words itself, but
 // hands them to a configuration only as text to be put in later, and a template is made of more than text.
-import { parseArgs } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { IMAGE_CHOICES, type ImageChoice } from './images.ts'
 import { InvalidStage, STAGE_NAMES, type StageName } from './stages.ts'
 
@@ -22,6 +22,36 @@ export interface CommandLine {
   readonly profile: string | undefined
 }
 
+const OPTIONS = {
+  stage: { type: 'string', short: 's' },
+  param: { type: 'string', multiple: true },
+  against: { type: 'string' },
+  deployed: { type: 'boolean' },
+  profile: { type: 'string' },
+} as const
+type Option = keyof typeof OPTIONS
+const PARAMS = ['images', 'images-folder', 'fleet'] as const
+
+/**
+ * The options of a command of ours; the framework looks at its own itself. One that is misspelt would be no option, and so
+ * another stage, another image set, or a plan against nothing, without a word.
+ * @param shared which of those above it has, beside its own
+ * @throws InvalidStage for what is none of its options, or lacks its value
+ */
+export function readOptions<Own extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  usage: string,
+  shared: readonly Option[],
+  own: Own,
+) {
+  const options: Own = { ...Object.fromEntries(shared.map((name) => [name, OPTIONS[name]])), ...own }
+  try {
+    return parseArgs({ args: [...args], options }).values
+  } catch (cause) {
+    throw new InvalidStage(`${cause instanceof Error ? cause.message : ''}\n${usage}`, { cause })
+  }
+}
+
 /**
  * @param args without the program's name
  * @throws InvalidStage for a stage or a value of --param that there is not
@@ -29,22 +59,19 @@ export interface CommandLine {
 export function readCommandLine(args: readonly string[]): CommandLine {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: {
-      stage: { type: 'string', short: 's' },
-      param: { type: 'string', multiple: true },
-      against: { type: 'string' },
-      deployed: { type: 'boolean' },
-      profile: { type: 'string' },
-    },
+    options: OPTIONS,
     allowPositionals: true,
     strict: false,
   })
   const params = new Map<string, string>()
   for (const param of values.param ?? []) {
-    const [, key, value] = /^([^=]+)=(.*)$/.exec(String(param)) ?? []
-    if (key !== undefined && value !== undefined) params.set(key, value)
+    const [, key = '', value] = /^([^=]+)=(.*)$/.exec(String(param)) ?? []
+    // Of the framework's own there are none here: nobody else would say that this one does nothing.
+    if (value === undefined) throw new InvalidStage(`--param ${String(param)}: it is NAME=VALUE.`)
+    params.set(oneOf(key, PARAMS, '--param'), value)
   }
-  const stage = typeof values.stage === 'string' ? values.stage : 'dev'
+  // Without a value it is `true`; and `dev` is for whoever says nothing.
+  const stage = values.stage === undefined ? 'dev' : values.stage === true ? '' : String(values.stage)
   return {
     commands: positionals,
     stage: oneOf(stage, STAGE_NAMES, '--stage'),

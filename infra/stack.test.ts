@@ -141,3 +141,47 @@ test('API servers may ask the models of Bedrock that the stage names, and no oth
     ],
   ])
 })
+
+test('by a hosted zone people find the load balancer, and its certificate is made, validated and renewed there', () => {
+  const { stage, template } = sample('staging')
+  const { entrance } = stage
+  if (entrance.kind !== 'hosted-zone') throw new Error('staging has another entrance')
+  const { domain, zone } = entrance
+  expect(template.Resources.Address).toMatchObject({
+    Type: 'AWS::Route53::RecordSet',
+    Properties: {
+      HostedZoneId: zone,
+      Name: domain,
+      Type: 'A',
+      AliasTarget: {
+        HostedZoneId: { 'Fn::GetAtt': ['ExternalBalancer', 'CanonicalHostedZoneID'] },
+        DNSName: { 'Fn::GetAtt': ['ExternalBalancer', 'DNSName'] },
+      },
+    },
+  })
+  expect(template.Resources.Certificate?.Properties).toEqual({
+    DomainName: domain,
+    ValidationMethod: 'DNS',
+    DomainValidationOptions: [{ DomainName: domain, HostedZoneId: zone }],
+  })
+  expect(property(template.Resources.HttpsListener, 'Certificates')).toEqual([
+    { CertificateArn: { Ref: 'Certificate' } },
+  ])
+  expect(sample('prod').template.Resources).not.toHaveProperty('Address')
+})
+
+test('servers that a stage puts into private subnets have no address of their own', () => {
+  const placed = (webPlacement: 'public' | 'private') => {
+    const { Resources } = sample('prod', { webPlacement }).template
+    return [
+      property(Resources.WebTemplate, 'LaunchTemplateData.NetworkInterfaces.0.AssociatePublicIpAddress'),
+      property(Resources.WebGroup, 'VPCZoneIdentifier'),
+    ]
+  }
+  const subnets = (kind: string) => [{ Ref: `${kind}SubnetA` }, { Ref: `${kind}SubnetB` }]
+  expect(placed('public')).toEqual([true, subnets('Public')])
+  expect(placed('private')).toEqual([false, subnets('App')])
+  const { ApiTemplate, ApiGroup } = sample('prod').template.Resources
+  expect(property(ApiTemplate, 'LaunchTemplateData.NetworkInterfaces.0.AssociatePublicIpAddress')).toBe(false)
+  expect(property(ApiGroup, 'VPCZoneIdentifier')).toEqual(subnets('App'))
+})

@@ -8,10 +8,10 @@ import { describeStack } from '../../infra/release/follow.ts'
 import { Problem } from '../../local/problem.ts'
 import type { Step } from '../../local/steps.ts'
 import { type BootPlace, bootPlaceOf } from '../ec2/boot-place.ts'
-import { writePackages, writeSboms } from '../image-set/packages.ts'
+import { keepParts, partsOf, writeParts } from '../image-set/parts.ts'
 import { type Choice, choosePrevious, keepChoice, nameOf } from '../image-set/previous.ts'
 import { readSet } from '../image-set/record.ts'
-import { readStatic, type StaticFiles, writeStatic } from '../image-set/static-files.ts'
+import { readStatic, type StaticFiles } from '../image-set/static-files.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { lock } from '../ledger/store.ts'
 import type { Tier } from '../recipe/debian.ts'
@@ -268,17 +268,16 @@ async function upload(work: Work, to: To, tell: (text: string) => void): Promise
   const { kitchen, checkout, inputs, built, carried, build } = work
   const [looked] = work.inspected
   if (looked === undefined) throw new Error('nobody has looked at what is to be uploaded')
-  await writePackages(to.aws, to, inputs.packages)
-  await writeSboms(to.aws, to, looked.sbom)
   const files = await kitchen.pages.files(build, tell)
-  await writeStatic(to.aws, to, files)
+  const parts = partsOf({ packages: inputs.packages, sbom: looked.sbom, staticFiles: files })
+  await writeParts(to.aws, to, parts)
   const tested = (tier: Tier) => {
     const made = built.tier(tier)
     if (made?.boot === undefined) throw new Error(`${tier} is to be uploaded and was never booted`)
     return { disk: { file: built.file(tier), checksum: made.checksum }, boot: made.boot }
   }
   const tiers = { api: tested('api'), web: tested('web') }
-  return publish(
+  const set = await publish(
     to.aws,
     {
       inputs: inputs.inputs,
@@ -308,6 +307,8 @@ async function upload(work: Work, to: To, tell: (text: string) => void): Promise
         ),
     },
   )
+  await keepParts(to.aws, to, parts)
+  return set
 }
 
 const mib = (bytes: number): number => Math.round(bytes / 2 ** 20)

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import { EMBEDDER_WEIGHTS } from '../../contract/weights.ts'
 import { UNCOMMITTED } from '../../infra/images.ts'
+import { carrying } from '../image-set/previous.ts'
 import type { LockedPackage } from '../local/package-lock.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { ARCHITECTURE, SUITE } from '../recipe/debian.ts'
@@ -42,7 +43,7 @@ function print(value: unknown): string {
  */
 export function withPrevious(base: Inputs, checkout: Checkout, previous: string | undefined): Inputs {
   if (previous === undefined) return base
-  const inputs = sha256(print([base.inputs, { kind: 'previous', inputs: previous }]))
+  const inputs = carrying(base.inputs, previous)
   return { ...base, inputs, release: releaseOf(checkout, inputs) }
 }
 

@@ -1,10 +1,12 @@
 // Whose static files a web image carries, by what the state bucket holds.
+import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { beforeEach, expect, test } from 'vitest'
+import type { Aws } from '../../aws/port.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { stateBucket } from '../../infra/bootstrap/names.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
 import { type Choice, choosePrevious, keepChoice } from './previous.ts'
-import { writeSet } from './record.ts'
+import { listObjects, writeSet } from './record.ts'
 
 const HOME = { account: '222233334444', region: 'eu-west-1' }
 const BASE = 'b'.repeat(64)
@@ -52,6 +54,33 @@ test('what was chosen once for the same inputs stays, also that there was none',
   // Whoever bakes without for once has decided nothing for others.
   await keepChoice(world.aws, HOME, { ...CHOICE, which: 'none' }, undefined)
   expect(await choose()).toBe(one)
+})
+
+test('what is kept once more counts as used now, also when it says the same', async () => {
+  const at = async () => (await listObjects(world.aws, HOME, LAYOUT.base(BASE))).map(({ at }) => at.getTime())
+  await keepChoice(world.aws, HOME, CHOICE, undefined)
+  const before = await at()
+  await world.clock.sleep(60_000)
+  await keepChoice(world.aws, HOME, CHOICE, undefined)
+  expect(await at()).toEqual(before.map((time) => time + 60_000))
+})
+
+test('what is removed while it is kept once more is there afterwards', async () => {
+  await keepChoice(world.aws, HOME, CHOICE, undefined)
+  const client = world.aws.s3 as { send: (...args: unknown[]) => Promise<unknown> }
+  let isRemoved = false
+  const send = async (...args: unknown[]) => {
+    if (!isRemoved && (args[0] as object).constructor.name === 'PutObjectCommand') {
+      isRemoved = true
+      const Key = LAYOUT.base(BASE)
+      await world.aws.s3.send(new DeleteObjectCommand({ Bucket: stateBucket(HOME), Key }))
+    }
+    return client.send(...args)
+  }
+  await keepChoice({ ...world.aws, s3: { send } as Aws['s3'] }, HOME, CHOICE, undefined)
+  expect(isRemoved).toBe(true)
+  await recorded('1', 'old')
+  expect(await choose()).toBeUndefined()
 })
 
 test('a set by how its name begins', async () => {

@@ -1,4 +1,6 @@
 // Whose static files a web image carries beside its own: one set's, and only that set's own, so that images don't grow.
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
 import { z } from 'zod'
 import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
@@ -41,7 +43,13 @@ export async function choosePrevious(aws: Aws, home: Home, choice: Choice): Prom
   return known === undefined ? latest(aws, home, choice) : (known.previous ?? undefined)
 }
 
-/** For the next bake of the same inputs. What somebody else writes at this moment is as good. */
+/** Who is refused so often is not alone: somebody else has written it each time. */
+const TRIES = 3
+
+/**
+ * For the next bake of the same inputs. What somebody else writes at this moment is as good. It is written also when it says
+ * so already: its age, which retention asks for, counts from the last use.
+ */
 export async function keepChoice(
   aws: Aws,
   home: Home,
@@ -49,9 +57,41 @@ export async function keepChoice(
   previous: string | undefined,
 ): Promise<void> {
   if (which === 'none') return
-  const known = await readBase(aws, home, base)
-  if (known !== undefined && known.previous === (previous ?? null)) return
-  await writeObject(aws, home, LAYOUT.base(base), JSON.stringify({ previous: previous ?? null }), known?.etag)
+  const text = JSON.stringify({ previous: previous ?? null })
+  for (let left = TRIES; left > 0; left--) {
+    const known = await readBase(aws, home, base)
+    // Refused is also what retention has removed since it was read: then there is nothing to be met.
+    if (await writeObject(aws, home, LAYOUT.base(base), text, known?.etag)) return
+  }
+}
+
+/**
+ * Inputs of images whose web tier carries another set's static files too.
+ * @param base of the same without
+ * @param previous inputs of that set; undefined: it carries none
+ */
+export function carrying(base: string, previous: string | undefined): string {
+  if (previous === undefined) return base
+  const text = canonicalize([base, { kind: 'previous', inputs: previous }])
+  return createHash('sha256')
+    .update(text ?? '')
+    .digest('hex')
+}
+
+/** What a choice that was kept leads to. */
+export interface Kept {
+  /** Inputs of the set that it makes a bake find. */
+  readonly leadsTo: string
+  /** Inputs of the set whose static files that one carries; undefined: none's. */
+  readonly previous: string | undefined
+}
+
+/** @returns undefined for a text that is no choice */
+export function parseBase(base: string, text: string): Kept | undefined {
+  const parsed = schema.safeParse(parseJson(text))
+  if (!parsed.success) return undefined
+  const previous = parsed.data.previous ?? undefined
+  return { leadsTo: carrying(base, previous), previous }
 }
 
 async function readBase(aws: Aws, home: Home, base: string) {

@@ -12,6 +12,8 @@ import { BakeFailure } from '../ledger/failure.ts'
 export interface Read {
   readonly text: string
   readonly etag: string
+  /** When it was written, to the second. */
+  readonly at: Date | undefined
 }
 
 /**
@@ -21,9 +23,9 @@ export interface Read {
 export async function readObject(aws: Aws, home: Home, key: string): Promise<Read | undefined> {
   const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
   try {
-    const { Body, ETag: etag } = await aws.s3.send(new GetObjectCommand(at))
+    const { Body, ETag: etag, LastModified: writtenAt } = await aws.s3.send(new GetObjectCommand(at))
     if (Body === undefined || etag === undefined) throw new Error(`S3 gives no ${key}`)
-    return { text: await Body.transformToString('utf8'), etag }
+    return { text: await Body.transformToString('utf8'), etag, at: writtenAt }
   } catch (error) {
     if (error instanceof Error && error.name === 'NoSuchKey') return undefined
     throw noBucket(error, home)
@@ -65,6 +67,19 @@ export async function writeObject(
     // 409: another write is under way; 404: what was to be replaced is gone.
     const names = ['PreconditionFailed', 'ConditionalRequestConflict', 'NoSuchKey']
     if (error instanceof Error && names.includes(error.name)) return false
+    throw noBucket(error, home)
+  }
+}
+
+/**
+ * Writes an object whatever is there: its time is that of this write.
+ * @throws BakeFailure when there is no state bucket
+ */
+export async function replaceObject(aws: Aws, home: Home, key: string, body: string): Promise<void> {
+  const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
+  try {
+    await aws.s3.send(new PutObjectCommand({ ...at, Body: body, ContentType: 'application/json' }))
+  } catch (error) {
     throw noBucket(error, home)
   }
 }

@@ -9,7 +9,7 @@ import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
 import { parseJson } from '../../infra/images.ts'
 import { BakeFailure } from '../ledger/failure.ts'
-import { readObject, writeObject } from './record.ts'
+import { readObject } from './record.ts'
 
 export interface StaticFiles {
   /** Of the text, in hex. */
@@ -40,12 +40,6 @@ export function unpackStatic({ text }: StaticFiles, folder: string): void {
     mkdirSync(path.dirname(file), { recursive: true })
     writeFileSync(file, Buffer.from(content, 'base64'))
   }
-}
-
-/** Before the record that names them. @throws BakeFailure when there is no state bucket */
-export async function writeStatic(aws: Aws, home: Home, { sha256, text }: StaticFiles): Promise<void> {
-  // False: they are there.
-  await writeObject(aws, home, LAYOUT.staticFiles(sha256), text, undefined)
 }
 
 /** @throws BakeFailure when they are gone, or others than the record says */

@@ -1,5 +1,5 @@
 // `npm run bake:retain -- --account 12-DIGITS --region REGION [--keep N] [--days N] [--remove] [--yes] [--profile NAME]`
-// Shows which image sets nobody needs any more; with --remove it also removes them. Exit code 1: said in words; 3: nobody agreed.
+// Shows which image sets nobody needs any more, and what bakes have left beside their records; with --remove it also removes that. Exit code 1: said in words; 3: nobody agreed.
 import { parseArgs } from 'node:util'
 import { connect } from '../../aws/connect.ts'
 import { typed } from '../../infra/ask.ts'
@@ -53,8 +53,12 @@ async function run(): Promise<number> {
   const { home, keep, days, removes, yes, profile } = readArguments()
   const { outcome } = await retain(connect({ region: home.region, profile }), home, {
     ...{ keep, days, removes },
-    agrees: async (sets) =>
-      yes || (await typed(`Type ${home.account} to remove these ${sets.length} image sets: `, home.account)),
+    agrees: async ({ sets, parts }) =>
+      yes ||
+      (await typed(
+        `Type ${home.account} to remove these ${sets.length} image sets and ${parts.length} objects beside them: `,
+        home.account,
+      )),
     say: (line) => process.stdout.write(`${line}\n`),
   })
   return outcome === 'declined' ? DECLINED : 0

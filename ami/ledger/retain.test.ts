@@ -100,9 +100,9 @@ test('what another bake has left is not taken along', async () => {
 
 test('by itself it only shows; nobody agrees: nothing goes', async () => {
   await three()
-  expect(await run({ removes: false })).toEqual({ removed: [], outcome: 'shown' })
+  expect(await run({ removes: false })).toEqual({ removed: [], parts: [], outcome: 'shown' })
   expect(said.join('\n')).toMatch(
-    /not needed {2}cccccccccccc[\s\S]*3 image sets, 1 of them not needed\. Nothing/,
+    /not needed {2}cccccccccccc[\s\S]*3 image sets, 1 of them not needed; beside them 0 objects, 0 of them not needed\. Nothing/,
   )
   expect((await run({ agrees: async () => false })).outcome).toBe('declined')
   expect(counts()).toEqual([3, 6, 6])

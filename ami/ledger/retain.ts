@@ -1,5 +1,6 @@
 // Which image sets are kept. An old one that nobody names goes: its record first, so that nobody takes it up any more,
 // then its images, by the sweeper, which asks everything once more. Killed in between, the sweeper finds them by their tags.
+// What lay beside its record goes last, by itself: also what an earlier run, or a bake that was never ended, has left.
 import { DescribeImagesCommand } from '@aws-sdk/client-ec2'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { type Aws, callerIn } from '../../aws/port.ts'
@@ -8,6 +9,7 @@ import { LAYOUT } from '../../infra/image-sets.ts'
 import type { ImageSet } from '../../infra/images.ts'
 import { readObject, writeObject } from '../image-set/record.ts'
 import { BakeFailure } from './failure.ts'
+import { isOldPart, judgeParts, listParts, partLine, removeParts } from './parts.ts'
 import { pointers, recordedSets, startedFrom } from './survey.ts'
 import { sweep } from './sweep.ts'
 
@@ -16,13 +18,19 @@ const DAY_MS = 86_400_000
 export interface Retaining {
   /** So many of the newest sets stay, whoever names them. */
   readonly keep: number
-  /** Days that every set stays. */
+  /** Days that every set stays, and what bakes have left beside records since its last use. */
   readonly days: number
   /** Without it nothing is removed. */
   readonly removes: boolean
   /** Asked once everything has been shown, when there is something to remove. */
-  readonly agrees: (sets: readonly ImageSet[]) => Promise<boolean>
+  readonly agrees: (what: NotNeeded) => Promise<boolean>
   readonly say: (line: string) => void
+}
+
+export interface NotNeeded {
+  readonly sets: readonly ImageSet[]
+  /** Keys in the state bucket. */
+  readonly parts: readonly string[]
 }
 
 interface Judged {
@@ -34,6 +42,8 @@ interface Judged {
 export interface Retained {
   /** Inputs. */
   readonly removed: readonly string[]
+  /** Keys of what lay beside records. */
+  readonly parts: readonly string[]
   readonly outcome: 'shown' | 'declined' | 'removed'
 }
 
@@ -45,27 +55,38 @@ export async function retain(aws: Aws, home: Home, retaining: Retaining): Promis
   const { keep, days, removes, agrees, say } = retaining
   await callerIn(aws, home.account, `What is to be kept in ${home.region}`)
   if (aws.region !== home.region) throw new Error(`asked in ${aws.region} for ${home.region}`)
+  const oldest = new Date(aws.clock.now().getTime() - days * DAY_MS)
+  // Before the records that may name them.
+  const listed = await listParts(aws, home)
   const all = await judge(aws, home, keep, days)
   for (const one of all) say(line(one))
   const old = all.filter(isOld)
+  const staying = all.filter((one) => !isOld(one)).map(({ set }) => set)
+  const beside = judgeParts(listed, staying, oldest)
+  for (const one of beside) if (!one.isNamed) say(partLine(one))
+  const parts = beside.filter(isOldPart).map(({ part: { key } }) => key)
+  const isNothing = old.length === 0 && parts.length === 0
   say(
-    `Account ${home.account}, ${home.region}: ${all.length} image sets, ${old.length} of them not needed.` +
-      (removes || old.length === 0 ? '' : ' Nothing was removed: --remove does it.'),
+    `Account ${home.account}, ${home.region}: ${all.length} image sets, ${old.length} of them not needed; ` +
+      `beside them ${listed.length} objects, ${parts.length} of them not needed.` +
+      (removes || isNothing ? '' : ' Nothing was removed: --remove does it.'),
   )
-  if (!removes || old.length === 0) return { removed: [], outcome: 'shown' }
-  if (!(await agrees(old.map(({ set }) => set)))) return { removed: [], outcome: 'declined' }
+  if (!removes || isNothing) return { removed: [], parts: [], outcome: 'shown' }
+  if (!(await agrees({ sets: old.map(({ set }) => set), parts })))
+    return { removed: [], parts: [], outcome: 'declined' }
 
   const shown = new Set(old.map(({ set }) => set.inputs))
   const still = (await judge(aws, home, keep, days)).filter((one) => isOld(one) && shown.has(one.set.inputs))
   const removed: string[] = []
   for (const { set } of still) {
-    const only = await partsOf(aws, set)
+    const only = await idsOf(aws, set)
     await forget(aws, home, set)
     removed.push(set.inputs)
     say(`removed the record of image set ${set.inputs.slice(0, 12)}`)
     await sweep(aws, home, { removes: true, agrees: async () => true, say, only })
   }
-  return { removed, outcome: 'removed' }
+  const gone = await removeParts(aws, home, { shown: new Set(parts), oldest, say })
+  return { removed, parts: gone, outcome: 'removed' }
 }
 
 const isOld = ({ because }: Judged): boolean => because === undefined
@@ -112,7 +133,7 @@ const pointsNowhere = (home: Home, key: string) =>
   )
 
 /** Images of a set, and their snapshots. */
-async function partsOf(aws: Aws, { regions }: ImageSet): Promise<ReadonlySet<string>> {
+async function idsOf(aws: Aws, { regions }: ImageSet): Promise<ReadonlySet<string>> {
   const { api, web } = regions[aws.region] ?? {}
   const ids = [api, web].filter((id) => id !== undefined)
   if (ids.length === 0) return new Set()

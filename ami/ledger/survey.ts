@@ -108,14 +108,26 @@ async function recorded(aws: Aws, home: Home): Promise<Map<string, string>> {
   return named
 }
 
-/** Every image set that has a record. @throws BakeFailure for a record that can't be read */
-export async function recordedSets(aws: Aws, home: Home): Promise<readonly ImageSet[]> {
+/**
+ * Every image set that has a record.
+ * @param known records that were read before, and are read from there: a record never changes
+ * @throws BakeFailure for a record that can't be read
+ */
+export async function recordedSets(
+  aws: Aws,
+  home: Home,
+  known = new Map<string, ImageSet>(),
+): Promise<readonly ImageSet[]> {
   const sets: ImageSet[] = []
-  for (const key of await keysOf(aws, home, 'image-sets/')) {
+  for (const { key, at } of await listObjects(aws, home, 'image-sets/')) {
     const inputs = /^image-sets\/([0-9a-f]{64})\.json$/.exec(key)?.[1] ?? refuse(home, key)
-    // Undefined: it went meanwhile.
-    const set = await readSet(aws, home, inputs)
-    if (set !== undefined) sets.push(set)
+    // Removed and made again it is another one.
+    const one = `${key} ${at.getTime()}`
+    const set = known.get(one) ?? (await readSet(aws, home, inputs))
+    // It went meanwhile.
+    if (set === undefined) continue
+    known.set(one, set)
+    sets.push(set)
   }
   return sets
 }

@@ -40,6 +40,18 @@ test('in an account where there is nothing', async () => {
   expect((await report(there.aws, SETTINGS)).join('\n')).toContain(`StateBucket           ${BUCKET}`)
 })
 
+test('again, without what narrowed the pipeline: who can release from then on is said', async () => {
+  const there = standIn(SETTINGS.account)
+  const { said } = await run(there, { ...SETTINGS, ciEnvironment: 'production' })
+  expect(said).toContain('  Its pipeline is the environment production of acme/terrace.')
+  const again = await run(there)
+  expect(again.outcome).toBe('changed')
+  expect(again.said).toContain(
+    '  Its pipeline is the main branch of acme/terrace, without anybody’s approval (--ci-environment narrows it).',
+  )
+  expect((await run(there, { ...SETTINGS, ci: undefined })).said).not.toContain('pipeline is')
+})
+
 test('again: nothing changes', async () => {
   const there = standIn(SETTINGS.account)
   await run(there)

@@ -24,7 +24,7 @@ import {
 import { TAG } from './rights.ts'
 import type { Settings } from './settings.ts'
 import { unlikeOurs } from './taken-over.ts'
-import { bootstrap } from './template.ts'
+import { bootstrap, pipeline } from './template.ts'
 
 /** What a person is told, and asked. */
 export interface Person {
@@ -104,12 +104,20 @@ function planned(
     ...(isNew && isTakenOver
       ? [`  Bucket ${stateBucket(settings)} is there already, and is taken over with what it holds.`]
       : []),
+    ...pipelineLine(settings),
     ...(settings.hostedZones === undefined
       ? [
           '  Stages may change A, AAAA and CNAME records in any hosted zone of the account (--hosted-zones narrows it).',
         ]
       : []),
   ]
+}
+
+/** An option that was forgotten opens what it narrowed, and of that a plan says only that a policy changes. */
+function pipelineLine({ ci, ciEnvironment }: Settings): string[] {
+  if (ci === undefined) return []
+  const open = ciEnvironment === undefined ? ', without anybody’s approval (--ci-environment narrows it)' : ''
+  return [`  Its pipeline is ${pipeline(ci, ciEnvironment).who} of ${ci}${open}.`]
 }
 
 const MARKS = { add: '+', remove: '-', update: '~', 'may-replace': '~', replace: '!' } as const

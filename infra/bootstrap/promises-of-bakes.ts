@@ -1,18 +1,12 @@
-// How far whoever bakes reaches: images, snapshots and servers that are being made as ours, or are.
-import { at } from '../reading.ts'
-import { type RoleName, roleArn } from './names.ts'
-import { actionsOf, type Promised, roleStatement, statementsOf } from './promise.ts'
+// How far whoever bakes reaches: images and snapshots that are being made as ours, or are.
+import { type Promised, roleStatement, statementsOf } from './promise.ts'
 import { call, here, OF_US, type Reach, reaches, TAGGED, TAGGING } from './reach.ts'
-import { SAMPLE_SETTINGS } from './sample-settings.ts'
 
 // Their ARNs know no account.
 const image = 'arn:aws:ec2:eu-west-1::image/ami-1'
 const snapshot = 'arn:aws:ec2:eu-west-1::snapshot/snap-1'
 const server = here('ec2', 'instance/i-1')
-const volume = here('ec2', 'volume/vol-1')
-const subnet = here('ec2', 'subnet/subnet-1')
-const group = here('ec2', 'security-group/sg-1')
-const role = (name: RoleName) => roleArn(name, SAMPLE_SETTINGS)
+const EVERYBODYS = { ...OF_US, 'ec2:Public': 'true' }
 const whileMaking = (action: string) => ({ ...TAGGING, 'ec2:CreateAction': action })
 
 const BAKES: readonly Reach[] = [
@@ -34,6 +28,11 @@ const BAKES: readonly Reach[] = [
       call('ec2:DeregisterImage', image, TAGGED),
       call('ec2:DeleteSnapshot', snapshot, TAGGED),
       call('ec2:DescribeLaunchTemplateVersions', '*'),
+      call('ec2:RunInstances', image, TAGGED),
+      call('ec2:RunInstances', snapshot, TAGGED),
+      // Debian's.
+      call('ec2:RunInstances', image, EVERYBODYS),
+      call('ec2:RunInstances', here('ec2', 'network-interface/*')),
     ],
     mayNot: [
       call('ebs:StartSnapshot', snapshot),
@@ -50,6 +49,12 @@ const BAKES: readonly Reach[] = [
       call('ec2:TerminateInstances', server),
       call('ec2:DeregisterImage', image),
       call('ec2:DeleteSnapshot', snapshot),
+      // What others have on their disks would be read so.
+      call('ec2:RunInstances', image),
+      call('ec2:RunInstances', snapshot),
+      call('ec2:RunInstances', snapshot, EVERYBODYS),
+      call('ec2:CopyImage', image, TAGGING),
+      call('ebs:StartSnapshot', snapshot, { ...TAGGING, 'ebs:ParentSnapshot': snapshot }),
     ],
     breaks: {
       'images without the tag': (draft) => {
@@ -70,6 +75,23 @@ const BAKES: readonly Reach[] = [
       'removes any image': (draft) => {
         delete roleStatement(draft, 'OldImages').Condition
       },
+      'starts from anybody’s disk': (draft) => {
+        delete roleStatement(draft, 'StartFrom').Condition
+      },
+      'starts from any image': (draft) => {
+        delete roleStatement(draft, 'StartFromPublic').Condition
+      },
+      'only from our own': (draft) => {
+        roleStatement(draft, 'StartFromPublic').Action = ['ec2:CreateImage']
+      },
+      'copies anybody’s image': (draft) => {
+        roleStatement(draft, 'NewImages').Action = ['ec2:CopyImage', 'ec2:CreateImage']
+      },
+      'begins with what another snapshot has': (draft) => {
+        roleStatement(draft, 'NewSnapshots').Condition = {
+          StringEquals: { 'aws:RequestTag/service': 'terrace' },
+        }
+      },
       'snapshots without the tag': (draft) => {
         delete roleStatement(draft, 'NewSnapshots').Condition
       },
@@ -78,105 +100,6 @@ const BAKES: readonly Reach[] = [
       },
     },
   },
-  {
-    holds:
-      'whoever bakes starts servers with the tag, where builders stand and as nobody who may do more, and hears those alone',
-    of: (template) => statementsOf(template, 'DeployRole'),
-    may: [
-      call('ec2:RunInstances', server, TAGGING),
-      call('ec2:RunInstances', volume, TAGGING),
-      call('ec2:CreateTags', volume, whileMaking('RunInstances')),
-      call('ec2:RunInstances', image, TAGGED),
-      call('ec2:RunInstances', here('ec2', 'network-interface/eni-1')),
-      call('ec2:RunInstances', subnet, TAGGED),
-      call('ec2:RunInstances', group, TAGGED),
-      call('ec2:DescribeInstances', '*'),
-      call('ec2:GetConsoleOutput', server, TAGGED),
-    ],
-    mayNot: [
-      call('ec2:RunInstances', server),
-      call('ec2:RunInstances', volume),
-      call('ec2:RunInstances', subnet),
-      call('ec2:RunInstances', group),
-      // With a key somebody could sign in, and without an address of its own nobody needs to.
-      call('ec2:RunInstances', here('ec2', 'key-pair/key-1'), TAGGED),
-      call('ec2:AssociateAddress', server, TAGGED),
-      call('ec2:ModifyInstanceAttribute', server, TAGGED),
-      call('ec2:GetConsoleOutput', server),
-      call('iam:PassRole', role('deploy'), { ...OF_US, 'iam:PassedToService': 'ec2.amazonaws.com' }),
-      call('iam:PassRole', role('builder'), { ...OF_US, 'iam:PassedToService': 'lambda.amazonaws.com' }),
-    ],
-    breaks: {
-      'starts servers without the tag': (draft) => {
-        delete roleStatement(draft, 'Start').Condition
-      },
-      'in anybody’s network': (draft) => {
-        delete roleStatement(draft, 'StartIn').Condition
-      },
-      'no longer where builders stand': (draft) => {
-        roleStatement(draft, 'StartIn').Action = ['ec2:RunScheduledInstances']
-      },
-      'hears any server': (draft) => {
-        delete roleStatement(draft, 'Servers').Condition
-      },
-      'and none any more': (draft) => {
-        roleStatement(draft, 'Servers').Action = ['ec2:TerminateInstances']
-      },
-      'with a key of somebody': (draft) => {
-        roleStatement(draft, 'StartFrom').Resource = '*'
-      },
-      'as anybody': (draft) => {
-        roleStatement(draft, 'StartAs').Resource = '*'
-      },
-    },
-  },
 ]
 
-/** What the guide of EBS names ("Permissions for users"), of a key of one's own; without a grant a server ends as it begins. */
-const TO_START_ENCRYPTED = [
-  'kms:Decrypt',
-  'kms:DescribeKey',
-  'kms:GenerateDataKeyWithoutPlaintext',
-  'kms:ReEncryptFrom',
-  'kms:ReEncryptTo',
-]
-// Which key it is only AWS knows, so these are read and not asked.
-const KEY: Promised = {
-  holds: 'whoever bakes can start a server from an encrypted image, and gives the key to nobody but AWS',
-  wrong: (template) => {
-    const own = statementsOf(template, 'DeployRole')
-    const of = (sid: string) => own.find((statement) => at(statement, 'Sid') === sid)
-    const granted = of('KeyForAws')
-    return [
-      ...TO_START_ENCRYPTED.filter((name) => !actionsOf(of('Key')).includes(name)).map(
-        (name) => `may not ${name}`,
-      ),
-      ...(actionsOf(granted).includes('kms:CreateGrant') ? [] : ['may not kms:CreateGrant']),
-      ...(at(granted, 'Condition.Bool.kms:GrantIsForAWSResource') === 'true'
-        ? []
-        : ['may give the key to anybody']),
-      ...own
-        .filter(
-          (one) =>
-            one !== granted && actionsOf(one).some((name) => /^(?:kms:CreateGrant|kms:\*|\*)$/.test(name)),
-        )
-        .map((one) => `${String(at(one, 'Sid'))} gives the key, too`),
-    ]
-  },
-  breaks: {
-    'no grant': (draft) => {
-      roleStatement(draft, 'KeyForAws').Action = ['kms:ListGrants']
-    },
-    'a grant for anybody': (draft) => {
-      delete roleStatement(draft, 'KeyForAws').Condition
-    },
-    'nothing is decrypted': (draft) => {
-      roleStatement(draft, 'Key').Action = TO_START_ENCRYPTED.slice(1)
-    },
-    'grants beside it': (draft) => {
-      roleStatement(draft, 'Key').Action = [...TO_START_ENCRYPTED, 'kms:CreateGrant']
-    },
-  },
-}
-
-export const BAKE_PROMISES: readonly Promised[] = [...BAKES.map(reaches), KEY]
+export const BAKE_PROMISES: readonly Promised[] = BAKES.map(reaches)

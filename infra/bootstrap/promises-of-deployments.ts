@@ -45,8 +45,17 @@ const DEPLOYMENTS: readonly Reach[] = [
       call('s3:DeleteObjectVersion', bucket(`${DOCUMENTS}/1`)),
       call('rds:DeleteDBSnapshot', db('snapshot', 'terrace-prod-1'), TAGGED),
       call('s3:PutLifecycleConfiguration', bucket('payroll')),
+      ...['s3:PutBucketPolicy', 's3:DeleteBucket', 's3:GetBucketPolicy'].map((action) =>
+        call(action, bucket(DOCUMENTS), { ...OF_US, 'aws:RequestedRegion': 'us-east-1' }),
+      ),
     ],
     breaks: {
+      'buckets of another region': (draft) => {
+        delete roleStatement(draft, 'Buckets', 'StagesDataPolicy').Condition
+      },
+      'buckets of another region, read': (draft) => {
+        delete roleStatement(draft, 'BucketReading').Condition
+      },
       'no data': (draft) =>
         change(draft, 'CloudFormationRole', 'ManagedPolicyArns', ofData(draft).slice(0, 3)),
       'every bucket': (draft) => {
@@ -69,14 +78,23 @@ const DEPLOYMENTS: readonly Reach[] = [
       call('ec2:CreateLaunchTemplateVersion', here('ec2', 'launch-template/lt-1')),
       call('elasticloadbalancing:ModifyListener', `${balancer('listener')}/3`, TAGGED),
       call('cloudwatch:PutMetricAlarm', here('cloudwatch', 'alarm:terrace-prod-1')),
-      call('ssm:PutParameter', here('ssm', 'parameter/terrace/prod/api/LOG')),
+      call('ssm:PutParameter', here('ssm', 'parameter/terrace/prod/api/environment')),
     ],
-    mayNot: DATA,
+    mayNot: [
+      ...DATA,
+      // An operator's own, which nobody can get back.
+      ...['DeleteParameter', 'GetParameters', 'PutParameter'].map((name) =>
+        call(`ssm:${name}`, here('ssm', 'parameter/terrace/prod/api/OPENAI_KEY')),
+      ),
+    ],
     breaks: {
       'as people’s': (draft) => change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', ofData(draft)),
       'nothing to read': (draft) =>
         change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', ofData(draft).slice(1, 3)),
       'no servers': (draft) => change(draft, 'CloudFormationCiRole', 'ManagedPolicyArns', []),
+      'settings of operators': (draft) => {
+        roleStatement(draft, 'Parameters').Resource = here('ssm', 'parameter/terrace/prod/*')
+      },
       'removes databases': (draft) => {
         const statement = roleStatement(draft, 'Reading')
         statement.Action = [...list(statement.Action), 'rds:DeleteDBInstance']

@@ -188,7 +188,10 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
   const named = (Sid: string, statement: Statement): Statement => ({ Sid, ...statement })
   return document(
     named('Start', allow(['ec2:RunInstances'], [own('instance'), own('volume')], TO_BE_OURS)),
-    named('StartFrom', allow(['ec2:RunInstances'], [images, snapshots, own('network-interface')])),
+    // What was made of another's disk could be read on a server of one's own. Debian's images are everybody's.
+    named('StartFrom', allow(['ec2:RunInstances'], [images, snapshots], OURS)),
+    named('StartFromPublic', allow(['ec2:RunInstances'], images, { Bool: { 'ec2:Public': 'true' } })),
+    named('StartAt', allow(['ec2:RunInstances'], own('network-interface'))),
     named('StartIn', allow(['ec2:RunInstances'], [own('subnet'), own('security-group')], OURS)),
     named(
       'StartAs',
@@ -215,7 +218,7 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
     named(
       'NewImages',
       // Of the images and snapshots that come of it: whoever makes one gives it the tag at once.
-      allow(['ec2:CopyImage', 'ec2:CreateImage'], [images, snapshots], TO_BE_OURS),
+      allow(['ec2:CreateImage'], [images, snapshots], TO_BE_OURS),
     ),
     named('Register', allow(['ec2:RegisterImage'], images, TO_BE_OURS)),
     // An image of another's snapshot would be a way to read it.
@@ -228,7 +231,11 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
         OURS,
       ),
     ),
-    named('NewSnapshots', allow(['ebs:StartSnapshot'], snapshots, TO_BE_OURS)),
+    // Without a parent: a snapshot begins with all that its parent has, whosever that is.
+    named(
+      'NewSnapshots',
+      allow(['ebs:StartSnapshot'], snapshots, { ...TO_BE_OURS, Null: { 'ebs:ParentSnapshot': 'true' } }),
+    ),
     named('SnapshotBlocks', allow(['ebs:CompleteSnapshot', 'ebs:PutSnapshotBlock'], snapshots, OURS)),
     named(
       'Key',

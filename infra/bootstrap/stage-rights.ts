@@ -1,7 +1,7 @@
 // What CloudFormation may do when it changes a stage. It has two roles for that, each for all stages: one that people's
 // deployments use, and one for a pipeline's, which touches nothing that holds data: a pipeline sends any template it likes.
 // What AWS can't hold them to: EC2's networks, launch templates and RunInstances know no names beforehand, so these are
-// held to the region only; so are certificates. CloudFormation's names for load balancers, target groups, secrets and
+// held to the region only, and what servers start from to the tag; so are certificates to the region. CloudFormation's names for load balancers, target groups, secrets and
 // keys don't begin with the stack's: they are made with the tag that makes them ours, and changed only with it. Secrets
 // and keys can't tell a tag at the making from a later one: who may tag as ours could take another's. Dashboards are
 // held to the account. DNS records are held to the kinds that a stack makes, and to the zones that the
@@ -53,9 +53,19 @@ export function stageRights(home: Held): StageRights {
     reading: named(READING),
     networks: named(NETWORKS),
     data: named(DATA),
-    servers: statements.filter(({ Sid = '' }) => !elsewhere.has(Sid)),
+    servers: [...statements.filter(({ Sid = '' }) => !elsewhere.has(Sid)), ownDisks(home)],
   }
 }
+
+/** Any template may name any disk of the account: what another one's holds could be read on a server of one's own. */
+const ownDisks = ({ region }: Home): Statement => ({
+  Sid: 'OnlyOurDisks',
+  Effect: 'Deny',
+  Action: ['ec2:RunInstances'],
+  // Their ARNs know no account.
+  Resource: ['image', 'snapshot'].map((kind) => `arn:${partitionOf(region)}:ec2:${region}::${kind}/*`),
+  Condition: { StringNotEquals: OURS.StringEquals ?? {} },
+})
 
 /** Types of resources that a pipeline can't make, change or remove: it lacks some of the calls that these take. */
 export function closedToPipelines(home: Held): ReadonlySet<string> {
@@ -109,6 +119,7 @@ function scopes(home: Held): Scope[] {
       sid: 'BucketReading',
       of: ['s3:Get', 's3:List'],
       on: ofStages((name) => `arn:${partition}:s3:::${name}`),
+      when: inRegion,
     },
     { sid: 'DatabaseReading', of: ['rds:List'], on: databases('db', 'pg', 'subgrp', 'es') },
     {
@@ -116,7 +127,8 @@ function scopes(home: Held): Scope[] {
       of: ['logs:Get', 'logs:List'],
       on: ofStages((name) => here('logs', `log-group:${name}`)),
     },
-    { sid: 'Buckets', of: ['s3'], on: ofStages((name) => `arn:${partition}:s3:::${name}`) },
+    // Names of buckets know no region, and another one may have stages of the same names.
+    { sid: 'Buckets', of: ['s3'], on: ofStages((name) => `arn:${partition}:s3:::${name}`), when: inRegion },
     { sid: 'NewKeys', of: ['kms:CreateKey', 'kms:TagResource'], on: '*', when: TO_BE_OURS },
     {
       sid: 'KeysJustMade',
@@ -215,7 +227,8 @@ function scopes(home: Held): Scope[] {
     {
       sid: 'Parameters',
       of: ['ssm'],
-      on: STAGE_NAMES.map((stage) => here('ssm', `parameter/terrace/${stage}/*`)),
+      // Only what a stack makes: operators keep keys of their own beside it, which nobody could bring back.
+      on: STAGE_NAMES.map((stage) => here('ssm', `parameter/terrace/${stage}/*/environment`)),
     },
     {
       sid: 'Subscriptions',

@@ -18,6 +18,8 @@ import { boundaryName } from './names.ts'
 import { actionsOf, statements, statementsOf } from './promise.ts'
 import { BAKE_PROMISES } from './promises-of-bakes.ts'
 import { DEPLOYMENT_PROMISES } from './promises-of-deployments.ts'
+import { LAUNCH_PROMISES } from './promises-of-launches.ts'
+import { RETENTION_PROMISES } from './promises-of-retention.ts'
 import { ROLE_PROMISES } from './promises-of-roles.ts'
 import { SERVER_PROMISES } from './promises-of-servers.ts'
 import { FITS, STATE_PROMISES } from './promises-of-state.ts'
@@ -44,6 +46,8 @@ describe.each([
   ...SERVER_PROMISES,
   ...DEPLOYMENT_PROMISES,
   ...BAKE_PROMISES,
+  ...LAUNCH_PROMISES,
+  ...RETENTION_PROMISES,
 ])('$holds', ({ wrong, breaks }) => {
   test.each(Object.entries(VARIANTS).slice(0, 3))('%s', (_name, template) => {
     expect(wrong(template)).toEqual([])
@@ -114,6 +118,19 @@ test('CloudFormation may make every kind of resource that a stage has', () => {
     (HANDLERS[type] ?? []).filter((action) => !allowed.has(action)),
   )
   expect(missing).toEqual([])
+})
+
+test('and every setting that a stage makes, by its name', () => {
+  const names = samples.flatMap((template) =>
+    ofType(template, 'AWS::SSM::Parameter').map(([, one]) => String(property(one, 'Name'))),
+  )
+  expect(names.length).toBeGreaterThan(4)
+  const may = (name: string) =>
+    allows(statementsOf(TEMPLATE, 'CloudFormationCiRole'), {
+      action: 'ssm:PutParameter',
+      on: `arn:aws:ssm:${SETTINGS.region}:${SETTINGS.account}:parameter${name}`,
+    })
+  expect(names.filter((name) => !may(name))).toEqual([])
 })
 
 test('and no kind that neither a stage nor the bootstrap has', () => {

@@ -184,7 +184,7 @@ function roles(
 }
 
 /** Exactly one: a pull request, another branch, another environment has another subject. */
-const pipeline = (repository: string, environment: string | undefined) =>
+export const pipeline = (repository: string, environment: string | undefined) =>
   environment === undefined
     ? { who: 'the main branch', subject: `repo:${repository}:ref:refs/heads/main` }
     : { who: `the environment ${environment}`, subject: `repo:${repository}:environment:${environment}` }

@@ -69,6 +69,10 @@ test('what goes on being written is said', async () => {
   expect(ending).toBe('gone')
   expect(said).toContain('The stack is gone since an earlier run')
   expect(there.buckets.has(logs)).toBe(true)
+  // It is there, and there was something in it.
+  expect(said).toMatch(/may have begun with it: (.|\n)*may be empty or gone(.|\n)*What was kept/)
+  forget(there)
+  expect((await run(there)).said).not.toContain('may be empty')
 })
 
 test('what an object is called can’t look like what to do next', async () => {

@@ -199,7 +199,7 @@ test('a name that is none of AWS’s can’t end the command that it stands in',
 
 test('where somebody has suspended the end of servers, nothing is begun', async () => {
   await expect(runSuspended()).rejects.toThrow(
-    /Somebody has suspended Terminate in group terrace-prod-ApiGroup(.|\n)*resume-processes --auto-scaling-group-name terrace-prod-ApiGroup-\d+ --scaling-processes Terminate/,
+    /Somebody has suspended Terminate in group terrace-prod-ApiGroup(.|\n)*aws --region eu-west-1 autoscaling resume-processes --auto-scaling-group-name terrace-prod-ApiGroup-\d+ --scaling-processes Terminate/,
   )
   expect(changing(there)).toEqual([])
 })

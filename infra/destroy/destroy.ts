@@ -16,6 +16,7 @@ import {
   newestEvent,
   type Say,
 } from '../release/follow.ts'
+import { refuseStuck } from '../release/settle.ts'
 import { readDeployed } from '../release/stack-change.ts'
 import { withStageLock } from '../release/stage-lock.ts'
 import { lockOf, stackOf } from '../release/target.ts'
@@ -28,7 +29,7 @@ import { allRemains, earlierThan, type Journal, type Remains, readJournal, write
 import { drain, finalSnapshot, formerSizes, hasRoom, snapshotsOf } from './quiet.ts'
 import { isNothing, leftByCreation, showEarlier, showGone, showLeft } from './remains.ts'
 import { wayBack } from './undo.ts'
-import { unlock } from './unlock.ts'
+import { unlock, unlocked } from './unlock.ts'
 
 export interface Destruction {
   readonly name: StageName
@@ -104,7 +105,10 @@ async function finishEarlier(aws: Aws, request: Destruction, begun: Journal): Pr
   if (deletesData) {
     for (const remains of allRemains(begun)) for (const line of showGone(remains)) say(line)
     if (!(await agrees('data'))) return 'declined'
-  }
+  } else if (begun.deletesData)
+    say(
+      'That run was to delete the data as well, and may have begun with it: of what is named from here on, buckets may be empty or gone.',
+    )
   return finish(aws, request, { ...begun, deletesData })
 }
 
@@ -120,6 +124,9 @@ async function prepare(
   const { name, stage, deletesData, say } = request
   const { StackId: stackId = stageStack(name) } = stack
   const template = readDeployed(await deployedTemplate(aws, stackId))
+  // Found out later, it would be without servers, and stay.
+  if (unlocked(template).ids.length > 0)
+    await refuseStuck(aws, stageStack(name), stack.StackStatus ?? '', stack.StackStatusReason)
   const inventory = await takeInventory(aws, stackId, template)
   const earlier = earlierThan(begun, stackId)
   // Of what a creation had made, some may have refused to be taken back; the rest is gone by now, or kept.

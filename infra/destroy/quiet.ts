@@ -49,7 +49,7 @@ export async function formerSizes(
     const { AutoScalingGroupName: group = '' } = stuck
     throw new DestroyFailure(
       `Somebody has suspended Terminate in group ${inLine(group)}: its servers would not end. Nothing was changed.`,
-      'find out why, then aws autoscaling resume-processes --auto-scaling-group-name ' +
+      `find out why, then aws --region ${aws.region} autoscaling resume-processes --auto-scaling-group-name ` +
         `${inCommand(group)} --scaling-processes Terminate, and run the same command again.`,
     )
   }
@@ -128,7 +128,7 @@ export async function finalSnapshot(aws: Aws, database: string, name: string, sa
     if (found?.Status === 'failed')
       throw new DestroyFailure(
         `Snapshot ${name} of ${database} failed.`,
-        `remove it (aws rds delete-db-snapshot --db-snapshot-identifier ${name}), and run the same command again.`,
+        `remove it (aws --region ${aws.region} rds delete-db-snapshot --db-snapshot-identifier ${name}), and run the same command again.`,
       )
     if (found === undefined && !asked && (await isAvailable(aws, database))) {
       await takeSnapshot(aws, database, name)

@@ -64,7 +64,8 @@ export async function unlock(
       if (more.length > 0) {
         await discard(aws, planned)
         throw new DestroyFailure(
-          `Taking the locks off ${target.stackName} would also change ${more.map((one) => one.LogicalResourceId).join(', ')}. Nothing was changed.`,
+          `Taking the locks off ${target.stackName} would also change ${more.map((one) => one.LogicalResourceId).join(', ')}. ` +
+            'No lock was taken off. Its servers are gone already: --undo brings them back.',
           'somebody has changed the stack by hand; bring it back to its template first.',
         )
       }

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Template } from '../cfn.ts'
-import { change, type Draft } from '../rules/rule.ts'
+import { change, type Draft, setAttribute } from '../rules/rule.ts'
 import { sample } from '../samples.ts'
 import { compare } from './changes.ts'
 
@@ -54,7 +54,9 @@ test.for(CASES)('$type $name: $says ($page)', ({ type, name }) => {
   else if (truth === 'No interruption') expect(effect).toBe('update')
   // Some of these do replace, by the value: whoever plans is told.
   else expect(['update', 'may-replace']).toContain(effect)
-  const holdsData = /^AWS::(KMS::Key|RDS::DBInstance|S3::Bucket|SecretsManager::Secret)$/.test(type)
+  const holdsData = /^AWS::(KMS::Key|Logs::LogGroup|RDS::DBInstance|S3::Bucket|SecretsManager::Secret)$/.test(
+    type,
+  )
   const isReplica = type === 'AWS::RDS::DBInstance' && name === 'SourceDBInstanceIdentifier'
   if (effect === 'replace' && !isReplica) expect(found?.blocked !== undefined).toBe(holdsData)
 })
@@ -151,6 +153,18 @@ describe('what else is not done to data without being asked for by name', () => 
       'Documents holds data, and goes',
     ],
     [
+      'removal of what servers have said',
+      (draft) => {
+        delete draft.Resources.ApiLogs
+      },
+      'ApiLogs holds data, and goes',
+    ],
+    [
+      'what servers have said under another name',
+      (draft) => change(draft, 'ApiLogs', 'LogGroupName', 'api'),
+      'ApiLogs holds data, and is made anew, empty: LogGroupName',
+    ],
+    [
       'no snapshot',
       (draft) => {
         delete draft.Resources.Database?.DeletionPolicy
@@ -204,6 +218,19 @@ describe('what else is not done to data without being asked for by name', () => 
   ])('and these are: %s', ([, edit]) => {
     expect(planned(edit)).not.toEqual([])
     expect(reasons(edit)).toEqual([])
+  })
+
+  test('how browsers stay with a web server changes in place, and nothing is made anew for it', () => {
+    for (const [key, value] of [
+      ['stickiness.enabled', 'false'],
+      ['stickiness.type', 'lb_cookie'],
+      ['stickiness.app_cookie.duration_seconds', '60'],
+    ] as const)
+      expect(
+        planned((draft) => setAttribute(draft, 'WebTargets', 'TargetGroupAttributes', key, value)),
+      ).toMatchObject([
+        { id: 'WebTargets', effect: 'update', differing: ['TargetGroupAttributes'], blocked: undefined },
+      ])
   })
 
   test('the same template twice is no change', () => {

@@ -22,6 +22,7 @@ export interface Change {
 /** What can't be made anew with what was in it. */
 const HOLDS_DATA: ReadonlySet<string> = new Set([
   'AWS::KMS::Key',
+  'AWS::Logs::LogGroup',
   'AWS::RDS::DBInstance',
   'AWS::S3::Bucket',
   'AWS::SecretsManager::Secret',

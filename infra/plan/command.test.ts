@@ -37,7 +37,7 @@ test('what there will be, by room, and what it costs', async () => {
   const { code, output } = await plan(...stage)
   expect(code).toBe(0)
   expect(output).toContain('Stage prod: account 111122223333, eu-west-1, zones euw1-az1 and euw1-az2')
-  expect(output).toMatch(/^ +\d+ {2}network$/m)
+  expect(output).toMatch(/^ +\d+ {2}for all tiers: \d+ network, /m)
   expect(output).toMatch(/^ +268 {2}Database: db\.m7g\.large and its standby$/m)
   expect(output).not.toContain('other')
   expect(output).not.toContain('changes')
@@ -85,4 +85,19 @@ test('what is no template, and a stage that there is not, are refused in words',
     code: 1,
     output: '--stage prd: there is dev, staging, prod.\n',
   })
+})
+
+test.for<[string[], string]>([
+  [['--stag', 'prod'], "Unknown option '--stag'"],
+  [['--stage'], "Option '-s, --stage <value>' argument missing"],
+  [['--stage', 'prod', '--deploy'], "Unknown option '--deploy'"],
+  [['--stage', 'prod', '--against'], "Option '--against <value>' argument missing"],
+  [['--stage', 'prod', '--yes'], "Unknown option '--yes'"],
+  [['prod'], "Unexpected argument 'prod'"],
+  [[...stage, '--param', 'image=candidate'], '--param image: there is images, images-folder, fleet.'],
+  [[...stage, '--param', 'fleet:none'], '--param fleet:none: it is NAME=VALUE.'],
+])('%j is no plan of something else', async ([args, words]) => {
+  const { code, output } = await plan(...args)
+  expect([code, output]).toEqual([1, expect.stringContaining(words)])
+  expect(output).not.toContain('resources')
 })

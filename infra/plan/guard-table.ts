@@ -1,6 +1,6 @@
 // What an update must not take away without being asked for by name, by the type of the resource.
 import type { Template } from '../cfn.ts'
-import { at, list, property } from '../reading.ts'
+import { at, list, property, refersTo } from '../reading.ts'
 import {
   type Guard,
   inBoth,
@@ -79,6 +79,13 @@ const encryptsDisks: Lost = (was, is) => {
       (disk) => at(disk, 'Ebs') !== undefined && String(at(disk, 'Ebs.Encrypted')) !== 'true',
     ).length
   return open(is) > open(was) || keepsSome(was, is)
+}
+
+/** Whom such a group lets in, no template says; without any it is the VPC's own. */
+const noForeignGroup: Lost = (was, is) => {
+  const known = list(was).map(canonical)
+  const isForeign = (group: unknown) => refersTo(group) === undefined && !known.includes(canonical(group))
+  return keepsSome(was, is) || list(is).some(isForeign)
 }
 
 /** Of the group, and of a database that is given another one. */
@@ -180,6 +187,11 @@ const GUARDS: Readonly<Record<string, readonly Guard[]>> = {
   ],
   'AWS::RDS::DBInstance': [
     ['PubliclyAccessible', never(true), 'holds data, and would be reachable from outside'],
+    [
+      'VPCSecurityGroups',
+      noForeignGroup,
+      'holds data, and lets in whom a group lets in that is not of this template',
+    ],
     ['EnableIAMDatabaseAuthentication', stays(true), 'no longer lets servers sign in by their roles'],
     ['BackupRetentionPeriod', noLess(1), 'holds data, and would keep its backups for less long'],
     ['DeleteAutomatedBackups', stays(false), 'holds data, and would take its backups along when it goes'],

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { Aws } from '../../aws/port.ts'
 import { AwsProblem, refusalOf } from '../../aws/problems.ts'
 import type { Template } from '../cfn.ts'
-import type { CommandLine } from '../command-line.ts'
+import { type CommandLine, readOptions } from '../command-line.ts'
 import { type StageImages, UnusableImages } from '../images.ts'
 import { printable } from '../plain-text.ts'
 import { asked } from '../service.ts'
@@ -36,7 +36,11 @@ export const plan = (args: readonly string[], around: Surroundings): Promise<num
   // What is deployed may have been written by others.
   told(() => planned(args, { ...around, print: (text) => around.print(printable(text)) }), around.complain)
 
+const USAGE =
+  'npm run plan -- --stage STAGE [--param images=live|candidate] [--param fleet=none] [--against TEMPLATE.json | --deployed] [--profile NAME]'
+
 async function planned(args: readonly string[], around: Surroundings): Promise<number> {
+  readOptions(args, USAGE, ['stage', 'param', 'against', 'deployed', 'profile'], {})
   const { line, stage, template, images } = asked(args, around.table ?? STAGES)
   const before = await readBefore(line, stage, around)
   const changes = before === undefined ? undefined : compare(before.template, template)

@@ -5,6 +5,14 @@ import { DATABASE_CLASSES, INSTANCE_TYPES } from '../instance-types.ts'
 import type { Stage } from '../stage-schema.ts'
 import type { Change, Effect } from './changes.ts'
 
+/** The tier that a resource is there for, by its logical id; the first that fits. The rest serves all of them. */
+const TIERS: readonly [tier: string, ids: RegExp][] = [
+  ['web tier', /^(Web|External|World|Https?[A-Z]|Address$|Certificate|Requests|BalancerErrors)/],
+  ['API tier', /^(Api|Internal|Answers|FirstTokens|AuthSecret$|SetupToken$)/],
+  ['database tier', /^(Database|Migration)/],
+]
+const SHARED = 'for all tiers'
+
 /** Where people look for a resource, by its type; the first that fits. */
 const ROOMS: readonly [room: string, types: RegExp][] = [
   ['servers', /^AWS::(AutoScaling|EC2::LaunchTemplate)/],
@@ -17,6 +25,22 @@ const ROOMS: readonly [room: string, types: RegExp][] = [
   ['watching', /^AWS::(CloudWatch|Logs|SNS|KMS)::/],
 ]
 const roomOf = (type: string) => ROOMS.find(([, types]) => types.test(type))?.[0] ?? 'other'
+
+/** Resources by tier, and what they are: `38  web tier: 18 watching, 9 network`. */
+function byTier(template: Template): string[] {
+  const tiers = new Map(
+    [...TIERS.map(([tier]) => tier), SHARED].map((tier) => [tier, new Map<string, number>()]),
+  )
+  for (const [id, { Type }] of Object.entries(template.Resources)) {
+    const rooms = tiers.get(TIERS.find(([, ids]) => ids.test(id))?.[0] ?? SHARED)
+    rooms?.set(roomOf(Type), (rooms.get(roomOf(Type)) ?? 0) + 1)
+  }
+  return [...tiers].map(([tier, rooms]) => {
+    const counts = [...rooms].sort(([, a], [, b]) => b - a)
+    const all = counts.reduce((sum, [, count]) => sum + count, 0)
+    return `${String(all).padStart(8)}  ${tier}: ${counts.map(([room, count]) => `${count} ${room}`).join(', ')}`
+  })
+}
 
 const SIGNS: Readonly<Record<Effect, string>> = {
   add: '+         ',
@@ -48,17 +72,12 @@ export function report(
   template: Template,
   changes: readonly Change[] | undefined,
 ): string {
-  const rooms = new Map<string, number>()
-  for (const { Type } of Object.values(template.Resources))
-    rooms.set(roomOf(Type), (rooms.get(roomOf(Type)) ?? 0) + 1)
   const costs = monthlyCost(stage, template)
   const lines = [
     `Stage ${name}: account ${stage.account}, ${stage.region}, zones ${stage.zones.join(' and ')}`,
     '',
     `${Object.keys(template.Resources).length} resources`,
-    ...[...rooms]
-      .sort(([, a], [, b]) => b - a)
-      .map(([room, count]) => `${String(count).padStart(8)}  ${room}`),
+    ...byTier(template),
     '',
     ...machines(stage),
     '',

@@ -68,6 +68,22 @@ describe('apply', () => {
     expect(operator.world.calls).toEqual([])
   })
 
+  test.for<[string[], string]>([
+    [['--stag', 'staging', '--yes'], "Unknown option '--stag'"],
+    [['--yes'], '--stage: there is dev, staging, prod.'],
+    [['--stage', 'dev', '--param', 'image=candidate', '--yes'], '--param image: there is images,'],
+    [['--stage', 'dev', '--allow-replace', '--yes'], "Option '--allow-replace' argument is ambiguous"],
+    [['--stage', 'dev', '--allow-replaced', 'Database', '--yes'], "Unknown option '--allow-replaced'"],
+    [['--stage', 'dev', '--deployed', '--yes'], "Unknown option '--deployed'"],
+    [['--stage', 'dev', '--dry-run', '--yes'], "Unknown option '--dry-run'"],
+    // What `npm run apply --stage staging` leaves of it: npm keeps the option for itself.
+    [['staging', '--yes'], "Unexpected argument 'staging'"],
+  ])('%j: nothing is done to another stage, or in another way, than was meant', async ([args, words]) => {
+    expect(await apply([...args, ...images()], around(undefined))).toBe(1)
+    expect(operator.printed).toContain(words)
+    expect(operations()).toEqual([])
+  })
+
   test('another account: nothing but who one is was asked', async () => {
     operator = new Operator(standIn('999988887777'))
     expect(await apply(staging(...NONE, '--yes'), around(undefined))).toBe(1)

@@ -1,15 +1,22 @@
 // `npm run apply`: a stage's template brought to its stack, by a plan that is shown, judged and agreed to. It is how a
 // protected stage is made and changed; it makes no images, and knows nothing of migrations and rolling: a release does.
-import { parseArgs } from 'node:util'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { isPipeline, stageStack } from '../bootstrap/names.ts'
 import { closedToPipelines } from '../bootstrap/stage-rights.ts'
-import { readCommandLine } from '../command-line.ts'
+import { readCommandLine, readOptions } from '../command-line.ts'
 import { printable } from '../plain-text.ts'
 import { report } from '../plan/report.ts'
 import { asked } from '../service.ts'
 import type { Stage } from '../stage-schema.ts'
-import { InvalidStage, isLocked, readStage, requireOwnAccount, STAGES, type StageName } from '../stages.ts'
+import {
+  InvalidStage,
+  isLocked,
+  readStage,
+  requireOwnAccount,
+  STAGE_NAMES,
+  STAGES,
+  type StageName,
+} from '../stages.ts'
 import { told } from '../told.ts'
 import { describeStack } from './follow.ts'
 import type { Judged } from './gate.ts'
@@ -116,21 +123,23 @@ function refuseClosed(name: StageName, stage: Stage, changes: readonly Judged[])
   )
 }
 
+const USAGE =
+  'npm run apply -- --stage STAGE [--param images=live|candidate] [--param fleet=none] [--param images-folder=FOLDER]\n' +
+  '  [--allow-replace LOGICAL_ID] [--take-over-lock] [--yes] [--profile NAME]'
+
+/** @throws InvalidStage for what is no option, and for a stage that somebody forgot to name, or npm kept for itself */
 function ownOptions(args: readonly string[]): { yes: boolean; allowed: string[]; takesOver: boolean } {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      yes: { type: 'boolean' },
-      'allow-replace': { type: 'string', multiple: true },
-      'take-over-lock': { type: 'boolean' },
-    },
-    allowPositionals: true,
-    // The stack's own are read by command-line.ts.
-    strict: false,
+  const values = readOptions(args, USAGE, ['param', 'profile'], {
+    stage: { type: 'string', short: 's' },
+    yes: { type: 'boolean' },
+    'allow-replace': { type: 'string', multiple: true },
+    'take-over-lock': { type: 'boolean' },
   })
+  if (values.stage === undefined)
+    throw new InvalidStage(`--stage: there is ${STAGE_NAMES.join(', ')}.\n${USAGE}`)
   return {
     yes: values.yes === true,
-    allowed: (values['allow-replace'] ?? []).map(String),
+    allowed: values['allow-replace'] ?? [],
     takesOver: values['take-over-lock'] === true,
   }
 }

@@ -126,7 +126,10 @@ const disk = (ebs: object, DeviceName = '/dev/xvda'): Partial<Image> => ({
 })
 const WRONG: Readonly<Record<string, [Partial<Image>, RegExp]>> = {
   pending: [{ State: 'pending' }, /is still being made: run the same command again/],
-  disabled: [{ State: 'disabled' }, /is disabled.*aws ec2 enable-image --image-id ami-0bbbbbbbbbbbbbbbb/],
+  disabled: [
+    { State: 'disabled' },
+    /is disabled.*aws --region eu-west-1 ec2 enable-image --image-id ami-0bbbbbbbbbbbbbbbb/,
+  ],
   failed: [
     { State: 'failed', StateReason: { Message: 'no such snapshot' } },
     /is failed \(no such snapshot\): a bake/,

@@ -123,7 +123,7 @@ function unusable(planned: PlannedImages, tier: Tier, image: Image | undefined):
       `${subject} does not have the tag ${TAG.key}=${TAG.value}, which every bake gives its images: no bake made it, or ` +
         'somebody took the tag off. Find out who wrote its record; a bake makes the set again.',
     ]
-  const stateProblem = stateOf(image)
+  const stateProblem = stateOf(stage.region, image)
   if (stateProblem !== undefined) return [`${subject} ${stateProblem}`]
   return [...wrongMachine(stage, tier, image)].map((problem) => `${subject} ${problem}`)
 }
@@ -135,14 +135,17 @@ const subjectOf = ({ name, stage, images }: PlannedImages, tier: Tier): string =
 const isBaked = ({ Tags = [] }: Image) =>
   Tags.some(({ Key, Value }) => Key === TAG.key && Value === TAG.value)
 
-function stateOf({ ImageId: id, State: state, StateReason: reason }: Image): string | undefined {
+function stateOf(
+  region: string,
+  { ImageId: id, State: state, StateReason: reason }: Image,
+): string | undefined {
   switch (state) {
     case 'available':
       return undefined
     case 'pending':
       return 'is still being made: run the same command again in some minutes.'
     case 'disabled':
-      return `is disabled, and nothing starts from it: aws ec2 enable-image --image-id ${id} takes that back.`
+      return `is disabled, and nothing starts from it: aws --region ${region} ec2 enable-image --image-id ${id} takes that back.`
     default:
       return `is ${state ?? 'in no state'}${reason?.Message ? ` (${reason.Message})` : ''}: a bake makes the set again.`
   }

@@ -178,6 +178,32 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s after that ends it at once', async
   expect(await once(child, 'close')).toEqual([null, second])
 })
 
+test('who reads no more of what it says, or has no room for it, ends it in order', async () => {
+  const program = `
+    const { interruptible, untilSignalled } = await import('./infra/release/interrupt.ts')
+    const signal = untilSignalled((line) => process.stdout.write(line))
+    const speaking = setInterval(() => process.stdout.write('line'), 10)
+    const sleep = (_ms, signal) => new Promise((_, fail) => signal.addEventListener('abort', () => fail(signal.reason)))
+    try { await interruptible({ clock: { sleep } }, signal).clock.sleep(600_000) } catch (error) {
+      process.stderr.write(error.message)
+      process.exitCode = error.exitCode
+      setTimeout(() => clearInterval(speaking), 100)
+    }`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: process.cwd() })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  child.stdout.once('data', () => child.stdout.destroy())
+  let complained = ''
+  child.stderr.on('data', (chunk) => {
+    complained += chunk
+  })
+  expect([await once(child, 'close'), complained]).toEqual([
+    [1, null],
+    expect.stringMatching(
+      /^Ended, because what it says can’t be written any more \(.*EPIPE\): nothing more is done/,
+    ),
+  ])
+})
+
 describe('at a terminal', () => {
   const asked = () => {
     const [input, output] = [new PassThrough(), new PassThrough()]

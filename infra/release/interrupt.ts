@@ -1,4 +1,5 @@
-// A run that is told to end (Ctrl-C, a pipeline that is cancelled): what is being asked is answered, nothing new is begun,
+// A run that is told to end (Ctrl-C, a pipeline that is cancelled), or that nobody can follow any more (its output's disk is
+// full, its reader gone): what is being asked is answered, nothing new is begun,
 // and what can be closed is closed on the way out. What AWS has begun goes on.
 import type { Aws } from '../../aws/port.ts'
 import { wrapped } from './wrapped.ts'
@@ -12,11 +13,14 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted'
   readonly exitCode: number
 
-  constructor(signal: Signal) {
+  /** @param by a signal, or why nothing can be written any more */
+  constructor(by: Signal | Error) {
+    const why =
+      by instanceof Error ? `, because what it says can’t be written any more (${by.message})` : ` by ${by}`
     super(
-      `Ended by ${signal}: nothing more is done from here. Running the same command again goes on from what is there.`,
+      `Ended${why}: nothing more is done from here. Running the same command again goes on from what is there.`,
     )
-    this.exitCode = EXIT_CODES[signal]
+    this.exitCode = by instanceof Error ? 1 : EXIT_CODES[by]
   }
 }
 
@@ -28,7 +32,7 @@ const ECHO_MS = 1_000
 
 /**
  * Listens for signals from now on. A second one ends the process at once, whichever it is.
- * @returns aborted by the first one; its reason is an `Interrupted`
+ * @returns aborted by the first one, or when what is said can't be written; its reason is an `Interrupted`
  */
 export function untilSignalled(say: (line: string) => void): AbortSignal {
   const controller = new AbortController()
@@ -44,6 +48,9 @@ export function untilSignalled(say: (line: string) => void): AbortSignal {
     process.kill(process.pid, signal)
   }
   for (const signal of SIGNALS) process.on(signal, listen)
+  // Unheard, such an error would end the process where it stands: with a policy open, and a lock that nobody has.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error) => controller.abort(new Interrupted(error)))
   return controller.signal
 }
 

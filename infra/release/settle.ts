@@ -77,7 +77,8 @@ export async function removeStack(aws: Aws, stack: string, deadline: Date, say: 
   })
 }
 
-async function refuseStuck(
+/** @throws StackFailure for a stack that AWS changes nothing in as it is, with the way out */
+export async function refuseStuck(
   aws: Aws,
   name: string,
   status: string,
@@ -95,22 +96,26 @@ async function refuseStuck(
     ...(failed[0] !== undefined && { resource: failed[0] }),
     reason,
     leftBehind: failed,
-    next: wayOut(name, status, failed),
+    next: wayOut(aws.region, name, status, failed),
   })
 }
 
-function wayOut(name: string, status: string, failed: readonly string[]): string {
+/** Each command with its region: a stage of the same name may stand in the one that a person's settings choose. */
+function wayOut(region: string, name: string, status: string, failed: readonly string[]): string {
+  const cloudFormation = `aws --region ${region} cloudformation`
   if (status === 'UPDATE_ROLLBACK_FAILED')
     return (
       'put right what keeps these from going back to their old values, then ' +
-      `aws cloudformation continue-update-rollback --stack-name ${name}. What can't be put right is left as it is by ` +
+      `${cloudFormation} continue-update-rollback --stack-name ${name}. What can't be put right is left as it is by ` +
       `--resources-to-skip ${failed.join(' ') || 'LOGICAL_ID'}; then the stack says something of it that is not true. ` +
       'Run the same command again after that.'
     )
   if (status === 'IMPORT_ROLLBACK_FAILED')
-    return `aws cloudformation continue-update-rollback --stack-name ${name}, and run the same command again.`
+    return `${cloudFormation} continue-update-rollback --stack-name ${name}, and run the same command again.`
   return (
-    `put right what keeps these from going, then aws cloudformation delete-stack --stack-name ${name}, ` +
+    'put right what keeps these from going (a database that is locked: ' +
+    `aws --region ${region} rds modify-db-instance --db-instance-identifier ID --no-deletion-protection; a load balancer: its ` +
+    `attribute deletion_protection.enabled), then ${cloudFormation} delete-stack --stack-name ${name}, ` +
     'and run the same command again.'
   )
 }

@@ -137,6 +137,18 @@ describe('a stack that is changed', () => {
     expect(await bring(larger)).toBe('changed')
   })
 
+  test('what was begun to be deleted is changed no more, and how it ends is said for its region', async () => {
+    here.stack.becomes('DELETE_FAILED')
+    await world.clock.sleep(10_000)
+    const tried = bring(larger)
+    await expect(tried).rejects.toThrow(
+      'aws --region eu-west-1 cloudformation delete-stack --stack-name terrace-staging,',
+    )
+    await expect(tried).rejects.toThrow(
+      'aws --region eu-west-1 rds modify-db-instance --db-instance-identifier ID --no-deletion-protection;',
+    )
+  })
+
   test('a way back that failed too: it says what is stuck and how it gets out, until somebody has', async () => {
     const { failures } = world.stacks.execution
     failures.push(
@@ -152,7 +164,7 @@ describe('a stack that is changed', () => {
         status: 'UPDATE_ROLLBACK_FAILED',
         resource: 'Database',
         message: expect.stringMatching(
-          /continue-update-rollback --stack-name terrace-staging(.|\n)*--resources-to-skip Database/,
+          /aws --region eu-west-1 cloudformation continue-update-rollback --stack-name terrace-staging(.|\n)*--resources-to-skip Database/,
         ),
       })
     expect(here.counted('CreateChangeSet')).toBe(2)

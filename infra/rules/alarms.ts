@@ -38,7 +38,7 @@ const LIMITS = { rule: 10_240, children: 100, name: 255 } as const
 const alarmsOf = (template: Template) => [...ofType(template, ALARM), ...ofType(template, STATE)]
 
 /** The page that an alarm names, when it is there and has a heading. */
-function runbookOf(alarm: TemplateResource): string | undefined {
+export function runbookOf(alarm: TemplateResource): string | undefined {
   const [, name] = /docs\/runbooks\/([a-z-]+)\.md$/.exec(String(property(alarm, 'AlarmDescription'))) ?? []
   const file = path.join(RUNBOOKS, `${name}.md`)
   const text = name !== undefined && existsSync(file) ? readFileSync(file, 'utf8') : ''

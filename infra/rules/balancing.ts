@@ -1,6 +1,6 @@
 // Rules for the load balancers: who comes in, how, and to which servers.
-import { PORTS, SECONDS } from '../../contract/ports.ts'
-import { list, ofType, property, refersTo } from '../reading.ts'
+import { PORTS, SECONDS, STAY_COOKIE } from '../../contract/ports.ts'
+import { at, list, ofType, property, refersTo } from '../reading.ts'
 import { isLocked } from '../stages.ts'
 import { attributes, change, each, type Rule, setAttribute } from './rule.ts'
 
@@ -27,6 +27,8 @@ const KNOWN: Readonly<Record<string, readonly [property: string, keys: readonly 
     [
       'deregistration_delay.timeout_seconds',
       'load_balancing.algorithm.type',
+      'stickiness.app_cookie.cookie_name',
+      'stickiness.app_cookie.duration_seconds',
       'stickiness.enabled',
       'stickiness.lb_cookie.duration_seconds',
       'stickiness.type',
@@ -140,12 +142,27 @@ export const BALANCING_RULES: readonly Rule[] = [
           ? []
           : [`${id}: answers in clear`]
       })
-      return secure.length === 1 ? lines : [...lines, 'there is no HTTPS']
+      const sent = outside.some(
+        ([, { Properties: p }]) =>
+          p.Protocol === 'HTTP' &&
+          p.Port === 80 &&
+          at(list(p.DefaultActions)[0], 'RedirectConfig.StatusCode') === 'HTTP_301',
+      )
+      return [
+        ...lines,
+        ...(secure.length === 1 ? [] : ['there is no HTTPS']),
+        ...(sent ? [] : ['whoever comes by HTTP finds nothing']),
+      ]
     },
     breaks: {
       'no HTTPS': (draft) => {
         delete draft.Resources.HttpsListener
       },
+      'nobody is sent': (draft) => {
+        delete draft.Resources.HttpListener
+      },
+      'sent for now': (draft) =>
+        change(draft, 'HttpListener', 'DefaultActions.0.RedirectConfig.StatusCode', 'HTTP_302'),
       'in clear': (draft) =>
         change(draft, 'HttpListener', 'DefaultActions', [
           { Type: 'forward', TargetGroupArn: { Ref: 'WebTargets' } },
@@ -212,6 +229,68 @@ export const BALANCING_RULES: readonly Rule[] = [
           'TargetGroupAttributes',
           'deregistration_delay.timeout_seconds',
           '300',
+        ),
+    },
+  },
+  {
+    holds:
+      'a browser stays with one web server by the cookie that its pages set, for 15 minutes at most; AWS’s own cookie is the internal load balancer’s alone',
+    violations: (template) =>
+      each(template, TARGETS, (targets) => {
+        const has = attributes(targets, 'TargetGroupAttributes')
+        const isWeb = Number(targets.Properties.Port) === PORTS.web
+        if (has['stickiness.enabled'] !== 'true') return 'keeps nobody'
+        if (has['stickiness.type'] !== (isWeb ? 'app_cookie' : 'lb_cookie'))
+          return 'goes by the other layer’s kind of cookie'
+        if (!isWeb) return false
+        const name = String(has['stickiness.app_cookie.cookie_name'])
+        if (name.startsWith('AWSALB')) return `goes by ${name}, which is reserved`
+        if (name !== STAY_COOKIE.name) return `goes by ${name}, which no server sets`
+        const seconds = Number(has['stickiness.app_cookie.duration_seconds'])
+        if (seconds !== STAY_COOKIE.seconds) return `keeps for ${seconds} s, and pages for another time`
+        return !(seconds <= 900) && `keeps for ${seconds} s`
+      }),
+    breaks: {
+      'web servers in turn': (draft) =>
+        setAttribute(draft, 'WebTargets', 'TargetGroupAttributes', 'stickiness.enabled', 'false'),
+      'API servers in turn': (draft) =>
+        setAttribute(draft, 'ApiTargets', 'TargetGroupAttributes', 'stickiness.enabled', 'false'),
+      'one cookie for both layers': (draft) =>
+        setAttribute(draft, 'WebTargets', 'TargetGroupAttributes', 'stickiness.type', 'lb_cookie'),
+      'a cookie that the API does not set': (draft) =>
+        setAttribute(draft, 'ApiTargets', 'TargetGroupAttributes', 'stickiness.type', 'app_cookie'),
+      'a reserved name': (draft) =>
+        setAttribute(
+          draft,
+          'WebTargets',
+          'TargetGroupAttributes',
+          'stickiness.app_cookie.cookie_name',
+          'AWSALBTERRACE',
+        ),
+      'a name that nobody sets': (draft) =>
+        setAttribute(
+          draft,
+          'WebTargets',
+          'TargetGroupAttributes',
+          'stickiness.app_cookie.cookie_name',
+          'terrace.session_token',
+        ),
+      'for a day': (draft) =>
+        setAttribute(
+          draft,
+          'WebTargets',
+          'TargetGroupAttributes',
+          'stickiness.app_cookie.duration_seconds',
+          '86400',
+        ),
+      'as long as AWS thinks': (draft) =>
+        change(
+          draft,
+          'WebTargets',
+          'TargetGroupAttributes',
+          list(draft.Resources.WebTargets?.Properties.TargetGroupAttributes).filter(
+            (entry) => at(entry, 'Key') !== 'stickiness.app_cookie.duration_seconds',
+          ),
         ),
     },
   },

@@ -2,10 +2,19 @@
 import { POSTGRES_MAJOR } from '../../contract/postgres.ts'
 import { at, list, ofType, property, refersTo } from '../reading.ts'
 import { isLocked } from '../stages.ts'
-import { change, each, type Rule } from './rule.ts'
+import { change, type Draft, each, type Rule } from './rule.ts'
 
 const INSTANCE = 'AWS::RDS::DBInstance'
 const BUCKET = 'AWS::S3::Bucket'
+
+/** What has something in it that AWS would not give back: whoever reads the template sees what becomes of it. */
+const SAYS_WHAT_BECOMES = [
+  INSTANCE,
+  BUCKET,
+  'AWS::KMS::Key',
+  'AWS::Logs::LogGroup',
+  'AWS::SecretsManager::Secret',
+] as const
 
 /** What a replica takes from its source; AWS refuses it, or does something else than it says. */
 const FROM_SOURCE = [
@@ -48,7 +57,22 @@ export const DATA_RULES: readonly Rule[] = [
         (bucket) =>
           (bucket.DeletionPolicy !== 'Retain' || bucket.UpdateReplacePolicy !== 'Retain') && 'does not stay',
       ),
-      ...(template.Resources.AuthSecret?.DeletionPolicy === 'Retain' ? [] : ['AuthSecret: does not stay']),
+      ...SAYS_WHAT_BECOMES.flatMap((type) =>
+        each(
+          template,
+          type,
+          (one) =>
+            (one.DeletionPolicy === undefined || one.UpdateReplacePolicy === undefined) && 'does not say it',
+        ),
+      ),
+      ...each(
+        template,
+        'AWS::SecretsManager::Secret',
+        (one, id) =>
+          id === 'AuthSecret' &&
+          (one.DeletionPolicy !== 'Retain' || one.UpdateReplacePolicy !== 'Retain') &&
+          'does not stay',
+      ),
     ],
     breaks: {
       'database, when removed': (draft) => {
@@ -63,6 +87,19 @@ export const DATA_RULES: readonly Rule[] = [
       secret: (draft) => {
         delete draft.Resources.AuthSecret?.DeletionPolicy
       },
+      'secret, when replaced': (draft) => {
+        if (draft.Resources.AuthSecret) draft.Resources.AuthSecret.UpdateReplacePolicy = 'Delete'
+      },
+      ...Object.fromEntries(
+        ['DatabaseOwner', 'SetupToken', 'AlertsKey', 'ApiLogs', 'DatabaseReplica'].flatMap((id) =>
+          (['DeletionPolicy', 'UpdateReplacePolicy'] as const).map((policy) => [
+            `${id} without ${policy}`,
+            (draft: Draft) => {
+              delete draft.Resources[id]?.[policy]
+            },
+          ]),
+        ),
+      ),
     },
   },
   {
@@ -193,7 +230,7 @@ export const DATA_RULES: readonly Rule[] = [
         )
         const refuses = policies
           .flatMap(([, policy]) => list(property(policy, 'PolicyDocument.Statement')))
-          .some((s) => at(s, 'Effect') === 'Deny' && refusesPlain(s))
+          .some((s) => refusesPlain(s, id))
         return !refuses && 'takes plain HTTP'
       }),
     breaks: {
@@ -204,6 +241,14 @@ export const DATA_RULES: readonly Rule[] = [
       TLS: (draft) => {
         delete draft.Resources.DocumentsPolicy
       },
+      'TLS for some': (draft) =>
+        change(draft, 'DocumentsPolicy', 'PolicyDocument.Statement.0.Principal', { AWS: '111122223333' }),
+      'TLS to read': (draft) =>
+        change(draft, 'DocumentsPolicy', 'PolicyDocument.Statement.0.Action', 's3:GetObject'),
+      'TLS for the bucket, not what is in it': (draft) =>
+        change(draft, 'LogsPolicy', 'PolicyDocument.Statement.0.Resource', {
+          'Fn::GetAtt': ['Logs', 'Arn'],
+        }),
     },
   },
   {
@@ -242,7 +287,18 @@ const forcesSsl = (group: { readonly Properties: Readonly<Record<string, unknown
   Object.entries(group.Properties.Parameters ?? {}).some(
     ([name, value]) => name === 'rds.force_ssl' && value === '1',
   )
-const refusesPlain = (statement: unknown): boolean => {
-  const condition = Object.entries(at(statement, 'Condition.Bool') ?? {})
-  return condition.some(([name, value]) => name === 'aws:SecureTransport' && value === 'false')
+/** Whether a statement keeps everybody from everything of a bucket, unless by TLS. */
+const refusesPlain = (statement: unknown, bucket: string): boolean => {
+  const [whole, within] = list(at(statement, 'Resource'))
+  return (
+    at(statement, 'Effect') === 'Deny' &&
+    at(statement, 'Principal') === '*' &&
+    at(statement, 'Action') === 's3:*' &&
+    refersTo(whole) === bucket &&
+    refersTo(at(within, 'Fn::Join.1.0')) === bucket &&
+    at(within, 'Fn::Join.1.1') === '/*' &&
+    Object.entries(at(statement, 'Condition.Bool') ?? {}).some(
+      ([name, value]) => name === 'aws:SecureTransport' && value === 'false',
+    )
+  )
 }

@@ -1,4 +1,5 @@
 // Rules for what servers may do.
+import { boundaryName } from '../bootstrap/names.ts'
 import { at, list, property, refersTo } from '../reading.ts'
 import { change, type Draft, each, type Rule } from './rule.ts'
 
@@ -22,7 +23,95 @@ const grant = (draft: Draft, statement: object): void => {
     })
 }
 
+/** What programs of every server ask AWS for (ami/boot): without one of them it never serves. */
+const LIFE = [
+  'autoscaling:CompleteLifecycleAction',
+  'autoscaling:DescribeAutoScalingInstances',
+  'autoscaling:RecordLifecycleActionHeartbeat',
+  'cloudwatch:PutMetricData',
+  'logs:CreateLogStream',
+  'logs:PutLogEvents',
+  'ssm:GetParametersByPath',
+]
+/** And, of an API server, for documents and secrets. */
+const DOCUMENTS = ['s3:DeleteObject', 's3:GetObject', 's3:ListBucket', 's3:PutObject']
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
+  WebRole: LIFE,
+  ApiRole: [...LIFE, ...DOCUMENTS, 'secretsmanager:GetSecretValue'],
+  MigrationRole: ['secretsmanager:GetSecretValue', 'ssm:GetParametersByPath'],
+}
+
 export const identityRules: readonly Rule[] = [
+  {
+    holds: 'servers become the roles, nobody else does; none goes beyond the bootstrap’s boundary',
+    violations: (template, stage) =>
+      each(template, ROLE, (role) => {
+        const trusted = list(property(role, 'AssumeRolePolicyDocument.Statement'))
+        const [only] = trusted
+        if (
+          trusted.length !== 1 ||
+          at(only, 'Action') !== 'sts:AssumeRole' ||
+          JSON.stringify(at(only, 'Principal')) !== '{"Service":"ec2.amazonaws.com"}'
+        )
+          return 'lets others in'
+        const boundary = property(role, 'PermissionsBoundary.Fn::Sub.1')
+        return (
+          (at(boundary, 'name') !== boundaryName(stage) || at(boundary, 'account') !== stage.account) &&
+          'has no boundary'
+        )
+      }),
+    breaks: {
+      'an account': (draft) =>
+        change(draft, 'ApiRole', 'AssumeRolePolicyDocument.Statement.0.Principal', { AWS: '999999999999' }),
+      'an account beside them': (draft) =>
+        change(draft, 'WebRole', 'AssumeRolePolicyDocument.Statement', [
+          ...list(property(draft.Resources.WebRole, 'AssumeRolePolicyDocument.Statement')),
+          { Effect: 'Allow', Principal: { AWS: '999999999999' }, Action: 'sts:AssumeRole' },
+        ]),
+      'no boundary': (draft) => change(draft, 'MigrationRole', 'PermissionsBoundary', undefined),
+      'another boundary': (draft) =>
+        change(draft, 'ApiRole', 'PermissionsBoundary', 'arn:aws:iam::aws:policy/AdministratorAccess'),
+    },
+  },
+  {
+    holds: 'each tier’s servers have its own role, which lets them do what their programs ask for',
+    violations: (template) => [
+      ...each(template, ROLE, (role, id) => {
+        const may = statementsOf(role)
+          .filter((statement) => at(statement, 'Effect') === 'Allow')
+          .flatMap((statement) => list(at(statement, 'Action')))
+        const lacking = (NEEDS[id] ?? []).filter((action) => !may.includes(action))
+        return lacking.length > 0 && `may not ${lacking.join(', ')}`
+      }),
+      ...each(template, 'AWS::EC2::LaunchTemplate', (launch, id) => {
+        const tier = id.replace('Template', '')
+        const profile = refersTo(property(launch, 'LaunchTemplateData.IamInstanceProfile.Arn')) ?? ''
+        const roles = list(property(template.Resources[profile], 'Roles')).map(refersTo)
+        return (roles.length !== 1 || roles[0] !== `${tier}Role`) && 'has another role'
+      }),
+    ],
+    breaks: {
+      'no life': (draft) => {
+        const statements = list(
+          at(draft.Resources.WebRole?.Properties, 'Policies.0.PolicyDocument.Statement'),
+        )
+        const left = statements.filter((one) => !JSON.stringify(one).includes('CompleteLifecycleAction'))
+        change(draft, 'WebRole', 'Policies.0.PolicyDocument.Statement', left)
+      },
+      'no documents': (draft) => {
+        const statements = list(
+          at(draft.Resources.ApiRole?.Properties, 'Policies.0.PolicyDocument.Statement'),
+        )
+        const left = statements.filter((one) => !JSON.stringify(one).includes('s3:GetObject'))
+        change(draft, 'ApiRole', 'Policies.0.PolicyDocument.Statement', left)
+      },
+      'the other tier’s': (draft) =>
+        change(draft, 'WebTemplate', 'LaunchTemplateData.IamInstanceProfile.Arn', {
+          'Fn::GetAtt': ['ApiProfile', 'Arn'],
+        }),
+      none: (draft) => change(draft, 'ApiTemplate', 'LaunchTemplateData.IamInstanceProfile', undefined),
+    },
+  },
   {
     holds: 'a role allows single actions, on the stage’s own resources',
     violations: (template) =>

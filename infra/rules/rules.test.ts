@@ -5,23 +5,31 @@ import { STAGE_NAMES } from '../stages.ts'
 import { ALARM_RULES } from './alarms.ts'
 import { BALANCING_RULES } from './balancing.ts'
 import { DATA_RULES } from './data.ts'
+import { DATABASE_RULES } from './database.ts'
 import { identityRules } from './identity.ts'
 import { NETWORK_RULES } from './network.ts'
 import { RECKONING_RULES } from './reckoning.ts'
 import type { Draft } from './rule.ts'
+import { SCALING_RULES } from './scaling.ts'
 import { serverRules } from './servers.ts'
 import { WATCH_RULES } from './watch.ts'
+import { WATCHED_RULES } from './watched.ts'
+import { WAYS_RULES } from './ways.ts'
 
 const { bootSeconds } = SAMPLE_IMAGES
 const RULES = [
   ...DATA_RULES,
+  ...DATABASE_RULES,
   ...NETWORK_RULES,
+  ...WAYS_RULES,
   ...BALANCING_RULES,
   ...identityRules,
   ...serverRules({ ApiGroup: bootSeconds.api, WebGroup: bootSeconds.web }),
+  ...SCALING_RULES,
   ...ALARM_RULES,
   ...RECKONING_RULES,
   ...WATCH_RULES,
+  ...WATCHED_RULES,
 ]
 
 /** The stages of the table, and what else a stage can be. */

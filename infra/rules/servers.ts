@@ -1,4 +1,6 @@
 // Rules for servers: what they start from, and how they come and go.
+import { LIFECYCLE_HOOKS } from '../../contract/launch.ts'
+import { ROOT_DEVICE } from '../fleet.ts'
 import { at, list, ofType, property, refersTo } from '../reading.ts'
 import { change, each, type Rule } from './rule.ts'
 
@@ -49,10 +51,12 @@ export const serverRules = (bootSeconds: Readonly<Record<string, number>>): read
         const isBurstable = /^t\d/.test(String(data(launch, 'InstanceType')))
         if (isBurstable && data(launch, 'CreditSpecification.CpuCredits') !== 'unlimited')
           return 'begins without CPU credits'
+        if (data(launch, 'MetadataOptions.HttpEndpoint') !== 'enabled') return 'can’t ask who it is'
         const disks = list(data(launch, 'BlockDeviceMappings'))
         if (disks.length === 0) return 'has the image’s disk'
         return disks.some(
           (disk) =>
+            at(disk, 'DeviceName') !== ROOT_DEVICE ||
             at(disk, 'Ebs.Encrypted') !== true ||
             at(disk, 'Ebs.VolumeType') !== 'gp3' ||
             at(disk, 'Ebs.VolumeInitializationRate') === undefined,
@@ -79,6 +83,10 @@ export const serverRules = (bootSeconds: Readonly<Record<string, number>>): read
           'LaunchTemplateData.BlockDeviceMappings.0.Ebs.VolumeInitializationRate',
           undefined,
         ),
+      'a second disk': (draft) =>
+        change(draft, 'WebTemplate', 'LaunchTemplateData.BlockDeviceMappings.0.DeviceName', '/dev/sda1'),
+      'no metadata': (draft) =>
+        change(draft, 'ApiTemplate', 'LaunchTemplateData.MetadataOptions.HttpEndpoint', 'disabled'),
       'no disk': (draft) => change(draft, 'ApiTemplate', 'LaunchTemplateData.BlockDeviceMappings', undefined),
     },
   },
@@ -110,6 +118,9 @@ export const serverRules = (bootSeconds: Readonly<Record<string, number>>): read
       ...each(template, GROUP, (group, id) => {
         const [launch, terminate] = [hookOf(group, 'LAUNCHING'), hookOf(group, 'TERMINATING')]
         if (launch === undefined || terminate === undefined) return 'has not both hooks'
+        const names = [at(launch, 'LifecycleHookName'), at(terminate, 'LifecycleHookName')]
+        if (names.join() !== [LIFECYCLE_HOOKS.launch, LIFECYCLE_HOOKS.terminate].join())
+          return 'waits for what no server answers to'
         if (at(launch, 'DefaultResult') !== 'ABANDON') return 'takes servers that never got ready'
         if (at(terminate, 'DefaultResult') !== 'CONTINUE') return 'keeps servers that are gone'
         return (
@@ -122,6 +133,8 @@ export const serverRules = (bootSeconds: Readonly<Record<string, number>>): read
         draft.Resources.Hook = { Type: 'AWS::AutoScaling::LifecycleHook', Properties: {} }
       },
       'no hooks': (draft) => change(draft, 'ApiGroup', 'LifecycleHookSpecificationList', []),
+      'another name': (draft) =>
+        change(draft, 'WebGroup', 'LifecycleHookSpecificationList.0.LifecycleHookName', 'launched'),
       'not ready': (draft) =>
         change(draft, 'ApiGroup', 'LifecycleHookSpecificationList.0.DefaultResult', 'CONTINUE'),
       gone: (draft) => change(draft, 'ApiGroup', 'LifecycleHookSpecificationList.1.DefaultResult', 'ABANDON'),

@@ -9,26 +9,35 @@ const SENDERS = [
   ['Alerts', ['cloudwatch.amazonaws.com', 'events.rds.amazonaws.com']],
   ['Pages', ['cloudwatch.amazonaws.com']],
 ] as const
+/** Without either of them a message to an encrypted topic is lost, and nobody is told. */
+const KEY_USE = ['kms:Decrypt', 'kms:GenerateDataKey']
 const isTopic = (id: string | undefined) => SENDERS.some(([topic]) => topic === id)
 
 export const WATCH_RULES: readonly Rule[] = [
   {
     holds: 'alarms and database events can be sent: each topic’s policy and their key let in who sends to it',
     violations: (template) => {
-      const lets = (policy: unknown, service: string) =>
+      const lets = (policy: unknown, service: string, actions: readonly string[], topic?: string) =>
         list(at(policy, 'Statement')).some(
           (statement) =>
-            at(statement, 'Effect') === 'Allow' && at(statement, 'Principal.Service') === service,
+            at(statement, 'Effect') === 'Allow' &&
+            at(statement, 'Principal.Service') === service &&
+            actions.every((action) => list(at(statement, 'Action')).includes(action)) &&
+            (topic === undefined
+              ? at(statement, 'Resource') === '*'
+              : refersTo(at(statement, 'Resource')) === topic),
         )
       return SENDERS.flatMap(([topic, services]) => {
         const key = refersTo(property(template.Resources[topic], 'KmsMasterKeyId'))
         if (key === undefined) return [`${topic}: is not encrypted with a key of its own`]
         const policy = template.Resources[`${topic}Policy`]
+        if (!list(property(policy, 'Topics')).map(refersTo).includes(topic))
+          return [`${topic}: has no policy`]
         return services.flatMap((service) => [
-          ...(lets(property(policy, 'PolicyDocument'), service)
+          ...(lets(property(policy, 'PolicyDocument'), service, ['sns:Publish'], topic)
             ? []
             : [`${topic}Policy: keeps ${service} out`]),
-          ...(lets(property(template.Resources[key], 'KeyPolicy'), service)
+          ...(lets(property(template.Resources[key], 'KeyPolicy'), service, KEY_USE)
             ? []
             : [`${key}: keeps ${service} out`]),
         ])
@@ -43,6 +52,11 @@ export const WATCH_RULES: readonly Rule[] = [
         delete draft.Resources.PagesPolicy
       },
       'the key': (draft) => change(draft, 'AlertsKey', 'KeyPolicy.Statement', []),
+      'half of the key': (draft) =>
+        change(draft, 'AlertsKey', 'KeyPolicy.Statement.1.Action', ['kms:Decrypt']),
+      'another topic': (draft) => change(draft, 'PagesPolicy', 'Topics', [{ Ref: 'Alerts' }]),
+      'not to publish': (draft) =>
+        change(draft, 'AlertsPolicy', 'PolicyDocument.Statement.0.Action', ['sns:Subscribe']),
     },
   },
   {
@@ -82,8 +96,9 @@ export const WATCH_RULES: readonly Rule[] = [
   },
   {
     holds: 'the dashboard shows everything that servers measure, every state, and every alarm that tells',
-    violations: (template, stage) =>
-      each(template, 'AWS::CloudWatch::Dashboard', (dashboard) => {
+    violations: (template, stage) => [
+      ...(ofType(template, 'AWS::CloudWatch::Dashboard').length === 1 ? [] : ['there is no one dashboard']),
+      ...each(template, 'AWS::CloudWatch::Dashboard', (dashboard) => {
         const [text, values] = list(at(property(dashboard, 'DashboardBody'), 'Fn::Sub'))
         const shown = Object.values(values ?? {}).map(refersTo)
         const unshown = [ALARM, STATE].flatMap((type) =>
@@ -100,7 +115,11 @@ export const WATCH_RULES: readonly Rule[] = [
             : Object.keys(METRICS).filter((name) => !String(text).includes(`"Terrace","${name}"`))
         return [...unshown, ...unmeasured].length > 0 && `lacks ${[...unshown, ...unmeasured].join(', ')}`
       }),
+    ],
     breaks: {
+      'no dashboard': (draft) => {
+        delete draft.Resources.Dashboard
+      },
       'a metric': (draft) => {
         const body = draft.Resources.Dashboard?.Properties.DashboardBody as { 'Fn::Sub': [string, object] }
         body['Fn::Sub'][0] = body['Fn::Sub'][0].replaceAll('IndexLag', 'IndexLead')

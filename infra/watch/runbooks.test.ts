@@ -2,8 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, test } from 'vitest'
+import { INSTANCE_TYPES } from '../instance-types.ts'
 import { ofType } from '../reading.ts'
 import { sample } from '../samples.ts'
+import { architectureOf, STAGES } from '../stages.ts'
 
 const FOLDER = path.join(import.meta.dirname, '../../docs/runbooks')
 const PAGES = readdirSync(FOLDER).map(
@@ -29,4 +31,21 @@ test.for(PAGES)('%s names alarms that there are', ([, text]) => {
 test.for(PAGES)('%s links to pages that there are', ([, text]) => {
   const links = [...text.matchAll(/\]\(([a-z-]+\.md)\)/g)].map(([, name = '']) => name)
   expect(links.filter((name) => !PAGES.some(([known]) => known === name))).toEqual([])
+})
+
+/** `r7i`, or `m7i.large`: families of servers, not those of databases (`db.…`). */
+const FAMILY = /`([a-z]\d[a-z]{1,2})(?:\.\w+)?`/g
+const OURS = Object.entries(INSTANCE_TYPES).map(([name, { architecture }]) => ({
+  family: name.split('.')[0],
+  architecture,
+}))
+
+test.for(PAGES)('%s advises instance types that a stage takes as it is', ([, text]) => {
+  const refused = [...text.matchAll(FAMILY)]
+    .map(([, family]) => family)
+    .filter(
+      (family) =>
+        !OURS.some((one) => one.family === family && one.architecture === architectureOf(STAGES.prod)),
+    )
+  expect(refused).toEqual([])
 })

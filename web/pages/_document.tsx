@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import Document, { type DocumentContext, Head, Html, Main, NextScript } from 'next/document'
 import { contentSecurityPolicy } from '../lib/content-security-policy.ts'
-import { browserModelEndpoint, isDevelopment } from '../lib/env.ts'
+import { browserModelEndpoint, isDevelopment, trustedProxyHops } from '../lib/env.ts'
 import { LOCALE } from '../lib/t.ts'
 import { readTheme, type Theme } from '../lib/theme.ts'
+import { keepBrowser } from '../server/stay.ts'
 
 interface Props {
   nonce: string
@@ -20,6 +21,7 @@ export default class TerraceDocument extends Document<Props> {
       'Content-Security-Policy',
       contentSecurityPolicy({ nonce, modelEndpoint, development: isDevelopment() }),
     )
+    if (context.req && context.res) keepBrowser(context.req, context.res, trustedProxyHops())
     const initial = await Document.getInitialProps(context)
     return { ...initial, nonce, modelEndpoint, theme: readTheme(context.req?.headers.cookie) }
   }

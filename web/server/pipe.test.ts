@@ -68,6 +68,39 @@ describe('the pipe to the API', () => {
     expect(answer.headers.get('x-own')).toBe('yes')
   })
 
+  it('keeps the cookies of the balancer before this server from the API, and the API from speaking for it', async () => {
+    const seen: unknown[] = []
+    let said: string[] = []
+    const { web } = await piped((incoming, response) => {
+      seen.push(incoming.headers.cookie)
+      response.writeHead(200, { 'set-cookie': said }).end()
+    })
+    const ask = async (cookie: string) => (await fetch(web, { headers: { cookie } })).headers.getSetCookie()
+
+    const outer = 'terrace-web=1; AWSALBAPP-0=AAAA=; AWSALBAPP-1=_remove_'
+    const inner = [
+      'AWSALB=in+/=; Expires=Sat, 05 Dec 2026 00:00:00 GMT; Path=/',
+      'AWSALBCORS=in; SameSite=None',
+    ]
+    const session = 'terrace.session_token=a%2Bb=; Path=/; HttpOnly'
+    said = [
+      ...['AWSALBAPP-0=_remove_; Path=/', inner[0] ?? '', 'terrace-web=2', 'AWSALBAPP-3=x', session],
+      inner[1] ?? '',
+    ]
+    expect(await ask(`${outer}; AWSALB=in; terrace.session_token=a; terrace-web-other=1`)).toEqual([
+      ...[inner[0], session, inner[1]],
+    ])
+    said = ['AWSALBAPP-0=_remove_; Path=/']
+    expect(await ask(outer)).toEqual([])
+    expect(await ask(`terrace-theme=dark;${outer};;AWSALBCORS=in`)).toEqual([])
+    expect(seen).toEqual([
+      'AWSALB=in; terrace.session_token=a; terrace-web-other=1',
+      // Not an empty header: to the API, whoever sends cookies without saying where its page is from is refused.
+      undefined,
+      'terrace-theme=dark; AWSALBCORS=in',
+    ])
+  })
+
   it('lets 60 MB through without holding it: an API that does not read stops the sender', async () => {
     const total = 60 * 1024 * 1024
     let startReading: () => void = () => {}

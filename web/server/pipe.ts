@@ -13,6 +13,7 @@ import { ERRORS, type ErrorCode, errorMessage } from '../../contract/errors.ts'
 import { SECONDS } from '../../contract/ports.ts'
 import { clientAddress } from './client-address.ts'
 import { track } from './lifecycle.ts'
+import { cookiesForApi, cookiesFromApi } from './stay.ts'
 
 export interface PipeOptions {
   /** The API server. Only plain http: it stands in the same private network. */
@@ -65,16 +66,27 @@ function requestHeaders(
   incoming: IncomingMessage,
   { api, trustedProxyHops }: PipeOptions,
 ): IncomingHttpHeaders {
-  const headers = withoutHopByHop(incoming.headers, NOT_FROM_CLIENTS)
+  const { cookie: sent, ...headers } = withoutHopByHop(incoming.headers, NOT_FROM_CLIENTS)
+  const cookie = cookiesForApi(sent)
   const socketAddress = incoming.socket.remoteAddress ?? ''
   return {
     ...headers,
+    ...(cookie !== undefined && { cookie }),
     host: api.host,
     // The name that we were called by, for the API to judge.
     ...(incoming.headers.host !== undefined && { 'x-forwarded-host': incoming.headers.host }),
     'x-forwarded-for': clientAddress(incoming.headers['x-forwarded-for'], socketAddress, trustedProxyHops),
     // Said outright: for GET and DELETE Node would otherwise send a body that has no length without any framing.
     ...(incoming.headers['transfer-encoding'] !== undefined && { 'transfer-encoding': 'chunked' }),
+  }
+}
+
+function answerHeaders(received: IncomingMessage, isStream: boolean): IncomingHttpHeaders {
+  const { 'set-cookie': cookies, ...headers } = withoutHopByHop(received.headers)
+  return {
+    ...headers,
+    ...(cookies !== undefined && { 'set-cookie': cookiesFromApi(cookies) }),
+    ...(isStream && { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }),
   }
 }
 
@@ -141,10 +153,7 @@ export function pipeToApi(
         return
       }
       const isStream = (received.headers['content-type'] ?? '').startsWith('text/event-stream')
-      response.writeHead(received.statusCode ?? 502, {
-        ...withoutHopByHop(received.headers),
-        ...(isStream && { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' }),
-      })
+      response.writeHead(received.statusCode ?? 502, answerHeaders(received, isStream))
       response.flushHeaders()
       // A stopping server ends its streams properly: the browser then asks again, and another server answers. A program
       // would take that for the answer's end.

@@ -8,7 +8,11 @@ import { inAccount } from './table.ts'
 const args = process.argv.slice(2)
 const param = (name: string) => args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1)
 
-const described = service(args, inAccount(param('account') ?? ''))
+// These two are this file's, and none of the service's.
+const isOwn = (arg = '') => /^(account|refused)=/.test(arg)
+const rest = args.filter((arg, index) => !isOwn(arg) && !(arg === '--param' && isOwn(args[index + 1])))
+
+const described = service(rest, inAccount(param('account') ?? ''))
 
 export default param('refused') === 'out'
   ? { ...described, resources: without(described.resources as Template, isRefused) }
