@@ -45,7 +45,9 @@ export interface Kitchen {
 }
 
 export type Baked =
-  | { readonly outcome: 'planned' | 'kept-here'; readonly release: string }
+  /** `release` is undefined while nobody can know it. */
+  | { readonly outcome: 'planned'; readonly release: string | undefined }
+  | { readonly outcome: 'kept-here'; readonly release: string }
   /** `made` is false when there was one of these inputs. */
   | { readonly outcome: 'set'; readonly set: ImageSet; readonly made: boolean }
 
@@ -57,11 +59,35 @@ type To = Home & { readonly aws: Aws; readonly key: string }
  *   machine is kept for the next run
  */
 export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
+  const { builder } = kitchen
+  let baked: Baked
+  try {
+    baked = await bakeWith(line, kitchen)
+  } catch (error) {
+    // Both are for a person: what failed, and what of its builder is still there.
+    throw (
+      (await builder.close?.().then(
+        () => error,
+        (closing: unknown) => new BakeFailure(`${textOf(error)}\n${textOf(closing)}`, { cause: error }),
+      )) ?? error
+    )
+  }
+  await builder.close?.()
+  return baked
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+async function bakeWith(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const { say, builder, signal } = kitchen
   const checkout = await kitchen.checkout()
   requireCommitted(checkout, line)
   const to = await destination(line, kitchen)
-  const lists = await builder.lists()
+  if (line.dryRun && builder.foresee !== undefined) {
+    for (const one of await builder.foresee()) say(one)
+    return { outcome: 'planned', release: undefined }
+  }
+  const lists = await builder.lists(checkout)
   const base = inputsOf(checkout, lists)
   const { allowDirty, previous: which } = line
   const choice: Choice = { which, base: base.inputs, build: kitchen.pages.build(), allowDirty }
@@ -85,11 +111,23 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const { build } = choice
   const work: Work = { line, kitchen, checkout, lists, inputs, built, carried, build, inspected: [] }
   const carries = carried && nameOf(carried.set)
-  for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, carries, to })) say(one)
+  for (const one of linesOf({
+    tiers: line.tiers,
+    checkout,
+    lists,
+    inputs,
+    built,
+    carries,
+    to,
+    where: builder.where,
+  }))
+    say(one)
   if (line.dryRun) return { outcome: 'planned', release: inputs.release }
   signal.throwIfAborted()
   const made = line.tiers.map((tier) => making(work, tier))
   await kitchen.perform([...made, looking(work), booting(work)])
+  // It costs money, and has nothing to do any more.
+  await builder.close?.()
   for (const tier of line.tiers) say(`${tier}: ${built.file(tier)}`)
   if (to === undefined) return { outcome: 'kept-here', release: inputs.release }
   say(`To upload: ${costOf(TIERS.reduce((sum, tier) => sum + (built.tier(tier)?.bytes ?? 0), 0))}.`)

@@ -85,6 +85,25 @@ export async function mirrors(env: NodeJS.ProcessEnv = process.env): Promise<Mir
   return { main: found.main.replace(/\/$/, ''), security: found.security.replace(/\/$/, '') }
 }
 
+/**
+ * Those that a machine uses which reaches others by HTTPS alone: Debian's own, or the ones that are named.
+ * @throws Problem for others
+ */
+export function mirrorsByHttps(env: NodeJS.ProcessEnv = process.env): Mirrors {
+  const { DEBIAN_MIRROR: main, DEBIAN_SECURITY_MIRROR: security } = env
+  const found = {
+    main: (main || 'https://deb.debian.org/debian').replace(/\/$/, ''),
+    security: (security || 'https://deb.debian.org/debian-security').replace(/\/$/, ''),
+  }
+  for (const address of Object.values(found))
+    if (!/^https:\/\/[\w.:-]+(?:\/[\w.~:%@+-]+)*$/.test(address))
+      throw new Problem(
+        `A builder on EC2 reaches others by HTTPS alone, and ${address} is no such address.`,
+        'Name others, or none: DEBIAN_MIRROR=https://…/debian DEBIAN_SECURITY_MIRROR=https://…/debian-security',
+      )
+  return found
+}
+
 /** Those that it would update itself from: said at once, where its list of targets takes as long as reading all lists. */
 async function usedByApt(): Promise<string[]> {
   const { stdout } = await attempt`apt-get update --print-uris`
