@@ -15,6 +15,7 @@ import {
   arnHere,
   BOOTSTRAP_STACK,
   changeSetsOf,
+  DEBIAN_OWNER,
   type DeployingRole,
   type Home,
   partitionOf,
@@ -188,7 +189,15 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
   const named = (Sid: string, statement: Statement): Statement => ({ Sid, ...statement })
   return document(
     named('Start', allow(['ec2:RunInstances'], [own('instance'), own('volume')], TO_BE_OURS)),
-    named('StartFrom', allow(['ec2:RunInstances'], [images, snapshots, own('network-interface')])),
+    // One's own images, and Debian's for builders. AWS knows Debian's account by its number or, as that of a provider whom it has
+    // looked at, by an alias that others have, too: which of the two a condition meets only an account can show.
+    named(
+      'StartFrom',
+      allow(['ec2:RunInstances'], images, {
+        StringEquals: { 'ec2:Owner': [home.account, DEBIAN_OWNER, 'amazon'] },
+      }),
+    ),
+    named('StartWith', allow(['ec2:RunInstances'], [snapshots, own('network-interface')])),
     named('StartIn', allow(['ec2:RunInstances'], [own('subnet'), own('security-group')], OURS)),
     named(
       'StartAs',
