@@ -20,6 +20,7 @@ import { publish } from '../upload/publish.ts'
 import type { BakeLine } from './arguments.ts'
 import { type Built, openBuilt } from './built.ts'
 import type { Checkout } from './checkout.ts'
+import { closing } from './closing.ts'
 import { type DebianLists, type Inputs, inputsOf, withPrevious } from './inputs.ts'
 import type { Inspected, Inspection } from './inspection.ts'
 import type { Builder, Carried } from './local-builder.ts'
@@ -58,25 +59,8 @@ type To = Home & { readonly aws: Aws; readonly key: string }
  * @throws Problem, BakeFailure and AwsProblem in words, also when another process bakes the same; what was made on this
  *   machine is kept for the next run
  */
-export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
-  const { builder } = kitchen
-  let baked: Baked
-  try {
-    baked = await bakeWith(line, kitchen)
-  } catch (error) {
-    // Both are for a person: what failed, and what of its builder is still there.
-    throw (
-      (await builder.close?.().then(
-        () => error,
-        (closing: unknown) => new BakeFailure(`${textOf(error)}\n${textOf(closing)}`, { cause: error }),
-      )) ?? error
-    )
-  }
-  await builder.close?.()
-  return baked
-}
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+export const bake = (line: BakeLine, kitchen: Kitchen): Promise<Baked> =>
+  closing(kitchen.builder, () => bakeWith(line, kitchen))
 
 async function bakeWith(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const { say, builder, signal } = kitchen
@@ -111,17 +95,8 @@ async function bakeWith(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const { build } = choice
   const work: Work = { line, kitchen, checkout, lists, inputs, built, carried, build, inspected: [] }
   const carries = carried && nameOf(carried.set)
-  for (const one of linesOf({
-    tiers: line.tiers,
-    checkout,
-    lists,
-    inputs,
-    built,
-    carries,
-    to,
-    where: builder.where,
-  }))
-    say(one)
+  const plan = { tiers: line.tiers, checkout, lists, inputs, built, carries, to, where: builder.where }
+  for (const one of linesOf(plan)) say(one)
   if (line.dryRun) return { outcome: 'planned', release: inputs.release }
   signal.throwIfAborted()
   const made = line.tiers.map((tier) => making(work, tier))
