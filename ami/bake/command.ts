@@ -10,7 +10,7 @@ import { explain } from '../../local/problem.ts'
 import { perform } from '../../local/steps.ts'
 import { ec2Builder, pagesOf } from '../ec2/builder.ts'
 import { BakeFailure } from '../ledger/failure.ts'
-import { IMAGES, mirrorsByHttps } from '../local/host.ts'
+import { addressesByHttps, IMAGES } from '../local/host.ts'
 import { removeOld } from '../local/kept.ts'
 import { type BakeLine, readBakeLine } from './arguments.ts'
 import { bake, type Kitchen } from './bake.ts'
@@ -39,7 +39,7 @@ function makers(
     aws,
     presign: presigner({ region: home.region, profile }),
     home,
-    mirrors: mirrorsByHttps(),
+    addresses: addressesByHttps(),
     journals: JOURNALS,
     say,
     signal: ending.signal,

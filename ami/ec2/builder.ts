@@ -87,7 +87,7 @@ export function ec2Builder(building: Ec2Building): Builder {
 }
 
 const planOf = (
-  { home, mirrors }: Ec2Building,
+  { home, addresses: { mirrors } }: Ec2Building,
   image: string,
   subnets: readonly string[],
   group: string,

@@ -7,7 +7,7 @@ import { describeStack } from '../../infra/release/follow.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { beginLedger, type Ledger, readLedger } from '../ledger/ledger.ts'
 import { fileStore, type LedgerStore, lock } from '../ledger/store.ts'
-import type { Mirrors } from '../local/host.ts'
+import type { Addresses } from '../local/host.ts'
 import type { Baking } from '../upload/baking.ts'
 import type { DebianImage } from './debian-image.ts'
 import { newestDebian } from './debian-image.ts'
@@ -18,7 +18,7 @@ import type { Sources } from './sources.ts'
 import { mailboxOf, userData } from './user-data.ts'
 
 export interface Renting extends Place {
-  readonly mirrors: Mirrors
+  readonly addresses: Addresses
   /** Where journals lie. */
   readonly journals: string
   readonly say: (line: string) => void
@@ -182,7 +182,7 @@ const bakingOf = (
 })
 
 async function machineOf(
-  { presign, home, mirrors }: Renting,
+  { presign, home, addresses }: Renting,
   { state: { bake } }: Ledger,
   { group, subnets }: Stand,
   image: DebianImage,
@@ -206,7 +206,7 @@ async function machineOf(
       sources: await presign.get({ bucket, key: sourcesKey(bake, sha256) }, LIFE_S),
       sha256,
       orders: await presign.get({ bucket, key: ordersKey(bake, mailbox) }, LIFE_S),
-      mirrors,
+      addresses,
       lifeMinutes: LIFE_S / 60,
     }),
     patienceMs: LIFE_S * 1000,

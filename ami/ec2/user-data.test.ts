@@ -24,16 +24,19 @@ import { type Machine, serveObjects, startMachine } from './test/loopback.ts'
 import { mailboxOf, userData } from './user-data.ts'
 import { httpWire, Refused } from './wire.ts'
 
-const MIRRORS = {
-  main: 'https://mirror.example.com/debian',
-  security: 'https://mirror.example.com/debian-security',
+const ADDRESSES = {
+  modelUrl: 'https://models.example.com/bge',
+  mirrors: {
+    main: 'https://mirror.example.com/debian',
+    security: 'https://mirror.example.com/debian-security',
+  },
 }
 const GIVEN = {
   mailbox: '0a1b2c3d',
   sources: 'https://bucket.s3.example.com/sources?X-Amz-Signature=1',
   sha256: 'a'.repeat(64),
   orders: 'https://bucket.s3.example.com/orders?X-Amz-Signature=2',
-  mirrors: MIRRORS,
+  addresses: ADDRESSES,
   lifeMinutes: 120,
 }
 
@@ -76,7 +79,7 @@ function run(base: string) {
     aws,
     presign: presignAt(base),
     home: HOME,
-    mirrors: MIRRORS,
+    addresses: ADDRESSES,
     journals: path.join(folder, 'journals'),
     say: () => undefined,
     signal: new AbortController().signal,
@@ -148,6 +151,7 @@ test('it is a script of bash that fits, with the longest of addresses', () => {
   const script = userData({ ...GIVEN, sources: long, orders: long })
   expect(Buffer.byteLength(script)).toBeLessThan(16_384)
   execFileSync('bash', ['-n'], { input: script })
+  expect(script).toMatch(/^export DEBIAN_MIRROR=.* MODEL_URL='https:\/\/models.example.com\/bge'$/m)
   expect(mailboxOf(script)).toBe(GIVEN.mailbox)
   expect(ordersOf(script)).toBe(long)
 })

@@ -1,7 +1,7 @@
 // What an instance does by itself, as user data of Debian's image (cloud-init runs it once, as root): it arms its own end, fetches
 // the sources, checks them, and becomes the workshop. Whatever goes wrong ends it. Its output is its console, so that no
 // address is ever printed, and no command either.
-import type { Mirrors } from '../local/host.ts'
+import type { Addresses } from '../local/host.ts'
 import { sourcesList } from '../local/package-lock.ts'
 
 export interface UserData {
@@ -13,7 +13,7 @@ export interface UserData {
   readonly sha256: string
   /** Presigned. */
   readonly orders: string
-  readonly mirrors: Mirrors
+  readonly addresses: Addresses
   /** After that it turns itself off, whatever it does. */
   readonly lifeMinutes: number
 }
@@ -24,7 +24,8 @@ const MAILBOX = /^MAILBOX='([0-9a-f]+)'$/m
 
 /** @throws Error for what the script could take for something else */
 export function userData(of: UserData): string {
-  const { mailbox, sources, sha256, orders, mirrors, lifeMinutes } = of
+  const { mailbox, sources, sha256, orders, addresses, lifeMinutes } = of
+  const { mirrors, modelUrl } = addresses
   const quoted = (text: string) => {
     if (/['\\\s]/.test(text)) throw new Error('an address that can’t stand in a script')
     return `'${text}'`
@@ -45,7 +46,7 @@ ended() {
 }
 trap ended EXIT
 export HOME=/root DEBIAN_FRONTEND=noninteractive
-export DEBIAN_MIRROR=${quoted(mirrors.main)} DEBIAN_SECURITY_MIRROR=${quoted(mirrors.security)}
+export DEBIAN_MIRROR=${quoted(mirrors.main)} DEBIAN_SECURITY_MIRROR=${quoted(mirrors.security)}${modelUrl === undefined ? '' : ` MODEL_URL=${quoted(modelUrl)}`}
 MAILBOX=${quoted(mailbox)}
 SOURCES=${quoted(sources)}
 ORDERS=${quoted(orders)}

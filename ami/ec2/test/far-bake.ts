@@ -71,9 +71,12 @@ export function kitchen(but: Partial<Ec2Building> = {}): Kitchen {
     aws: far.aws,
     presign: presignAt('https://s3.example.com'),
     home: HOME,
-    mirrors: {
-      main: 'https://mirror.example.com/debian',
-      security: 'https://mirror.example.com/debian-security',
+    addresses: {
+      mirrors: {
+        main: 'https://mirror.example.com/debian',
+        security: 'https://mirror.example.com/debian-security',
+      },
+      modelUrl: undefined,
     },
     journals: path.join(folder, 'journals'),
     say,
