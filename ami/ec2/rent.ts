@@ -48,7 +48,7 @@ export interface Rented {
 const NAME = 'builder'
 /** Of the Nitro system, with four processors and 8 GiB: two emulated machines, or a build of the pages. */
 export const TYPES = ['c7i.xlarge', 'c6i.xlarge', 'm7i.xlarge', 'm6i.xlarge', 'c5.xlarge'] as const
-/** Roots, packages of npm and disks take about 12. */
+/** Its Debian, packages of npm, roots and both disks take 8, and the disks of emulated machines up to 6. */
 export const VOLUME_GIB = 30
 /** Of a machine that makes disks: it tells every half a minute what it does. */
 const SILENT_MS = 10 * 60_000
@@ -77,7 +77,7 @@ export async function standOf({ aws, home }: Pick<Place, 'aws' | 'home'>): Promi
   return { group, subnets, key }
 }
 
-/** Is started, or found, before it returns. @throws BakeFailure, AwsProblem in words; nothing is left then */
+/** Begins to start one, or to look for the one that is there. @throws BakeFailure, AwsProblem in words; nothing is left then */
 export async function rent(renting: Renting, sources: Sources): Promise<Rented> {
   const { home, journals, say, signal } = renting
   await requireCredentials(renting)

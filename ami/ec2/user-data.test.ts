@@ -1,7 +1,7 @@
 // What an instance does by itself, really run by bash, over HTTP, and the workshop as a process: only what would change this
 // machine is replaced.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -114,6 +114,11 @@ test('a whole bake by the script and the program', async () => {
   expect(readFileSync(path.join(machine?.apt ?? '', 'sources.list'), 'utf8')).toMatch(
     /^(?:deb \[.*\] https:\/\/mirror\.example\.com\S+ \S+ main\n)+$/,
   )
+  // Files of images are for other users, too; the address of the orders is for nobody else.
+  const modeOf = (name: string) => statSync(path.join(machine?.apt ?? '', '../work', name)).mode & 0o777
+  expect(modeOf('disks/api.raw')).toBe(0o644)
+  expect(modeOf('checkout/package.json')).toBe(0o644)
+  expect(modeOf('orders')).toBe(0o600)
   expect(console()).toContain('terrace-builder: begins boot api web')
   expect(console()).not.toContain(SECRET)
   expect(console()).not.toContain(objects.base)
@@ -152,6 +157,7 @@ test('it is a script of bash that fits, with the longest of addresses', () => {
   expect(Buffer.byteLength(script)).toBeLessThan(16_384)
   execFileSync('bash', ['-n'], { input: script })
   expect(script).toMatch(/^export DEBIAN_MIRROR=.* MODEL_URL='https:\/\/models.example.com\/bge'$/m)
+  expect(script).toMatch(/^export .* TMPDIR=\/var\/tmp$/m)
   expect(mailboxOf(script)).toBe(GIVEN.mailbox)
   expect(ordersOf(script)).toBe(long)
 })

@@ -34,7 +34,8 @@ export function userData(of: UserData): string {
 # Makes images of Terrace, and is gone then. What it may read and write are the two addresses below.
 systemd-run --quiet --on-active=${lifeMinutes}m --timer-property=AccuracySec=1s systemctl poweroff || shutdown -P +${lifeMinutes}
 set -euo pipefail
-umask 077
+# What images are made of here is as readable in them as it is here.
+umask 022
 say() { echo "terrace-builder: $1"; }
 ended() {
   code=$?
@@ -45,7 +46,8 @@ ended() {
   systemctl poweroff
 }
 trap ended EXIT
-export HOME=/root DEBIAN_FRONTEND=noninteractive
+# /tmp is in memory there, and disks of machines under test are put where temporary files are.
+export HOME=/root DEBIAN_FRONTEND=noninteractive TMPDIR=/var/tmp
 export DEBIAN_MIRROR=${quoted(mirrors.main)} DEBIAN_SECURITY_MIRROR=${quoted(mirrors.security)}${modelUrl === undefined ? '' : ` MODEL_URL=${quoted(modelUrl)}`}
 MAILBOX=${quoted(mailbox)}
 SOURCES=${quoted(sources)}
@@ -79,7 +81,7 @@ fi
 tar --extract --gzip --file "$work/sources.tar.gz" --directory "$work/checkout" --no-same-owner
 cd "$work/checkout"
 say 'packages of npm'
-echo "$ORDERS" > "$work/orders"
+(umask 077 && echo "$ORDERS" > "$work/orders")
 node local/workshop.mjs "$work/orders" "$work/disks"
 `
 }
