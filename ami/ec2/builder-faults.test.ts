@@ -177,6 +177,16 @@ test('a machine that does not have the disks any more is given them: what is boo
   nothingIsLeft()
 })
 
+test('a machine that has ended since: the next run gives its orders to another one', async () => {
+  await kitchen().builder.lists(CHECKED)
+  const [first] = machines()
+  now.world.compute.instances.powerOff(first?.id ?? '')
+  leaveLocks()
+  expect(await run()).toMatchObject({ outcome: 'set' })
+  expect(machines()).toHaveLength(2)
+  nothingIsLeft()
+})
+
 test('a machine of other sources is ended, and another one is started', async () => {
   const first = kitchen()
   const { builder } = first

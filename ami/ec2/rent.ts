@@ -217,7 +217,7 @@ async function machineOf(
 function run(baking: Baking, machine: Machine) {
   const over = new AbortController()
   const { aws, ledger, signal } = baking
-  let console = ''
+  let console: string | undefined
   let isHeard = false
   let failure: { readonly error: unknown } | undefined
   // Is never judged: what it has to say, it says by its answers.
@@ -237,7 +237,7 @@ function run(baking: Baking, machine: Machine) {
     const id = ledger.find(NAME)?.id
     const what = isHeard ? 'has said nothing for' : 'has not begun to work after'
     throw new BakeFailure(
-      `The builder ${id} ${what} ${limit / 60_000} minutes. ${console === '' ? 'Its console is empty.' : `The end of its console:\n${console.slice(-CONSOLE_END)}`}`,
+      `The builder ${id} ${what} ${limit / 60_000} minutes. ${console === undefined || console === '' ? 'Its console is empty.' : `The end of its console:\n${console.slice(-CONSOLE_END)}`}`,
     )
   }
   return {
@@ -249,7 +249,8 @@ function run(baking: Baking, machine: Machine) {
     async mailbox(): Promise<string> {
       for (;;) {
         watch(0)
-        const there = ledger.find(NAME)
+        // The journal may name one that has ended since: only whom one watches is there.
+        const there = console === undefined ? undefined : ledger.find(NAME)
         const text = Buffer.from(String(there?.request.UserData ?? ''), 'base64').toString()
         const mailbox = mailboxOf(text)
         if (there?.id !== undefined && mailbox !== undefined) return mailbox
