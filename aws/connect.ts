@@ -49,9 +49,6 @@ export function connect({ region, profile }: Connection): Aws {
     maxAttempts: 1,
     requestHandler: { ...settings.requestHandler, httpsAgent: sockets, httpAgent: sockets },
   }
-  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env
-  // Elsewhere a bucket is no host name.
-  const forcePathStyle = Boolean(AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL)
   return {
     region,
     clock: CLOCK,
@@ -61,7 +58,7 @@ export function connect({ region, profile }: Connection): Aws {
     ec2: speaking('ec2', region, new EC2Client(settings)),
     iam: speaking('iam', region, new IAMClient(settings)),
     rds: speaking('rds', region, new RDSClient(settings)),
-    s3: speaking('s3', region, new S3Client({ ...settings, forcePathStyle })),
+    s3: speaking('s3', region, new S3Client({ ...settings, forcePathStyle: isElsewhere() })),
     secretsmanager: speaking('secretsmanager', region, new SecretsManagerClient(settings)),
     ssm: speaking('ssm', region, new SSMClient(settings)),
     sts: speaking('sts', region, new STSClient(settings)),
@@ -78,6 +75,12 @@ function sayEndpoints(): void {
     const place = URL.canParse(value) ? new URL(value).origin : 'no address'
     process.stderr.write(`${name} is set: what it stands for is asked of ${place}, and not of AWS.\n`)
   }
+}
+
+/** Whether S3 is not AWS's own: there a bucket is no host name. */
+export function isElsewhere(): boolean {
+  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env
+  return Boolean(AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL)
 }
 
 /**

@@ -6,6 +6,7 @@ const PLACE = '--region eu-west-1 --account 222233334444'
 
 test('both images to an account, or one disk that stays here', () => {
   expect(read(`--builder local --tier all ${PLACE} --profile bakes`)).toEqual({
+    builder: 'local',
     tiers: ['api', 'web'],
     home: { account: '222233334444', region: 'eu-west-1' },
     profile: 'bakes',
@@ -23,6 +24,7 @@ test('both images to an account, or one disk that stays here', () => {
     bootTest: 'none',
   })
   expect(read(`--builder local --tier all ${PLACE} --boot-test none`).bootTest).toBe('none')
+  expect(read(`--builder ec2 --tier all ${PLACE}`)).toMatchObject({ builder: 'ec2', tiers: ['api', 'web'] })
   const previous = (given: string) => read(`--builder local --tier all ${PLACE} --previous ${given}`).previous
   expect(['latest', 'none', 'a'.repeat(12)].map(previous)).toEqual([
     'latest',
@@ -33,8 +35,8 @@ test('both images to an account, or one disk that stays here', () => {
 
 test.each([
   [`--tier all ${PLACE}`, '--builder is missing'],
-  [`--builder ec2 --tier all ${PLACE}`, 'baking on an instance of the account is not there yet'],
-  [`--builder packer --tier all ${PLACE}`, '--builder packer: there is local'],
+  ['--builder ec2 --tier all --no-upload', '--builder ec2 needs an account'],
+  [`--builder packer --tier all ${PLACE}`, '--builder packer: there is local and ec2'],
   [`--builder local ${PLACE}`, 'there is api, web and all'],
   [`--builder local --tier worker ${PLACE}`, '--tier worker'],
   [`--builder local --tier api ${PLACE}`, 'an image set has both'],
@@ -48,5 +50,5 @@ test.each([
   ['--builder local --tier all --force', "Unknown option '--force'"],
 ])('%s is refused in words, with how it is meant', (line, why) => {
   expect(() => read(line)).toThrow(why)
-  expect(() => read(line)).toThrow('npm run bake -- --builder local')
+  expect(() => read(line)).toThrow('npm run bake -- --builder local|ec2')
 })

@@ -8,6 +8,8 @@ import type { Tier } from '../recipe/debian.ts'
 import { TIERS } from '../upload/baking.ts'
 
 export interface BakeLine {
+  /** Where images are made: on this machine, or on an instance of the account. */
+  readonly builder: 'local' | 'ec2'
   readonly tiers: readonly Tier[]
   /** Where the images go; undefined: their disks stay here. */
   readonly home: Home | undefined
@@ -23,7 +25,8 @@ export interface BakeLine {
 }
 
 export const USAGE =
-  'npm run bake -- --builder local --tier api|web|all --region REGION --account 12-DIGITS [--profile NAME]\n' +
+  'npm run bake -- --builder local|ec2 --tier all --region REGION --account 12-DIGITS [--profile NAME]\n' +
+  '  --builder                            local: this machine, a Debian or Ubuntu with root’s rights; ec2: an instance of the account\n' +
   '  [--dry-run] [--allow-dirty]          plan only; bake what is not committed, for stages that are not protected\n' +
   '  [--previous SET|latest|none]         whose static files the web image carries too, for pages that are open during a roll;\n' +
   '                                       default: what images of these inputs carry already, else the newest set’s of other pages\n' +
@@ -55,7 +58,7 @@ export function readBakeLine(args: readonly string[]): BakeLine {
   } catch (cause) {
     throw refuse(cause instanceof Error ? cause.message : '', cause)
   }
-  requireBuilder(values.builder)
+  const builder = readBuilder(values.builder)
   const tiers = values.tier === 'all' ? TIERS : TIERS.filter((tier) => tier === values.tier)
   if (tiers.length === 0) throw refuse(`--tier ${values.tier ?? ''}: there is api, web and all.`)
   const home = values['no-upload'] ? nowhere(values) : readHome(values, refuse)
@@ -63,7 +66,10 @@ export function readBakeLine(args: readonly string[]): BakeLine {
     throw refuse(
       `--tier ${values.tier} makes one disk, and an image set has both: --tier all, or --no-upload to keep the disk here.`,
     )
+  if (builder === 'ec2' && home === undefined)
+    throw refuse('--builder ec2 needs an account: with --no-upload there is --builder local only.')
   return {
+    builder,
     tiers,
     home,
     profile: values.profile,
@@ -101,14 +107,11 @@ function readBootTest(given: string | undefined, home: Home | undefined): BakeLi
   throw refuse(`--boot-test ${given}: there is ec2 and none.`)
 }
 
-function requireBuilder(builder: string | undefined): void {
-  if (builder === 'local') return
-  if (builder === 'ec2')
-    throw refuse(
-      '--builder ec2: baking on an instance of the account is not there yet. --builder local bakes on this machine, which has to be ' +
-        'a Debian or Ubuntu with root’s rights. Its sets have no boot on EC2 in their record, which protected stages ask for.',
-    )
-  throw refuse(builder === undefined ? '--builder is missing.' : `--builder ${builder}: there is local.`)
+function readBuilder(builder: string | undefined): BakeLine['builder'] {
+  if (builder === 'local' || builder === 'ec2') return builder
+  throw refuse(
+    builder === undefined ? '--builder is missing.' : `--builder ${builder}: there is local and ec2.`,
+  )
 }
 
 interface Place {

@@ -21,6 +21,7 @@ import { publish } from '../upload/publish.ts'
 import type { BakeLine } from './arguments.ts'
 import { type Built, openBuilt } from './built.ts'
 import type { Checkout } from './checkout.ts'
+import { closing } from './closing.ts'
 import { type DebianLists, type Inputs, inputsOf, withPrevious } from './inputs.ts'
 import type { Inspected, Inspection } from './inspection.ts'
 import type { Builder, Carried } from './local-builder.ts'
@@ -46,7 +47,9 @@ export interface Kitchen {
 }
 
 export type Baked =
-  | { readonly outcome: 'planned' | 'kept-here'; readonly release: string }
+  /** `release` is undefined while nobody can know it. */
+  | { readonly outcome: 'planned'; readonly release: string | undefined }
+  | { readonly outcome: 'kept-here'; readonly release: string }
   /** `made` is false when there was one of these inputs. */
   | { readonly outcome: 'set'; readonly set: ImageSet; readonly made: boolean }
 
@@ -62,12 +65,19 @@ type To = Home & {
  * @throws Problem, BakeFailure and AwsProblem in words, also when another process bakes the same; what was made on this
  *   machine is kept for the next run
  */
-export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
+export const bake = (line: BakeLine, kitchen: Kitchen): Promise<Baked> =>
+  closing(kitchen.builder, () => bakeWith(line, kitchen))
+
+async function bakeWith(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const { say, builder, signal } = kitchen
   const checkout = await kitchen.checkout()
   requireCommitted(checkout, line)
   const to = await destination(line, kitchen)
-  const lists = await builder.lists()
+  if (line.dryRun && builder.foresee !== undefined) {
+    for (const one of await builder.foresee()) say(one)
+    return { outcome: 'planned', release: undefined }
+  }
+  const lists = await builder.lists(checkout)
   const base = inputsOf(checkout, lists)
   const { allowDirty, previous: which } = line
   const choice: Choice = { which, base: base.inputs, build: kitchen.pages.build(), allowDirty }
@@ -95,11 +105,14 @@ export async function bake(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   const { build } = choice
   const work: Work = { line, kitchen, checkout, lists, inputs, built, carried, build, inspected: [] }
   const carries = carried && nameOf(carried.set)
-  for (const one of linesOf({ tiers: line.tiers, checkout, lists, inputs, built, carries, to })) say(one)
+  const plan = { tiers: line.tiers, checkout, lists, inputs, built, carries, to, where: builder.where }
+  for (const one of linesOf(plan)) say(one)
   if (line.dryRun) return { outcome: 'planned', release: inputs.release }
   signal.throwIfAborted()
   const made = line.tiers.map((tier) => making(work, tier))
   await kitchen.perform([...made, looking(work), booting(work)])
+  // It costs money, and has nothing to do any more.
+  await builder.close?.()
   for (const tier of line.tiers) say(`${tier}: ${built.file(tier)}`)
   if (to === undefined) return { outcome: 'kept-here', release: inputs.release }
   say(`To upload: ${costOf(TIERS.reduce((sum, tier) => sum + (built.tier(tier)?.bytes ?? 0), 0))}.`)

@@ -22,9 +22,9 @@ const PLACES = [
     'tsconfig.json',
   ],
 ] as const
-/** Of those, what neither ships nor builds: tests, and what sends a finished disk away. */
+/** Of those, what neither ships nor builds: tests, and what asks for a disk and sends it away. */
 const BESIDE =
-  /\.test\.tsx?$|\.md$|(?:^|\/)(?:test|test-setup)\/|^ami\/(?:bake|image-set|ledger|scan|upload)\/|^local\/s3\//
+  /\.test\.tsx?$|\.md$|(?:^|\/)(?:test|test-setup)\/|^ami\/(?:bake|ec2|image-set|ledger|scan|upload)\/|^local\/s3\//
 const SHIPPED_TEXT = /^docs\//
 
 const isInput = (name: string): boolean => SHIPPED_TEXT.test(name) || !BESIDE.test(name)
@@ -70,7 +70,7 @@ export async function readCheckout(root: string): Promise<Checkout> {
   const status = await git('status', '--porcelain', '-z', '--no-renames', '--untracked-files=all', ...places)
   const files: Record<string, string> = {}
   for (const name of [...new Set(names)].filter((one) => one !== '' && isInput(one)).sort()) {
-    const digest = await digestOf(path.join(root, name))
+    const digest = await digestAt(path.join(root, name))
     if (digest !== undefined) files[name] = digest
   }
   const { version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8'))
@@ -85,13 +85,26 @@ export async function readCheckout(root: string): Promise<Checkout> {
   }
 }
 
+/** Of one file, as `Checkout.files` has it. */
+export function digestOf(file: {
+  readonly content: Uint8Array
+  readonly isExecutable?: boolean
+  readonly link?: string
+}): string {
+  const { content, isExecutable = false, link } = file
+  const digest = createHash('sha256')
+    .update(link === undefined ? content : `link ${link}`)
+    .digest('hex')
+  return isExecutable ? `${digest}+x` : digest
+}
+
 /** @returns undefined for what is in git only: it was removed */
-async function digestOf(file: string): Promise<string | undefined> {
+async function digestAt(file: string): Promise<string | undefined> {
   try {
     const about = await lstat(file)
-    const content = about.isSymbolicLink() ? `link ${await readlink(file)}` : await readFile(file)
-    const digest = createHash('sha256').update(content).digest('hex')
-    return about.isFile() && (about.mode & 0o111) !== 0 ? `${digest}+x` : digest
+    if (about.isSymbolicLink()) return digestOf({ content: Buffer.alloc(0), link: await readlink(file) })
+    const isExecutable = about.isFile() && (about.mode & 0o111) !== 0
+    return digestOf({ content: await readFile(file), isExecutable })
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error

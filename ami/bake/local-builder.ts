@@ -11,6 +11,7 @@ import type { Tier } from '../recipe/debian.ts'
 import { BUILD_PACKAGES, packagesOf } from '../recipe/debian.ts'
 import { SBOM_FILE } from '../sbom/sbom.ts'
 import { bootDisks } from './boot-disks.ts'
+import type { Checkout } from './checkout.ts'
 import type { DebianLists } from './inputs.ts'
 import { sbomBeside } from './inspection.ts'
 
@@ -34,8 +35,15 @@ export interface DiskSize {
 export type Report = (line: string) => void
 
 export interface Builder {
-  /** What Debian's mirror has now of what images are made of. */
-  lists(): Promise<DebianLists>
+  /** In words, for the plan. */
+  readonly where: string
+  /** What a dry run says of a builder that has to be made first; undefined: it is there, and its lists say it. */
+  foresee?(): Promise<string[]>
+  /**
+   * What Debian's mirror has now of what images are made of.
+   * @param checkout for a builder that is elsewhere, and is sent it
+   */
+  lists(checkout?: Checkout): Promise<DebianLists>
   /** Puts a tier's disk at `file`, of just those lists, and its SBOM beside it (`sbomBeside`). */
   make(tier: Tier, facts: Facts, lists: DebianLists, file: string, report: Report): Promise<DiskSize>
   /**
@@ -48,6 +56,8 @@ export interface Builder {
     report: Report,
     signal: AbortSignal,
   ): Promise<Partial<Record<Tier, number>>>
+  /** Nothing more is asked of it; what was made for it goes. A second time does nothing. */
+  close?(): Promise<void>
 }
 
 const GIB = 2 ** 30
@@ -55,6 +65,8 @@ const GIB = 2 ** 30
 const ROOM_GIB = 5
 
 export const localBuilder: Builder = {
+  where: 'on this machine',
+
   async lists() {
     needRoot()
     await needTools('mmdebstrap', 'debian-archive-keyring', 'systemd-container')

@@ -24,14 +24,16 @@ export interface Planned {
   /** Whose static files the web image carries too, in words. */
   readonly carries: string | undefined
   readonly to: (Home & { readonly key: string; readonly bootPlace: BootPlace | undefined }) | undefined
+  /** Of the builder. */
+  readonly where: string
 }
 
-export function linesOf({ tiers, checkout, lists, inputs, built, carries, to }: Planned): string[] {
+export function linesOf({ tiers, checkout, lists, inputs, built, carries, to, where }: Planned): string[] {
   const { uncommitted, commit } = checkout
   const mark = uncommitted.length === 0 ? '' : ` and ${uncommitted.length} uncommitted files`
   return [
     `Image set ${inputs.inputs.slice(0, 12)}: release ${inputs.release}, of commit ${commit.slice(0, 12)}${mark}`,
-    `  Debian ${SUITE}, ${ARCHITECTURE}, made and booted on this machine`,
+    `  Debian ${SUITE}, ${ARCHITECTURE}, made and booted ${where}`,
     ...tiers.map(
       (tier) => `  ${tier}: ${lists.images[tier].length} packages of Debian; ${stateOf(built.tier(tier))}`,
     ),

@@ -29,9 +29,11 @@ export function packStatic(folder: string): StaticFiles {
     .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
     .sort()
     .map((name) => [name, readFileSync(path.join(folder, name)).toString('base64')])
-  const text = JSON.stringify(schema.parse(Object.fromEntries(files)))
-  return { sha256: hashOf(text), text }
+  return staticOf(JSON.stringify(schema.parse(Object.fromEntries(files))))
 }
+
+/** Of their text. */
+export const staticOf = (text: string): StaticFiles => ({ sha256: hashOf(text), text })
 
 /** @param folder is made. @throws Error when they are no such text, or a file is named as none of Next's is */
 export function unpackStatic({ text }: StaticFiles, folder: string): void {

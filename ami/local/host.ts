@@ -85,6 +85,33 @@ export async function mirrors(env: NodeJS.ProcessEnv = process.env): Promise<Mir
   return { main: found.main.replace(/\/$/, ''), security: found.security.replace(/\/$/, '') }
 }
 
+/** What a machine is told of addresses that reaches others by HTTPS alone. */
+export interface Addresses {
+  readonly mirrors: Mirrors
+  /** Where the embedder's weights are, when that is not their own place. */
+  readonly modelUrl: string | undefined
+}
+
+/**
+ * Debian's own mirrors and the weights' own place, or those that are named.
+ * @throws Problem for others than `https://…`
+ */
+export function addressesByHttps(env: NodeJS.ProcessEnv = process.env): Addresses {
+  const of = (name: string) => env[name]?.replace(/\/$/, '') || undefined
+  const mirrors = {
+    main: of('DEBIAN_MIRROR') ?? 'https://deb.debian.org/debian',
+    security: of('DEBIAN_SECURITY_MIRROR') ?? 'https://deb.debian.org/debian-security',
+  }
+  const modelUrl = of('MODEL_URL')
+  for (const address of [mirrors.main, mirrors.security, modelUrl])
+    if (address !== undefined && !/^https:\/\/[\w.:-]+(?:\/[\w.~:%@+-]+)*$/.test(address))
+      throw new Problem(
+        `A builder on EC2 reaches others by HTTPS alone, and ${address} is no such address.`,
+        'Name others, or none: DEBIAN_MIRROR=https://…/debian DEBIAN_SECURITY_MIRROR=https://…/debian-security MODEL_URL=https://…',
+      )
+  return { mirrors, modelUrl }
+}
+
 /** Those that it would update itself from: said at once, where its list of targets takes as long as reading all lists. */
 async function usedByApt(): Promise<string[]> {
   const { stdout } = await attempt`apt-get update --print-uris`

@@ -58,6 +58,9 @@ export const isPipeline = (arn: string, home: Home): boolean =>
 export const boundaryName = ({ region }: Home): string => `terrace-boundary-${region}`
 export const boundaryArn = (home: Home): string => iamArn(home, `policy/${boundaryName(home)}`)
 
+/** Whose images builders are started from: Debian's own account (wiki.debian.org/Cloud/AmazonEC2Image). */
+export const DEBIAN_OWNER = '136693071363'
+
 export const GITHUB = 'token.actions.githubusercontent.com'
 /** An account has one provider for a host. */
 export const githubProviderArn = (home: Home): string => iamArn(home, `oidc-provider/${GITHUB}`)

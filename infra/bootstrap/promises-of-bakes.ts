@@ -1,15 +1,41 @@
 // How far whoever bakes reaches: images and snapshots that are being made as ours, or are.
+import { DEBIAN_OWNER } from './names.ts'
 import { type Promised, roleStatement, statementsOf } from './promise.ts'
-import { call, here, OF_US, type Reach, reaches, TAGGED, TAGGING } from './reach.ts'
+import { call, here, OF_US, type Reach, reaches, state, TAGGED, TAGGING } from './reach.ts'
 
 // Their ARNs know no account.
 const image = 'arn:aws:ec2:eu-west-1::image/ami-1'
 const snapshot = 'arn:aws:ec2:eu-west-1::snapshot/snap-1'
 const server = here('ec2', 'instance/i-1')
-const EVERYBODYS = { ...OF_US, 'ec2:Public': 'true' }
+const publicOf = (owner: string) => ({ ...OF_US, 'ec2:Public': 'true', 'ec2:Owner': owner })
 const whileMaking = (action: string) => ({ ...TAGGING, 'ec2:CreateAction': action })
 
 const BAKES: readonly Reach[] = [
+  {
+    holds: 'whoever bakes signs what a builder reads and writes in the state bucket, and removes it',
+    of: (template) => statementsOf(template, 'DeployRole'),
+    may: [
+      call('s3:PutObject', state('bakes/1/sources.tar.gz')),
+      call('s3:GetObject', state('bakes/1/sources.tar.gz')),
+      call('s3:DeleteObject', state('bakes/1/sources.tar.gz')),
+      call('s3:GetObject', state('image-static/1.json')),
+      call('s3:ListBucket', state('').replace(/\/$/, '')),
+    ],
+    // What an address of its would let a builder do elsewhere.
+    mayNot: [
+      call('s3:PutObject', state('builders/1/sources.tar.gz')),
+      call('s3:DeleteObjectVersion', state('bakes/1/sources.tar.gz')),
+    ],
+    breaks: {
+      'no folder for bakes': (draft) => {
+        const statement = roleStatement(draft, 'StateWritten')
+        statement.Resource = (statement.Resource as string[]).filter((one) => !one.includes('bakes/'))
+      },
+      'anything of the bucket': (draft) => {
+        roleStatement(draft, 'StateWritten').Resource = [state('*')]
+      },
+    },
+  },
   {
     holds:
       'whoever bakes makes images, snapshots and servers with the tag, and touches only those that have it',
@@ -30,8 +56,9 @@ const BAKES: readonly Reach[] = [
       call('ec2:DescribeLaunchTemplateVersions', '*'),
       call('ec2:RunInstances', image, TAGGED),
       call('ec2:RunInstances', snapshot, TAGGED),
-      // Debian's.
-      call('ec2:RunInstances', image, EVERYBODYS),
+      // Of Debian, whom AWS may know by the alias of those that it has looked at.
+      call('ec2:RunInstances', image, publicOf(DEBIAN_OWNER)),
+      call('ec2:RunInstances', image, publicOf('amazon')),
       call('ec2:RunInstances', here('ec2', 'network-interface/*')),
     ],
     mayNot: [
@@ -52,7 +79,11 @@ const BAKES: readonly Reach[] = [
       // What others have on their disks would be read so.
       call('ec2:RunInstances', image),
       call('ec2:RunInstances', snapshot),
-      call('ec2:RunInstances', snapshot, EVERYBODYS),
+      call('ec2:RunInstances', snapshot, publicOf(DEBIAN_OWNER)),
+      call('ec2:RunInstances', image, publicOf('999988887777')),
+      call('ec2:RunInstances', image, publicOf('aws-marketplace')),
+      // Shared with this account, and with few others.
+      call('ec2:RunInstances', image, { ...OF_US, 'ec2:Owner': DEBIAN_OWNER }),
       call('ec2:CopyImage', image, TAGGING),
       call('ebs:StartSnapshot', snapshot, { ...TAGGING, 'ebs:ParentSnapshot': snapshot }),
     ],
@@ -79,10 +110,18 @@ const BAKES: readonly Reach[] = [
         delete roleStatement(draft, 'StartFrom').Condition
       },
       'starts from any image': (draft) => {
-        delete roleStatement(draft, 'StartFromPublic').Condition
+        delete roleStatement(draft, 'StartFromDebian').Condition
+      },
+      'from whatever is public': (draft) => {
+        roleStatement(draft, 'StartFromDebian').Condition = { Bool: { 'ec2:Public': 'true' } }
+      },
+      'from whatever Debian shares': (draft) => {
+        roleStatement(draft, 'StartFromDebian').Condition = {
+          StringEquals: { 'ec2:Owner': [DEBIAN_OWNER, 'amazon'] },
+        }
       },
       'only from our own': (draft) => {
-        roleStatement(draft, 'StartFromPublic').Action = ['ec2:CreateImage']
+        roleStatement(draft, 'StartFromDebian').Action = ['ec2:CreateImage']
       },
       'copies anybody’s image': (draft) => {
         roleStatement(draft, 'NewImages').Action = ['ec2:CopyImage', 'ec2:CreateImage']

@@ -15,6 +15,7 @@ import {
   arnHere,
   BOOTSTRAP_STACK,
   changeSetsOf,
+  DEBIAN_OWNER,
   type DeployingRole,
   type Home,
   partitionOf,
@@ -188,9 +189,17 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
   const named = (Sid: string, statement: Statement): Statement => ({ Sid, ...statement })
   return document(
     named('Start', allow(['ec2:RunInstances'], [own('instance'), own('volume')], TO_BE_OURS)),
-    // What was made of another's disk could be read on a server of one's own. Debian's images are everybody's.
+    // What was made of another's disk could be read on a server of one's own. Builders start from Debian's image. AWS knows
+    // Debian's account by its number or, as that of a provider whom it has looked at, by an alias that others have, too: which of the
+    // two a condition meets only an account can show.
     named('StartFrom', allow(['ec2:RunInstances'], [images, snapshots], OURS)),
-    named('StartFromPublic', allow(['ec2:RunInstances'], images, { Bool: { 'ec2:Public': 'true' } })),
+    named(
+      'StartFromDebian',
+      allow(['ec2:RunInstances'], images, {
+        StringEquals: { 'ec2:Owner': [DEBIAN_OWNER, 'amazon'] },
+        Bool: { 'ec2:Public': 'true' },
+      }),
+    ),
     named('StartAt', allow(['ec2:RunInstances'], own('network-interface'))),
     named('StartIn', allow(['ec2:RunInstances'], [own('subnet'), own('security-group')], OURS)),
     named(

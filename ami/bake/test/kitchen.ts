@@ -20,6 +20,7 @@ export const HOME = { account, region }
 export const BUCKET = stateBucket(HOME)
 export const KEY = `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`
 export const LINE: BakeLine = {
+  builder: 'local',
   tiers: ['api', 'web'],
   home: HOME,
   profile: undefined,
@@ -38,6 +39,7 @@ export const CHECKOUT: Checkout = {
 
 /** @param tell what is begun; whatever it throws ends it there */
 export const builderOf = (tell: (what: string) => unknown): Builder => ({
+  where: 'on this machine',
   lists: async () => ({ images: { api: [], web: [] }, tools: [] }),
   make: async (tier, { release, madeAt, previous }, _lists, file) => {
     await tell(`make ${tier}${tier === 'web' && previous ? ` with ${readdirSync(previous.dir)}` : ''}`)

@@ -267,11 +267,11 @@ export class Images {
         )
         .map((image) => this.#describe(image))
       const placed = [...this.#placed.values()].filter(
-        ({ ImageId: id = '', OwnerId: owner, State: state, Architecture: architecture }) =>
+        ({ ImageId: id = '', OwnerId: owner, Name: name, State: state, Architecture: architecture }) =>
           isOf(owner) &&
           (ids === undefined || ids.includes(id)) &&
           (state !== 'disabled' || input.IncludeDisabled === true) &&
-          passes(filters, new Map(), { 'image-id': id, name: undefined, state, architecture }),
+          passes(filters, new Map(), { 'image-id': id, name, state, architecture }),
       )
       const limit = Math.min(input.MaxResults ?? this.pageSize, this.pageSize)
       const { page, next } = pageOf([...made, ...placed], { ...input, MaxResults: limit })
