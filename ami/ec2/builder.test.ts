@@ -161,7 +161,7 @@ test('whoever bakes may make every call of it, in its own name and by what it si
   const asked = now.world.calls.flatMap(({ service, operation, input }) => {
     const action = `${service}:${operation}`
     if (operation === 'RunInstances') {
-      const image = { 'aws:RequestedRegion': region, 'ec2:Owner': DEBIAN_OWNER }
+      const image = { 'aws:RequestedRegion': region, 'ec2:Owner': DEBIAN_OWNER, 'ec2:Public': 'true' }
       const made = ['instance/1', 'volume/1'].flatMap((one) => [
         call(action, ec2(one), TAGGING),
         call('ec2:CreateTags', ec2(one), { ...TAGGING, 'ec2:CreateAction': operation }),
