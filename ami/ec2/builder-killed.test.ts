@@ -44,4 +44,4 @@ test('ended at every step of its builder, its answer unheard: the same set, and 
     const used = machines().filter(({ state }) => state === 'running')
     expect(used, `step ${step}`).toEqual([])
   }
-}, 300_000)
+}, 600_000)
