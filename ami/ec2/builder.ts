@@ -94,7 +94,7 @@ const planOf = (
 ): string[] => [
   `An instance of account ${home.account} in ${home.region} makes and boots the images, and is gone then:`,
   `  of ${image}, ${TYPES.join(' or ')}, ${VOLUME_GIB} GiB, in ${subnets.join(' or ')}, with ${group}: nothing comes in, HTTPS goes out`,
-  `  Debian ${SUITE} of ${mirrors.main} and ${mirrors.security}`,
+  `  Debian ${SUITE} of ${mirrors.main ?? 'its own mirror'} and ${mirrors.security ?? 'its own mirror of security updates'}, by HTTPS`,
   `  about USD ${HOUR_USD.toFixed(2)} an hour, for half an hour; the disks come here over the state bucket, and are uploaded from here`,
   'Which packages Debian has now, and so which image set that would be, only the instance can say. None was started.',
 ]

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { RunInstancesCommand } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { bake } from '../bake/bake.ts'
@@ -124,6 +125,59 @@ test('a whole bake by the script and the program', async () => {
   expect(console()).not.toContain(objects.base)
   expect(world.buckets.keys(BUCKET).filter((key) => key.startsWith('bakes/'))).toEqual([])
 }, 60_000)
+
+/** An instance that is told no mirror, with these files of apt. */
+async function withoutMirror(own?: Readonly<Record<string, string>>): Promise<Machine> {
+  world.compute.instances.program = (id) => machines.push(startMachine(world, id, folder, own))
+  const none = { main: undefined, security: undefined }
+  const sources = 'file:///there-is-none'
+  const script = userData({ ...GIVEN, sources, addresses: { ...ADDRESSES, mirrors: none } })
+  await far.aws.ec2.send(
+    new RunInstancesCommand({
+      ...{ ImageId: 'ami-0debian', InstanceType: 'c7i.xlarge', MinCount: 1, MaxCount: 1 },
+      UserData: Buffer.from(script).toString('base64'),
+    }),
+  )
+  await world.clock.sleep(60_000)
+  const [machine] = machines
+  if (machine === undefined) throw new Error('nothing was started')
+  await machine.ended
+  return machine
+}
+
+test.each([
+  ['a list of mirrors', undefined, 'https://own.example.com'],
+  [
+    'addresses, though by HTTP',
+    {
+      'sources.list.d/debian.sources':
+        'URIs: http://plain.example.com/debian/\n\nTypes: deb\nURIs: http://plain.example.com/debian-security\n',
+    },
+    'https://plain.example.com',
+  ],
+  [
+    'lines of old',
+    {
+      'sources.list':
+        'deb http://old.example.com/debian trixie main\ndeb http://old.example.com/debian-security trixie-security main\n',
+    },
+    'https://old.example.com',
+  ],
+])('who names no mirror gets that of its apt, by HTTPS: %s', async (_what, own, place) => {
+  const { apt } = await withoutMirror(own)
+  const lines = readFileSync(path.join(apt, 'sources.list'), 'utf8').trim().split('\n')
+  expect(lines.map((line) => line.replace(/\[.*\] /, ''))).toEqual([
+    `deb ${place}/debian trixie main`,
+    `deb ${place}/debian trixie-updates main`,
+    `deb ${place}/debian-security trixie-security main`,
+  ])
+})
+
+test('an apt that names none ends it, and says what to do', async () => {
+  const machine = await withoutMirror({ 'sources.list': 'deb cdrom:[Debian] trixie main\n' })
+  expect(console()).toContain('its apt names no mirror: bake with DEBIAN_MIRROR and DEBIAN_SECURITY_MIRROR')
+  expect(machine.log()).toContain('systemctl poweroff')
+})
 
 test.each([
   ['are others', (key: string) => world.buckets.write(BUCKET, key, 'others'), 'are not those that were sent'],

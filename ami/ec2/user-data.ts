@@ -48,7 +48,7 @@ ended() {
 trap ended EXIT
 # /tmp is in memory there, and disks of machines under test are put where temporary files are.
 export HOME=/root DEBIAN_FRONTEND=noninteractive TMPDIR=/var/tmp
-export DEBIAN_MIRROR=${quoted(mirrors.main)} DEBIAN_SECURITY_MIRROR=${quoted(mirrors.security)}${modelUrl === undefined ? '' : ` MODEL_URL=${quoted(modelUrl)}`}
+export DEBIAN_MIRROR=${quoted(mirrors.main ?? '')} DEBIAN_SECURITY_MIRROR=${quoted(mirrors.security ?? '')}${modelUrl === undefined ? '' : ` MODEL_URL=${quoted(modelUrl)}`}
 MAILBOX=${quoted(mailbox)}
 SOURCES=${quoted(sources)}
 ORDERS=${quoted(orders)}
@@ -57,10 +57,21 @@ apt='/etc/apt'
 say "workshop $MAILBOX"
 # Only HTTPS goes out of here, and whoever updates by himself is in the way.
 systemctl stop apt-daily.timer apt-daily-upgrade.timer apt-daily.service apt-daily-upgrade.service unattended-upgrades.service 2>/dev/null || true
+# Of what its own apt has: a list of mirrors or an address, whose last word is the archive's name.
+own() {
+  grep -rhoE "https?://[^[:space:]]+/$1/?([[:space:]]|$)" "$apt/mirrors" "$apt/sources.list" "$apt/sources.list.d" 2>/dev/null |
+    sed -E 's#^http:#https:#; s#/?[[:space:]]*$##' | sed -n 1p || true
+}
+DEBIAN_MIRROR=\${DEBIAN_MIRROR:-$(own debian)}
+DEBIAN_SECURITY_MIRROR=\${DEBIAN_SECURITY_MIRROR:-$(own debian-security)}
+if [ -z "$DEBIAN_MIRROR" ] || [ -z "$DEBIAN_SECURITY_MIRROR" ]; then
+  say "its apt names no mirror: bake with DEBIAN_MIRROR and DEBIAN_SECURITY_MIRROR"
+  exit 1
+fi
 rm -rf "$apt/sources.list" "$apt/sources.list.d"
 mkdir -p "$apt/sources.list.d" "$work/checkout"
-cat > "$apt/sources.list" <<'END'
-${sourcesList(mirrors)}END
+cat > "$apt/sources.list" <<END
+${sourcesList({ main: '$DEBIAN_MIRROR', security: '$DEBIAN_SECURITY_MIRROR' })}END
 options=(-q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=5 -o Acquire::Check-Valid-Until=false -o APT::Install-Recommends=false)
 say 'packages of Debian'
 for try in 1 2 3 4 5; do

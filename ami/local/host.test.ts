@@ -1,12 +1,9 @@
 import { expect, test } from 'vitest'
 import { addressesByHttps } from './host.ts'
 
-test('a machine that reaches others by HTTPS alone uses Debian’s own mirrors, or those that are named', () => {
+test('a machine that reaches others by HTTPS alone uses its own mirrors, or those that are named', () => {
   expect(addressesByHttps({})).toEqual({
-    mirrors: {
-      main: 'https://deb.debian.org/debian',
-      security: 'https://deb.debian.org/debian-security',
-    },
+    mirrors: { main: undefined, security: undefined },
     modelUrl: undefined,
   })
   const DEBIAN_MIRROR = 'https://mirror.example.com:8443/archive/debian/20261101T000000Z/'

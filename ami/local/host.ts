@@ -87,21 +87,19 @@ export async function mirrors(env: NodeJS.ProcessEnv = process.env): Promise<Mir
 
 /** What a machine is told of addresses that reaches others by HTTPS alone. */
 export interface Addresses {
-  readonly mirrors: Mirrors
+  /** Undefined: as its own apt has it. */
+  readonly mirrors: Readonly<Record<keyof Mirrors, string | undefined>>
   /** Where the embedder's weights are, when that is not their own place. */
   readonly modelUrl: string | undefined
 }
 
 /**
- * Debian's own mirrors and the weights' own place, or those that are named.
+ * Those that are named; the rest is as the machine has it.
  * @throws Problem for others than `https://…`
  */
 export function addressesByHttps(env: NodeJS.ProcessEnv = process.env): Addresses {
   const of = (name: string) => env[name]?.replace(/\/$/, '') || undefined
-  const mirrors = {
-    main: of('DEBIAN_MIRROR') ?? 'https://deb.debian.org/debian',
-    security: of('DEBIAN_SECURITY_MIRROR') ?? 'https://deb.debian.org/debian-security',
-  }
+  const mirrors = { main: of('DEBIAN_MIRROR'), security: of('DEBIAN_SECURITY_MIRROR') }
   const modelUrl = of('MODEL_URL')
   for (const address of [mirrors.main, mirrors.security, modelUrl])
     if (address !== undefined && !/^https:\/\/[\w.:-]+(?:\/[\w.~:%@+-]+)*$/.test(address))

@@ -47,12 +47,29 @@ export interface Machine {
   readonly ended: Promise<void>
 }
 
-/** Starts what an instance would, in a folder; it is killed when its instance is not running any more. */
-export function startMachine({ compute: { instances } }: StandIn, id: string, folder: string): Machine {
+/** As Debian's images for clouds have it. */
+const APT: Readonly<Record<string, string>> = {
+  'sources.list.d/debian.sources':
+    'Types: deb deb-src\nURIs: mirror+file:///etc/apt/mirrors/debian.list\nSuites: trixie\n',
+  'mirrors/debian.list': 'https://own.example.com/debian\n',
+  'mirrors/debian-security.list': 'https://own.example.com/debian-security\n',
+}
+
+/**
+ * Starts what an instance would, in a folder; it is killed when its instance is not running any more.
+ * @param own files of its apt
+ */
+export function startMachine(
+  { compute: { instances } }: StandIn,
+  id: string,
+  folder: string,
+  own = APT,
+): Machine {
   const at = (name: string) => path.join(folder, id, name)
   mkdirSync(at('bin'), { recursive: true })
   mkdirSync(at('apt/sources.list.d'), { recursive: true })
-  writeFileSync(at('apt/sources.list.d/debian.sources'), 'URIs: http://plain.example.com/debian\n')
+  mkdirSync(at('apt/mirrors'), { recursive: true })
+  for (const [name, text] of Object.entries(own)) writeFileSync(at(`apt/${name}`), text)
   const program = (name: string, text: string) => {
     writeFileSync(at(`bin/${name}`), `#!/bin/sh\n${text}\n`)
     chmodSync(at(`bin/${name}`), 0o755)
