@@ -20,7 +20,7 @@ const SEAL_VECTORS = 16_384
  * Passages as searches see them: SEEN_READING, taken apart. Of one expression to join by the planner expects so few rows
  * that it would look up every vector by itself.
  */
-const seen = (activeReading: number) => `FROM documents d
+export const seen = (activeReading: number) => `FROM documents d
   JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
   JOIN document_versions v ON v.id = d.current_version_id
   JOIN passages p ON p.version_id = v.id
@@ -82,7 +82,7 @@ async function startState(client: PoolClient, engine: VectorEngine): Promise<Ind
   return IndexState.empty(engine, position, await activeGeneration(client))
 }
 
-async function activeReading(client: PoolClient): Promise<number> {
+export async function activeReading(client: PoolClient): Promise<number> {
   const { rows } = await client.query<{ id: number }>(
     within(BRIEF_MS, { text: `SELECT ${ACTIVE_READING} AS id` }),
   )
