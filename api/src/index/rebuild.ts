@@ -10,7 +10,7 @@ import { DocumentWriter, VectorWriter } from './apply.ts'
 import { copyRows } from './copy-binary.ts'
 import { activeGeneration } from './database-source.ts'
 import { Pace } from './pace.ts'
-import { IndexState } from './state.ts'
+import { IndexState, type LogPosition } from './state.ts'
 import type { VectorEngine } from './vectors/port.ts'
 
 /** Vectors in memory before they go to a segment file. */
@@ -71,6 +71,11 @@ export async function rebuild(
 }
 
 async function startState(client: PoolClient, engine: VectorEngine): Promise<IndexState> {
+  return IndexState.empty(engine, await snapshotPosition(client), await activeGeneration(client))
+}
+
+/** Where the log ends in this transaction's snapshot. */
+export async function snapshotPosition(client: PoolClient): Promise<LogPosition> {
   const { rows } = await client.query<{ epoch: string; seq: string; id: string | null }>(
     within(BRIEF_MS, {
       text: `SELECT h.epoch, h.seq, l.id FROM index_head h LEFT JOIN index_log l ON l.seq = h.seq WHERE h.id = 1`,
@@ -78,8 +83,7 @@ async function startState(client: PoolClient, engine: VectorEngine): Promise<Ind
   )
   const head = rows[0]
   if (head === undefined) throw new Error('index_head has no row: the first migration did not run')
-  const position = { epoch: head.epoch, seq: Number(head.seq), entryId: head.id }
-  return IndexState.empty(engine, position, await activeGeneration(client))
+  return { epoch: head.epoch, seq: Number(head.seq), entryId: head.id }
 }
 
 export async function activeReading(client: PoolClient): Promise<number> {
