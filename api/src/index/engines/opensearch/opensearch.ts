@@ -44,6 +44,7 @@ class OpenSearchIndex implements Index {
   readonly #searcher: Searcher
   readonly #positions = new Positions()
   readonly #stop = new AbortController()
+  #closing: Promise<void> | undefined
 
   constructor(config: Config, url: string, log: Logger, { onSession, shards = 3 }: OpenSearchOptions) {
     this.#pool = createPool(config, {
@@ -132,7 +133,12 @@ class OpenSearchIndex implements Index {
     }
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     this.#stop.abort()
     await Promise.all([this.#follower.close(), this.#watch.close()])
     await this.#cluster.close()
