@@ -71,19 +71,24 @@ export class Cluster {
   /** @returns the body. @throws Trouble, or the signal's reason */
   async send({ method, path, query, body, lines, timeoutMs, signal }: Request): Promise<unknown> {
     signal?.throwIfAborted()
-    const asked = this.#client.transport.request(
-      {
-        ...{ method, path },
-        ...(query === undefined ? {} : { querystring: { ...query } }),
-        ...(body === undefined ? {} : { body }),
-        ...(lines === undefined ? {} : { bulkBody: `${lines.join('\n')}\n` }),
-      },
-      { requestTimeout: timeoutMs ?? TIMEOUT_MS },
-    )
-    const abort = () => asked.abort()
-    signal?.addEventListener('abort', abort, { once: true })
+    const params = {
+      ...{ method, path },
+      ...(query === undefined ? {} : { querystring: { ...query } }),
+      ...(body === undefined ? {} : { body }),
+      ...(lines === undefined ? {} : { bulkBody: `${lines.join('\n')}\n` }),
+    }
+    let abort = () => {}
     try {
-      return (await asked).body
+      // Not by the client's own promise: aborted, it leaves a rejection that nobody can handle.
+      return await new Promise((resolve, reject) => {
+        const asked = this.#client.transport.request(
+          params,
+          { requestTimeout: timeoutMs ?? TIMEOUT_MS },
+          (error, answer) => (error ? reject(error) : resolve(answer.body)),
+        )
+        abort = () => void asked.abort()
+        signal?.addEventListener('abort', abort, { once: true })
+      })
     } catch (error) {
       signal?.throwIfAborted()
       throw this.trouble(error)
