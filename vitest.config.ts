@@ -5,6 +5,8 @@ import { configDefaults, defineConfig } from 'vitest/config'
 const PRODUCT = 'local/**/*.product.test.ts'
 /** Tests that need an S3 server: `npm run test:s3` (vitest.s3.config.ts). */
 const S3 = '**/*.s3.test.ts'
+/** Tests that need OpenSearch nodes: `npm run test:distributed` (vitest.distributed.config.ts). */
+const DISTRIBUTED = '**/*.distributed.test.ts'
 /** Tests that need AWS or an emulator: `npm run test:aws` (vitest.aws.config.ts). */
 const AWS = '**/*.aws.test.ts'
 /** Tests that build or boot an image: `npm run test:images` (vitest.images.config.ts). */
@@ -37,7 +39,7 @@ export default defineConfig({
             'aws/**/*.test.ts',
             'prisma/**/*.test.ts',
           ],
-          exclude: [...configDefaults.exclude, PRODUCT, S3, AWS, ENDPOINT],
+          exclude: [...configDefaults.exclude, PRODUCT, S3, DISTRIBUTED, AWS, ENDPOINT],
           globalSetup: ['api/test/global-setup.ts'],
         },
       },

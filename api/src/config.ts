@@ -16,6 +16,9 @@ const flag = z
 /** A bucket's name; then, of a prefix, parts without anything that an address would need escaped. */
 const S3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/((?:[\w=-][\w=.-]*\/)*[\w=-][\w=.-]*))?\/?$/
 
+/** What OpenSearch takes as an index's name, with room for what is put after it. */
+const OPENSEARCH_PATH = /^\/(?:[a-z][a-z0-9_-]{0,99})?$/
+
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
   DATABASE_REPLICA_URL: z.string().optional(),
@@ -25,7 +28,15 @@ const schema = z.object({
   STORAGE: z
     .string()
     .refine((value) => /^file:.+/.test(value) || S3.test(value), 'must be file:PATH or s3://BUCKET/PREFIX'),
-  INDEX_ENGINE: z.enum(['embedded']).default('embedded'),
+  INDEX_ENGINE: z.enum(['embedded', 'opensearch']).default('embedded'),
+  /** The cluster, and as its path the name that the index is searched by there. */
+  OPENSEARCH_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https address' })
+    .refine(
+      (value) => OPENSEARCH_PATH.test(pathOf(value)),
+      'may end in one name of lower-case letters, digits, - and _, which begins with a letter; nothing may follow it',
+    )
+    .optional(),
   /** Where the index process keeps its local checkpoints. */
   INDEX_DIR: z.string().optional(),
   /** Whether checkpoints go to STORAGE too, for other servers to begin with. Default: where STORAGE is S3. */
@@ -87,6 +98,8 @@ export type Config = Readonly<{
   databaseAuth: DatabaseAuth
   migrateAtStart: boolean
   storage: StorageConfig
+  /** Undefined: the index is embedded. With user and password, where it has them. */
+  openSearchUrl: string | undefined
   indexDir: string
   /** Whether servers share checkpoints through the blob store. */
   sharedCheckpoints: boolean
@@ -135,6 +148,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     throw new Error(`The environment is not complete:\n${lines.join('\n')}`)
   }
   const e = result.data
+  if (e.INDEX_ENGINE === 'opensearch' && e.OPENSEARCH_URL === undefined)
+    throw new Error('The environment is not complete:\n  OPENSEARCH_URL: INDEX_ENGINE=opensearch needs it')
   const home = path.resolve(e.TERRACE_HOME)
   return {
     databaseUrl: e.DATABASE_URL,
@@ -142,6 +157,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     ...parseDatabase(e),
     migrateAtStart: e.MIGRATE_AT_START,
     storage: parseStorage(e.STORAGE),
+    openSearchUrl: e.INDEX_ENGINE === 'opensearch' ? e.OPENSEARCH_URL : undefined,
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
     sharedCheckpoints:
       (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',
@@ -171,6 +187,13 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     supervised: e.TERRACE_SUPERVISED,
     ingestThreads: e.INGEST_THREADS,
   }
+}
+
+/** Path, query and fragment. */
+function pathOf(value: string): string {
+  if (!URL.canParse(value)) return ''
+  const { pathname, search, hash } = new URL(value)
+  return pathname + search + hash
 }
 
 function parseStorage(value: string): StorageConfig {

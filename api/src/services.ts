@@ -12,6 +12,7 @@ import { createListener, createPool, type Pool } from './database/pool.ts'
 import { createPrisma, type Prisma } from './database/prisma.ts'
 import { openReplica, type Replica } from './database/replica.ts'
 import { startEmbeddedIndex } from './index/engines/embedded.ts'
+import { startOpenSearchIndex } from './index/engines/opensearch/opensearch.ts'
 import type { Index } from './index/port.ts'
 import { createCourier } from './index/shared/courier.ts'
 import { startJobs } from './jobs/jobs.ts'
@@ -115,11 +116,9 @@ export async function startServices(
   })
   const blobs = await openBlobStore(config)
   // Side by side: the index process loads and the embedder's thread warms up while the queues are looked at.
-  const courier = createCourier(config, pool, log)
-  stack.defer(() => courier.close())
   const indexing = begin(
     stack,
-    startEmbeddedIndex(config, log, { courier, onSession: (userId) => sessions.drop(userId) }),
+    openIndex(config, { pool, log, stack, onSession: (userId) => sessions.drop(userId) }),
     (index) => index.close(),
   )
   const embedding = begin(stack, startEmbedders(config, pool, log), (embedders) => embedders.close())
@@ -180,6 +179,22 @@ async function startEmbedders(config: Config, pool: Pool, log: Logger): Promise<
 }
 
 /** What is begun here is stopped with the stack, also when nobody came to wait for it. */
+interface IndexSurroundings {
+  readonly pool: Pool
+  readonly log: Logger
+  readonly stack: AsyncDisposableStack
+  readonly onSession: (userId: string) => void
+}
+
+/** In a process of this server's own, or in the cluster that INDEX_ENGINE and OPENSEARCH_URL name. */
+async function openIndex(config: Config, { pool, log, stack, onSession }: IndexSurroundings): Promise<Index> {
+  if (config.openSearchUrl !== undefined)
+    return startOpenSearchIndex(config, config.openSearchUrl, log, { onSession })
+  const courier = createCourier(config, pool, log)
+  stack.defer(() => courier.close())
+  return startEmbeddedIndex(config, log, { courier, onSession })
+}
+
 function begin<T>(
   stack: AsyncDisposableStack,
   starting: Promise<T>,

@@ -95,7 +95,7 @@ interface Keeper {
 async function keep(program: string, folder: string, ports: readonly number[]): Promise<Keeper> {
   const child = spawn(
     process.execPath,
-    [path.join(import.meta.dirname, 's3-keeper.mjs'), folder, program, ...serverOptions(folder, ports)],
+    [path.join(import.meta.dirname, 'server-keeper.mjs'), folder, program, ...serverOptions(folder, ports)],
     {
       env: { PATH: process.env.PATH, HOME: folder, TERRACE_TEST_RUN: process.env.TERRACE_TEST_RUN ?? '' },
       stdio: ['pipe', 'pipe', 'pipe'],

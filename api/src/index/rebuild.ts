@@ -10,7 +10,7 @@ import { DocumentWriter, VectorWriter } from './apply.ts'
 import { copyRows } from './copy-binary.ts'
 import { activeGeneration } from './database-source.ts'
 import { Pace } from './pace.ts'
-import { IndexState } from './state.ts'
+import { IndexState, type LogPosition } from './state.ts'
 import type { VectorEngine } from './vectors/port.ts'
 
 /** Vectors in memory before they go to a segment file. */
@@ -20,7 +20,7 @@ const SEAL_VECTORS = 16_384
  * Passages as searches see them: SEEN_READING, taken apart. Of one expression to join by the planner expects so few rows
  * that it would look up every vector by itself.
  */
-const seen = (activeReading: number) => `FROM documents d
+export const seen = (activeReading: number) => `FROM documents d
   JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
   JOIN document_versions v ON v.id = d.current_version_id
   JOIN passages p ON p.version_id = v.id
@@ -71,6 +71,11 @@ export async function rebuild(
 }
 
 async function startState(client: PoolClient, engine: VectorEngine): Promise<IndexState> {
+  return IndexState.empty(engine, await snapshotPosition(client), await activeGeneration(client))
+}
+
+/** Where the log ends in this transaction's snapshot. */
+export async function snapshotPosition(client: PoolClient): Promise<LogPosition> {
   const { rows } = await client.query<{ epoch: string; seq: string; id: string | null }>(
     within(BRIEF_MS, {
       text: `SELECT h.epoch, h.seq, l.id FROM index_head h LEFT JOIN index_log l ON l.seq = h.seq WHERE h.id = 1`,
@@ -78,11 +83,10 @@ async function startState(client: PoolClient, engine: VectorEngine): Promise<Ind
   )
   const head = rows[0]
   if (head === undefined) throw new Error('index_head has no row: the first migration did not run')
-  const position = { epoch: head.epoch, seq: Number(head.seq), entryId: head.id }
-  return IndexState.empty(engine, position, await activeGeneration(client))
+  return { epoch: head.epoch, seq: Number(head.seq), entryId: head.id }
 }
 
-async function activeReading(client: PoolClient): Promise<number> {
+export async function activeReading(client: PoolClient): Promise<number> {
   const { rows } = await client.query<{ id: number }>(
     within(BRIEF_MS, { text: `SELECT ${ACTIVE_READING} AS id` }),
   )

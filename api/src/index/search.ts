@@ -12,9 +12,9 @@ import { type Neighbour, nearest } from './vectors/nearest.ts'
 import { dot } from './vectors/port.ts'
 import type { VectorStore } from './vectors/store.ts'
 
-const BETA = 0.3
+export const BETA = 0.3
 /** Taken from either ranking, at least. */
-const POOL = 50
+export const POOL = 50
 const RESERVED = 2
 
 export interface Searchable {
@@ -67,7 +67,10 @@ function rank(
   const byWords = new Top(pool)
   const wordsOnly = new Top(pool)
   const anyWords = lexical.scores.score(text, new Set(extra.map(({ language }) => language)), previous)
-  const added = rankExtra(lexical, vector, extra)
+  const added = rankExtra(vector, extra, ({ language, heading, text }) => {
+    const { terms, length } = lexical.count(language, heading, text)
+    return lexical.scores.ofText(language, terms, length)
+  })
   const replaced = new Set(extra.map(({ id }) => id))
   const here = (found: Candidate[]) =>
     replaced.size === 0 ? found : found.filter(({ passageId }) => !replaced.has(passageId))
@@ -78,7 +81,7 @@ function rank(
       return { passageId: id, score, cosine: score, words, withoutVector: false }
     })
     const more = added.flatMap((extra) => (extra.cosine === null ? [] : [{ ...extra, score: extra.cosine }]))
-    return [...here(near), ...more].sort(order).slice(0, limit)
+    return [...here(near), ...more].sort(byScore).slice(0, limit)
   }
   if (anyWords) lexical.best(filter, byWords, wordsOnly)
 
@@ -88,7 +91,7 @@ function rank(
       ...here(candidates(wordsOnly, true)),
       ...added.flatMap((extra) => (extra.words > 0 ? [{ ...extra, score: extra.words }] : [])),
     ]
-      .sort(order)
+      .sort(byScore)
       .slice(0, limit)
 
   const ranked = new Map<number, Candidate>()
@@ -113,29 +116,45 @@ function rank(
   const best = top.sorted().flatMap(({ place }) => ranked.get(place) ?? [])
   if (added.length > 0) {
     best.push(...added.filter(({ withoutVector }) => !withoutVector))
-    best.sort(order).splice(limit)
+    best.sort(byScore).splice(limit)
   }
-  // What has no vector yet can't compete: it gets the reserved places, and those that nothing else takes.
   const unembedded = [
     ...here(candidates(wordsOnly, true)),
     ...added.filter(({ withoutVector, words }) => withoutVector && words > 0),
   ]
-    .sort(order)
-    .map((found) => ({ ...found, score: BETA * found.words }))
-    .slice(0, Math.max(reserved ?? RESERVED, limit - best.length))
-    .slice(0, limit)
-  return [...best.slice(0, limit - unembedded.length), ...unembedded].sort(order)
+  return withReserved(best, unembedded, limit, reserved)
 }
 
-/** After `scores.score`. Without a query vector, or one of its own, `score` is what its words say. */
-function rankExtra(
-  lexical: Lexical,
+/**
+ * What has no vector yet can't compete: it gets the reserved places, and those that nothing else takes.
+ * @param best in order, those with a vector
+ * @param unembedded in any order, those without; their words count
+ */
+export function withReserved(
+  best: readonly Candidate[],
+  unembedded: readonly Candidate[],
+  limit: number,
+  reserved = RESERVED,
+): Candidate[] {
+  const placed = [...unembedded]
+    .sort(byScore)
+    .map((found) => ({ ...found, score: BETA * found.words }))
+    .slice(0, Math.max(reserved, limit - best.length))
+    .slice(0, limit)
+  return [...best.slice(0, limit - placed.length), ...placed].sort(byScore)
+}
+
+/**
+ * Without a query vector, or one of its own, `score` is what its words say.
+ * @param wordsOf what they say, 0 to 1
+ */
+export function rankExtra(
   vector: Float32Array | null,
   extra: readonly ExtraPassage[],
+  wordsOf: (passage: ExtraPassage) => number,
 ): Candidate[] {
   return extra.map((passage) => {
-    const { terms, length } = lexical.count(passage.language, passage.heading, passage.text)
-    const words = lexical.scores.ofText(passage.language, terms, length)
+    const words = wordsOf(passage)
     const fits = vector !== null && passage.vector !== null && passage.vector.length === vector.length
     const cosine = fits && passage.vector !== null ? dot(vector, passage.vector, 0) : null
     return {
@@ -152,6 +171,7 @@ function candidates(top: Top, withoutVector: boolean): Candidate[] {
     .map(({ id, score }) => ({ passageId: id, score, cosine: null, words: score, withoutVector }))
 }
 
-function order(a: Candidate, b: Candidate): number {
+/** Descending; ties by ascending passage id. */
+export function byScore(a: Candidate, b: Candidate): number {
   return b.score - a.score || a.passageId - b.passageId
 }

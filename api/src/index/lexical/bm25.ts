@@ -1,30 +1,21 @@
 // BM25 of one question over all passages, term by term into one array: at 100,000 passages that costs a fraction of
 // a millisecond per common term, so nothing cleverer is needed (docs/decisions).
-//   score(d) = Σ idf(t) · tf · (k1 + 1) / (tf + k1 · (1 − b + b · |d| / avgdl)),  idf(t) = ln(1 + (N − n + ½) / (n + ½))
-// (Robertson & Zaragoza 2009; idf as in Lucene). N, n and avgdl count live passages only: the score at a position of
-// the log depends on nothing but the live passages, not on when a server last compacted (promise P6).
+// The formula, and which terms of a question count: question.ts.
 import type { Passages } from '../passages.ts'
 import type { Analysers } from './analysis.ts'
 import type { Postings } from './postings.ts'
-
-const K1 = 1.2
-const B = 0.75
-/** Of a very long question only the rarest terms count. */
-const MAX_TERMS = 64
-/** Of a question that another leans on: so many of its rarest terms that passages have, and how much they count. */
-const PREVIOUS = { terms: 4, weight: 0.5 }
+import {
+  B,
+  K1,
+  maximaOf,
+  type QuestionTerm,
+  questionTerms,
+  scoreOf,
+  type WeighedTerm,
+  weigh,
+} from './question.ts'
 
 const NONE: ReadonlySet<string> = new Set()
-
-interface QueryTerm {
-  readonly term: string
-  readonly number: number | undefined
-  /** Bit n: the term stands for passages of language n. */
-  readonly languages: bigint
-  readonly live: number
-  /** What the term counts, 0 to 1. */
-  readonly weight: number
-}
 
 export class WordScores {
   readonly #passages: Passages
@@ -34,7 +25,7 @@ export class WordScores {
   /** By language number: the score that no passage can exceed. */
   #maxima: number[] = []
   /** Of the last question. */
-  #asked: readonly (QueryTerm & { readonly idf: number })[] = []
+  #asked: readonly WeighedTerm[] = []
 
   constructor(passages: Passages, postings: Postings, analysers: Analysers) {
     this.#passages = passages
@@ -50,21 +41,14 @@ export class WordScores {
   score(question: string, also: ReadonlySet<string> = NONE, previous = ''): boolean {
     if (this.#sums.length < this.#passages.count) this.#sums = new Float32Array(this.#passages.count * 2)
     else this.#sums.fill(0, 0, this.#passages.count)
-    const terms = this.#terms(question, also, previous)
-    const { live } = this.#passages
-    this.#maxima = this.#passages.languages.map(() => 0)
+    this.#asked = weigh(this.#terms(question, also, previous), this.#passages.live)
+    this.#maxima = maximaOf(this.#asked, this.#passages.languages.length)
     let any = false
-    this.#asked = terms.map((term) => ({
-      ...term,
-      idf: term.weight * Math.log(1 + (live - term.live + 0.5) / (term.live + 0.5)),
-    }))
-    for (const term of this.#asked) {
-      const { idf } = term
-      for (let n = 0; n < this.#maxima.length; n++)
-        if ((term.languages >> BigInt(n)) & 1n) this.#maxima[n] = (this.#maxima[n] ?? 0) + idf * (K1 + 1)
-      if (term.number === undefined || term.live === 0) continue
+    for (const { term, idf, live, languages } of this.#asked) {
+      const number = this.#postings.number(term)
+      if (number === undefined || live === 0) continue
       any = true
-      this.#add(term.number, idf, this.#only(term.languages))
+      this.#add(number, idf, this.#only(languages))
     }
     return any
   }
@@ -84,16 +68,7 @@ export class WordScores {
   /** The score, 0 to 1, that a passage which is not here would have for the last question. */
   ofText(language: string, counted: ReadonlyMap<string, number>, length: number): number {
     const n = this.#passages.languages.indexOf(language)
-    const maximum = this.#maxima[n] ?? 0
-    if (maximum === 0) return 0
-    const average = this.#average
-    let sum = 0
-    for (const { term, idf, languages } of this.#asked) {
-      const frequency = ((languages >> BigInt(n)) & 1n) === 1n ? Math.min(255, counted.get(term) ?? 0) : 0
-      const relative = average > 0 ? length / average : 1
-      if (frequency > 0) sum += (idf * (K1 + 1) * frequency) / (frequency + K1 * (1 - B + B * relative))
-    }
-    return Math.min(1, sum / maximum)
+    return scoreOf(this.#asked, this.#maxima[n] ?? 0, n, this.#average, { counted, length })
   }
 
   /** Words in a passage. */
@@ -108,42 +83,18 @@ export class WordScores {
     return score <= 0 ? -1 : score * least * (1 - 1e-6)
   }
 
-  /** In alphabetical order, so that sums are added up in the same order everywhere. */
-  #terms(question: string, also: ReadonlySet<string>, previous: string): QueryTerm[] {
-    const own = this.#read(question, also, 1)
-    const kept = own.sort(rarestFirst).slice(0, MAX_TERMS)
-    if (previous !== '') kept.push(...this.#added(previous, also, new Set(own.map(({ term }) => term))))
-    return kept.sort((a, b) => (a.term < b.term ? -1 : 1))
-  }
-
-  /** The rarest in each language by itself: what is a common word in one looks rare by the passages of another. */
-  #added(previous: string, also: ReadonlySet<string>, asked: ReadonlySet<string>): QueryTerm[] {
-    const read = this.#read(previous, also, PREVIOUS.weight)
-    const room = new Map<bigint, number>()
-    return read.sort(rarestFirst).flatMap((term) => {
-      if (term.live === 0 || asked.has(term.term)) return []
-      let languages = 0n
-      for (let bit = 1n; bit <= term.languages; bit <<= 1n) {
-        const left = room.get(bit) ?? PREVIOUS.terms
-        if ((term.languages & bit) === 0n || left === 0) continue
-        room.set(bit, left - 1)
-        languages |= bit
-      }
-      return languages === 0n ? [] : [{ ...term, languages }]
-    })
-  }
-
-  #read(text: string, also: ReadonlySet<string>, weight: number): QueryTerm[] {
-    const languages = new Map<string, bigint>()
-    for (const [n, code] of this.#passages.languages.entries()) {
-      if ((this.#passages.perLanguage[n] ?? 0) === 0 && !also.has(code)) continue
-      for (const term of this.#analysers.get(code)?.terms(text) ?? [])
-        languages.set(term, (languages.get(term) ?? 0n) | (1n << BigInt(n)))
+  #terms(question: string, also: ReadonlySet<string>, previous: string): QuestionTerm[] {
+    const reader = {
+      languages: this.#passages.languages.map((code, n) =>
+        (this.#passages.perLanguage[n] ?? 0) === 0 && !also.has(code) ? null : code,
+      ),
+      terms: (code: string, text: string) => this.#analysers.get(code)?.terms(text) ?? [],
+      live: (term: string) => {
+        const number = this.#postings.number(term)
+        return number === undefined ? 0 : this.#live(number)
+      },
     }
-    return [...languages].map(([term, bits]): QueryTerm => {
-      const number = this.#postings.number(term)
-      return { term, number, languages: bits, live: number === undefined ? 0 : this.#live(number), weight }
-    })
+    return questionTerms(reader, question, previous)
   }
 
   #live(term: number): number {
@@ -182,8 +133,4 @@ export class WordScores {
       }
     })
   }
-}
-
-function rarestFirst(a: QueryTerm, b: QueryTerm): number {
-  return a.live - b.live || (a.term < b.term ? -1 : 1)
 }

@@ -1,5 +1,5 @@
-// Holds an S3 server for tests: when whoever started this is gone, however that came, so are the server and its folder.
-//   node s3-keeper.mjs FOLDER COMMAND…      says the server's pid on stdout; ends when its stdin ends
+// Holds a server for tests: when whoever started this is gone, however that came, so are the server and its folder.
+//   node server-keeper.mjs FOLDER COMMAND…      says the server's pid on stdout; ends when its stdin ends
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 

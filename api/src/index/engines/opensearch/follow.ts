@@ -1,0 +1,270 @@
+// One server at a time writes: whoever holds the database's advisory lock, for as long as that connection lives. It
+// continues the index that is there, or fills a new one from the tables; where another generation becomes active, a new
+// one is filled beside the old, which goes on answering and following until they are exchanged in one step.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { goodbye, lossOf } from '../../../database/loss.ts'
+import { BRIEF_MS, createListener, type DatabaseConfig, type Pool, within } from '../../../database/pool.ts'
+import { RebuildNeeded } from '../../apply.ts'
+import {
+  activeGeneration,
+  databaseSource,
+  LOG_PORTION,
+  readLog,
+  switchedSince,
+} from '../../database-source.ts'
+import { noticeServer } from '../../epoch.ts'
+import { Analysers } from '../../lexical/analysis.ts'
+import { checkHistory, HistoryChanged } from '../../tail.ts'
+import { type Cluster, Trouble } from './cluster.ts'
+import { readFacts } from './documents.ts'
+import { fillIndex } from './fill.ts'
+import { type IndexPlace, searchedIndex, searchIn, stopSearching, sweep } from './mapping.ts'
+import { IndexWriter } from './writer.ts'
+
+const POLL_MS = 500
+/** How soon another server writes when one has ended. */
+const TURN_MS = 1_000
+const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
+/** What is written is shown at least so often, however much there is to write. */
+const SHOW_MS = 1_000
+const LOCK = "hashtextextended('terrace opensearch writer', 0)"
+
+export interface FollowerOptions {
+  readonly config: DatabaseConfig
+  readonly pool: Pool
+  readonly cluster: Cluster
+  readonly place: IndexPlace
+  readonly log: Logger
+  /** Searches see more than before. */
+  readonly moved: () => void
+}
+
+interface Next {
+  writer: IndexWriter | null
+  failed: boolean
+}
+
+export class Follower {
+  readonly #options: FollowerOptions
+  readonly #analysers = new Analysers()
+  readonly #stop = new AbortController()
+  #finished: Promise<void> = Promise.resolve()
+  #wake: (() => void) | undefined
+  #woken = false
+  #trouble: string | null = null
+
+  constructor(options: FollowerOptions) {
+    this.#options = options
+  }
+
+  start(): void {
+    this.#finished = this.#live()
+  }
+
+  /** There is something to read. */
+  wake(): void {
+    this.#woken = true
+    this.#wake?.()
+  }
+
+  /** What keeps this server from writing, in a sentence. */
+  get trouble(): string | null {
+    return this.#trouble
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    this.wake()
+    await this.#finished
+  }
+
+  async #live(): Promise<void> {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      const client = createListener(this.#options.config, 'terrace-opensearch-writer')
+      const turn = new AbortController()
+      try {
+        await client.connect()
+        const { rows } = await client.query<{ mine: boolean }>(
+          within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${LOCK}) AS mine` }),
+        )
+        if (rows[0]?.mine === true) {
+          // Without that connection another server may write.
+          lossOf(client, AbortSignal.any([signal, turn.signal])).then(() => turn.abort())
+          await this.#write(turn.signal)
+        }
+      } catch (err) {
+        if (!signal.aborted) this.#options.log.warn({ err }, 'the writer of the search index has no database')
+      }
+      turn.abort()
+      await goodbye(client)
+      await sleep(TURN_MS, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** Until the signal aborts. */
+  async #write(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; failures++)
+      try {
+        const writer = await this.#obtain(signal)
+        failures = 0
+        await this.#follow(writer, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        this.#note(error)
+        await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)], undefined, { signal }).catch(() => {})
+      }
+  }
+
+  /** The index that is there, where this database's log continues it; else a new one from the tables. */
+  async #obtain(signal: AbortSignal): Promise<IndexWriter> {
+    const { cluster, place, pool, log } = this.#options
+    if (await noticeServer(pool)) log.warn('the database is another one than before: a new epoch began')
+    const found = await searchedIndex(cluster, place)
+    const facts = found === null ? null : (await readFacts(cluster, found.name))?.facts
+    if (found !== null && facts != null) {
+      const reading = await readLog(pool, facts.position)
+      try {
+        checkHistory(facts.position, reading)
+        await sweep(cluster, place, new Set([found.name]))
+        const { position } = facts
+        return new IndexWriter({
+          ...this.#common(signal),
+          index: found.name,
+          generation: found.generation,
+          position,
+        })
+      } catch (error) {
+        if (!(error instanceof HistoryChanged)) throw error
+        log.warn({ err: error, seq: facts.position.seq }, 'the index in OpenSearch is of another history')
+        // Better no answer than one from there.
+        await stopSearching(cluster, place)
+        this.#options.moved()
+      }
+    }
+    const writer = await this.#fill(signal)
+    await this.#exchange(writer)
+    return writer
+  }
+
+  #common(signal: AbortSignal) {
+    const { cluster, log } = this.#options
+    return { cluster, log, signal, analysers: this.#analysers }
+  }
+
+  async #fill(signal: AbortSignal): Promise<IndexWriter> {
+    const { pool, place, log } = this.#options
+    const started = performance.now()
+    const writer = await fillIndex(pool, place, this.#common(signal))
+    log.info({ index: writer.index, ms: Math.round(performance.now() - started) }, 'an index was filled')
+    return writer
+  }
+
+  async #exchange(writer: IndexWriter): Promise<void> {
+    const { cluster, place, moved } = this.#options
+    await searchIn(cluster, place, writer.index)
+    moved()
+    await sweep(cluster, place, new Set([writer.index]))
+  }
+
+  /** @throws Trouble, HistoryChanged, RebuildNeeded or what the database says: to be obtained anew */
+  async #follow(first: IndexWriter, signal: AbortSignal): Promise<void> {
+    const { pool } = this.#options
+    let current = first
+    const active = await activeGeneration(pool)
+    const stale =
+      (current.generation !== null && current.generation.id !== active?.id) ||
+      (await switchedSince(pool, current.position.seq))
+    let next = stale ? this.#begin(signal) : null
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        this.#woken = false
+        const { more, switched } = await this.#step(current)
+        failures = 0
+        this.#trouble = null
+        if (next?.failed || (switched && next === null)) next = this.#begin(signal)
+        if (next?.writer != null) {
+          const ahead = await this.#step(next.writer)
+          if (next.writer.position.seq >= current.position.seq) {
+            await this.#exchange(next.writer)
+            current = next.writer
+            next = ahead.switched ? this.#begin(signal) : null
+          } else if (ahead.switched) next = this.#begin(signal)
+        }
+        if (!more) await this.#idle(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        current.rewind()
+        next?.writer?.rewind()
+        if (error instanceof HistoryChanged || (error instanceof Trouble && error.kind === 'missing'))
+          throw error
+        if (error instanceof RebuildNeeded) {
+          await this.#exchange(await this.#fill(signal))
+          throw error
+        }
+        this.#note(error)
+        const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]
+        await sleep(wait, undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+
+  #begin(signal: AbortSignal): Next {
+    const next: Next = { writer: null, failed: false }
+    this.#fill(signal).then(
+      (writer) => {
+        next.writer = writer
+        this.wake()
+      },
+      (error: unknown) => {
+        if (!signal.aborted) this.#note(error)
+        next.failed = true
+      },
+    )
+    return next
+  }
+
+  /** Applies what the log holds, and shows it. */
+  async #step(writer: IndexWriter): Promise<{ more: boolean; switched: boolean }> {
+    const { pool, moved } = this.#options
+    const reading = await readLog(pool, writer.position)
+    checkHistory(writer.position, reading)
+    const renamed = reading.head.epoch !== writer.position.epoch
+    if (renamed) writer.position = { ...writer.position, epoch: reading.head.epoch }
+    const source = databaseSource(pool)
+    let switched = false
+    let shownAt = performance.now()
+    for (const entry of reading.entries) {
+      if ((await writer.apply(entry, source)) !== undefined) switched = true
+      if (performance.now() - shownAt < SHOW_MS) continue
+      await writer.show()
+      moved()
+      shownAt = performance.now()
+    }
+    if (renamed || reading.entries.length > 0) {
+      await writer.show()
+      moved()
+    }
+    return { more: reading.entries.length === LOG_PORTION, switched }
+  }
+
+  #note(error: unknown): void {
+    const sentence = error instanceof Error ? error.message : String(error)
+    if (sentence !== this.#trouble)
+      this.#options.log.error({ err: error }, `the search index is not written: ${sentence}`)
+    this.#trouble = sentence
+  }
+
+  async #idle(signal: AbortSignal): Promise<void> {
+    if (this.#woken) return
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    const timer = new AbortController()
+    const poll = sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, timer.signal]) })
+    await Promise.race([woken, poll.catch(() => {})])
+    timer.abort()
+    this.#wake = undefined
+  }
+}

@@ -1,0 +1,173 @@
+// The index in an OpenSearch cluster: every server searches it, one of them writes it (follow.ts). Its indexes: mapping.ts.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Config } from '../../../config.ts'
+import { createPool, type Pool } from '../../../database/pool.ts'
+import { AppError } from '../../../errors.ts'
+import type { Candidate, Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../../port.ts'
+import { isFiniteVector } from '../../vectors/port.ts'
+import { Positions, unavailable } from '../positions.ts'
+import { Cluster, Trouble } from './cluster.ts'
+import { Follower } from './follow.ts'
+import { Searcher } from './search.ts'
+import { type Known, Watch } from './watch.ts'
+
+/** Milliseconds that a question waits for an index that is filled, or a cluster that is away. */
+const PATIENCE_MS = 5_000
+const RETRY_MS = 100
+
+export interface OpenSearchOptions {
+  /** A person's sessions have changed: what is cached of them has to go. */
+  readonly onSession?: (userId: string) => void
+  /** Shards of an index that is made from now on. Default 3. */
+  readonly shards?: number
+}
+
+/**
+ * @param url of the cluster; its path, if any, is the name that the index is searched by there (default `terrace`)
+ * @returns at once: `status()` and `search` know whether the index can be searched
+ */
+export function startOpenSearchIndex(
+  config: Config,
+  url: string,
+  log: Logger,
+  options: OpenSearchOptions = {},
+): Index {
+  return new OpenSearchIndex(config, url, log, options)
+}
+
+class OpenSearchIndex implements Index {
+  readonly #pool: Pool
+  readonly #cluster: Cluster
+  readonly #follower: Follower
+  readonly #watch: Watch
+  readonly #searcher: Searcher
+  readonly #positions = new Positions()
+  readonly #stop = new AbortController()
+  #closing: Promise<void> | undefined
+
+  constructor(config: Config, url: string, log: Logger, { onSession, shards = 3 }: OpenSearchOptions) {
+    this.#pool = createPool(config, {
+      name: 'terrace-index',
+      max: 4,
+      onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
+    })
+    this.#cluster = new Cluster(url)
+    this.#searcher = new Searcher(this.#cluster)
+    const place = { alias: aliasOf(url), shards }
+    const common = { config, log, pool: this.#pool, cluster: this.#cluster }
+    this.#follower = new Follower({ ...common, place, moved: () => this.#watch.wake() })
+    this.#watch = new Watch({
+      ...common,
+      alias: place.alias,
+      session: (userId) => onSession?.(userId),
+      moved: () => this.#positions.moved(),
+      appended: () => this.#follower.wake(),
+    })
+    this.#watch.start()
+    this.#follower.start()
+  }
+
+  async search(asked: IndexQuery | Promise<IndexQuery>, signal?: AbortSignal): Promise<IndexAnswer> {
+    const query = await asked
+    signal?.throwIfAborted()
+    for (const until = performance.now() + PATIENCE_MS; ; await sleep(RETRY_MS, undefined, { signal })) {
+      if (this.#stop.signal.aborted) throw unavailable('the server is stopping')
+      const left = performance.now() < until
+      const known = this.#watch.known
+      if (known === null) {
+        if (!left) throw unavailable(this.#why() ?? 'the search index is loading')
+        continue
+      }
+      check(query, known)
+      try {
+        const candidates: Candidate[] = await this.#searcher.search(query, known, signal)
+        // It may hold more by now, never less.
+        const { epoch, seq } = known.facts.position
+        return { candidates, position: { epoch, seq } }
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (!(error instanceof Trouble)) throw error
+        // Another index has taken its place meanwhile.
+        if (error.kind === 'missing') this.#watch.wake()
+        else if (!error.passes) throw new AppError('INTERNAL', {}, { internal: error.message, cause: error })
+        if (!left)
+          throw new AppError(
+            'UNAVAILABLE',
+            { reason: reasonOf(error) },
+            { internal: error.message, cause: error },
+          )
+      }
+    }
+  }
+
+  async waitFor(position: Position, timeoutMs: number): Promise<void> {
+    const reached = () => {
+      const at = this.#watch.known?.facts.position
+      return at !== undefined && at.epoch === position.epoch && at.seq >= position.seq
+    }
+    if (reached()) return
+    this.#watch.waiting++
+    this.#follower.wake()
+    this.#watch.wake()
+    try {
+      await this.#positions.reached(reached, timeoutMs)
+    } finally {
+      this.#watch.waiting--
+    }
+  }
+
+  status(): IndexStatus {
+    const { known, caughtUpAt, movedAt } = this.#watch
+    const facts = known?.facts
+    const now = Date.now()
+    return {
+      ready: known !== null && caughtUpAt !== null,
+      position: facts === undefined ? null : { epoch: facts.position.epoch, seq: facts.position.seq },
+      behindMs: caughtUpAt === null ? null : Math.max(0, now - caughtUpAt),
+      stalledMs: caughtUpAt === null ? null : Math.max(0, now - Math.max(caughtUpAt, movedAt)),
+      passages: facts?.passages ?? 0,
+      vectors: facts?.vectors ?? 0,
+      generation: facts?.generation?.id ?? null,
+      engine: 'opensearch',
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all([this.#follower.close(), this.#watch.close()])
+    await this.#cluster.close()
+    await this.#pool.end()
+  }
+
+  #why(): string | null {
+    const why = this.#follower.trouble ?? this.#watch.trouble
+    return why === null ? null : 'the search engine can not be used; the log says why'
+  }
+}
+
+/** For people: the whole sentence names hosts, and is in the log. */
+function reasonOf({ kind }: Trouble): string {
+  if (kind === 'busy') return 'the search engine has too much to do'
+  return kind === 'red' ? 'a part of the search index is missing' : 'the search engine can not be reached'
+}
+
+/** @throws AppError INTERNAL */
+function check({ vector, generation }: IndexQuery, { facts }: Known): void {
+  // Of another generation it is not looked at.
+  if (vector === null || (generation !== undefined && generation !== facts.generation?.id)) return
+  const dimensions = facts.generation?.dimensions ?? null
+  if ((dimensions === null || vector.length === dimensions) && isFiniteVector(vector)) return
+  const internal = `a query vector of ${vector.length} numbers for an index of ${dimensions} dimensions`
+  throw new AppError('INTERNAL', {}, { internal })
+}
+
+function aliasOf(url: string): string {
+  const name = new URL(url).pathname.replaceAll('/', '')
+  return name === '' ? 'terrace' : name
+}

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { parseConfig } from '../../../config.ts'
+
+const base = {
+  DATABASE_URL: 'postgresql://terrace@localhost/terrace',
+  STORAGE: 'file:/var/lib/terrace',
+  AUTH_SECRET: 'a-secret-of-at-least-32-characters',
+}
+
+test('the index is embedded unless OpenSearch is asked for, with its address', () => {
+  expect(parseConfig(base).openSearchUrl).toBeUndefined()
+  const address = { OPENSEARCH_URL: 'https://terrace:secret@search.example:9200/terrace-staging' }
+  // Written down before the day it is switched to.
+  expect(parseConfig({ ...base, ...address }).openSearchUrl).toBeUndefined()
+  const { openSearchUrl } = parseConfig({ ...base, ...address, INDEX_ENGINE: 'opensearch' })
+  expect(openSearchUrl).toBe(address.OPENSEARCH_URL)
+})
+
+test.each([
+  ['nothing', undefined, /OPENSEARCH_URL: INDEX_ENGINE=opensearch needs it/],
+  ['another protocol', 'ftp://search.example', /OPENSEARCH_URL: must be an http or https address/],
+  ['no address', 'search.example:9200', /OPENSEARCH_URL: must be an http or https address/],
+  [
+    'a name that OpenSearch would not take',
+    'http://search.example/Terrace',
+    /OPENSEARCH_URL: may end in one name/,
+  ],
+  ['two names', 'http://search.example/terrace/other', /OPENSEARCH_URL: may end in one name/],
+  ['a query', 'http://search.example/terrace?pretty', /OPENSEARCH_URL: may end in one name/],
+])('%s as the address is refused by name', (_, url, sentence) => {
+  const parse = () => parseConfig({ ...base, INDEX_ENGINE: 'opensearch', OPENSEARCH_URL: url })
+  expect(parse).toThrow(sentence)
+  if (url !== undefined) expect(parse).not.toThrow(url)
+})
