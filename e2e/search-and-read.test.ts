@@ -49,8 +49,9 @@ describe.skipIf(!hasChromium)('searching and reading', () => {
     await page.evaluate('document.activeElement.blur()')
     await page.keyboard.press('/')
     await page.waitForURL(/\/search$/)
-    await page.getByLabel('Search your documents').waitFor()
-    expect(await focused()).toBe('Search your documents')
+    await page.waitForFunction(
+      'document.activeElement?.getAttribute("aria-label") === "Search your documents"',
+    )
     await page.keyboard.type('who may see a collection')
     await page.keyboard.press('Enter')
     await page.waitForURL(/\/search\?q=who\+may\+see\+a\+collection$/)
@@ -164,6 +165,7 @@ describe.skipIf(!hasChromium)('searching and reading', () => {
     expect(await accessibilityFaults(page)).toEqual([])
     await choices.getByLabel('Choose one document of About Terrace').press('Enter')
     await page.getByLabel('Find a document').waitFor()
+    await choices.locator('input:focus').waitFor()
     await page.keyboard.type('roles')
     const document = choices.getByRole('button', { name: /roles/ })
     await document.press('Enter')

@@ -84,7 +84,7 @@ describe.skipIf(!hasChromium || !hasDocuments)('set-up and upload', () => {
 
   test('files of all kinds are uploaded at once, read, and become searchable', async () => {
     await page.getByRole('button', { name: 'New collection' }).click()
-    expect(await page.evaluate('document.activeElement.name')).toBe('name')
+    await page.waitForFunction('document.activeElement.name === "name"')
     await page.getByLabel('Name').fill('Handbooks')
     await page.keyboard.press('Enter')
     await page.waitForURL(/\/collections\/[0-9a-f-]{36}$/)
@@ -163,6 +163,7 @@ describe.skipIf(!hasChromium || !hasDocuments)('set-up and upload', () => {
     await page.getByRole('button', { name: 'Show all documents' }).click()
 
     await menuOf('fhs.pdf', 'Rename')
+    await page.waitForFunction('document.activeElement.name === "name"')
     await page.keyboard.type('Filesystem standard')
     await page.keyboard.press('Enter')
     await row('Filesystem standard').waitFor()

@@ -87,7 +87,7 @@ describe.skipIf(!hasChromium)('usage and budgets', () => {
     await using people = await open('/people')
     const { page } = people
     await page.getByRole('button', { name: `Budget of ${OWNER.name}` }).press('Enter')
-    await page.getByRole('dialog').getByLabel('Tokens').waitFor()
+    await page.getByRole('dialog').locator('input:focus').waitFor()
     await page.keyboard.type('few')
     await page.keyboard.press('Enter')
     await page.getByText('A whole number up to 1,000,000,000,000, or nothing.').waitFor()
