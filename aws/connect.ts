@@ -58,7 +58,7 @@ export function connect({ region, profile }: Connection): Aws {
     ec2: speaking('ec2', region, new EC2Client(settings)),
     iam: speaking('iam', region, new IAMClient(settings)),
     rds: speaking('rds', region, new RDSClient(settings)),
-    s3: speaking('s3', region, new S3Client({ ...settings, forcePathStyle: isElsewhere() })),
+    s3: speaking('s3', region, new S3Client({ ...settings, forcePathStyle: isElsewhere('S3') })),
     secretsmanager: speaking('secretsmanager', region, new SecretsManagerClient(settings)),
     ssm: speaking('ssm', region, new SSMClient(settings)),
     sts: speaking('sts', region, new STSClient(settings)),
@@ -77,10 +77,9 @@ function sayEndpoints(): void {
   }
 }
 
-/** Whether S3 is not AWS's own: there a bucket is no host name. */
-export function isElsewhere(): boolean {
-  const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env
-  return Boolean(AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL)
+/** Whether a service is not AWS's own: of S3 there a bucket is no host name. */
+export function isElsewhere(service: 'S3' | 'EC2'): boolean {
+  return Boolean(process.env[`AWS_ENDPOINT_URL_${service}`] || process.env.AWS_ENDPOINT_URL)
 }
 
 /**

@@ -23,7 +23,7 @@ export function presigner({ region, profile }: Connection): Presign {
   const client = new S3Client({
     region,
     ...(profile !== undefined && { profile }),
-    forcePathStyle: isElsewhere(),
+    forcePathStyle: isElsewhere('S3'),
     // Otherwise the checksum of no bytes at all is signed with it, and S3 refuses every other body.
     requestChecksumCalculation: 'WHEN_REQUIRED',
   })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readBakeLine } from './arguments.ts'
 
-const read = (line: string) => readBakeLine(line.split(' ').filter(Boolean))
+const read = (line: string) => readBakeLine(line.split(' ').filter(Boolean), true)
 const PLACE = '--region eu-west-1 --account 222233334444'
 
 test('both images to an account, or one disk that stays here', () => {
@@ -34,7 +34,6 @@ test('both images to an account, or one disk that stays here', () => {
 })
 
 test.each([
-  [`--tier all ${PLACE}`, '--builder is missing'],
   ['--builder ec2 --tier all --no-upload', '--builder ec2 needs an account'],
   [`--builder packer --tier all ${PLACE}`, '--builder packer: there is local and ec2'],
   [`--builder local ${PLACE}`, 'there is api, web and all'],
@@ -50,5 +49,12 @@ test.each([
   ['--builder local --tier all --force', "Unknown option '--force'"],
 ])('%s is refused in words, with how it is meant', (line, why) => {
   expect(() => read(line)).toThrow(why)
-  expect(() => read(line)).toThrow('npm run bake -- --builder local|ec2')
+  expect(() => read(line)).toThrow('npm run bake -- [--builder local|ec2]')
+})
+
+test('who names no builder gets one of the account where AWS is asked, and this machine elsewhere', () => {
+  const builder = (line: string, isAws = true) => readBakeLine(line.split(' '), isAws).builder
+  expect(builder(`--tier all ${PLACE}`)).toBe('ec2')
+  expect(builder(`--tier all ${PLACE}`, false)).toBe('local')
+  expect(builder('--tier api --no-upload')).toBe('local')
 })

@@ -25,14 +25,15 @@ export interface BakeLine {
 }
 
 export const USAGE =
-  'npm run bake -- --builder local|ec2 --tier all --region REGION --account 12-DIGITS [--profile NAME]\n' +
-  '  --builder                            local: this machine, a Debian or Ubuntu with root’s rights; ec2: an instance of the account\n' +
+  'npm run bake -- [--builder local|ec2] --tier all --region REGION --account 12-DIGITS [--profile NAME]\n' +
+  '  [--builder local|ec2]                local: this machine, a Debian or Ubuntu with root’s rights; ec2: an instance of the account,\n' +
+  '                                       the default where AWS itself is asked\n' +
   '  [--dry-run] [--allow-dirty]          plan only; bake what is not committed, for stages that are not protected\n' +
   '  [--previous SET|latest|none]         whose static files the web image carries too, for pages that are open during a roll;\n' +
   '                                       default: what images of these inputs carry already, else the newest set’s of other pages\n' +
   '  [--boot-test ec2|none]               default ec2: both images are started there once; without it protected stages refuse the set\n' +
   '  [--allow-unscanned "REASON"]         where who knows of weaknesses is not reached; the reason stands in the record\n' +
-  'npm run bake -- --builder local --tier api|web|all --no-upload [--dry-run] [--allow-dirty]'
+  'npm run bake -- [--builder local] --tier api|web|all --no-upload [--dry-run] [--allow-dirty]'
 
 const OPTIONS = {
   builder: { type: 'string' },
@@ -50,15 +51,17 @@ const OPTIONS = {
 
 const refuse = (what: string, cause?: unknown) => new BakeFailure(`${what}\n${USAGE}`, { cause })
 
-/** @throws BakeFailure saying what is wrong, and how it is meant */
-export function readBakeLine(args: readonly string[]): BakeLine {
+/**
+ * @param isAws whether EC2 is AWS's own, and no emulator
+ * @throws BakeFailure saying what is wrong, and how it is meant
+ */
+export function readBakeLine(args: readonly string[], isAws: boolean): BakeLine {
   let values: ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
   try {
     ;({ values } = parseArgs({ options: OPTIONS, args: [...args] }))
   } catch (cause) {
     throw refuse(cause instanceof Error ? cause.message : '', cause)
   }
-  const builder = readBuilder(values.builder)
   const tiers = values.tier === 'all' ? TIERS : TIERS.filter((tier) => tier === values.tier)
   if (tiers.length === 0) throw refuse(`--tier ${values.tier ?? ''}: there is api, web and all.`)
   const home = values['no-upload'] ? nowhere(values) : readHome(values, refuse)
@@ -66,6 +69,7 @@ export function readBakeLine(args: readonly string[]): BakeLine {
     throw refuse(
       `--tier ${values.tier} makes one disk, and an image set has both: --tier all, or --no-upload to keep the disk here.`,
     )
+  const builder = readBuilder(values.builder, home, isAws)
   if (builder === 'ec2' && home === undefined)
     throw refuse('--builder ec2 needs an account: with --no-upload there is --builder local only.')
   return {
@@ -107,11 +111,15 @@ function readBootTest(given: string | undefined, home: Home | undefined): BakeLi
   throw refuse(`--boot-test ${given}: there is ec2 and none.`)
 }
 
-function readBuilder(builder: string | undefined): BakeLine['builder'] {
+function readBuilder(
+  builder: string | undefined,
+  home: Home | undefined,
+  isAws: boolean,
+): BakeLine['builder'] {
   if (builder === 'local' || builder === 'ec2') return builder
-  throw refuse(
-    builder === undefined ? '--builder is missing.' : `--builder ${builder}: there is local and ec2.`,
-  )
+  if (builder !== undefined) throw refuse(`--builder ${builder}: there is local and ec2.`)
+  // An emulator's instances build nothing.
+  return home !== undefined && isAws ? 'ec2' : 'local'
 }
 
 interface Place {

@@ -1,7 +1,7 @@
 // `npm run bake -- --builder local|ec2 --tier api|web|all …` (arguments.ts). Exit code 1: said in words; 130: it was ended.
 import { mkdirSync, statfsSync } from 'node:fs'
 import path from 'node:path'
-import { connect } from '../../aws/connect.ts'
+import { connect, isElsewhere } from '../../aws/connect.ts'
 import type { Aws } from '../../aws/port.ts'
 import { presigner } from '../../aws/presign.ts'
 import { AwsProblem } from '../../aws/problems.ts'
@@ -55,7 +55,7 @@ function makers(
 }
 
 try {
-  const line = readBakeLine(process.argv.slice(2))
+  const line = readBakeLine(process.argv.slice(2), !isElsewhere('EC2'))
   const { home, profile } = line
   const aws = home && connect({ region: home.region, profile })
   const baked = await bake(line, {
