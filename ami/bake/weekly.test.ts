@@ -16,7 +16,10 @@ test('runs commands that there are, and bakes by a line that is accepted', () =>
   const lines = [...text.matchAll(/npm run (\S+) -- (.+)$/gm)].filter(([line]) => !line.includes('bootstrap'))
   expect(lines.map(([, name]) => name)).toEqual(['bake', 'bake:retain', 'bake:sweep'])
   for (const [, name = ''] of lines) expect(Object.keys(scripts)).toContain(name)
-  expect(readBakeLine(lines[0]?.[2]?.split(' ') ?? [], true)).toMatchObject({ tiers: ['api', 'web'], home: HOME })
+  expect(readBakeLine(lines[0]?.[2]?.split(' ') ?? [], true)).toMatchObject({
+    tiers: ['api', 'web'],
+    home: HOME,
+  })
 })
 
 test('as the pipeline’s role, without a key', () => {
