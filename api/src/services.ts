@@ -12,7 +12,6 @@ import { createListener, createPool, type Pool } from './database/pool.ts'
 import { createPrisma, type Prisma } from './database/prisma.ts'
 import { openReplica, type Replica } from './database/replica.ts'
 import { startEmbeddedIndex } from './index/engines/embedded.ts'
-import { startOpenSearchIndex } from './index/engines/opensearch/opensearch.ts'
 import type { Index } from './index/port.ts'
 import { createCourier } from './index/shared/courier.ts'
 import { startJobs } from './jobs/jobs.ts'
@@ -178,7 +177,6 @@ async function startEmbedders(config: Config, pool: Pool, log: Logger): Promise<
   }
 }
 
-/** What is begun here is stopped with the stack, also when nobody came to wait for it. */
 interface IndexSurroundings {
   readonly pool: Pool
   readonly log: Logger
@@ -188,13 +186,17 @@ interface IndexSurroundings {
 
 /** In a process of this server's own, or in the cluster that INDEX_ENGINE and OPENSEARCH_URL name. */
 async function openIndex(config: Config, { pool, log, stack, onSession }: IndexSurroundings): Promise<Index> {
-  if (config.openSearchUrl !== undefined)
+  if (config.openSearchUrl !== undefined) {
+    // Its client takes as long to load as the rest of the index, and most servers have no cluster.
+    const { startOpenSearchIndex } = await import('./index/engines/opensearch/opensearch.ts')
     return startOpenSearchIndex(config, config.openSearchUrl, log, { onSession })
+  }
   const courier = createCourier(config, pool, log)
   stack.defer(() => courier.close())
   return startEmbeddedIndex(config, log, { courier, onSession })
 }
 
+/** What is begun here is stopped with the stack, also when nobody came to wait for it. */
 function begin<T>(
   stack: AsyncDisposableStack,
   starting: Promise<T>,
