@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Queryable } from '../database/pool.ts'
 import { applyEntry, type LogRow, RebuildNeeded } from './apply.ts'
+import { Bell } from './bell.ts'
 import { LOG_PORTION, type LogReading, readLog } from './database-source.ts'
 import type { Source } from './source.ts'
 import type { IndexState, LogPosition } from './state.ts'
@@ -63,8 +64,7 @@ export class Tail {
   readonly #state: IndexState
   readonly #events: TailEvents
   readonly #log: Logger
-  #wake: (() => void) | undefined
-  #woken = false
+  readonly #bell = new Bell()
   /** Of the time since the `at` of the last `caughtUp`, what went into applying entries, up to the last portion. */
   #busyMs = 0
 
@@ -78,8 +78,7 @@ export class Tail {
 
   /** There is something to read. */
   wake(): void {
-    this.#woken = true
-    this.#wake?.()
+    this.#bell.ring()
   }
 
   /**
@@ -89,10 +88,10 @@ export class Tail {
   async run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       try {
-        this.#woken = false
+        this.#bell.silence()
         const more = await this.#read(signal)
         failures = 0
-        if (!more) await this.#idle(signal)
+        if (!more) await this.#bell.wait(POLL_MS, signal)
       } catch (error) {
         if (signal.aborted) return
         if (error instanceof HistoryChanged || error instanceof RebuildNeeded) throw error
@@ -144,18 +143,6 @@ export class Tail {
       this.#events.progress(before)
       throw error
     }
-  }
-
-  async #idle(signal: AbortSignal): Promise<void> {
-    if (this.#woken) return
-    const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
-    const timer = new AbortController()
-    const poll = sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, timer.signal]) })
-    await Promise.race([woken, poll.catch(() => {})])
-    timer.abort()
-    this.#wake = undefined
   }
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import { goodbye, lossOf } from '../../../database/loss.ts'
 import { BRIEF_MS, createListener, type DatabaseConfig, type Pool, within } from '../../../database/pool.ts'
 import { RebuildNeeded } from '../../apply.ts'
+import { Bell } from '../../bell.ts'
 import {
   activeGeneration,
   databaseSource,
@@ -49,9 +50,8 @@ export class Follower {
   readonly #options: FollowerOptions
   readonly #analysers = new Analysers()
   readonly #stop = new AbortController()
+  readonly #bell = new Bell()
   #finished: Promise<void> = Promise.resolve()
-  #wake: (() => void) | undefined
-  #woken = false
   #trouble: string | null = null
 
   constructor(options: FollowerOptions) {
@@ -64,8 +64,7 @@ export class Follower {
 
   /** There is something to read. */
   wake(): void {
-    this.#woken = true
-    this.#wake?.()
+    this.#bell.ring()
   }
 
   /** What keeps this server from writing, in a sentence. */
@@ -179,7 +178,7 @@ export class Follower {
     let next = stale ? this.#begin(signal) : null
     for (let failures = 0; !signal.aborted; ) {
       try {
-        this.#woken = false
+        this.#bell.silence()
         const { more, switched } = await this.#step(current)
         failures = 0
         this.#trouble = null
@@ -192,7 +191,7 @@ export class Follower {
             next = ahead.switched ? this.#begin(signal) : null
           } else if (ahead.switched) next = this.#begin(signal)
         }
-        if (!more) await this.#idle(signal)
+        if (!more) await this.#bell.wait(POLL_MS, signal)
       } catch (error) {
         if (signal.aborted) return
         current.rewind()
@@ -254,17 +253,5 @@ export class Follower {
     if (sentence !== this.#trouble)
       this.#options.log.error({ err: error }, `the search index is not written: ${sentence}`)
     this.#trouble = sentence
-  }
-
-  async #idle(signal: AbortSignal): Promise<void> {
-    if (this.#woken) return
-    const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
-    const timer = new AbortController()
-    const poll = sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, timer.signal]) })
-    await Promise.race([woken, poll.catch(() => {})])
-    timer.abort()
-    this.#wake = undefined
   }
 }

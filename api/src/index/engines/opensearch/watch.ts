@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { goodbye, lossOf } from '../../../database/loss.ts'
 import { BRIEF_MS, createListener, type DatabaseConfig, type Pool, within } from '../../../database/pool.ts'
+import { Bell } from '../../bell.ts'
 import { LOG_CHANNEL } from '../../log.ts'
 import type { Cluster } from './cluster.ts'
 import { type IndexFacts, readFacts } from './documents.ts'
@@ -34,9 +35,8 @@ export interface WatchOptions {
 export class Watch {
   readonly #options: WatchOptions
   readonly #stop = new AbortController()
+  readonly #bell = new Bell()
   #finished: Promise<unknown> = Promise.resolve()
-  #wake: (() => void) | undefined
-  #woken = false
   #heard: number | null = null
   /** Callers of `waitFor`. */
   waiting = 0
@@ -56,8 +56,7 @@ export class Watch {
   }
 
   wake(): void {
-    this.#woken = true
-    this.#wake?.()
+    this.#bell.ring()
   }
 
   async close(): Promise<void> {
@@ -69,7 +68,7 @@ export class Watch {
   async #live(): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
-      this.#woken = false
+      this.#bell.silence()
       try {
         await this.#look(signal)
         this.trouble = null
@@ -81,7 +80,7 @@ export class Watch {
         this.trouble = sentence
       }
       if (this.waiting > 0) await sleep(WAITED_FOR_MS)
-      else await this.#idle(signal)
+      else await this.#bell.wait(POLL_MS, signal)
     }
   }
 
@@ -138,17 +137,5 @@ export class Watch {
       await goodbye(client)
       await sleep(1_000, undefined, { signal }).catch(() => {})
     }
-  }
-
-  async #idle(signal: AbortSignal): Promise<void> {
-    if (this.#woken) return
-    const woken = new Promise<void>((resolve) => {
-      this.#wake = resolve
-    })
-    const timer = new AbortController()
-    const poll = sleep(POLL_MS, undefined, { signal: AbortSignal.any([signal, timer.signal]) })
-    await Promise.race([woken, poll.catch(() => {})])
-    timer.abort()
-    this.#wake = undefined
   }
 }
