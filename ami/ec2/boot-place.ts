@@ -8,14 +8,20 @@ export interface BootPlace {
   readonly group: string
 }
 
-/**
- * @param output of the bootstrap's stack, by its name
- * @throws BakeFailure when it has no builders' network
- */
-export function bootPlaceOf(home: Home, output: (name: string) => string | undefined): BootPlace {
+/** Of the bootstrap's stack, by its name. */
+type Output = (name: string) => string | undefined
+
+/** @returns undefined when the bootstrap has no network for builders */
+export function builderPlace(output: Output): BootPlace | undefined {
   const subnets = ['BuilderSubnet1', 'BuilderSubnet2'].map(output).filter((id) => id !== undefined)
   const group = output('BuilderSecurityGroup')
-  if (subnets.length > 0 && group !== undefined) return { subnets, group }
+  return subnets.length > 0 && group !== undefined ? { subnets, group } : undefined
+}
+
+/** @throws BakeFailure when the bootstrap has no network for builders */
+export function bootPlaceOf(home: Home, output: Output): BootPlace {
+  const place = builderPlace(output)
+  if (place !== undefined) return place
   throw new BakeFailure(
     `${BOOTSTRAP_STACK} of account ${home.account} in ${home.region} does not say where images are to be booted (BuilderSubnet1, ` +
       'BuilderSecurityGroup): npm run bootstrap brings it up to date. Nothing was made.',

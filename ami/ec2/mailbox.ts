@@ -1,14 +1,14 @@
 // The bake's side of what it and a workshop say to each other: objects of the state bucket, all below one folder that goes when the
 // machine does.
 import { randomBytes } from 'node:crypto'
-import { DeleteObjectsCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { DeleteObjectsCommand } from '@aws-sdk/client-s3'
 import type { Aws } from '../../aws/port.ts'
 import type { Presign } from '../../aws/presign.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
 import { parseJson } from '../../infra/images.ts'
 import { Problem } from '../../local/problem.ts'
-import { listObjects, noBucket } from '../image-set/record.ts'
+import { listObjects, readBytes, replaceObject } from '../image-set/record.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { passing, persist } from '../upload/persist.ts'
 import { answerSchema, type Kind, progressSchema, RESULTS, type Result, type Task } from './orders.ts'
@@ -39,14 +39,7 @@ export async function putObject(
   body: string | Buffer,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
-  try {
-    await persist(aws.clock, PATIENCE_MS, signal, isPassing, () =>
-      aws.s3.send(new PutObjectCommand({ ...at, Body: body })),
-    )
-  } catch (error) {
-    throw noBucket(error, home)
-  }
+  await persist(aws.clock, PATIENCE_MS, signal, isPassing, () => replaceObject(aws, home, key, body))
 }
 
 /** @returns undefined when there is none */
@@ -55,16 +48,8 @@ export async function getObject(
   key: string,
   signal: AbortSignal | undefined,
 ): Promise<Buffer | undefined> {
-  const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
-  try {
-    return await persist(aws.clock, PATIENCE_MS, signal, isPassing, async () => {
-      const { Body } = await aws.s3.send(new GetObjectCommand(at))
-      return Body && Buffer.from(await Body.transformToByteArray())
-    })
-  } catch (error) {
-    if (error instanceof Error && error.name === 'NoSuchKey') return undefined
-    throw noBucket(error, home)
-  }
+  const read = await persist(aws.clock, PATIENCE_MS, signal, isPassing, () => readBytes(aws, home, key))
+  return read?.bytes
 }
 
 /** Nobody's signal ends that. */

@@ -9,6 +9,7 @@ import { beginLedger, type Ledger, readLedger } from '../ledger/ledger.ts'
 import { fileStore, type LedgerStore, lock } from '../ledger/store.ts'
 import type { Addresses } from '../local/host.ts'
 import type { Baking } from '../upload/baking.ts'
+import { type BootPlace, builderPlace } from './boot-place.ts'
 import type { DebianImage } from './debian-image.ts'
 import { newestDebian } from './debian-image.ts'
 import { end, type Machine, runMachine } from './machine.ts'
@@ -58,9 +59,7 @@ const FIRST_MS = 25 * 60_000
 const NEEDED_MS = 45 * 60_000
 const CONSOLE_END = 6_000
 
-interface Stand {
-  readonly group: string
-  readonly subnets: readonly string[]
+interface Stand extends BootPlace {
   readonly key: string
 }
 
@@ -68,13 +67,13 @@ interface Stand {
 export async function standOf({ aws, home }: Pick<Place, 'aws' | 'home'>): Promise<Stand> {
   const { Outputs = [] } = (await describeStack(aws, BOOTSTRAP_STACK)) ?? {}
   const of = (key: string) => Outputs.find(({ OutputKey }) => OutputKey === key)?.OutputValue
-  const [group, key] = [of('BuilderSecurityGroup'), of('ImageKey')]
-  const subnets = [of('BuilderSubnet1'), of('BuilderSubnet2')].filter((id) => id !== undefined)
-  if (group === undefined || key === undefined || subnets.length === 0)
+  const place = builderPlace(of)
+  const key = of('ImageKey')
+  if (place === undefined || key === undefined)
     throw new BakeFailure(
       `${BOOTSTRAP_STACK} of account ${home.account} in ${home.region} has no network for builders: npm run bootstrap makes it. Nothing was started.`,
     )
-  return { group, subnets, key }
+  return { ...place, key }
 }
 
 /** Begins to start one, or to look for the one that is there. @throws BakeFailure, AwsProblem in words; nothing is left then */

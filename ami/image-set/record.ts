@@ -21,11 +21,21 @@ export interface Read {
  * @throws BakeFailure when there is no state bucket
  */
 export async function readObject(aws: Aws, home: Home, key: string): Promise<Read | undefined> {
+  const read = await readBytes(aws, home, key)
+  return read && { text: read.bytes.toString('utf8'), etag: read.etag, at: read.at }
+}
+
+/** The same, as it is. */
+export async function readBytes(
+  aws: Aws,
+  home: Home,
+  key: string,
+): Promise<(Omit<Read, 'text'> & { readonly bytes: Buffer }) | undefined> {
   const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
   try {
     const { Body, ETag: etag, LastModified: writtenAt } = await aws.s3.send(new GetObjectCommand(at))
     if (Body === undefined || etag === undefined) throw new Error(`S3 gives no ${key}`)
-    return { text: await Body.transformToString('utf8'), etag, at: writtenAt }
+    return { bytes: Buffer.from(await Body.transformToByteArray()), etag, at: writtenAt }
   } catch (error) {
     if (error instanceof Error && error.name === 'NoSuchKey') return undefined
     throw noBucket(error, home)
@@ -33,7 +43,7 @@ export async function readObject(aws: Aws, home: Home, key: string): Promise<Rea
 }
 
 /** S3's error in our words, where it is that there is no state bucket. */
-export const noBucket = (error: unknown, home: Home): unknown =>
+const noBucket = (error: unknown, home: Home): unknown =>
   error instanceof Error && error.name === 'NoSuchBucket'
     ? new BakeFailure(
         `There is no bucket ${stateBucket(home)}: npm run bootstrap makes it, once for account ${home.account} and ${home.region}. Nothing was changed.`,
@@ -75,10 +85,11 @@ export async function writeObject(
  * Writes an object whatever is there: its time is that of this write.
  * @throws BakeFailure when there is no state bucket
  */
-export async function replaceObject(aws: Aws, home: Home, key: string, body: string): Promise<void> {
+export async function replaceObject(aws: Aws, home: Home, key: string, body: string | Buffer): Promise<void> {
   const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
+  const type = typeof body === 'string' && { ContentType: 'application/json' }
   try {
-    await aws.s3.send(new PutObjectCommand({ ...at, Body: body, ContentType: 'application/json' }))
+    await aws.s3.send(new PutObjectCommand({ ...at, Body: body, ...type }))
   } catch (error) {
     throw noBucket(error, home)
   }

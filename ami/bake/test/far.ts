@@ -63,14 +63,14 @@ async function outputOf(aws: Aws, { service, operation, input }: Asked): Promise
   const output = await client.send(command)
   const body: unknown = Reflect.get(output, 'Body')
   // What an answer's body is read by can't go over a line.
-  return isBody(body) ? { ...output, Body: await body.transformToString() } : output
+  return isBody(body) ? { ...output, Body: await body.transformToByteArray() } : output
 }
 
 interface Body {
-  transformToString(): Promise<string>
+  transformToByteArray(): Promise<Uint8Array>
 }
 const isBody = (value: unknown): value is Body =>
-  typeof value === 'object' && value !== null && 'transformToString' in value
+  typeof value === 'object' && value !== null && 'transformToByteArray' in value
 
 export function farAway(address: string): { aws: Aws; tell: (what: string) => Promise<unknown> } {
   let now = 0
@@ -86,8 +86,8 @@ export function farAway(address: string): { aws: Aws; tell: (what: string) => Pr
     send: async (command: { input: unknown }) => {
       const output = await ask({ service, operation: operationOf(command), input: command.input })
       const body: unknown = Reflect.get(Object(output), 'Body')
-      if (typeof body !== 'string') return output
-      return { ...Object(output), Body: { transformToString: async () => body } }
+      if (!(body instanceof Uint8Array)) return output
+      return { ...Object(output), Body: { transformToByteArray: async () => body } }
     },
   })
   const clients = SERVICES.map((service) => [
