@@ -1,14 +1,22 @@
 // How far whoever bakes reaches: images and snapshots that are being made as ours, or are.
 import { DEBIAN_OWNER } from './names.ts'
 import { type Promised, roleStatement, statementsOf } from './promise.ts'
-import { call, here, OF_US, type Reach, reaches, state, TAGGED, TAGGING } from './reach.ts'
+import {
+  call,
+  here,
+  image,
+  OF_US,
+  type Reach,
+  reaches,
+  snapshot,
+  state,
+  TAGGED,
+  TAGGING,
+  whileMaking,
+} from './reach.ts'
 
-// Their ARNs know no account.
-const image = 'arn:aws:ec2:eu-west-1::image/ami-1'
-const snapshot = 'arn:aws:ec2:eu-west-1::snapshot/snap-1'
 const server = here('ec2', 'instance/i-1')
 const publicOf = (owner: string) => ({ ...OF_US, 'ec2:Public': 'true', 'ec2:Owner': owner })
-const whileMaking = (action: string) => ({ ...TAGGING, 'ec2:CreateAction': action })
 
 const BAKES: readonly Reach[] = [
   {

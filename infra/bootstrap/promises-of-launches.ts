@@ -2,18 +2,25 @@
 import { at, list } from '../reading.ts'
 import { type RoleName, roleArn } from './names.ts'
 import { actionsOf, type Promised, roleStatement, statementsOf } from './promise.ts'
-import { call, here, OF_US, type Reach, reaches, TAGGED, TAGGING } from './reach.ts'
+import {
+  call,
+  here,
+  image,
+  OF_US,
+  type Reach,
+  reaches,
+  snapshot,
+  TAGGED,
+  TAGGING,
+  whileMaking,
+} from './reach.ts'
 import { SAMPLE_SETTINGS } from './sample-settings.ts'
 
-// Their ARNs know no account.
-const image = 'arn:aws:ec2:eu-west-1::image/ami-1'
-const snapshot = 'arn:aws:ec2:eu-west-1::snapshot/snap-1'
 const server = here('ec2', 'instance/i-1')
 const volume = here('ec2', 'volume/vol-1')
 const subnet = here('ec2', 'subnet/subnet-1')
 const group = here('ec2', 'security-group/sg-1')
 const role = (name: RoleName) => roleArn(name, SAMPLE_SETTINGS)
-const whileMaking = (action: string) => ({ ...TAGGING, 'ec2:CreateAction': action })
 
 const TESTS: readonly Reach[] = [
   {

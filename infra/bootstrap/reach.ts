@@ -14,6 +14,11 @@ export const state = (key: string) => bucket(`${stateBucket(SETTINGS)}/${key}`)
 export const OF_US = { 'aws:RequestedRegion': region, 'aws:ResourceAccount': account }
 export const TAGGED = { ...OF_US, 'aws:ResourceTag/service': 'terrace' }
 export const TAGGING = { ...OF_US, 'aws:RequestTag/service': 'terrace' }
+/** What is made by such a call, and gets the tag at once. */
+export const whileMaking = (action: string) => ({ ...TAGGING, 'ec2:CreateAction': action })
+// Their ARNs know no account.
+export const image = `arn:aws:ec2:${region}::image/ami-1`
+export const snapshot = `arn:aws:ec2:${region}::snapshot/snap-1`
 export const call = (action: string, on: string, given: Call['given'] = OF_US): Call => ({
   action,
   on,
