@@ -18,7 +18,9 @@ export interface ScriptedCluster extends AsyncDisposable {
   readonly url: string
   readonly requests: ScriptedRequest[]
   /** Undefined passes it on. */
-  script: (request: ScriptedRequest) => ScriptedAnswer | 'silence' | undefined
+  script: (
+    request: ScriptedRequest,
+  ) => ScriptedAnswer | 'silence' | undefined | Promise<ScriptedAnswer | undefined>
 }
 
 /** @param real of a cluster behind it */
@@ -29,7 +31,7 @@ export async function scriptedCluster(
   const server = createServer(async (request, response) => {
     const asked = await readRequest(request)
     cluster.requests.push(asked)
-    const scripted = cluster.script(asked)
+    const scripted = await cluster.script(asked)
     if (scripted === 'silence') return
     const { status, body } = scripted ?? (await passOn(real ?? '', asked, request))
     response.writeHead(status, { 'content-type': 'application/json' })

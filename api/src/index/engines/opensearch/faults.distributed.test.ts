@@ -169,6 +169,32 @@ test('a part of the index that is missing makes no answer, not a smaller one', a
     if (path.includes('_msearch')) expect(body).toContain('"allow_partial_search_results":false')
 })
 
+test('where counting takes long, what is not counted yet is found, and counted in the end', async () => {
+  await using of = await place()
+  const isCount = (body: string) => body.includes('"aggs"')
+  of.node.script = async ({ body }) => {
+    if (isCount(body)) await sleep(1_000)
+    return undefined
+  }
+  const index = of.start()
+  const collection = await of.library.collection()
+  const first = await of.library.publish(await of.library.document(collection), [{ text: 'pear' }])
+  // It is counted; for twenty seconds that serves.
+  await index.waitFor(first.position, PATIENCE_MS)
+  expect(index.status()).toMatchObject({ passages: 1 })
+  expect(await found(index, 'pear', collections(collection))).toEqual(first.passageIds)
+  // In another language, and the first with a vector.
+  const second = await of.library.publish(await of.library.document(collection), [
+    { text: 'Birnen pear', language: 'de', vector: [1, 0] },
+    { text: 'Birnen', language: 'de', vector: [0, 1] },
+  ])
+  await index.waitFor(second.position, PATIENCE_MS)
+  expect(index.status()).toMatchObject({ passages: 1 })
+  expect(await found(index, 'Birne', collections(collection))).toEqual(second.passageIds.toReversed())
+  await expect.poll(() => index.status().passages).toBe(3)
+  expect(await found(index, 'pear', collections(collection))).toHaveLength(2)
+})
+
 test('one server writes; when it ends, another goes on where it was', async () => {
   await using of = await place()
   const first = of.start()

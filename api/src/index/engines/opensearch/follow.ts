@@ -241,7 +241,7 @@ export class Follower {
       moved()
       shownAt = performance.now()
     }
-    if (renamed || reading.entries.length > 0) {
+    if (renamed || reading.entries.length > 0 || writer.countIsDue) {
       await writer.show()
       moved()
     }
