@@ -79,7 +79,8 @@ export async function readFacts(
 /** Never an older place over a newer one: who was the writer and does not know that it no longer is. @throws Trouble */
 export async function writeFacts(cluster: Cluster, index: string, state: IndexFacts): Promise<void> {
   const query = { routing: STATE, version: state.position.seq, version_type: 'external_gte' }
-  await cluster.send({ method: 'PUT', path: `/${index}/_doc/${STATE}`, query, body: { state } })
+  const path = `/${index}/_doc/${STATE}`
+  await cluster.send({ method: 'PUT', path, query, body: { state }, idempotent: true })
 }
 
 const aggregated = z.object({
@@ -105,6 +106,7 @@ export async function countPassages(cluster: Cluster, index: string): Promise<St
         languages: { terms: { field: 'language', size: 200 } },
       },
     },
+    idempotent: true,
     timeoutMs: 60_000,
   })
   const { hits, aggregations } = aggregated.parse(answer)

@@ -51,6 +51,8 @@ export class Follower {
   readonly #analysers = new Analysers()
   readonly #stop = new AbortController()
   readonly #bell = new Bell()
+  /** Of a cluster that is there again: what is written meanwhile is no reason to try at once. */
+  readonly #returned = new Bell()
   #finished: Promise<void> = Promise.resolve()
   #trouble: string | null = null
 
@@ -65,6 +67,11 @@ export class Follower {
   /** There is something to read. */
   wake(): void {
     this.#bell.ring()
+  }
+
+  /** What failed may work now: nobody waits any longer. */
+  tryAgain(): void {
+    this.#returned.ring()
   }
 
   /** What keeps this server from writing, in a sentence. */
@@ -106,13 +113,14 @@ export class Follower {
   async #write(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; failures++)
       try {
+        this.#returned.silence()
         const writer = await this.#obtain(signal)
         failures = 0
         await this.#follow(writer, signal)
       } catch (error) {
         if (signal.aborted) return
         this.#note(error)
-        await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)], undefined, { signal }).catch(() => {})
+        await this.#returned.wait(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0, signal)
       }
   }
 
@@ -179,6 +187,7 @@ export class Follower {
     for (let failures = 0; !signal.aborted; ) {
       try {
         this.#bell.silence()
+        this.#returned.silence()
         const { more, switched } = await this.#step(current)
         failures = 0
         this.#trouble = null
@@ -203,8 +212,7 @@ export class Follower {
           throw error
         }
         this.#note(error)
-        const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]
-        await sleep(wait, undefined, { signal }).catch(() => {})
+        await this.#returned.wait(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] ?? 0, signal)
       }
     }
   }

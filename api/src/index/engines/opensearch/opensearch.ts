@@ -7,14 +7,17 @@ import { AppError } from '../../../errors.ts'
 import type { Candidate, Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../../port.ts'
 import { isFiniteVector } from '../../vectors/port.ts'
 import { Positions, unavailable } from '../positions.ts'
+import { readAddress } from './address.ts'
 import { Cluster, Trouble } from './cluster.ts'
 import { Follower } from './follow.ts'
+import { backoffMs } from './retry.ts'
 import { Searcher } from './search.ts'
 import { type Known, Watch } from './watch.ts'
 
 /** Milliseconds that a question waits for an index that is filled, or a cluster that is away. */
 const PATIENCE_MS = 5_000
 const RETRY_MS = 100
+const LONGEST_RETRY_MS = 1_000
 
 export interface OpenSearchOptions {
   /** A person's sessions have changed: what is cached of them has to go. */
@@ -24,7 +27,7 @@ export interface OpenSearchOptions {
 }
 
 /**
- * @param url of the cluster; its path, if any, is the name that the index is searched by there (default `terrace`)
+ * @param url as OPENSEARCH_URL (address.ts)
  * @returns at once: `status()` and `search` know whether the index can be searched
  */
 export function startOpenSearchIndex(
@@ -54,7 +57,7 @@ class OpenSearchIndex implements Index {
     })
     this.#cluster = new Cluster(url)
     this.#searcher = new Searcher(this.#cluster)
-    const place = { alias: aliasOf(url), shards }
+    const place = { alias: readAddress(url).name, shards }
     const common = { config, log, pool: this.#pool, cluster: this.#cluster }
     this.#follower = new Follower({ ...common, place, moved: () => this.#watch.wake() })
     this.#watch = new Watch({
@@ -64,6 +67,10 @@ class OpenSearchIndex implements Index {
       moved: () => this.#positions.moved(),
       appended: () => this.#follower.wake(),
     })
+    this.#cluster.returned = () => {
+      this.#follower.tryAgain()
+      this.#watch.wake()
+    }
     this.#watch.start()
     this.#follower.start()
   }
@@ -71,6 +78,7 @@ class OpenSearchIndex implements Index {
   async search(asked: IndexQuery | Promise<IndexQuery>, signal?: AbortSignal): Promise<IndexAnswer> {
     const query = await asked
     signal?.throwIfAborted()
+    let failures = 0
     for (const until = performance.now() + PATIENCE_MS; ; await sleep(RETRY_MS, undefined, { signal })) {
       if (this.#stop.signal.aborted) throw unavailable('the server is stopping')
       const left = performance.now() < until
@@ -97,6 +105,7 @@ class OpenSearchIndex implements Index {
             { reason: reasonOf(error) },
             { internal: error.message, cause: error },
           )
+        await sleep(backoffMs(failures++, RETRY_MS, LONGEST_RETRY_MS), undefined, { signal })
       }
     }
   }
@@ -154,6 +163,8 @@ class OpenSearchIndex implements Index {
 /** For people: the whole sentence names hosts, and is in the log. */
 function reasonOf({ kind }: Trouble): string {
   if (kind === 'busy') return 'the search engine has too much to do'
+  if (kind === 'sign-in') return 'the search engine refuses the sign-in; the log says why'
+  if (kind === 'blocked') return 'the search engine is blocked; the log says why'
   return kind === 'red' ? 'a part of the search index is missing' : 'the search engine can not be reached'
 }
 
@@ -165,9 +176,4 @@ function check({ vector, generation }: IndexQuery, { facts }: Known): void {
   if ((dimensions === null || vector.length === dimensions) && isFiniteVector(vector)) return
   const internal = `a query vector of ${vector.length} numbers for an index of ${dimensions} dimensions`
   throw new AppError('INTERNAL', {}, { internal })
-}
-
-function aliasOf(url: string): string {
-  const name = new URL(url).pathname.replaceAll('/', '')
-  return name === '' ? 'terrace' : name
 }

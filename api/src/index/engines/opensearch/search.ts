@@ -108,17 +108,12 @@ export class Searcher {
       ...(routing === undefined ? {} : { routing }),
     })
     const lines = bodies.flatMap((body) => [header, JSON.stringify(body)])
-    const answer = await this.#cluster.send({
-      method: 'POST',
-      path: '/_msearch',
-      lines,
-      signal,
-      timeoutMs: 5_000,
-    })
-    const { responses } = parts.parse(answer)
-    for (const { status, error } of responses)
-      if (status >= 300 || error !== undefined) throw this.#cluster.refusal(status, error)
-    return responses
+    const whole = (answer: unknown): void => {
+      for (const { status, error } of parts.parse(answer).responses)
+        if (status >= 300 || error !== undefined) throw this.#cluster.refusal(status, error)
+    }
+    const request = { method: 'POST', path: '/_msearch', lines, signal, timeoutMs: 5_000 } as const
+    return parts.parse(await this.#cluster.send({ ...request, idempotent: true }, whole)).responses
   }
 
   async #read(

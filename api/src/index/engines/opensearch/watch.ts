@@ -71,6 +71,7 @@ export class Watch {
       this.#bell.silence()
       try {
         await this.#look(signal)
+        if (this.trouble !== null) this.#options.log.info('the search index is seen again')
         this.trouble = null
       } catch (error) {
         if (signal.aborted) return

@@ -142,7 +142,7 @@ export class IndexWriter {
     const { cluster, signal } = this.#options
     await this.#bulk.flush()
     const path = `/${this.index}/_refresh`
-    await cluster.send({ method: 'POST', path, timeoutMs: 60_000, signal })
+    await cluster.send({ method: 'POST', path, idempotent: true, timeoutMs: 60_000, signal })
     this.#touched.clear()
   }
 
@@ -224,7 +224,8 @@ export class IndexWriter {
         ...(after === undefined ? {} : { search_after: [after] }),
       }
       const query = { allow_partial_search_results: false }
-      const found = page.parse(await cluster.send({ method: 'POST', path, query, body, signal }))
+      const request = { method: 'POST', path, query, body, signal, idempotent: true } as const
+      const found = page.parse(await cluster.send(request))
       yield* found.hits.hits
       if (found.hits.hits.length < PAGE) return
       after = found.hits.hits.at(-1)?.id
