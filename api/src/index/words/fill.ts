@@ -24,6 +24,8 @@ const TELL_EVERY = 1_000
 export interface FillerOptions {
   readonly config: DatabaseConfig
   readonly log: Logger
+  /** Milliseconds from one look at the log to the next. Default 500. */
+  readonly pollMs?: number
 }
 
 export class Filler {
@@ -126,7 +128,8 @@ export class Filler {
       if (next.seq !== position.seq || next.epoch !== position.epoch) await this.#reached(options, next)
       position = { ...next, epoch: reading.head.epoch }
       this.#trouble = null
-      if (reading.entries.length < LOG_PORTION) await sleep(POLL_MS, undefined, { signal }).catch(() => {})
+      if (reading.entries.length < LOG_PORTION)
+        await sleep(this.#options.pollMs ?? POLL_MS, undefined, { signal }).catch(() => {})
     }
   }
 

@@ -1,8 +1,8 @@
 // A question against the words in PostgreSQL. As with a cluster, the database chooses and Terrace scores: by the same terms and
 // the same formula (lexical/question.ts). What differs from the engines: numbers of passages with common terms are estimates
 // (statistics.ts), of words that more passages have than are looked at (`LOOKED_AT`) only those count, and what was changed
-// in the last half minute is missing in the numbers, not in what is found.
-import type { Pool } from '../../database/pool.ts'
+// in the last seconds may be missing in the numbers, and a language that is new in what is found.
+import { BRIEF_MS, type Pool, type Queryable, within } from '../../database/pool.ts'
 import { Analysers } from '../lexical/analysis.ts'
 import { maximaOf, questionTerms, scoreOf, termsOf, type WeighedTerm, weigh } from '../lexical/question.ts'
 import type { Candidate, IndexFilter, IndexQuery } from '../port.ts'
@@ -16,6 +16,9 @@ const LOOKED_AT = 20_000
 const LOOKED_FOR = 200_000
 /** Beside what replaces passages of the same ids, so many more are asked for. */
 const MOST_REPLACED = 200
+
+/** Compiling takes longer than these statements do, and with few statistics the planner likes to read whole tables. */
+const BEGIN = `BEGIN READ ONLY; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL work_mem = '32MB'`
 
 interface Row {
   readonly id: string
@@ -43,19 +46,32 @@ interface Scope {
 export class WordSearch {
   readonly #pool: Pool
   readonly #analysers = new Analysers()
-  readonly #statistics: Statistics
+  readonly #statistics = new Statistics()
 
   /** @param pool its limits are those of every search: how many run at once, and how long */
   constructor(pool: Pool) {
     this.#pool = pool
-    this.#statistics = new Statistics(pool)
   }
 
   /** @returns best first, by words alone. @throws what the database says, also when a statement takes too long */
   async search(query: IndexQuery, signal?: AbortSignal): Promise<Candidate[]> {
+    const client = await this.#pool.connect()
+    let broken = true
+    try {
+      await client.query(within(BRIEF_MS, { text: BEGIN }))
+      const found = await this.#ask(client, query, signal)
+      await client.query(within(BRIEF_MS, { text: 'COMMIT' }))
+      broken = false
+      return found
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  async #ask(db: Queryable, query: IndexQuery, signal: AbortSignal | undefined): Promise<Candidate[]> {
     const { filter, limit, extra = [] } = query
-    const corpus = await this.#statistics.corpus()
-    const asked = await this.#read(query, corpus)
+    const corpus = await this.#statistics.corpus(db)
+    const asked = await this.#read(db, query, corpus)
     signal?.throwIfAborted()
     const added = rankExtra(null, extra, ({ language, heading, text }) => {
       const terms = this.#analysers.get(language)?.terms(`${heading}\n${text}`) ?? []
@@ -65,7 +81,14 @@ export class WordSearch {
     })
     const replaced = new Set(added.map(({ passageId }) => passageId))
     const wanted = Math.max(POOL, limit) + Math.min(replaced.size, MOST_REPLACED)
-    const rows = await this.#best(filter, corpus, asked, { wanted, enough: limit + replaced.size }, signal)
+    const rows = await this.#best(
+      db,
+      filter,
+      corpus,
+      asked,
+      { wanted, enough: limit + replaced.size },
+      signal,
+    )
     const found = rows.map((row) => candidate(asked, row))
     return [...found.filter(({ passageId }) => !replaced.has(passageId)), ...added]
       .filter(({ words }) => words > 0)
@@ -73,7 +96,11 @@ export class WordSearch {
       .slice(0, limit)
   }
 
-  async #read({ text, previous = '', extra = [] }: IndexQuery, corpus: Corpus): Promise<Asked> {
+  async #read(
+    db: Queryable,
+    { text, previous = '', extra = [] }: IndexQuery,
+    corpus: Corpus,
+  ): Promise<Asked> {
     const codes = [...new Set([...corpus.languages, ...extra.map(({ language }) => language)])].sort()
     for (const code of codes) await this.#analysers.load(code)
     const reader = {
@@ -81,17 +108,16 @@ export class WordSearch {
       terms: (code: string, words: string) => this.#analysers.get(code)?.terms(words) ?? [],
     }
     const every = [...termsOf(reader, text).keys(), ...termsOf(reader, previous).keys()]
-    const live = await this.#statistics.live(corpus, every)
+    const live = await this.#statistics.live(db, corpus, every)
     const chosen = questionTerms({ ...reader, live: (term) => live.get(term) ?? 0 }, text, previous)
-    // An estimate may be more than there are by now.
-    const terms = weigh(
-      chosen.map((term) => ({ ...term, live: Math.min(term.live, corpus.passages) })),
-      corpus.passages,
-    )
+    // These numbers are of different moments.
+    const most = chosen.reduce((most, { live }) => Math.max(most, live), corpus.passages)
+    const terms = weigh(chosen, most)
     return { codes, terms, maxima: maximaOf(terms, codes.length), average: corpus.average }
   }
 
   async #best(
+    db: Queryable,
     filter: IndexFilter,
     corpus: Corpus,
     asked: Asked,
@@ -100,28 +126,28 @@ export class WordSearch {
   ): Promise<Row[]> {
     const present = asked.terms.filter(({ live }) => live > 0).sort((a, b) => a.live - b.live)
     if (filter.keys.length === 0 || present.length === 0) return []
-    const scope = await this.#scope(filter)
+    const scope = await scopeOf(db, filter)
     if (scope.passages === 0) return []
     const most = Math.min(LOOKED_AT, Math.ceil(LOOKED_FOR / asked.terms.length))
     for (const selection of selections(present, scope, corpus, most)) {
       signal?.throwIfAborted()
       const { text, values } = statementOf({ ...asked, filter, scope, selection, most, wanted })
-      const { rows } = await this.#pool.query<Row>(text, values)
+      const { rows } = await db.query<Row>(text, values)
       if (rows.length >= enough || selection.whole) return rows
     }
     return []
   }
+}
 
-  async #scope({ kind, keys }: IndexFilter): Promise<Scope> {
-    const column = kind === 'collections' ? 'collection_key' : 'document_key'
-    const { rows } = await this.#pool.query<{ passages: number; ids: number[] | null }>(
-      `SELECT coalesce(sum(passages), 0)::float8 AS passages,
-         ${kind === 'collections' ? 'NULL::int[]' : "coalesce(array_agg(id), '{}')"} AS ids
-       FROM word_documents WHERE ready AND ${column} = ANY($1::int[])`,
-      [keys],
-    )
-    return rows[0] ?? { passages: 0, ids: null }
-  }
+async function scopeOf(db: Queryable, { kind, keys }: IndexFilter): Promise<Scope> {
+  const column = kind === 'collections' ? 'collection_key' : 'document_key'
+  const { rows } = await db.query<Scope>(
+    `SELECT coalesce(sum(passages), 0)::float8 AS passages,
+       ${kind === 'collections' ? 'NULL::int[]' : "coalesce(array_agg(id), '{}')"} AS ids
+     FROM word_documents WHERE ready AND ${column} = ANY($1::int[])`,
+    [keys],
+  )
+  return rows[0] ?? { passages: 0, ids: null }
 }
 
 /**

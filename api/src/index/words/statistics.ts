@@ -1,10 +1,10 @@
 // What the words in PostgreSQL say of all passages together: how many there are, how long, in which languages, and how many
 // have a term. Common terms are counted by PostgreSQL's own statistics, which are made of a sample; rarer ones are counted.
-import { type Pool, type Queryable, within } from '../../database/pool.ts'
+import { type Queryable, within } from '../../database/pool.ts'
 import { tsqueryOf } from './lexemes.ts'
 
 /** So long what was read once is good enough. */
-const REMEMBERED_MS = 30_000
+const REMEMBERED_MS = 10_000
 const REMEMBERED_TERMS = 50_000
 /** Passages with a term that are counted one by one. */
 const COUNTED = 10_000
@@ -20,30 +20,20 @@ export interface Corpus {
 }
 
 export class Statistics {
-  readonly #pool: Pool
-  #corpus: { readonly until: number; readonly read: Promise<Corpus> } | null = null
+  #corpus: { readonly until: number; readonly corpus: Corpus } | null = null
   readonly #counts = new Map<string, number>()
 
-  constructor(pool: Pool) {
-    this.#pool = pool
-  }
-
-  corpus(): Promise<Corpus> {
-    const now = performance.now()
-    if (this.#corpus === null || this.#corpus.until < now) {
-      this.#counts.clear()
-      const read = readCorpus(this.#pool)
-      // What failed is asked again by the next question.
-      read.catch(() => {
-        this.#corpus = null
-      })
-      this.#corpus = { until: now + REMEMBERED_MS, read }
-    }
-    return this.#corpus.read
+  async corpus(db: Queryable): Promise<Corpus> {
+    if (this.#corpus !== null && this.#corpus.until > performance.now()) return this.#corpus.corpus
+    const corpus = await readCorpus(db)
+    this.#counts.clear()
+    // Where nothing is, the first that comes is not to be missed.
+    this.#corpus = corpus.passages === 0 ? null : { until: performance.now() + REMEMBERED_MS, corpus }
+    return corpus
   }
 
   /** How many passages have each term. */
-  async live(corpus: Corpus, terms: Iterable<string>): Promise<ReadonlyMap<string, number>> {
+  async live(db: Queryable, corpus: Corpus, terms: Iterable<string>): Promise<ReadonlyMap<string, number>> {
     const known = new Map<string, number>()
     const unknown: string[] = []
     for (const term of new Set(terms)) {
@@ -53,11 +43,13 @@ export class Statistics {
       else known.set(term, count)
     }
     if (unknown.length === 0) return known
-    const counted = await count(this.#pool, unknown)
+    const counted = await count(db, unknown)
     if (this.#counts.size > REMEMBERED_TERMS) this.#counts.clear()
     for (const [i, term] of unknown.entries()) {
-      known.set(term, counted[i] ?? 0)
-      this.#counts.set(term, counted[i] ?? 0)
+      const found = counted[i] ?? 0
+      known.set(term, found)
+      // Whatever has the first passage of a new word is searched for by it at once.
+      if (found > 0) this.#counts.set(term, found)
     }
     return known
   }

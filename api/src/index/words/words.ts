@@ -62,11 +62,6 @@ class WithWords implements Index {
       ...{ name: 'terrace-words-search', max: AT_ONCE, statementMs: STATEMENT_MS, connectMs: WAIT_MS },
       onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
     })
-    this.#pool.on('connect', (client) => {
-      // What comes of it is the next query's matter. Compiling takes longer than these searches do, and with few statistics
-      // the planner likes to read whole tables.
-      client.query("SET jit = off; SET enable_seqscan = off; SET work_mem = '32MB'").catch(() => {})
-    })
     this.#standing = new Standing(config, log)
     this.#search = new WordSearch(this.#pool)
     this.#filler = new Filler({ config, log })
