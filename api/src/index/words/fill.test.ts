@@ -9,6 +9,8 @@ import type { Position } from '../port.ts'
 import { differing, fillDocument } from './fill-document.ts'
 import { filledTo, filling, shown } from './fixtures.ts'
 
+const FILLING = path.join(import.meta.dirname, '../../../test/filling.ts')
+
 let db: TestDatabase
 let library: FixtureLibrary
 beforeAll(async () => {
@@ -142,7 +144,7 @@ test('whoever fills may be killed at any time: another goes on where it was, and
   }
   for (let kills = 0; kills < 4; kills++) {
     const before = await everything()
-    const child = spawn(process.execPath, [path.join(import.meta.dirname, 'filling-process.ts'), db.url])
+    const child = spawn(process.execPath, [FILLING, db.url])
     const exited = once(child, 'exit')
     await expect.poll(everything, { interval: 10 }).toBeGreaterThan(before)
     child.kill('SIGKILL')

@@ -170,3 +170,18 @@ test('says of what it knows that it has its meaning', async () => {
     { cosine: null, withoutVector: false },
   ])
 })
+
+test('what nothing was known of a moment ago is found as soon as it is there', async () => {
+  const collection = await library.collection()
+  const remembering = new WordSearch(db.pool)
+  const query = { text: 'narwhals', vector: null, limit: 10, filter: all(collection) }
+  expect(await remembering.search(query)).toEqual([])
+  const before = await library.publish(await library.document(collection), [{ text: 'whale' }])
+  await filled.reached(before.position)
+  expect(await remembering.search(query)).toEqual([])
+  const { passageIds, position } = await library.publish(await library.document(collection), [
+    { text: 'narwhal' },
+  ])
+  await filled.reached(position)
+  expect((await remembering.search(query)).map(({ passageId }) => passageId)).toEqual(passageIds)
+})
