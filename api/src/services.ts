@@ -36,6 +36,9 @@ const STATEMENT_MS = 100_000
 /** Nobody waits for it. The longest statement removes a purged document's pages, tens of thousands of them. */
 const PURGE_STATEMENT_MS = 5 * 60_000
 
+/** A question waits so long for a search engine that is away; then it goes by words in PostgreSQL, as those after it. */
+const AWAY_PATIENCE_MS = 1_500
+
 export interface Services {
   readonly config: Config
   readonly log: Logger
@@ -189,7 +192,9 @@ async function openIndex(config: Config, { pool, log, stack, onSession }: IndexS
   if (config.openSearchUrl !== undefined) {
     // Its client takes as long to load as the rest of the index, and most servers have no cluster.
     const { startOpenSearchIndex } = await import('./index/engines/opensearch/opensearch.ts')
-    return startOpenSearchIndex(config, config.openSearchUrl, log, { onSession })
+    const { withWords } = await import('./index/words/words.ts')
+    const options = { onSession, patienceMs: AWAY_PATIENCE_MS }
+    return withWords(startOpenSearchIndex(config, config.openSearchUrl, log, options), config, log)
   }
   const courier = createCourier(config, pool, log)
   stack.defer(() => courier.close())

@@ -97,6 +97,7 @@ export const AnswerMessage = memo(function AnswerMessage(props: Props) {
       )}
       {connection === 'gone' && <Notice tone="warn">{t('answer.gone')}</Notice>}
       {!running && <Ending view={view} />}
+      {!running && view.wordsOnly !== null && <Notice tone="warn">{t('answer.wordsOnly')}</Notice>}
       {!running && view.behind && <Notice tone="warn">{t('answer.behind')}</Notice>}
       {!running && <Actions {...props} view={view} canRetry={isLast} />}
       <span role="status" className="sr-only">

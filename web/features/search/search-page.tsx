@@ -121,13 +121,13 @@ function Results({
     return <ErrorState title={t('search.failed')} message={failure} onRetry={onRetry} />
   }
   if (found === undefined) return <SkeletonRows rows={4} label={t('search.loading')} />
-  const { mode, passages, searchedCollections, behind } = found
+  const { mode, passages, searchedCollections, behind, wordsOnly } = found
   return (
     <section aria-label={t('search.title')} aria-busy={isOld} className="flex flex-col gap-3">
       {mode === 'words' && (
         <div className="rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">
           <p className="font-medium">{t('search.wordsOnly')}</p>
-          <p>{t('search.wordsOnlyHint')}</p>
+          <p>{t(wordsOnly === 'engine-away' ? 'search.engineAwayHint' : 'search.wordsOnlyHint')}</p>
         </div>
       )}
       {behind && (

@@ -14,7 +14,6 @@ import { backoffMs } from './retry.ts'
 import { Searcher } from './search.ts'
 import { type Known, Watch } from './watch.ts'
 
-/** Milliseconds that a question waits for an index that is filled, or a cluster that is away. */
 const PATIENCE_MS = 5_000
 const RETRY_MS = 100
 const LONGEST_RETRY_MS = 1_000
@@ -24,6 +23,8 @@ export interface OpenSearchOptions {
   readonly onSession?: (userId: string) => void
   /** Shards of an index that is made from now on. Default 3. */
   readonly shards?: number
+  /** Milliseconds that a question waits for an index that is filled, or a cluster that is away. Default 5,000. */
+  readonly patienceMs?: number
 }
 
 /**
@@ -47,9 +48,16 @@ class OpenSearchIndex implements Index {
   readonly #searcher: Searcher
   readonly #positions = new Positions()
   readonly #stop = new AbortController()
+  readonly #patienceMs: number
   #closing: Promise<void> | undefined
 
-  constructor(config: Config, url: string, log: Logger, { onSession, shards = 3 }: OpenSearchOptions) {
+  constructor(
+    config: Config,
+    url: string,
+    log: Logger,
+    { onSession, shards = 3, patienceMs = PATIENCE_MS }: OpenSearchOptions,
+  ) {
+    this.#patienceMs = patienceMs
     this.#pool = createPool(config, {
       name: 'terrace-index',
       max: 4,
@@ -79,7 +87,7 @@ class OpenSearchIndex implements Index {
     const query = await asked
     signal?.throwIfAborted()
     let failures = 0
-    for (const until = performance.now() + PATIENCE_MS; ; await sleep(RETRY_MS, undefined, { signal })) {
+    for (const until = performance.now() + this.#patienceMs; ; await sleep(RETRY_MS, undefined, { signal })) {
       if (this.#stop.signal.aborted) throw unavailable('the server is stopping')
       const left = performance.now() < until
       const known = this.#watch.known
