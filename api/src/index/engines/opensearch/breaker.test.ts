@@ -61,6 +61,8 @@ test('closed for good, it asks nobody any more', async () => {
   const { length } = probe.mock.calls
   expect(length).toBeGreaterThan(1)
   breaker.close()
+  // What was under way fails now.
+  for (let i = 0; i < 5; i++) breaker.failed('late')
   await vi.advanceTimersByTimeAsync(LONG)
   expect(probe.mock.calls).toHaveLength(length)
 })

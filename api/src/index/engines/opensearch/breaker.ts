@@ -19,6 +19,7 @@ export interface BreakerOptions {
 export class Breaker<Failure> {
   readonly #options: BreakerOptions
   #inARow = 0
+  #over = false
   #open: { readonly why: Failure; timer: NodeJS.Timeout | undefined } | null = null
 
   constructor(options: BreakerOptions) {
@@ -41,12 +42,14 @@ export class Breaker<Failure> {
 
   /** It was not reached, or said nothing in time. */
   failed(why: Failure): void {
-    if (this.#open !== null || ++this.#inARow < THRESHOLD) return
+    if (this.#over || this.#open !== null || ++this.#inARow < THRESHOLD) return
     this.#open = { why, timer: undefined }
     this.#ask(0)
   }
 
+  /** Nobody is asked any more; what is still under way changes nothing. */
   close(): void {
+    this.#over = true
     clearTimeout(this.#open?.timer)
     this.#open = null
   }

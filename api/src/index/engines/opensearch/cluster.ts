@@ -210,7 +210,7 @@ export class Cluster {
         'sign-in',
         `OpenSearch at ${this.#host} refuses the sign-in (${status}). See the user and password in OPENSEARCH_URL and what they may do.`,
       )
-    if (type.startsWith('cluster_block') && /read-only/.test(reason))
+    if (type.startsWith('cluster_block') && status < 500)
       return told(
         'blocked',
         `OpenSearch at ${this.#host} takes no changes: ${reason}. Its disk is nearly full, or somebody has blocked the index: make room; what waits is written then.`,

@@ -59,7 +59,7 @@ test('the cluster manager is killed under load: no search fails, no document is 
     READER.userId,
     READER.email,
   ])
-  const collections = []
+  const collections: { id: string; key: number }[] = []
   for (let i = 0; i < 4; i++) collections.push(await library.collection({ owner: READER.userId }))
   const filter = { kind: 'collections' as const, keys: collections.map(({ key }) => key) }
 

@@ -80,7 +80,7 @@ export class Watch {
           this.#options.log.warn({ err: error }, `the search index can not be seen: ${sentence}`)
         this.trouble = sentence
       }
-      if (this.waiting > 0) await sleep(WAITED_FOR_MS)
+      if (this.waiting > 0 && this.trouble === null) await sleep(WAITED_FOR_MS)
       else await this.#bell.wait(POLL_MS, signal)
     }
   }
