@@ -21,5 +21,7 @@ test('a search that went by words only says why: the search engine is away, or a
 
 test('a search that lacks nothing says nothing', () => {
   expect(said({ mode: 'words+meaning', behind: false, wordsOnly: null })).toBe('')
-  expect(said({ mode: 'words+meaning', behind: true, wordsOnly: null })).toContain('The newest changes may be missing')
+  expect(said({ mode: 'words+meaning', behind: true, wordsOnly: null })).toContain(
+    'The newest changes may be missing',
+  )
 })
