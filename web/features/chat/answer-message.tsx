@@ -1,6 +1,6 @@
 // One answer: what is happening, the text as it streams, its sources, how it ended and what can be done next.
 import { Check, Copy, RefreshCw } from 'lucide-react'
-import { lazy, memo, type ReactNode, Suspense, useEffect, useMemo, useState } from 'react'
+import { lazy, memo, Suspense, useEffect, useMemo, useState } from 'react'
 import { Button } from '../../components/ui/button.tsx'
 import { IconButton } from '../../components/ui/icon-button.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
