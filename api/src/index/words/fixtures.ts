@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import type { TestDatabase } from '../../../test/database.ts'
-import type { Position } from '../port.ts'
+import { AppError } from '../../errors.ts'
+import type { Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../port.ts'
 import { Filler } from './fill.ts'
 
 export interface Filling extends AsyncDisposable {
@@ -40,3 +41,27 @@ export async function shown(db: TestDatabase): Promise<Map<number, number[]>> {
   )
   return new Map(rows.map(({ key, ids }) => [key, ids.map(Number)]))
 }
+
+/** An engine that does as it is told, and counts what it was asked. */
+export class ToldEngine implements Index {
+  error: AppError | null = null
+  asked: string[] = []
+  at: Position = { epoch: 'told', seq: 1 }
+  behindMs = 0
+
+  async search(asked: IndexQuery | Promise<IndexQuery>): Promise<IndexAnswer> {
+    const { text } = await asked
+    this.asked.push(text)
+    if (this.error !== null) throw this.error
+    return { candidates: [], position: this.at }
+  }
+  async waitFor(): Promise<void> {}
+  status(): IndexStatus {
+    const { at, behindMs } = this
+    const held = { passages: 0, vectors: 0, generation: null, engine: 'told' }
+    return { ready: true, position: at, behindMs, stalledMs: behindMs, ...held }
+  }
+  async close(): Promise<void> {}
+}
+
+export const away = () => new AppError('UNAVAILABLE', { reason: 'the search engine can not be reached' })

@@ -105,6 +105,9 @@ test('what a document is now decides, whatever was filled: replaced, deleted, in
   const found = async (filter: IndexFilter) =>
     (await search({ text: 'plan', filter })).map(({ passageId }) => passageId)
   expect(await found(all(mine))).toEqual(ids.flat())
+  await db.pool.query('UPDATE word_documents SET ready = document_key <> $1', [documents[0]?.key])
+  expect(await found(all(mine))).toEqual(ids.slice(1).flat())
+  await db.pool.query('UPDATE word_documents SET ready = true')
   // Nobody fills any more.
   await filled[Symbol.asyncDispose]()
   const [replaced, deleted, moved] = documents
@@ -184,4 +187,24 @@ test('what nothing was known of a moment ago is found as soon as it is there', a
   ])
   await filled.reached(position)
   expect((await remembering.search(query)).map(({ passageId }) => passageId)).toEqual(passageIds)
+})
+
+test('where there is too much to look at, what has the rarest words is looked at first, and never more than so much', async () => {
+  const [collection, other] = [await library.collection(), await library.collection()]
+  const texts = Array.from({ length: 40 }, (_, i) => ({ text: i % 13 === 5 ? 'common rare' : 'common' }))
+  const { passageIds } = await library.publish(await library.document(collection), texts)
+  const { position } = await library.publish(await library.document(other), texts)
+  await filled.reached(position)
+  const rare = passageIds.filter((_, i) => i % 13 === 5)
+  const found = async (lookedAt: number, limit: number, text = 'common rare') => {
+    const query = { text, vector: null, limit, filter: all(collection) }
+    return (await new WordSearch(db.pool, lookedAt).search(query)).map(({ passageId }) => passageId)
+  }
+  expect(await found(20_000, 200)).toHaveLength(40)
+  expect((await found(10, 3)).toSorted((a, b) => a - b)).toEqual(rare)
+  // Few have the rare one: the others are asked for as well.
+  expect(await found(10, 20)).toHaveLength(10)
+  const common = await found(10, 200, 'common')
+  expect(common).toHaveLength(10)
+  expect(passageIds).toEqual(expect.arrayContaining(common))
 })

@@ -11,7 +11,7 @@ import { tsqueryOf } from './lexemes.ts'
 import { type Selection, statementOf } from './statement.ts'
 import { type Corpus, Statistics } from './statistics.ts'
 
-/** Passages that one question looks at, and the terms that are looked for in all of them. */
+/** Passages that one statement looks at, and the terms that are looked for in all of them. */
 const LOOKED_AT = 20_000
 const LOOKED_FOR = 200_000
 /** Beside what replaces passages of the same ids, so many more are asked for. */
@@ -45,12 +45,17 @@ interface Scope {
 
 export class WordSearch {
   readonly #pool: Pool
+  readonly #lookedAt: number
   readonly #analysers = new Analysers()
   readonly #statistics = new Statistics()
 
-  /** @param pool its limits are those of every search: how many run at once, and how long */
-  constructor(pool: Pool) {
+  /**
+   * @param pool its limits are those of every search: how many run at once, and how long
+   * @param lookedAt passages that one statement looks at. Default 20,000
+   */
+  constructor(pool: Pool, lookedAt = LOOKED_AT) {
     this.#pool = pool
+    this.#lookedAt = lookedAt
   }
 
   /** @returns best first, by words alone. @throws what the database says, also when a statement takes too long */
@@ -128,7 +133,7 @@ export class WordSearch {
     if (filter.keys.length === 0 || present.length === 0) return []
     const scope = await scopeOf(db, filter)
     if (scope.passages === 0) return []
-    const most = Math.min(LOOKED_AT, Math.ceil(LOOKED_FOR / asked.terms.length))
+    const most = Math.min(this.#lookedAt, Math.ceil(LOOKED_FOR / asked.terms.length))
     for (const selection of selections(present, scope, corpus, most)) {
       signal?.throwIfAborted()
       const { text, values } = statementOf({ ...asked, filter, scope, selection, most, wanted })

@@ -6,8 +6,8 @@ import { type ScriptedAnswer, type ScriptedCluster, scriptedCluster } from '../.
 import { AppError } from '../../errors.ts'
 import { startOpenSearchIndex } from '../engines/opensearch/opensearch.ts'
 import { FixtureLibrary } from '../fixtures.ts'
-import type { Index, IndexAnswer, IndexFilter, IndexQuery, IndexStatus, Position } from '../port.ts'
-import { filledTo, filling } from './fixtures.ts'
+import type { Index, IndexFilter, IndexQuery } from '../port.ts'
+import { away, filledTo, filling, ToldEngine } from './fixtures.ts'
 import { withWords } from './words.ts'
 
 let db: TestDatabase
@@ -80,30 +80,6 @@ test.each<[string, ScriptedCluster['script'] | null]>([
     code: 'UNAVAILABLE',
   })
 })
-
-/** An engine that does as it is told, and counts what it was asked. */
-class ToldEngine implements Index {
-  error: Error | null = null
-  asked: string[] = []
-  at: Position = { epoch: 'told', seq: 1 }
-  behindMs = 0
-
-  async search(asked: IndexQuery | Promise<IndexQuery>): Promise<IndexAnswer> {
-    const { text } = await asked
-    this.asked.push(text)
-    if (this.error !== null) throw this.error
-    return { candidates: [], position: this.at }
-  }
-  async waitFor(): Promise<void> {}
-  status(): IndexStatus {
-    const { at, behindMs } = this
-    const held = { passages: 0, vectors: 0, generation: null, engine: 'told' }
-    return { ready: true, position: at, behindMs, stalledMs: behindMs, ...held }
-  }
-  async close(): Promise<void> {}
-}
-
-const away = () => new AppError('UNAVAILABLE', { reason: 'the search engine can not be reached' })
 
 test('one question finds out that it is away, those after it ask it nothing, and it is used again once it answers', async () => {
   const { passageIds, position, filter } = await collectionOf('okapi')
@@ -190,6 +166,26 @@ async function holdLock(on: TestDatabase): Promise<AsyncDisposable> {
     },
   }
 }
+
+test('a search by words that takes too long is said to be unavailable, and the next one is none the worse', async () => {
+  const { position, filter, passageIds } = await collectionOf('stork')
+  const engine = new ToldEngine()
+  const { log, said } = logged()
+  const index = opened(withWords(engine, config(), log, { statementMs: 300 }))
+  await filledTo(db, position)
+  engine.error = away()
+  const query = { text: 'stork', filter }
+  const client = await db.pool.connect()
+  await client.query('BEGIN; LOCK TABLE passage_words IN ACCESS EXCLUSIVE MODE')
+  const refused = await Promise.allSettled(Array.from({ length: 3 }, () => ask(index, query)))
+  await client.query('ROLLBACK')
+  client.release()
+  for (const one of refused)
+    expect(one).toMatchObject({ reason: { code: 'UNAVAILABLE', detail: engine.error.detail } })
+  expect(said(/a search by words failed/)).toBe(3)
+  const { candidates } = await ask(index, query)
+  expect(candidates.map(({ passageId }) => passageId)).toEqual(passageIds)
+})
 
 test('a closed index answers nothing more, and fills nothing more', async () => {
   const { filter } = await collectionOf('heron')

@@ -12,7 +12,7 @@ import { Filler } from './fill.ts'
 import { WordSearch } from './search.ts'
 import { Standing } from './standing.ts'
 
-/** Between two looks at an engine that is away, or may be. */
+/** Milliseconds between two looks at an engine that is away, or may be. */
 const LOOK_MS = 3_000
 /** An engine that has not moved for so long may be away, although nobody has asked it anything. */
 const SUSPICIOUS_MS = 5_000
@@ -24,6 +24,8 @@ const WAIT_MS = 2_000
 export interface WordsOptions {
   /** Milliseconds. Default 3,000. */
   readonly lookMs?: number
+  /** Milliseconds that a statement of a search may take. Default 3,000. */
+  readonly statementMs?: number
 }
 
 /** @param engine is closed with what is returned */
@@ -55,11 +57,16 @@ class WithWords implements Index {
   #away: Away | null = null
   #closing: Promise<void> | undefined
 
-  constructor(engine: Index, config: DatabaseConfig, log: Logger, { lookMs = LOOK_MS }: WordsOptions) {
+  constructor(
+    engine: Index,
+    config: DatabaseConfig,
+    log: Logger,
+    { lookMs = LOOK_MS, statementMs = STATEMENT_MS }: WordsOptions,
+  ) {
     this.#engine = engine
     this.#log = log
     this.#pool = createPool(config, {
-      ...{ name: 'terrace-words-search', max: AT_ONCE, statementMs: STATEMENT_MS, connectMs: WAIT_MS },
+      ...{ name: 'terrace-words-search', max: AT_ONCE, statementMs, connectMs: WAIT_MS },
       onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
     })
     this.#standing = new Standing(config, log)
