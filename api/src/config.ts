@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { LIMITS } from '../../contract/limits.ts'
 import { PORTS } from '../../contract/ports.ts'
 import { type DatabaseAuth, parseDatabase } from './database/settings.ts'
+import { ENGINE_NAMES, type EngineName } from './engine-names.ts'
 
 const flag = z
   .enum(['0', '1', 'false', 'true', 'on', 'off'])
@@ -28,7 +29,8 @@ const schema = z.object({
   STORAGE: z
     .string()
     .refine((value) => /^file:.+/.test(value) || S3.test(value), 'must be file:PATH or s3://BUCKET/PREFIX'),
-  INDEX_ENGINE: z.enum(['embedded', 'opensearch']).default('embedded'),
+  /** What answers until somebody has switched (index/switch/); from then on the database says it. */
+  INDEX_ENGINE: z.enum(ENGINE_NAMES).default('embedded'),
   /** The cluster, and as its path the name that the index is searched by there. */
   OPENSEARCH_URL: z
     .url({ protocol: /^https?$/, error: 'must be an http or https address' })
@@ -98,7 +100,9 @@ export type Config = Readonly<{
   databaseAuth: DatabaseAuth
   migrateAtStart: boolean
   storage: StorageConfig
-  /** Undefined: the index is embedded. With user and password, where it has them. */
+  /** What answers searches while the database does not say it (index/switch/choice.ts). */
+  indexEngine: EngineName
+  /** The cluster, whether or not it answers. With user and password, where it has them. */
   openSearchUrl: string | undefined
   indexDir: string
   /** Whether servers share checkpoints through the blob store. */
@@ -157,7 +161,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     ...parseDatabase(e),
     migrateAtStart: e.MIGRATE_AT_START,
     storage: parseStorage(e.STORAGE),
-    openSearchUrl: e.INDEX_ENGINE === 'opensearch' ? e.OPENSEARCH_URL : undefined,
+    indexEngine: e.INDEX_ENGINE,
+    openSearchUrl: e.OPENSEARCH_URL,
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
     sharedCheckpoints:
       (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',
