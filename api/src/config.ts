@@ -256,6 +256,32 @@ export function loadDatabaseConfig(): Pick<Config, 'databaseUrl' | 'databaseCa' 
   }
 }
 
+/**
+ * For `npm run engine`: like `loadDatabaseConfig`; on one machine, where `npm start` runs a PostgreSQL of its own, that one.
+ * @throws Error when there is neither
+ */
+export function loadEngineConfig(): Pick<Config, 'databaseUrl' | 'databaseCa' | 'databaseAuth'> {
+  if (process.env.DATABASE_URL) return loadDatabaseConfig()
+  const home = path.resolve(process.env.TERRACE_HOME || '.terrace')
+  try {
+    const { postgresPassword } = z
+      .object({ postgresPassword: z.string() })
+      .parse(JSON.parse(readFileSync(path.join(home, 'secrets.json'), 'utf8')))
+    const usual = path.join(home, 'postgres')
+    const outside = path.join(home, 'postgres-outside.txt')
+    const folder = existsSync(usual) || !existsSync(outside) ? usual : readFileSync(outside, 'utf8').trim()
+    // Its fourth line is the port: https://www.postgresql.org/docs/current/storage-file-layout.html
+    const port = readFileSync(path.join(folder, 'postmaster.pid'), 'utf8').split('\n')[3]?.trim()
+    const databaseUrl = `postgresql://postgres:${encodeURIComponent(postgresPassword)}@127.0.0.1:${port}/terrace`
+    return { databaseUrl, databaseCa: undefined, databaseAuth: { kind: 'password' } }
+  } catch (cause) {
+    throw new Error(
+      `No Terrace runs with the data in ${home}. Start it, or set DATABASE_URL to the database that this is about.`,
+      { cause },
+    )
+  }
+}
+
 /** A key for one purpose, derived from the one secret (HKDF-SHA256, RFC 5869). 32 bytes. */
 export function deriveKey(config: Pick<Config, 'authSecret'>, label: string): Buffer {
   const salt = createHash('sha256').update('terrace').digest()

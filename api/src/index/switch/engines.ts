@@ -22,6 +22,8 @@ export interface SwitchedSurroundings {
   readonly name?: string
   /** `exact`: the embedded engine without FAISS. */
   readonly engine?: 'exact'
+  /** For tests: in the cluster's place. */
+  readonly cluster?: () => Promise<RunningEngine>
 }
 
 /** The index of a server: of the engine that the database says, or INDEX_ENGINE, and beside it another one while that is wished. */
