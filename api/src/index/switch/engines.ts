@@ -41,8 +41,10 @@ export async function startSwitchedIndex(
   const current = () => choice
   const [answers, wanted] = wishesOf(choice, config.indexEngine)
   const index = new SwitchingIndex(answers, {
-    open: (name) =>
-      name === 'opensearch' ? openCluster(config, around, current) : openEmbedded(config, around),
+    open(name) {
+      if (name === 'embedded') return openEmbedded(config, around)
+      return around.cluster?.() ?? openCluster(config, around, current)
+    },
     log,
   })
   const heard = (now: Choice | null) => {

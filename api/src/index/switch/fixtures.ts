@@ -35,8 +35,11 @@ export class Fleet implements AsyncDisposable {
   readonly home = mkdtempSync(path.join(tmpdir(), 'terrace-switch-'))
   readonly log = pino({ enabled: false })
   readonly #servers: FleetServer[] = []
+  /** Rejects at the end: what a test never opens keeps nothing from closing. */
+  readonly #end = Promise.withResolvers<never>()
 
   private constructor(db: TestDatabase) {
+    this.#end.promise.catch(() => {})
     this.db = db
     this.library = new FixtureLibrary(db.pool)
   }
@@ -50,7 +53,7 @@ export class Fleet implements AsyncDisposable {
     const index = await startSwitchedIndex(config, {
       ...{ pool: this.db.pool, log: this.log, name, engine: 'exact' },
       embedders: async () => testEmbedders(),
-      ...(cluster === undefined ? {} : { cluster: () => cluster(config) }),
+      ...(cluster === undefined ? {} : { cluster: () => Promise.race([cluster(config), this.#end.promise]) }),
     })
     let closed: Promise<void> | undefined
     const server: FleetServer = {
@@ -75,6 +78,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.reject(new Error('the test is over'))
     await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()))
     await this.db[Symbol.asyncDispose]()
     rmSync(this.home, { recursive: true, force: true, maxRetries: 5 })
