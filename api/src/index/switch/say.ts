@@ -65,8 +65,9 @@ export function sayProgress({ beside }: Choice, servers: readonly ServerState[],
 }
 
 function filled({ done, total, perSecond }: { done: number; total: number; perSecond: number }): string {
-  const left = perSecond < 0.1 ? '' : `, about ${duration((total - done) / perSecond)} left`
-  return `${number(done)} of ${number(total)} passages, ${number(perSecond)} a second${left}`
+  const text = `${number(done)} of ${number(total)} passages`
+  if (perSecond < 0.1 || done >= total) return text
+  return `${text}, ${number(perSecond)} a second, about ${duration((total - done) / perSecond)} left`
 }
 
 function duration(seconds: number): string {

@@ -5,7 +5,7 @@ import { expect, inject, test } from 'vitest'
 import { testEmbedders } from '../../../test/embedders.ts'
 import type { EngineName } from '../../engine-names.ts'
 import { searchPassages } from '../../retrieval/search.ts'
-import { holdIndex, type Index } from '../port.ts'
+import { holdIndex, type Index, type IndexAnswer, type IndexQuery } from '../port.ts'
 import { readChoice } from './choice.ts'
 import { back, cancel, finish, switchTo } from './commands.ts'
 import { Fleet, type FleetServer } from './fixtures.ts'
@@ -40,6 +40,17 @@ async function shelf({ library, db }: Fleet, documents: number) {
   return { collection, publish, position }
 }
 
+/**
+ * Nothing of the first round can be read, so that each search asks a second time; and both take so long that the servers are
+ * switched in the middle of some.
+ */
+async function once({ limit }: IndexQuery, answer: IndexAnswer): Promise<IndexAnswer> {
+  await sleep(150)
+  if (limit > 10) return answer
+  const candidates = answer.candidates.map((one) => ({ ...one, passageId: one.passageId + 1e12 }))
+  return { ...answer, candidates }
+}
+
 /** A search as a person makes it; says which engines it has asked, call by call. */
 async function search(fleet: Fleet, { index }: FleetServer, n: number) {
   const asked = new Set<EngineName>()
@@ -48,18 +59,15 @@ async function search(fleet: Fleet, { index }: FleetServer, n: number) {
     waitFor: (position, ms) => one.waitFor(position, ms),
     search: async (query, signal) => {
       asked.add(name)
-      const answer = await one.search(query, signal)
-      // So long that the servers are switched in the middle of some.
-      await sleep(20)
-      return answer
+      return once(await query, await one.search(query, signal))
     },
     close: async () => {},
   })
   const outer: Index = {
     ...watched('embedded', index),
-    search: (query, signal) => {
+    async search(query, signal) {
       asked.add(index.answers)
-      return index.search(query, signal)
+      return once(await query, await index.search(query, signal))
     },
     status: () => index.status(),
     hold() {
@@ -71,7 +79,7 @@ async function search(fleet: Fleet, { index }: FleetServer, n: number) {
   const deps = { pool: fleet.db.pool, index: outer, embedders: testEmbedders() }
   const { passages } = await searchPassages(
     deps,
-    { userId: 'u', role: 'member' },
+    { userId: 'u', sessionId: 's', role: 'member', name: 'u', email: 'u@example.org' },
     { query: `pear ${n % 40} quince`, seen: 'head' },
   )
   return { asked: [...asked], found: passages.length }
