@@ -95,7 +95,7 @@ test('switching both ways under twenty searches a second: none fails, none is mi
   const by: Record<string, number> = {}
   const [failed, mixed]: [unknown[], unknown[]] = [[], []]
   let n = 0
-  const asking = setInterval(() => {
+  const ask = () => {
     const server = servers[n++ % 2]
     if (server === undefined) return
     const one = search(fleet, server, n)
@@ -107,6 +107,11 @@ test('switching both ways under twenty searches a second: none fails, none is mi
       .catch((error: unknown) => void failed.push(error))
       .finally(() => underWay.delete(one))
     underWay.add(one)
+  }
+  const began = performance.now()
+  // A busy machine rings late: what is due by then is asked at once.
+  const asking = setInterval(() => {
+    while (n * EVERY_MS < performance.now() - began) ask()
   }, EVERY_MS)
   // Documents go on being published.
   const publishing = (async () => {
@@ -128,7 +133,8 @@ test('switching both ways under twenty searches a second: none fails, none is mi
   clearInterval(asking)
   ended.abort()
   await Promise.all([...underWay, publishing])
-  console.log(JSON.stringify({ asked: n, by, failed: failed.length, mixed: mixed.length }))
+  const seconds = Math.round((performance.now() - began) / 1_000)
+  console.log(JSON.stringify({ asked: n, seconds, by, failed: failed.length, mixed: mixed.length }))
   console.log(operator.said.join('\n'))
   expect(failed).toEqual([])
   expect(mixed).toEqual([])

@@ -1,8 +1,12 @@
 // Servers and an operator over one database. Another index process stands for the cluster (fixtures.ts): what is tested here is
 // who answers when, not OpenSearch, which has a test of its own (switch.distributed.test.ts).
+import { readdir } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { openBlobStore } from '../../storage/open.ts'
 import { holdIndex } from '../port.ts'
+import { listManifests, manifestKey } from '../shared/shared.ts'
 import { readChoice } from './choice.ts'
 import { back, cancel, finish, status, switchTo } from './commands.ts'
 import { Fleet, type FleetServer, standIn } from './fixtures.ts'
@@ -83,14 +87,19 @@ test('a server that starts in the middle does as the others, and one that dies i
 
 test('finish ends the engine before, removes its checkpoints, and there is no way back then', async () => {
   await using fleet = await Fleet.open()
-  const server = await fleet.start('a', BOTH)
+  const server = await fleet.start('a', { ...BOTH, env: { ...BOTH.env, INDEX_CHECKPOINTS: 'shared' } })
   const { collection } = await shelf(fleet)
+  const store = await openBlobStore(server.config)
+  await store.put(manifestKey({ seq: 1, term: 1 }), Readable.from(['as if a server had built it']))
   await switchTo(fleet.operator(), 'opensearch', OPTIONS)
   await expect(finish(fleet.operator(false))).rejects.toThrow('Nothing was changed')
   const operator = fleet.operator()
   await finish(operator)
   expect(operator.said.at(-1)).toBe('Done: opensearch is the only engine.')
   expect(server.index.running('embedded')).toBeNull()
+  // It has written one when it ended.
+  expect((await readdir(server.config.indexDir)).filter((name) => name.includes('-'))).toEqual([])
+  expect(await listManifests(store)).toEqual([])
   expect(await readChoice(fleet.db.pool)).toMatchObject({ engine: 'opensearch', beside: null })
   await expect(back(fleet.operator())).rejects.toThrow(/There is no way back/)
   expect(await found(server, collection)).toBe(40)
