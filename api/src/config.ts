@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { LIMITS } from '../../contract/limits.ts'
 import { PORTS } from '../../contract/ports.ts'
 import { type DatabaseAuth, parseDatabase } from './database/settings.ts'
+import { ENGINE_NAMES, type EngineName } from './engine-names.ts'
 import { addressProblem } from './index/engines/opensearch/address.ts'
 
 const flag = z
@@ -26,7 +27,8 @@ const schema = z.object({
   STORAGE: z
     .string()
     .refine((value) => /^file:.+/.test(value) || S3.test(value), 'must be file:PATH or s3://BUCKET/PREFIX'),
-  INDEX_ENGINE: z.enum(['embedded', 'opensearch']).default('embedded'),
+  /** What answers until somebody has switched (index/switch/); from then on the database says it. */
+  INDEX_ENGINE: z.enum(ENGINE_NAMES).default('embedded'),
   /** The cluster, one address or several, and as its path the name that the index is searched by there. */
   OPENSEARCH_URL: z
     .string()
@@ -96,7 +98,9 @@ export type Config = Readonly<{
   databaseAuth: DatabaseAuth
   migrateAtStart: boolean
   storage: StorageConfig
-  /** Undefined: the index is embedded. With user and password, where it has them. */
+  /** What answers searches while the database does not say it (index/switch/choice.ts). */
+  indexEngine: EngineName
+  /** The cluster, whether or not it answers. With user and password, where it has them. */
   openSearchUrl: string | undefined
   indexDir: string
   /** Whether servers share checkpoints through the blob store. */
@@ -155,7 +159,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     ...parseDatabase(e),
     migrateAtStart: e.MIGRATE_AT_START,
     storage: parseStorage(e.STORAGE),
-    openSearchUrl: e.INDEX_ENGINE === 'opensearch' ? e.OPENSEARCH_URL : undefined,
+    indexEngine: e.INDEX_ENGINE,
+    openSearchUrl: e.OPENSEARCH_URL,
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
     sharedCheckpoints:
       (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',
@@ -239,6 +244,32 @@ export function loadDatabaseConfig(): Pick<Config, 'databaseUrl' | 'databaseCa' 
   return {
     databaseUrl: DATABASE_URL,
     ...parseDatabase({ ...settings, DATABASE_CA: DATABASE_CA || undefined }),
+  }
+}
+
+/**
+ * For `npm run engine`: like `loadDatabaseConfig`; on one machine, where `npm start` runs a PostgreSQL of its own, that one.
+ * @throws Error when there is neither
+ */
+export function loadEngineConfig(): Pick<Config, 'databaseUrl' | 'databaseCa' | 'databaseAuth'> {
+  if (process.env.DATABASE_URL) return loadDatabaseConfig()
+  const home = path.resolve(process.env.TERRACE_HOME || '.terrace')
+  try {
+    const { postgresPassword } = z
+      .object({ postgresPassword: z.string() })
+      .parse(JSON.parse(readFileSync(path.join(home, 'secrets.json'), 'utf8')))
+    const usual = path.join(home, 'postgres')
+    const outside = path.join(home, 'postgres-outside.txt')
+    const folder = existsSync(usual) || !existsSync(outside) ? usual : readFileSync(outside, 'utf8').trim()
+    // Its fourth line is the port: https://www.postgresql.org/docs/current/storage-file-layout.html
+    const port = readFileSync(path.join(folder, 'postmaster.pid'), 'utf8').split('\n')[3]?.trim()
+    const databaseUrl = `postgresql://postgres:${encodeURIComponent(postgresPassword)}@127.0.0.1:${port}/terrace`
+    return { databaseUrl, databaseCa: undefined, databaseAuth: { kind: 'password' } }
+  } catch (cause) {
+    throw new Error(
+      `No Terrace runs with the data in ${home}. Start it, or set DATABASE_URL to the database that this is about.`,
+      { cause },
+    )
   }
 }
 

@@ -11,9 +11,8 @@ import { migrate, missingMigrations } from './database/migrate.ts'
 import { createListener, createPool, type Pool } from './database/pool.ts'
 import { createPrisma, type Prisma } from './database/prisma.ts'
 import { openReplica, type Replica } from './database/replica.ts'
-import { startEmbeddedIndex } from './index/engines/embedded.ts'
 import type { Index } from './index/port.ts'
-import { createCourier } from './index/shared/courier.ts'
+import { startSwitchedIndex } from './index/switch/engines.ts'
 import { startJobs } from './jobs/jobs.ts'
 import { createEvents, type Events } from './library/events.ts'
 import { startPurge } from './library/purge.ts'
@@ -35,9 +34,6 @@ import { createUsage, type Usage } from './usage/usage.ts'
 const STATEMENT_MS = 100_000
 /** Nobody waits for it. The longest statement removes a purged document's pages, tens of thousands of them. */
 const PURGE_STATEMENT_MS = 5 * 60_000
-
-/** A question waits so long for a search engine that is away; then it goes by words in PostgreSQL, as those after it. */
-const AWAY_PATIENCE_MS = 1_500
 
 export interface Services {
   readonly config: Config
@@ -120,7 +116,10 @@ export async function startServices(
   // Side by side: the index process loads and the embedder's thread warms up while the queues are looked at.
   const indexing = begin(
     stack,
-    openIndex(config, { pool, log, stack, onSession: (userId) => sessions.drop(userId) }),
+    startSwitchedIndex(config, {
+      ...{ pool, log, onSession: (userId) => sessions.drop(userId) },
+      embedders: () => embedding,
+    }),
     (index) => index.close(),
   )
   const embedding = begin(stack, startEmbedders(config, pool, log), (embedders) => embedders.close())
@@ -178,27 +177,6 @@ async function startEmbedders(config: Config, pool: Pool, log: Logger): Promise<
     await embedders.close()
     throw error
   }
-}
-
-interface IndexSurroundings {
-  readonly pool: Pool
-  readonly log: Logger
-  readonly stack: AsyncDisposableStack
-  readonly onSession: (userId: string) => void
-}
-
-/** In a process of this server's own, or in the cluster that INDEX_ENGINE and OPENSEARCH_URL name. */
-async function openIndex(config: Config, { pool, log, stack, onSession }: IndexSurroundings): Promise<Index> {
-  if (config.openSearchUrl !== undefined) {
-    // Its client takes as long to load as the rest of the index, and most servers have no cluster.
-    const { startOpenSearchIndex } = await import('./index/engines/opensearch/opensearch.ts')
-    const { withWords } = await import('./index/words/words.ts')
-    const options = { onSession, patienceMs: AWAY_PATIENCE_MS }
-    return withWords(startOpenSearchIndex(config, config.openSearchUrl, log, options), config, log)
-  }
-  const courier = createCourier(config, pool, log)
-  stack.defer(() => courier.close())
-  return startEmbeddedIndex(config, log, { courier, onSession })
 }
 
 /** What is begun here is stopped with the stack, also when nobody came to wait for it. */

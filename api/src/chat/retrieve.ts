@@ -3,7 +3,7 @@
 // viewer's rights in the same statement.
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
-import type { Index, WordsOnly } from '../index/port.ts'
+import { holdIndex, type Index, type WordsOnly } from '../index/port.ts'
 import type { Embedders } from '../models/embedders.ts'
 import { fetchPassages } from '../retrieval/passages.ts'
 import type { Reranking } from '../retrieval/rerank.ts'
@@ -109,8 +109,10 @@ export async function searchConversation(
   { question, asked, rewrite }: Asked,
   signal: AbortSignal,
 ): Promise<Found> {
+  // Both searches ask the same one: their scores are compared.
+  using one = holdIndex(deps.index)
   const search = (query: Pick<SearchRequest, 'query' | 'previous' | 'meaning'>) =>
-    searchPassages(deps, viewer, { ...request, ...query }, signal)
+    searchPassages({ ...deps, index: one.index }, viewer, { ...request, ...query }, signal)
   const previous = leanedOn(question, asked)
   if (previous === null) return { ...(await search({ query: question })), query: question }
   const rewritten = await rewrite(signal)

@@ -38,6 +38,8 @@ test('fails for causes of its own only', async () => {
   expect(await readiness.check()).toMatchObject(works)
   status.now = { ...LOADED, ready: false, position: null }
   expect(await reasons()).toEqual(['the index is not loaded'])
+  status.now = { ...LOADED, ready: false, position: null, trouble: 'no OPENSEARCH_URL' }
+  expect(await reasons()).toEqual(['no OPENSEARCH_URL'])
 
   // Far behind counts when there is something to be behind of.
   const behind = (behindMs: number, stalledMs = behindMs) => ({ ...LOADED, behindMs, stalledMs })

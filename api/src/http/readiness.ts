@@ -106,7 +106,7 @@ export function createReadiness(deps: ReadinessDependencies): ReadinessCheck {
       if (draining) reasons.push('draining')
       if (read !== null && read.missing.length > 0)
         reasons.push(`migrations missing: ${read.missing.join(', ')}`)
-      if (!status.ready) reasons.push('the index is not loaded')
+      if (!status.ready) reasons.push(status.trouble ?? 'the index is not loaded')
       else if (read !== null && read.headSeq > (seq ?? 0) && (status.stalledMs ?? 0) > BEHIND_LIMIT_MS)
         reasons.push(`the index is ${Math.round((status.behindMs ?? 0) / 1000)} s behind the log`)
       return {

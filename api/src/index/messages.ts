@@ -31,6 +31,7 @@ export interface IndexReport {
   readonly busyMs: number
   readonly passages: number
   readonly vectors: number
+  readonly documents: number
   /** Id of the one that its vectors are of. */
   readonly generation: number | null
   readonly dimensions: number | null

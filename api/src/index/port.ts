@@ -90,10 +90,21 @@ export interface IndexStatus {
   readonly stalledMs: number | null
   readonly passages: number
   readonly vectors: number
+  /** False: `passages` and `vectors` are of an earlier position. Default: they are of this one. */
+  readonly counted?: boolean
+  /** Where the engine knows it at once. */
+  readonly documents?: number
   /** Id of the generation that its vectors are of; null while nothing was ever embedded. */
   readonly generation: number | null
   /** "faiss" or "exact" (the TypeScript scan), as shown at start-up. */
   readonly engine: string
+  /** Why it is not ready, where the operator has something to do about it; a sentence. */
+  readonly trouble?: string
+}
+
+/** To be disposed of when the search is over. */
+export interface HeldIndex extends Disposable {
+  readonly index: Index
 }
 
 export interface Index {
@@ -106,5 +117,15 @@ export interface Index {
   /** Resolves when this position is applied; rejects with UNAVAILABLE after `timeoutMs`. The log is read at once. */
   waitFor(position: Position, timeoutMs: number): Promise<void>
   status(): IndexStatus
+  /**
+   * For one search from its beginning to its end: the index that answers now, also when another one takes its place meanwhile.
+   * Only where several stand behind one (switch/switching-index.ts); by `holdIndex`.
+   */
+  hold?(): HeldIndex
   close(): Promise<void>
+}
+
+/** What a search asks, however often: never two that have not the same of the log, of vectors or of candidates. */
+export function holdIndex(index: Index): HeldIndex {
+  return index.hold?.() ?? { index, [Symbol.dispose]() {} }
 }

@@ -288,6 +288,7 @@ export class IndexService {
         busyMs: this.#busyMs,
         passages: this.#state?.passages.live ?? 0,
         vectors: this.#state?.passages.liveVectors ?? 0,
+        documents: this.#state?.passages.documents.size ?? 0,
         generation: this.#state?.generation?.id ?? null,
         dimensions: this.#state?.generation?.dimensions ?? null,
       })

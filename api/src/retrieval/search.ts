@@ -4,14 +4,15 @@
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
-import type {
-  Candidate,
-  ExtraPassage,
-  Index,
-  IndexFilter,
-  Position,
-  SearchMethod,
-  WordsOnly,
+import {
+  type Candidate,
+  type ExtraPassage,
+  holdIndex,
+  type Index,
+  type IndexFilter,
+  type Position,
+  type SearchMethod,
+  type WordsOnly,
 } from '../index/port.ts'
 import { type Embedders, embeddersOf } from '../models/embedders.ts'
 import { type CaughtUp, catchUp } from './catch-up.ts'
@@ -75,11 +76,13 @@ const MOST_CANDIDATES = 200
  * TOO_MANY_REQUESTS when a person has hundreds of searches under way
  */
 export async function searchPassages(
-  deps: SearchDeps,
+  { index, ...around }: SearchDeps,
   viewer: Viewer,
   { query, previous, meaning = query, limit = LIMIT, seen, method = 'fused', ...scope }: SearchRequest,
   signal?: AbortSignal,
 ): Promise<SearchResult> {
+  using one = holdIndex(index)
+  const deps = { ...around, index: one.index }
   const asked = method === 'words' ? { ...deps, embedders: NONE } : deps
   const question = new Question(asked, viewer, meaning, signal)
   const { filter, generations, collections, ...state } = await resolveScope(deps.pool, viewer, scope)

@@ -107,6 +107,13 @@ export async function clean(dir: string, inUse: ReadonlySet<string>): Promise<vo
   }
 }
 
+/** All of them, of an index that no process here has any more. */
+export async function removeCheckpoints(dir: string): Promise<void> {
+  await sweepMaking(dir)
+  for (const name of await readdir(dir))
+    if (/^(checkpoint|state|vectors)-/.test(name)) await rm(path.join(dir, name), { force: true })
+}
+
 /** Whether this machine's disk, or what we may use of it, is full. */
 export function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')

@@ -29,6 +29,7 @@ const NOTHING: IndexReport = {
   busyMs: 0,
   passages: 0,
   vectors: 0,
+  documents: 0,
   generation: null,
   dimensions: null,
 }

@@ -158,6 +158,7 @@ class Embedded implements EmbeddedIndex {
       ...lagOf(report ?? { caughtUpAt: null, busyMs: 0 }, Date.now()),
       passages: report?.passages ?? 0,
       vectors: report?.vectors ?? 0,
+      documents: report?.documents ?? 0,
       generation: report?.generation ?? null,
       engine: this.#engine,
     }

@@ -134,7 +134,7 @@ async function survey(
 }
 
 async function cut({ pool, log }: Pick<PublishDeps, 'pool' | 'log'>, seq: number): Promise<void> {
-  const removed = await cutLog(pool, seq)
+  const removed = await cutLog(pool, 'embedded', seq)
   if (removed > 0) log.info({ removed, before: seq }, 'the log was cut')
 }
 

@@ -117,3 +117,35 @@ export async function countPassages(cluster: Cluster, index: string): Promise<St
     languages: Object.fromEntries(aggregations.languages.buckets.map((b) => [b.key, b.doc_count])),
   }
 }
+
+const DOCUMENTS = 10_000
+const page = z.object({
+  aggregations: z.object({
+    documents: z.object({
+      buckets: z.array(z.unknown()),
+      after_key: z.record(z.string(), z.unknown()).optional(),
+    }),
+  }),
+})
+
+/** One by one, since the cluster's own count of different values is an estimate. @throws Trouble */
+export async function countDocuments(cluster: Cluster, index: string, signal?: AbortSignal): Promise<number> {
+  for (let counted = 0, after: Record<string, unknown> | undefined; ; ) {
+    const sources = [{ document: { terms: { field: 'documentKey' } } }]
+    const composite = { size: DOCUMENTS, sources, ...(after === undefined ? {} : { after }) }
+    const answer = await cluster.send({
+      ...{
+        method: 'POST',
+        path: `/${index}/_search`,
+        query: { allow_partial_search_results: false },
+        signal,
+      },
+      body: { size: 0, track_total_hits: false, aggs: { documents: { composite } } },
+      timeoutMs: 60_000,
+    })
+    const { buckets, after_key } = page.parse(answer).aggregations.documents
+    counted += buckets.length
+    if (buckets.length < DOCUMENTS || after_key === undefined) return counted
+    after = after_key
+  }
+}

@@ -1,5 +1,6 @@
 // A new index from the tables alone, at one snapshot: every current version with the passages that searches see of it,
 // vectors where they are published, and the log's head as that snapshot has it. Searches go to another index meanwhile.
+import type { PoolClient } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 import { BRIEF_MS, type Pool, within } from '../../../database/pool.ts'
 import { copyRows } from '../../copy-binary.ts'
@@ -7,9 +8,15 @@ import { activeGeneration } from '../../database-source.ts'
 import { Pace } from '../../pace.ts'
 import { activeReading, seen, snapshotPosition } from '../../rebuild.ts'
 import { createIndex, type IndexPlace } from './mapping.ts'
+import { Throttle } from './throttle.ts'
 import { floats, IndexWriter, type WriterOptions } from './writer.ts'
 
-export type FillOptions = Omit<WriterOptions, 'index' | 'generation' | 'position'>
+export interface FillOptions extends Omit<WriterOptions, 'index' | 'generation' | 'position'> {
+  /** Passages a second at most, asked again and again; null: as fast as it goes. Default: null. */
+  readonly rate?: () => number | null
+  /** Told of passages that are on their way, and of how many there are. */
+  readonly progress?: (done: number, total: number) => void
+}
 
 /** @returns its writer, at the snapshot's place of the log; complete, and searched by nobody. @throws Trouble, or what the database says */
 export async function fillIndex(pool: Pool, place: IndexPlace, options: FillOptions): Promise<IndexWriter> {
@@ -24,6 +31,10 @@ export async function fillIndex(pool: Pool, place: IndexPlace, options: FillOpti
     const reading = await activeReading(client)
     index = await createIndex(cluster, place, generation)
     const writer = new IndexWriter({ ...options, index, generation, position })
+    const total = await countPassages(client, reading)
+    let done = 0
+    options.progress?.(done, total)
+    const throttle = new Throttle(options.rate ?? (() => null))
     const stream = client.query(
       copyTo(`COPY (SELECT d.key, c.key, v.id::text, p.id, p.language, p.heading, p.text, coalesce(pv.vector, '')
               ${seen(reading)}
@@ -47,6 +58,8 @@ export async function fillIndex(pool: Pool, place: IndexPlace, options: FillOpti
         embedded: false,
       }
       await writer.add(passage, vector, position.seq)
+      options.progress?.(++done, total)
+      await throttle.passed(signal)
       if (pace.due) await pace.pause()
     }
     await client.query(within(BRIEF_MS, { text: 'COMMIT' }))
@@ -59,4 +72,11 @@ export async function fillIndex(pool: Pool, place: IndexPlace, options: FillOpti
   } finally {
     client.release(broken)
   }
+}
+
+async function countPassages(client: PoolClient, reading: number): Promise<number> {
+  const { rows } = await client.query<{ passages: string }>(
+    `SELECT count(*) AS passages ${seen(reading)} WHERE d.deleted_at IS NULL`,
+  )
+  return Number(rows[0]?.passages ?? 0)
 }

@@ -4,7 +4,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { goodbye, lossOf } from '../../../database/loss.ts'
-import { BRIEF_MS, createListener, type DatabaseConfig, type Pool, within } from '../../../database/pool.ts'
+import {
+  BRIEF_MS,
+  createListener,
+  type DatabaseConfig,
+  type Pool,
+  type Queryable,
+  within,
+} from '../../../database/pool.ts'
 import { RebuildNeeded } from '../../apply.ts'
 import { Bell } from '../../bell.ts'
 import {
@@ -16,6 +23,7 @@ import {
 } from '../../database-source.ts'
 import { noticeServer } from '../../epoch.ts'
 import { Analysers } from '../../lexical/analysis.ts'
+import { cutLog } from '../../shared/log-cut.ts'
 import { checkHistory, HistoryChanged } from '../../tail.ts'
 import { type Cluster, Trouble } from './cluster.ts'
 import { readFacts } from './documents.ts'
@@ -29,7 +37,10 @@ const TURN_MS = 1_000
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
 /** What is written is shown at least so often, however much there is to write. */
 const SHOW_MS = 1_000
-const LOCK = "hashtextextended('terrace opensearch writer', 0)"
+/** The same as what embedded checkpoints are written after at the latest. */
+const CUT_MS = 10 * 60_000
+/** Of the database's advisory locks: of who writes the cluster's index, or removes it. */
+export const WRITER_LOCK = "hashtextextended('terrace opensearch writer', 0)"
 
 export interface FollowerOptions {
   readonly config: DatabaseConfig
@@ -39,6 +50,13 @@ export interface FollowerOptions {
   readonly log: Logger
   /** Searches see more than before. */
   readonly moved: () => void
+  /** Asked whenever it is this server's turn: whether the index is to be written at all. Default: it is. */
+  readonly wanted?: ((db: Queryable) => Promise<boolean>) | undefined
+  /** While an index is filled (fill.ts); `progress` is told null when that is over. */
+  readonly rate?: (() => number | null) | undefined
+  readonly progress?:
+    | ((progress: { readonly done: number; readonly total: number } | null) => void)
+    | undefined
 }
 
 interface Next {
@@ -55,6 +73,7 @@ export class Follower {
   readonly #returned = new Bell()
   #finished: Promise<void> = Promise.resolve()
   #trouble: string | null = null
+  #cutAt = Number.NEGATIVE_INFINITY
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -93,9 +112,9 @@ export class Follower {
       try {
         await client.connect()
         const { rows } = await client.query<{ mine: boolean }>(
-          within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${LOCK}) AS mine` }),
+          within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${WRITER_LOCK}) AS mine` }),
         )
-        if (rows[0]?.mine === true) {
+        if (rows[0]?.mine === true && (await (this.#options.wanted?.(client) ?? true))) {
           // Without that connection another server may write.
           lossOf(client, AbortSignal.any([signal, turn.signal])).then(() => turn.abort())
           await this.#write(turn.signal)
@@ -161,9 +180,15 @@ export class Follower {
   }
 
   async #fill(signal: AbortSignal): Promise<IndexWriter> {
-    const { pool, place, log } = this.#options
+    const { pool, place, log, rate, progress } = this.#options
     const started = performance.now()
-    const writer = await fillIndex(pool, place, this.#common(signal))
+    const told = {
+      ...(rate === undefined ? {} : { rate }),
+      progress: (done: number, total: number) => progress?.({ done, total }),
+    }
+    const writer = await fillIndex(pool, place, { ...this.#common(signal), ...told }).finally(() =>
+      progress?.(null),
+    )
     log.info({ index: writer.index, ms: Math.round(performance.now() - started) }, 'an index was filled')
     return writer
   }
@@ -190,6 +215,8 @@ export class Follower {
         this.#returned.silence()
         const { more, switched } = await this.#step(current)
         failures = 0
+        // A new one that is being filled follows the log from where it was when that began.
+        if (next === null) await this.#cut(current)
         this.#trouble = null
         if (next?.failed || (switched && next === null)) next = this.#begin(signal)
         if (next?.writer != null) {
@@ -254,6 +281,19 @@ export class Follower {
       moved()
     }
     return { more: reading.entries.length === LOG_PORTION, switched }
+  }
+
+  /** What no copy of the index needs of the log goes, now and then. */
+  async #cut({ position }: IndexWriter): Promise<void> {
+    const { pool, log } = this.#options
+    if (performance.now() - this.#cutAt < CUT_MS) return
+    this.#cutAt = performance.now()
+    try {
+      const removed = await cutLog(pool, 'opensearch', position.seq)
+      if (removed > 0) log.info({ removed, before: position.seq }, 'the log was cut')
+    } catch (err) {
+      log.warn({ err }, 'the log was not cut')
+    }
   }
 
   #note(error: unknown): void {

@@ -2,14 +2,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Config } from '../../../config.ts'
-import { createPool, type Pool } from '../../../database/pool.ts'
+import { createPool, type Pool, type Queryable } from '../../../database/pool.ts'
 import { AppError } from '../../../errors.ts'
 import type { Candidate, Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../../port.ts'
 import { isFiniteVector } from '../../vectors/port.ts'
 import { Positions, unavailable } from '../positions.ts'
 import { readAddress } from './address.ts'
 import { Cluster, Trouble } from './cluster.ts'
+import { countDocuments } from './documents.ts'
 import { Follower } from './follow.ts'
+import { searchedIndex, sweep } from './mapping.ts'
 import { backoffMs } from './retry.ts'
 import { Searcher } from './search.ts'
 import { type Known, Watch } from './watch.ts'
@@ -25,6 +27,18 @@ export interface OpenSearchOptions {
   readonly shards?: number
   /** Milliseconds that a question waits for an index that is filled, or a cluster that is away. Default 5,000. */
   readonly patienceMs?: number
+  /** Whether this server may write the index, asked of the database whenever it is its turn. Default: it may. */
+  readonly wanted?: (db: Queryable) => Promise<boolean>
+  /** Passages a second at most that an index is filled with; null: as fast as it goes. Default: null. */
+  readonly rate?: () => number | null
+  /** Told how far an index is that this server fills, in passages; null when that is over. */
+  readonly progress?: (progress: { readonly done: number; readonly total: number } | null) => void
+}
+
+/** The port, and what only this engine is asked. */
+export interface OpenSearchIndex extends Index {
+  /** How many documents the index holds, counted. @throws Trouble */
+  documents(signal?: AbortSignal): Promise<number>
 }
 
 /**
@@ -36,11 +50,11 @@ export function startOpenSearchIndex(
   url: string,
   log: Logger,
   options: OpenSearchOptions = {},
-): Index {
-  return new OpenSearchIndex(config, url, log, options)
+): OpenSearchIndex {
+  return new InCluster(config, url, log, options)
 }
 
-class OpenSearchIndex implements Index {
+class InCluster implements OpenSearchIndex {
   readonly #pool: Pool
   readonly #cluster: Cluster
   readonly #follower: Follower
@@ -51,12 +65,8 @@ class OpenSearchIndex implements Index {
   readonly #patienceMs: number
   #closing: Promise<void> | undefined
 
-  constructor(
-    config: Config,
-    url: string,
-    log: Logger,
-    { onSession, shards = 3, patienceMs = PATIENCE_MS }: OpenSearchOptions,
-  ) {
+  constructor(config: Config, url: string, log: Logger, options: OpenSearchOptions) {
+    const { onSession, shards = 3, patienceMs = PATIENCE_MS, wanted, rate, progress } = options
     this.#patienceMs = patienceMs
     this.#pool = createPool(config, {
       name: 'terrace-index',
@@ -67,7 +77,10 @@ class OpenSearchIndex implements Index {
     this.#searcher = new Searcher(this.#cluster)
     const place = { alias: readAddress(url).name, shards }
     const common = { config, log, pool: this.#pool, cluster: this.#cluster }
-    this.#follower = new Follower({ ...common, place, moved: () => this.#watch.wake() })
+    this.#follower = new Follower({
+      ...{ ...common, place, wanted, rate, progress },
+      moved: () => this.#watch.wake(),
+    })
     this.#watch = new Watch({
       ...common,
       alias: place.alias,
@@ -145,9 +158,16 @@ class OpenSearchIndex implements Index {
       stalledMs: caughtUpAt === null ? null : Math.max(0, now - Math.max(caughtUpAt, movedAt)),
       passages: facts?.passages ?? 0,
       vectors: facts?.vectors ?? 0,
+      counted: facts?.counted ?? false,
       generation: facts?.generation?.id ?? null,
       engine: 'opensearch',
     }
+  }
+
+  async documents(signal?: AbortSignal): Promise<number> {
+    const index = this.#watch.known?.index
+    if (index === undefined) throw unavailable(this.#why() ?? 'the search index is loading')
+    return countDocuments(this.#cluster, index, signal)
   }
 
   close(): Promise<void> {
@@ -184,4 +204,20 @@ function check({ vector, generation }: IndexQuery, { facts }: Known): void {
   if ((dimensions === null || vector.length === dimensions) && isFiniteVector(vector)) return
   const internal = `a query vector of ${vector.length} numbers for an index of ${dimensions} dimensions`
   throw new AppError('INTERNAL', {}, { internal })
+}
+
+/**
+ * Removes what Terrace has in the cluster under this address' name. For who holds the writer's lock (follow.ts).
+ * @throws Trouble
+ */
+export async function removeIndexes(url: string): Promise<void> {
+  const cluster = new Cluster(url)
+  try {
+    const place = { alias: readAddress(url).name, shards: 1 }
+    // Refuses a foreign index under the name.
+    await searchedIndex(cluster, place)
+    await sweep(cluster, place, new Set())
+  } finally {
+    await cluster.close()
+  }
 }
