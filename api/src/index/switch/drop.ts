@@ -10,6 +10,7 @@ import { openBlobStore } from '../../storage/open.ts'
 import { removeCheckpoints } from '../checkpoint/checkpoint.ts'
 import { clean } from '../shared/clean.ts'
 import { newestKnown } from '../shared/term.ts'
+import { removeWords } from '../words/remove.ts'
 import { type Choice, endDropping, readChoice } from './choice.ts'
 import { liveServers } from './servers.ts'
 
@@ -38,6 +39,7 @@ async function dropIndexes({ config }: DropDeps, choice: Choice): Promise<boolea
     )
     if (rows[0]?.mine !== true || (await readChoice(client))?.number !== choice.number) return false
     await removeIndexes(config.openSearchUrl)
+    if (!(await removeWords(client))) return false
     return (await endDropping(client, choice)) !== null
   } finally {
     await goodbye(client)

@@ -140,8 +140,10 @@ test('switching both ways under twenty searches a second: none fails, none is mi
   expect(mixed).toEqual([])
   expect(Object.keys(by).sort()).toEqual(['embedded', 'opensearch'])
   expect(servers.map(({ index }) => index.answers)).toEqual(['embedded', 'embedded'])
-  // Nothing of it is left in the cluster.
+  // Nothing of it is left in the cluster, nor of the words that stood in for it.
   expect(await indexes()).toEqual([])
+  for (const table of ['word_fill', 'word_documents', 'passage_words'])
+    expect((await fleet.db.pool.query(`SELECT 1 FROM ${table}`)).rowCount).toBe(0)
 })
 
 test('who fills the cluster is killed: another server fills it, no faster than it may, and cancel removes it', async () => {

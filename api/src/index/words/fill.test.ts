@@ -8,6 +8,7 @@ import { Analysers } from '../lexical/analysis.ts'
 import type { Position } from '../port.ts'
 import { differing, fillDocument } from './fill-document.ts'
 import { filledTo, filling, shown } from './fixtures.ts'
+import { removeWords } from './remove.ts'
 
 const FILLING = path.join(import.meta.dirname, '../../../test/filling.ts')
 
@@ -170,4 +171,27 @@ test('two servers take turns: one fills, the other goes on when it has ended', a
   const second = await library.publish(document, lines('turned', 2))
   await other.reached(second.position)
   expect((await shown(db)).get(document.key)).toEqual(second.passageIds)
+})
+
+test('nothing is removed while somebody keeps the words up; then all of it, and what fills next begins anew', async () => {
+  const document = await library.document(await library.collection())
+  const { position, passageIds } = await library.publish(document, lines('removed', 3))
+  const client = await db.pool.connect()
+  try {
+    {
+      await using filled = filling(db)
+      await filled.reached(position)
+      expect(await removeWords(client)).toBe(false)
+      expect((await shown(db)).get(document.key)).toEqual(passageIds)
+    }
+    expect(await removeWords(client)).toBe(true)
+    expect(await everything()).toBe(0)
+    for (const table of ['word_fill', 'word_documents'])
+      expect((await db.pool.query(`SELECT 1 FROM ${table}`)).rowCount).toBe(0)
+  } finally {
+    client.release(true)
+  }
+  await using filled = filling(db)
+  await filled.reached(position)
+  expect((await shown(db)).get(document.key)).toEqual(passageIds)
 })

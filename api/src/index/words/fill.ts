@@ -17,7 +17,8 @@ const POLL_MS = 500
 /** How soon another server fills when one has ended. */
 const TURN_MS = 1_000
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
-const LOCK = "hashtextextended('terrace words', 0)"
+/** Of who keeps the words up. */
+export const WORDS_LOCK = "hashtextextended('terrace words', 0)"
 /** Documents, between two words of progress in the log. */
 const TELL_EVERY = 1_000
 
@@ -56,7 +57,7 @@ export class Filler {
       try {
         await client.connect()
         const { rows } = await client.query<{ mine: boolean }>(
-          within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${LOCK}) AS mine` }),
+          within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${WORDS_LOCK}) AS mine` }),
         )
         if (rows[0]?.mine === true) {
           lossOf(client, AbortSignal.any([signal, turn.signal])).then(() => turn.abort())
