@@ -75,6 +75,13 @@ test.each<[string, ScriptedAnswer, string, RegExp, boolean]>([
     /no shard copy.*shards may be missing \(red\)/,
     true,
   ],
+  [
+    'a gateway with nobody behind it',
+    { status: 504, body: { message: null } },
+    'away',
+    /does not answer \(504\)/,
+    true,
+  ],
   ['a request that is too large', { status: 413 }, 'too-large', /no request of this size/, false],
   [
     'what it can make nothing of',
