@@ -5,9 +5,11 @@ import { testDatabase } from '../../test/database.ts'
 import { testEmbedders } from '../../test/embedders.ts'
 import { testServer } from '../../test/server.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
+import type { IndexAnswer } from '../index/port.ts'
 import { away, filledTo, ToldEngine } from '../index/words/fixtures.ts'
 import { withWords } from '../index/words/words.ts'
 import type { Embedder } from '../models/port.ts'
+import { searchPassages } from './search.ts'
 
 const embedder: Embedder = {
   identity: {
@@ -55,3 +57,34 @@ test('what a person may see is found by words, says why, and nothing else is fou
   await db.pool.query('DELETE FROM collection_members WHERE collection_id = $1', [mine.id])
   expect(await search('flywheels')).toMatchObject({ passages: [], wordsOnly: null })
 })
+
+test.each([true, false])(
+  'where the engine changes hands between two looks, one of them counts: %s',
+  async (goes) => {
+    await using db = await testDatabase()
+    await using server = await testServer(db, { services: { index: new ToldEngine() } })
+    const reader = await server.person()
+    const library = new FixtureLibrary(db.pool)
+    const mine = await library.collection({ owner: reader.viewer.userId })
+    const { passageIds } = await library.publish(await library.document(mine), [{ text: 'a' }, { text: 'b' }])
+    const [a = 0, b = 0] = passageIds
+    // What is not there any more makes it ask for more.
+    const candidate = (passageId: number, score: number) => ({
+      ...{ passageId, score, cosine: null, words: score, withoutVector: false },
+    })
+    const by = (away: boolean, candidates: IndexAnswer['candidates']): IndexAnswer => ({
+      ...{ candidates, position: { epoch: '', seq: 0 } },
+      ...(away ? { wordsOnly: 'engine-away' } : {}),
+    })
+    const answers = [by(!goes, [candidate(a, 0.9), candidate(987_654, 0.8)]), by(goes, [candidate(b, 0.4)])]
+    class Changing extends ToldEngine {
+      override async search(): Promise<IndexAnswer> {
+        return answers.shift() ?? expect.unreachable('asked too often')
+      }
+    }
+    const deps = { pool: db.pool, index: new Changing(), embedders: testEmbedders() }
+    const { passages, wordsOnly } = await searchPassages(deps, reader.viewer, { query: 'a', limit: 2 })
+    expect(passages.map(({ passageId }) => passageId)).toEqual([b])
+    expect(wordsOnly).toBe(goes ? 'engine-away' : null)
+  },
+)

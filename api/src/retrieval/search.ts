@@ -155,12 +155,12 @@ async function hits(
     }))
     const answer = await deps.index.search(question, signal)
     const { candidates } = answer
-    // Scores of the two can't be compared: where the engine goes away in between, the words begin anew.
-    if (answer.wordsOnly !== undefined && wordsOnly === null) {
+    // Scores of the two can't be compared: where the engine goes, or comes back, in between, it all begins anew.
+    if ((answer.wordsOnly ?? null) !== wordsOnly) {
       found.length = 0
       seen.clear()
     }
-    wordsOnly = answer.wordsOnly ?? wordsOnly
+    wordsOnly = answer.wordsOnly ?? null
     const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))
     for (const { passageId } of unseen) seen.add(passageId)
     const texts = await read(deps.pool, viewer, unseen)

@@ -21,16 +21,23 @@ export function filling(db: TestDatabase): Filling {
   }
 }
 
-/** Whoever fills them. */
+/** Whoever fills them. @throws Error after half a minute without any progress */
 export async function filledTo(db: TestDatabase, { epoch, seq }: Position): Promise<void> {
-  for (;;) {
+  let before = ''
+  for (let since = performance.now(); performance.now() - since < 30_000; ) {
     const { rowCount } = await db.pool.query('SELECT 1 FROM word_fill WHERE epoch = $1 AND seq >= $2', [
       epoch,
       seq,
     ])
     if (rowCount === 1) return
+    const { rows } = await db.pool.query(
+      'SELECT (SELECT count(*) FROM passage_words) AS n, w.* FROM word_fill w',
+    )
+    if (JSON.stringify(rows) !== before) since = performance.now()
+    before = JSON.stringify(rows)
     await sleep(20)
   }
+  throw new Error(`nobody fills words up to ${seq}`)
 }
 
 /** Passage ids that are shown, by document key. */

@@ -110,14 +110,18 @@ test('what a document is now decides, whatever was filled: replaced, deleted, in
   await db.pool.query('UPDATE word_documents SET ready = true')
   // Nobody fills any more.
   await filled[Symbol.asyncDispose]()
-  const [replaced, deleted, moved] = documents
-  if (replaced === undefined || deleted === undefined || moved === undefined) throw new Error('no documents')
-  await library.publish(replaced, [{ text: 'nothing of that' }])
-  await library.retract(deleted)
-  await db.pool.query('UPDATE documents SET collection_id = $2 WHERE id = $1', [moved.id, theirs.id])
-  expect(await found(all(mine))).toEqual([])
-  expect(await found({ kind: 'documents', keys: documents.map(({ key }) => key) })).toEqual(ids[2])
-  filled = filling(db)
+  try {
+    const [replaced, deleted, moved] = documents
+    if (replaced === undefined || deleted === undefined || moved === undefined)
+      throw new Error('no documents')
+    await library.publish(replaced, [{ text: 'nothing of that' }])
+    await library.retract(deleted)
+    await db.pool.query('UPDATE documents SET collection_id = $2 WHERE id = $1', [moved.id, theirs.id])
+    expect(await found(all(mine))).toEqual([])
+    expect(await found({ kind: 'documents', keys: documents.map(({ key }) => key) })).toEqual(ids[2])
+  } finally {
+    filled = filling(db)
+  }
 })
 
 test('languages have words of their own, headings count, and what was asked before counts for half', async () => {
