@@ -15,12 +15,14 @@ import {
   whileMaking,
 } from './reach.ts'
 import { SAMPLE_SETTINGS } from './sample-settings.ts'
+import { stageRoles } from './stage-rights.ts'
 
 const server = here('ec2', 'instance/i-1')
 const volume = here('ec2', 'volume/vol-1')
 const subnet = here('ec2', 'subnet/subnet-1')
 const group = here('ec2', 'security-group/sg-1')
 const role = (name: RoleName) => roleArn(name, SAMPLE_SETTINGS)
+const [ofStage = ''] = stageRoles(SAMPLE_SETTINGS)
 
 const TESTS: readonly Reach[] = [
   {
@@ -37,6 +39,8 @@ const TESTS: readonly Reach[] = [
       call('ec2:RunInstances', group, TAGGED),
       call('ec2:DescribeInstances', '*'),
       call('ec2:GetConsoleOutput', server, TAGGED),
+      // What migrates a stage's database is one of its servers.
+      call('iam:PassRole', ofStage, { ...OF_US, 'iam:PassedToService': 'ec2.amazonaws.com' }),
     ],
     mayNot: [
       call('ec2:RunInstances', server),
@@ -49,7 +53,7 @@ const TESTS: readonly Reach[] = [
       call('ec2:ModifyInstanceAttribute', server, TAGGED),
       call('ec2:GetConsoleOutput', server),
       call('iam:PassRole', role('deploy'), { ...OF_US, 'iam:PassedToService': 'ec2.amazonaws.com' }),
-      call('iam:PassRole', role('builder'), { ...OF_US, 'iam:PassedToService': 'lambda.amazonaws.com' }),
+      call('iam:PassRole', ofStage, { ...OF_US, 'iam:PassedToService': 'lambda.amazonaws.com' }),
     ],
     breaks: {
       'starts servers without the tag': (draft) => {
@@ -69,6 +73,12 @@ const TESTS: readonly Reach[] = [
       },
       'with a key of somebody': (draft) => {
         roleStatement(draft, 'StartFrom').Resource = '*'
+      },
+      'as nobody any more': (draft) => {
+        roleStatement(draft, 'StartAs').Action = ['iam:GetRole']
+      },
+      'hands roles to anything': (draft) => {
+        delete roleStatement(draft, 'StartAs').Condition
       },
       'as anybody': (draft) => {
         roleStatement(draft, 'StartAs').Resource = '*'
