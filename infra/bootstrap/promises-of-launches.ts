@@ -38,6 +38,7 @@ const TESTS: readonly Reach[] = [
       call('ec2:RunInstances', subnet, TAGGED),
       call('ec2:RunInstances', group, TAGGED),
       call('ec2:DescribeInstances', '*'),
+      call('ec2:DescribeInstanceStatus', '*'),
       call('ec2:GetConsoleOutput', server, TAGGED),
       // What migrates a stage's database is one of its servers.
       call('iam:PassRole', ofStage, { ...OF_US, 'iam:PassedToService': 'ec2.amazonaws.com' }),
@@ -67,6 +68,10 @@ const TESTS: readonly Reach[] = [
       },
       'hears any server': (draft) => {
         delete roleStatement(draft, 'Servers').Condition
+      },
+      'and does not see whether it got ready': (draft) => {
+        const statement = roleStatement(draft, 'Looking')
+        statement.Action = list(statement.Action).filter((name) => name !== 'ec2:DescribeInstanceStatus')
       },
       'and none any more': (draft) => {
         roleStatement(draft, 'Servers').Action = ['ec2:TerminateInstances']
