@@ -134,7 +134,7 @@ test('killed again and again, wherever it is, the command gets there: one set, a
   // When it was made is another time.
   const { inputs, release, commit, packages, pages, sbom } = whole
   expect(set).toMatchObject({ inputs, release, commit, packages, pages, sbom })
-}, 300_000)
+}, 600_000)
 
 test.each<[string, Moment, RegExp]>([
   ['a disk is made', order('make'), /Nothing is left of the builder: its instance is gone/],
