@@ -14,7 +14,7 @@ import { LAYOUT } from '../../infra/image-sets.ts'
 import { imagesTestThemselves } from '../ec2/fixture.ts'
 import type { Tier } from '../recipe/debian.ts'
 import type { BakeLine } from './arguments.ts'
-import { type Baked, bake, type Kitchen } from './bake.ts'
+import { type Baked, bake } from './bake.ts'
 import type { Builder } from './local-builder.ts'
 import {
   account,
@@ -31,6 +31,7 @@ import {
   region,
   SBOM,
 } from './test/kitchen.ts'
+import type { Kitchen } from './work.ts'
 
 let folder: string
 let world: StandIn

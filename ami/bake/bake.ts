@@ -6,45 +6,23 @@ import { BOOTSTRAP_STACK, type Home } from '../../infra/bootstrap/names.ts'
 import { type ImageSet, isBootedOnEc2 } from '../../infra/images.ts'
 import { describeStack } from '../../infra/release/follow.ts'
 import { Problem } from '../../local/problem.ts'
-import type { Step } from '../../local/steps.ts'
 import { type BootPlace, bootPlaceOf } from '../ec2/boot-place.ts'
 import { keepParts, partsOf, writeParts } from '../image-set/parts.ts'
 import { type Choice, choosePrevious, keepChoice, nameOf } from '../image-set/previous.ts'
 import { readSet } from '../image-set/record.ts'
-import { readStatic, type StaticFiles } from '../image-set/static-files.ts'
+import { readStatic } from '../image-set/static-files.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { lock } from '../ledger/store.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { TIERS } from '../upload/baking.ts'
-import { checksumOf } from '../upload/disk.ts'
 import { publish } from '../upload/publish.ts'
 import type { BakeLine } from './arguments.ts'
-import { type Built, openBuilt } from './built.ts'
+import { openBuilt } from './built.ts'
 import type { Checkout } from './checkout.ts'
 import { closing } from './closing.ts'
-import { type DebianLists, type Inputs, inputsOf, withPrevious } from './inputs.ts'
-import type { Inspected, Inspection } from './inspection.ts'
-import type { Builder, Carried } from './local-builder.ts'
-import type { Pages } from './pages.ts'
-import { costOf, linesOf, sizeOf } from './plan.ts'
-
-export interface Kitchen {
-  readonly checkout: () => Promise<Checkout>
-  readonly builder: Builder
-  readonly pages: Pages
-  readonly inspection: Inspection
-  /** Undefined: nothing is uploaded. */
-  readonly aws: Aws | undefined
-  /** Where disks and what they have passed are kept, a folder for each set of inputs. */
-  readonly disks: string
-  /** Where journals of uploads lie. */
-  readonly journals: string
-  readonly now: () => Date
-  readonly say: (line: string) => void
-  readonly perform: (steps: readonly Step[]) => Promise<void>
-  /** When it is aborted, what AWS has made is taken back. */
-  readonly signal: AbortSignal
-}
+import { inputsOf, withPrevious } from './inputs.ts'
+import { costOf, linesOf } from './plan.ts'
+import { booting, type Kitchen, looking, making, type Other, type Work } from './work.ts'
 
 export type Baked =
   /** `release` is undefined while nobody can know it. */
@@ -135,26 +113,6 @@ async function bakeWith(line: BakeLine, kitchen: Kitchen): Promise<Baked> {
   return { outcome: 'set', set, made: true }
 }
 
-interface Work {
-  readonly line: BakeLine
-  readonly kitchen: Kitchen
-  readonly checkout: Checkout
-  readonly lists: DebianLists
-  readonly inputs: Inputs
-  readonly built: Built
-  readonly carried: Other | undefined
-  /** What the pages' build is called. */
-  readonly build: string
-  /** What was looked at, once it was. */
-  readonly inspected: Inspected[]
-}
-
-/** Another set, and its pages' static files. */
-interface Other {
-  readonly set: ImageSet
-  readonly files: StaticFiles
-}
-
 /** Before anything is made. @throws BakeFailure when they can't be had */
 async function readCarried({ aws, ...home }: To, inputs: string): Promise<Other> {
   const set = await readSet(aws, home, inputs)
@@ -189,85 +147,6 @@ async function destination({ home, bootTest }: BakeLine, { aws }: Kitchen): Prom
         'once for an account and a region. Nothing was made.',
     )
   return { ...home, aws, key, bootPlace: bootTest === 'ec2' ? bootPlaceOf(home, output) : undefined }
-}
-
-function making({ kitchen, lists, inputs, built, carried }: Work, tier: Tier): Step {
-  return {
-    title: `Disk of ${tier}`,
-    work: async (progress) => {
-      const there = built.tier(tier)
-      if (there !== undefined) {
-        progress.title = `Disk of ${tier}: there already, ${sizeOf(there)}`
-        return
-      }
-      kitchen.signal.throwIfAborted()
-      const file = built.file(tier)
-      const previous: Carried | undefined = carried && {
-        sha256: carried.files.sha256,
-        dir: await kitchen.pages.keep(carried.files),
-      }
-      const facts = { release: inputs.release, madeAt: built.madeAt, previous }
-      const size = await kitchen.builder.make(tier, facts, lists, file, (text) => {
-        progress.output = text
-      })
-      kitchen.signal.throwIfAborted()
-      progress.output = 'its checksum'
-      built.set(tier, { ...size, checksum: await checksumOf(file) })
-      progress.title = `Disk of ${tier}: ${sizeOf(size)}`
-    },
-  }
-}
-
-/** Before they are booted: what stops an upload is known in seconds. */
-function looking({ line, kitchen, inputs, built, inspected }: Work): Step {
-  return {
-    title: `What is in ${line.tiers.join(' and ')}`,
-    work: async (progress) => {
-      kitchen.signal.throwIfAborted()
-      const { allowUnscanned, home } = line
-      if (home === undefined && line.tiers.every((tier) => built.tier(tier)?.boot !== undefined)) {
-        progress.title = `What is in ${line.tiers.join(' and ')}: looked at before`
-        return
-      }
-      const disks = Object.fromEntries(line.tiers.map((tier) => [tier, built.file(tier)]))
-      const of = { now: kitchen.now(), say: kitchen.say, stops: home !== undefined, allowUnscanned }
-      const found = await kitchen.inspection.look({ disks, release: inputs.release, ...of })
-      inspected.push(found)
-      progress.title = `What is in ${line.tiers.join(' and ')}: SBOM ${found.sbom.sha256.slice(0, 12)}`
-    },
-  }
-}
-
-/** Both at once, or none: the web server is tested with the API of its set. */
-function booting({ line, kitchen, built }: Work): Step {
-  return {
-    title: `Boot tests of ${line.tiers.join(' and ')}`,
-    work: async (progress) => {
-      const passed = () =>
-        line.tiers.map((tier) => `${tier} ready after ${built.tier(tier)?.boot?.seconds} s`).join(', ')
-      if (line.tiers.every((tier) => built.tier(tier)?.boot !== undefined)) {
-        progress.title = `Boot tests: passed already, ${passed()}`
-        return
-      }
-      kitchen.signal.throwIfAborted()
-      const disks = Object.fromEntries(line.tiers.map((tier) => [tier, built.file(tier)]))
-      const at = kitchen.now().toISOString()
-      const seconds = await kitchen.builder.boot(
-        disks,
-        (text) => {
-          progress.output = text
-        },
-        kitchen.signal,
-      )
-      for (const tier of line.tiers) {
-        const made = built.tier(tier)
-        const took = seconds[tier]
-        if (made === undefined || took === undefined) throw new Error(`no boot of ${tier} was tested`)
-        built.set(tier, { ...made, boot: { at, seconds: took } })
-      }
-      progress.title = `Boot tests: ${passed()}`
-    },
-  }
 }
 
 /** Nothing is sent: its images are looked at, and what an ended run has left is removed. */

@@ -7,8 +7,9 @@ import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
 import { isBootedOnEc2 } from '../../infra/images.ts'
 import { imagesTestThemselves } from '../ec2/fixture.ts'
 import type { BakeLine } from './arguments.ts'
-import { bake, type Kitchen } from './bake.ts'
+import { bake } from './bake.ts'
 import { account, BUCKET, bootstrapped, KEY, kitchenOf, LINE, region } from './test/kitchen.ts'
+import type { Kitchen } from './work.ts'
 
 let folder: string
 let world: StandIn

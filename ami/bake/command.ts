@@ -13,12 +13,13 @@ import { BakeFailure } from '../ledger/failure.ts'
 import { addressesByHttps, IMAGES } from '../local/host.ts'
 import { removeOld } from '../local/kept.ts'
 import { type BakeLine, readBakeLine } from './arguments.ts'
-import { bake, type Kitchen } from './bake.ts'
+import { bake } from './bake.ts'
 import { readCheckout } from './checkout.ts'
 import { endable } from './ending.ts'
 import { inspection } from './inspection.ts'
 import { localBuilder } from './local-builder.ts'
 import { pagesHere } from './pages.ts'
+import type { Kitchen } from './work.ts'
 
 const DISKS = path.join(IMAGES, 'bakes')
 /** Sets whose disks are kept: the newest, and one that may still be uploaded. */

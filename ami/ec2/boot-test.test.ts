@@ -194,6 +194,27 @@ describe('an image that fails', () => {
     nothingIsLeft()
   })
 
+  test('never gets ready: what AWS’s own checks say is told, its machine is ended, and all is taken back', async () => {
+    now.world.compute.instances.neverReady = true
+    expect(await failure()).toMatch(
+      /^api boot test (i-\w+) has not said after 25 minutes how it went, and AWS’s own checks have not passed \(of its host: initializing; of itself: initializing\)\. Its console is empty\.\n\1 was terminated\. Removed/,
+    )
+    expect(started()).toEqual(['api'])
+    nothingIsLeft()
+  })
+
+  test('never gets ready, and AWS does not say what its checks found: it is ended all the same', async () => {
+    now.world.compute.instances.neverReady = true
+    now.world.faults.add({
+      ...{ operation: 'DescribeInstanceStatus', times: 100 },
+      error: FAULTS.denied('ec2:DescribeInstanceStatus'),
+    })
+    expect(await failure()).toMatch(
+      /has not said after 25 minutes how it went\. Its console is empty\.\ni-\w+ was terminated/,
+    )
+    nothingIsLeft()
+  })
+
   test('never says anything: its console is empty, and it is ended', async () => {
     now.world.compute.instances.program = undefined
     expect(await failure()).toMatch(

@@ -33,6 +33,15 @@ describe('a machine', () => {
     nothingIsLeft()
   })
 
+  test('that never gets ready is ended, and what AWS’s own checks say of it is told', async () => {
+    now.world.compute.instances.neverReady = true
+    await expect(run()).rejects.toThrow(
+      /builder (i-\w+) has not begun to work after 25 minutes, and AWS’s own checks have not passed \(of its host: initializing; of itself: initializing\)\. Its console is empty\.$/,
+    )
+    expect(machines()).toHaveLength(1)
+    nothingIsLeft()
+  })
+
   test('that ends half-way is shown with its console', async () => {
     const { instances } = now.world.compute
     now.more = (id) => ({

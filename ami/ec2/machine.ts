@@ -3,8 +3,6 @@
 // a run that was ended goes on to watch the same instance, or ends it.
 import {
   DescribeInstancesCommand,
-  GetConsoleOutputCommand,
-  type Instance,
   type _InstanceType as InstanceType,
   RunInstancesCommand,
   type RunInstancesCommandInput,
@@ -17,6 +15,7 @@ import { tagsOf } from '../ledger/tags.ts'
 import type { Baking } from '../upload/baking.ts'
 import { passing, persist } from '../upload/persist.ts'
 import { until } from '../upload/wait.ts'
+import { checksOf, consoleOf, describe, isUnseen, isUnseenOrPassing, isUp, UNSEEN_MS } from './look.ts'
 
 export interface Machine {
   /** In the journal; one of a name at a time. */
@@ -47,8 +46,6 @@ export interface Machine {
 export type Judge<T> = (console: string, id: string) => T | undefined
 
 const PATIENCE_MS = 5 * 60_000
-/** What was just made may not be found yet. */
-const UNSEEN_MS = 2 * 60_000
 /** AWS shows the console of an instance some time after it has ended, and does not say how long that takes. */
 const LAST_WORDS_MS = 3 * 60_000
 const CONSOLE_END = 6_000
@@ -225,7 +222,7 @@ async function watch<T>(baking: Baking, machine: Machine, id: string, judge: Jud
       throw silent(
         machine,
         id,
-        `has not said after ${Math.round(machine.patienceMs / 60_000)} minutes how it went`,
+        `has not said after ${Math.round(machine.patienceMs / 60_000)} minutes how it went${await checksOf(baking, id)}`,
         console,
       )
     return found.length > 0
@@ -242,32 +239,6 @@ const silent = ({ name }: Machine, id: string, what: string, console: string) =>
       : `${name} ${id} ${what}. The end of its console:\n${console.slice(-CONSOLE_END)}`,
   )
 
-/** What it has written to its serial console so far, as far as AWS keeps it (64 KiB, for an hour after its end). */
-async function consoleOf({ aws, signal }: Baking, id: string, isUpNow: boolean): Promise<string> {
-  const { Output = '' } = await persist(aws.clock, UNSEEN_MS, signal, isUnseenOrPassing, () =>
-    // Without `Latest` it is what was there when its state last changed. It needs a type of the Nitro system.
-    aws.ec2.send(new GetConsoleOutputCommand({ InstanceId: id, Latest: isUpNow })),
-  )
-  return Buffer.from(Output, 'base64').toString()
-}
-
-async function describe({ aws, signal }: Baking, id: string): Promise<Instance | undefined> {
-  try {
-    return await persist(aws.clock, UNSEEN_MS, signal, isUnseenOrPassing, async () => {
-      const { Reservations: [found] = [] } = await aws.ec2.send(
-        new DescribeInstancesCommand({ InstanceIds: [id] }),
-      )
-      return found?.Instances?.[0]
-    })
-  } catch (error) {
-    if (isUnseen(error)) return undefined
-    throw error
-  }
-}
-
-const isUp = (instance: Instance | undefined): boolean =>
-  instance?.State?.Name === 'pending' || instance?.State?.Name === 'running'
-
 /** One that was just started may be seen later only; it costs money, so one waits for it as long as that may take. */
 async function lateByToken({ aws }: Baking, token: string): Promise<string | undefined> {
   const last = aws.clock.now().getTime() + UNSEEN_MS
@@ -281,9 +252,6 @@ async function lateByToken({ aws }: Baking, token: string): Promise<string | und
   }
 }
 
-const isUnseen = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'InvalidInstanceID.NotFound'
 const isNoRoom = (error: unknown): boolean => error instanceof Error && NO_ROOM.includes(error.name)
 const isUnseenImage = (error: unknown): boolean =>
   error instanceof Error && error.name === 'InvalidAMIID.NotFound'
-const isUnseenOrPassing = (error: unknown): boolean => isUnseen(error) || passing(error) !== undefined

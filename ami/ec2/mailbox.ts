@@ -73,7 +73,7 @@ export async function removeFolder({ aws, home }: Place, bake: string): Promise<
 
 export interface Talk {
   /** Milliseconds since the machine was heard of, or asked. @throws what ended it */
-  readonly watch: (silentMs: number) => void
+  readonly watch: (silentMs: number) => Promise<void>
   readonly report: (line: string) => void
   readonly signal: AbortSignal
 }
@@ -106,7 +106,7 @@ export async function ask<K extends Kind>(
   let heard = aws.clock.now().getTime()
   let beat = 0
   for (;;) {
-    watch(aws.clock.now().getTime() - heard)
+    await watch(aws.clock.now().getTime() - heard)
     const answer = await getObject(place, keys.answer, signal)
     if (answer !== undefined) return resultOf(kind, answer)
     const progress = await getObject(place, keys.progress, signal)

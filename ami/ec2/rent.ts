@@ -12,6 +12,7 @@ import type { Baking } from '../upload/baking.ts'
 import { type BootPlace, builderPlace } from './boot-place.ts'
 import type { DebianImage } from './debian-image.ts'
 import { newestDebian } from './debian-image.ts'
+import { checksOf } from './look.ts'
 import { end, type Machine, runMachine } from './machine.ts'
 import { ask, LIFE_S, ordersKey, type Place, putObject, removeFolder, sourcesKey } from './mailbox.ts'
 import type { Kind, Result, Task } from './orders.ts'
@@ -228,15 +229,16 @@ function run(baking: Baking, machine: Machine) {
   const ended = runMachine({ ...baking, signal: both }, machine, judge).catch((error: unknown) => {
     failure = { error }
   })
-  const watch = (silentMs: number) => {
+  const watch = async (silentMs: number): Promise<void> => {
     if (failure !== undefined) throw failure.error
     signal?.throwIfAborted()
     const limit = isHeard ? SILENT_MS : FIRST_MS
     if (silentMs < limit) return
     const id = ledger.find(NAME)?.id
+    const checks = id === undefined ? '' : await checksOf(baking, id)
     const what = isHeard ? 'has said nothing for' : 'has not begun to work after'
     throw new BakeFailure(
-      `The builder ${id} ${what} ${limit / 60_000} minutes. ${console === undefined || console === '' ? 'Its console is empty.' : `The end of its console:\n${console.slice(-CONSOLE_END)}`}`,
+      `The builder ${id} ${what} ${limit / 60_000} minutes${checks}. ${console === undefined || console === '' ? 'Its console is empty.' : `The end of its console:\n${console.slice(-CONSOLE_END)}`}`,
     )
   }
   return {
@@ -247,7 +249,7 @@ function run(baking: Baking, machine: Machine) {
     /** Of the machine that runs, which may be one that an earlier run has started. */
     async mailbox(): Promise<string> {
       for (;;) {
-        watch(0)
+        await watch(0)
         // The journal may name one that has ended since: only whom one watches is there.
         const there = console === undefined ? undefined : ledger.find(NAME)
         const text = Buffer.from(String(there?.request.UserData ?? ''), 'base64').toString()

@@ -1,16 +1,15 @@
 // The most that any server may ever do, whichever role a template gives it: what belongs to a stage of this account and
-// region, and of the state bucket what bakes work with. What AWS can't hold it to: which stage, since one boundary is for
+// region. What AWS can't hold it to: which stage, since one boundary is for
 // all of them; that is for the roles to say (../identity.ts). AWS's own metrics and groups can't be named in a right to
 // send or look up: the former are held to our namespace, the latter only read.
 import { METRIC_NAMESPACE } from '../../contract/metrics.ts'
 import { APPLICATION_ROLE } from '../database.ts'
-import { LAYOUT } from '../image-sets.ts'
 import { document, type Statement } from '../policy.ts'
-import { arnHere, type Home, partitionOf, stateArn } from './names.ts'
+import { arnHere, type Home, partitionOf } from './names.ts'
 import { held, OURS, type Scope } from './rights.ts'
 import { ofStages } from './stage-rights.ts'
 
-/** What the programs on a stage's servers, on a builder, and the agents beside them call. */
+/** What the programs on a stage's servers, and the agents beside them call. */
 export const SERVER_ACTIONS = [
   'autoscaling:CompleteLifecycleAction',
   'autoscaling:DescribeAutoScalingInstances',
@@ -34,10 +33,8 @@ export const SERVER_ACTIONS = [
 
 /** In this region; a model's profile may choose another one. Buckets and secrets of this account alone. */
 export function boundary(home: Home) {
-  const bakes = stateArn(home, `${LAYOUT.bakes}*`)
   return document(
     ...held(SERVER_ACTIONS, scopes(home)),
-    { Sid: 'Bakes', Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject'], Resource: bakes },
     {
       Sid: 'NothingElsewhere',
       Effect: 'Deny',

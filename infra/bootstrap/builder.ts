@@ -1,9 +1,6 @@
-// Where a builder stands while it bakes, and who it is: a small network of its own, without NAT, that costs nothing while
-// nobody bakes. A builder has a public address and lets nothing in; packages and the state bucket are fetched by HTTPS.
+// Where a builder stands while it bakes: a small network of its own, without NAT, that costs nothing while nobody bakes. A
+// builder has a public address and lets nothing in; packages and the state bucket are fetched by HTTPS. To AWS it is nobody.
 import { type Resource, type Stack, sub } from '../cfn.ts'
-import { LAYOUT } from '../image-sets.ts'
-import { allow, document, TRUST_SERVERS } from '../policy.ts'
-import { roleName, stateArn } from './names.ts'
 import type { Settings } from './settings.ts'
 
 /** Beside those of the stages: the two are never connected, but a person who reads logs should not have to think. */
@@ -12,14 +9,9 @@ export const BUILDER_NETWORK = { vpc: '10.19.0.0/24', subnets: ['10.19.0.0/26', 
 export interface Builder {
   readonly subnets: readonly Resource<'AWS::EC2::Subnet'>[]
   readonly group: Resource<'AWS::EC2::SecurityGroup'>
-  readonly profile: Resource<'AWS::IAM::InstanceProfile'>
 }
 
-export function builder(
-  stack: Stack,
-  settings: Settings,
-  limits: Resource<'AWS::IAM::ManagedPolicy'>,
-): Builder {
+export function builder(stack: Stack, settings: Settings): Builder {
   const named = (what: string) => [{ Key: 'Name', Value: sub('${AWS::StackName} ${what}', { what }) }]
   const vpc = stack.add('BuilderVpc', 'AWS::EC2::VPC', {
     CidrBlock: BUILDER_NETWORK.vpc,
@@ -71,26 +63,5 @@ export function builder(
     ],
     Tags: named('builders'),
   })
-  return { subnets, group, profile: identity(stack, settings, limits) }
-}
-
-function identity(
-  stack: Stack,
-  settings: Settings,
-  limits: Resource<'AWS::IAM::ManagedPolicy'>,
-): Resource<'AWS::IAM::InstanceProfile'> {
-  const bakes = stateArn(settings, `${LAYOUT.bakes}*`)
-  const role = stack.add('BuilderRole', 'AWS::IAM::Role', {
-    RoleName: roleName('builder', settings),
-    Description: 'What a builder may do: fetch what it builds from, and say how it went',
-    PermissionsBoundary: limits.ref,
-    AssumeRolePolicyDocument: TRUST_SERVERS,
-    Policies: [
-      { PolicyName: 'bake', PolicyDocument: document(allow(['s3:GetObject', 's3:PutObject'], bakes)) },
-    ],
-  })
-  return stack.add('BuilderProfile', 'AWS::IAM::InstanceProfile', {
-    InstanceProfileName: roleName('builder', settings),
-    Roles: [role.ref],
-  })
+  return { subnets, group }
 }

@@ -30,12 +30,12 @@ export const stateArn = (home: Home, keys?: string): string =>
 const iamArn = ({ account, region }: Home, resource: string): string =>
   `arn:${partitionOf(region)}:iam::${account}:${resource}`
 
-export const ROLES = ['deploy', 'cloudformation', 'ci', 'cloudformation-ci', 'builder'] as const
+export const ROLES = ['deploy', 'cloudformation', 'ci', 'cloudformation-ci'] as const
 export type RoleName = (typeof ROLES)[number]
 export const roleName = (role: RoleName, { region }: Home): string => `terrace-${role}-${region}`
 /**
  * `deploy`: people · `ci`: a pipeline, which releases and takes nothing down · `cloudformation`: what changes stages for
- * people · `cloudformation-ci`: the same for a pipeline, without what holds data · `builder`: bakes.
+ * people · `cloudformation-ci`: the same for a pipeline, without what holds data.
  */
 export const roleArn = (role: RoleName, home: Home): string => iamArn(home, `role/${roleName(role, home)}`)
 

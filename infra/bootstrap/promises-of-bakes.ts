@@ -53,9 +53,6 @@ const BAKES: readonly Reach[] = [
       call('ebs:PutSnapshotBlock', snapshot, TAGGED),
       call('ec2:RegisterImage', image, TAGGING),
       call('ec2:RegisterImage', snapshot, TAGGED),
-      call('ec2:CreateImage', server, TAGGED),
-      call('ec2:CreateImage', image, TAGGING),
-      call('ec2:CreateImage', snapshot, TAGGING),
       call('ec2:CreateTags', image, whileMaking('RegisterImage')),
       call('ec2:CreateTags', server, whileMaking('RunInstances')),
       call('ec2:TerminateInstances', server, TAGGED),
@@ -75,8 +72,9 @@ const BAKES: readonly Reach[] = [
       call('ec2:RegisterImage', image),
       call('ec2:RegisterImage', snapshot),
       call('ec2:RegisterImage', snapshot, TAGGING),
-      call('ec2:CreateImage', server),
-      call('ec2:CreateImage', image),
+      // A server's disk holds what a stage is told: images are made of disks that were built for them.
+      call('ec2:CreateImage', server, TAGGED),
+      call('ec2:CreateImage', image, TAGGING),
       // What is there already, and another's.
       call('ec2:CreateTags', snapshot, TAGGING),
       call('ec2:CreateTags', server, TAGGING),
@@ -96,8 +94,8 @@ const BAKES: readonly Reach[] = [
       call('ebs:StartSnapshot', snapshot, { ...TAGGING, 'ebs:ParentSnapshot': snapshot }),
     ],
     breaks: {
-      'images without the tag': (draft) => {
-        delete roleStatement(draft, 'NewImages').Condition
+      'images of servers': (draft) => {
+        roleStatement(draft, 'Servers').Action = ['ec2:CreateImage', 'ec2:TerminateInstances']
       },
       'images registered without the tag': (draft) => {
         delete roleStatement(draft, 'Register').Condition
@@ -132,7 +130,7 @@ const BAKES: readonly Reach[] = [
         roleStatement(draft, 'StartFromDebian').Action = ['ec2:CreateImage']
       },
       'copies anybody’s image': (draft) => {
-        roleStatement(draft, 'NewImages').Action = ['ec2:CopyImage', 'ec2:CreateImage']
+        roleStatement(draft, 'Register').Action = ['ec2:CopyImage', 'ec2:RegisterImage']
       },
       'begins with what another snapshot has': (draft) => {
         roleStatement(draft, 'NewSnapshots').Condition = {

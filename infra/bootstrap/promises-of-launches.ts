@@ -15,12 +15,14 @@ import {
   whileMaking,
 } from './reach.ts'
 import { SAMPLE_SETTINGS } from './sample-settings.ts'
+import { stageRoles } from './stage-rights.ts'
 
 const server = here('ec2', 'instance/i-1')
 const volume = here('ec2', 'volume/vol-1')
 const subnet = here('ec2', 'subnet/subnet-1')
 const group = here('ec2', 'security-group/sg-1')
 const role = (name: RoleName) => roleArn(name, SAMPLE_SETTINGS)
+const [ofStage = ''] = stageRoles(SAMPLE_SETTINGS)
 
 const TESTS: readonly Reach[] = [
   {
@@ -36,7 +38,10 @@ const TESTS: readonly Reach[] = [
       call('ec2:RunInstances', subnet, TAGGED),
       call('ec2:RunInstances', group, TAGGED),
       call('ec2:DescribeInstances', '*'),
+      call('ec2:DescribeInstanceStatus', '*'),
       call('ec2:GetConsoleOutput', server, TAGGED),
+      // What migrates a stage's database is one of its servers.
+      call('iam:PassRole', ofStage, { ...OF_US, 'iam:PassedToService': 'ec2.amazonaws.com' }),
     ],
     mayNot: [
       call('ec2:RunInstances', server),
@@ -49,7 +54,7 @@ const TESTS: readonly Reach[] = [
       call('ec2:ModifyInstanceAttribute', server, TAGGED),
       call('ec2:GetConsoleOutput', server),
       call('iam:PassRole', role('deploy'), { ...OF_US, 'iam:PassedToService': 'ec2.amazonaws.com' }),
-      call('iam:PassRole', role('builder'), { ...OF_US, 'iam:PassedToService': 'lambda.amazonaws.com' }),
+      call('iam:PassRole', ofStage, { ...OF_US, 'iam:PassedToService': 'lambda.amazonaws.com' }),
     ],
     breaks: {
       'starts servers without the tag': (draft) => {
@@ -64,11 +69,21 @@ const TESTS: readonly Reach[] = [
       'hears any server': (draft) => {
         delete roleStatement(draft, 'Servers').Condition
       },
+      'and does not see whether it got ready': (draft) => {
+        const statement = roleStatement(draft, 'Looking')
+        statement.Action = list(statement.Action).filter((name) => name !== 'ec2:DescribeInstanceStatus')
+      },
       'and none any more': (draft) => {
         roleStatement(draft, 'Servers').Action = ['ec2:TerminateInstances']
       },
       'with a key of somebody': (draft) => {
         roleStatement(draft, 'StartFrom').Resource = '*'
+      },
+      'as nobody any more': (draft) => {
+        roleStatement(draft, 'StartAs').Action = ['iam:GetRole']
+      },
+      'hands roles to anything': (draft) => {
+        delete roleStatement(draft, 'StartAs').Condition
       },
       'as anybody': (draft) => {
         roleStatement(draft, 'StartAs').Resource = '*'

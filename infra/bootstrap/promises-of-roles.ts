@@ -1,5 +1,5 @@
 // Who is made by whom: no right to everything, no role beyond its boundary, no pipeline but the one that was named.
-import { at, list, ofType, property, refersTo } from '../reading.ts'
+import { at, list, ofType, property } from '../reading.ts'
 import { change } from '../rules/rule.ts'
 import { matches } from './evaluate.ts'
 import { boundaryArn, type DeployingRole, ROLES, roleArn } from './names.ts'
@@ -150,11 +150,6 @@ export const ROLE_PROMISES: readonly Promised[] = [
         const statement = roleStatement(draft, 'Stacks')
         statement.Action = [...list(statement.Action), 'cloudformation:UpdateStack']
       },
-      'of a builder': (draft) => {
-        const own = list(property(draft.Resources.BuilderRole, 'Policies.0.PolicyDocument.Statement'))
-        const plans = roleStatement(draft, 'Plans', 'PeoplePolicy')
-        change(draft, 'BuilderRole', 'Policies.0.PolicyDocument.Statement', [...own, plans])
-      },
       'another role handed to CloudFormation': (draft) => {
         roleStatement(draft, 'LetCloudFormationWork', 'PeoplePolicy').Resource = roleArn('deploy', SETTINGS)
       },
@@ -204,7 +199,7 @@ export const ROLE_PROMISES: readonly Promised[] = [
     },
   },
   {
-    holds: 'nothing comes in to a builder, only HTTPS goes out, and its role is within the boundary',
+    holds: 'nothing comes in to a builder, only HTTPS goes out, and to AWS it is nobody',
     wrong: (template) => {
       const group = template.Resources.BuilderSecurityGroup
       const out = list(property(group, 'SecurityGroupEgress'))
@@ -215,9 +210,7 @@ export const ROLE_PROMISES: readonly Promised[] = [
         ofType(template, 'AWS::EC2::SecurityGroupIngress').length === 0 ? '' : 'something comes in',
         out.length > 0 && out.every(isHttps) ? '' : 'more than HTTPS goes out',
         ofType(template, 'AWS::EC2::SecurityGroupEgress').length === 0 ? '' : 'more goes out',
-        refersTo(property(template.Resources.BuilderRole, 'PermissionsBoundary')) === 'ServerBoundary'
-          ? ''
-          : 'no boundary, or another',
+        ofType(template, 'AWS::IAM::InstanceProfile').length === 0 ? '' : 'a server is somebody',
       ].filter(Boolean)
     },
     breaks: {
@@ -234,9 +227,9 @@ export const ROLE_PROMISES: readonly Promised[] = [
           Properties: { GroupId: { Ref: 'BuilderSecurityGroup' }, IpProtocol: '-1', CidrIp: '0.0.0.0/0' },
         }
       },
-      boundary: (draft) => change(draft, 'BuilderRole', 'PermissionsBoundary', undefined),
-      'another boundary': (draft) =>
-        change(draft, 'BuilderRole', 'PermissionsBoundary', 'arn:aws:iam::aws:policy/AdministratorAccess'),
+      somebody: (draft) => {
+        draft.Resources.Profile = { Type: 'AWS::IAM::InstanceProfile', Properties: { Roles: ['any'] } }
+      },
     },
   },
 ]

@@ -1,5 +1,6 @@
 // How far a server reaches, whichever role a template gives it.
 import type { Template } from '../cfn.ts'
+import { list } from '../reading.ts'
 import type { Draft } from '../rules/rule.ts'
 import { type Promised, roleStatement, statements } from './promise.ts'
 import { call as asked, bucket, here, OF_US, type Reach, reaches, state, TAGGED } from './reach.ts'
@@ -15,7 +16,7 @@ const DOCUMENTS = 'terrace-prod-documents-1abc2def'
 
 const SERVERS: Reach[] = [
   {
-    holds: 'a server reaches the buckets of stages, and of the state bucket what bakes work with',
+    holds: 'a server reaches the buckets of stages, and nothing of the state bucket',
     of: boundary,
     may: [
       call('s3:GetObject', bucket(`${DOCUMENTS}/terrace/originals/1`)),
@@ -23,15 +24,14 @@ const SERVERS: Reach[] = [
       call('s3:ListBucket', bucket(DOCUMENTS)),
       // Where AWS does not say whose it is.
       call('s3:GetObject', bucket(`${DOCUMENTS}/terrace/originals/1`), { 'aws:RequestedRegion': REGION }),
-      call('s3:GetObject', state('bakes/1/source.tar')),
-      call('s3:PutObject', state('bakes/1/done.json')),
     ],
     mayNot: [
       call('s3:GetObject', bucket('payroll/2026.csv')),
       call('s3:ListBucket', bucket('payroll')),
       call('s3:PutObject', state('stages/prod/images/live.json')),
       call('s3:GetObject', state('image-sets/1.json')),
-      call('s3:DeleteObject', state('bakes/1/source.tar')),
+      call('s3:GetObject', state('bakes/1/source.tar')),
+      call('s3:PutObject', state('bakes/1/done.json')),
       // Of somebody else, who gave a bucket such a name.
       call('s3:PutObject', bucket('terrace-prod-elsewhere/1'), {
         ...OF_US,
@@ -42,11 +42,9 @@ const SERVERS: Reach[] = [
       'every bucket': (draft) => {
         limit(draft, 'Buckets').Resource = '*'
       },
-      'the whole state bucket': (draft) => {
-        limit(draft, 'Bakes').Resource = state('*')
-      },
-      'bakes can be removed': (draft) => {
-        limit(draft, 'Bakes').Action = ['s3:DeleteObject', 's3:GetObject', 's3:PutObject']
+      'what bakes work with': (draft) => {
+        const statement = limit(draft, 'Buckets')
+        statement.Resource = [...list(statement.Resource).map(String), state('bakes/*')]
       },
       'only where it is known whose a bucket is': (draft) => {
         const condition = limit(draft, 'NothingElsewhere').Condition

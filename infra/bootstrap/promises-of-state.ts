@@ -158,6 +158,6 @@ export const FITS: Promised = {
     'a long policy': (draft) =>
       change(draft, 'ReleasePolicy', 'PolicyDocument.Statement.0.Action', 'x'.repeat(6_144)),
     'a long policy in a role': (draft) =>
-      change(draft, 'BuilderRole', 'Policies.0.PolicyDocument.Statement.0.Action', 'x'.repeat(10_240)),
+      change(draft, 'DeployRole', 'Policies', [{ PolicyDocument: { Statement: 'x'.repeat(10_240) } }]),
   },
 }

@@ -204,7 +204,7 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
     named('StartIn', allow(['ec2:RunInstances'], [own('subnet'), own('security-group')], OURS)),
     named(
       'StartAs',
-      allow(['iam:PassRole'], [roleArn('builder', home), ...stageRoles(home)], {
+      allow(['iam:PassRole'], stageRoles(home), {
         StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' },
       }),
     ),
@@ -216,19 +216,7 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
         Null: { 'ec2:CreateAction': 'false' },
       }),
     ),
-    named(
-      'Servers',
-      allow(
-        ['ec2:CreateImage', 'ec2:GetConsoleOutput', 'ec2:StopInstances', 'ec2:TerminateInstances'],
-        own('instance'),
-        OURS,
-      ),
-    ),
-    named(
-      'NewImages',
-      // Of the images and snapshots that come of it: whoever makes one gives it the tag at once.
-      allow(['ec2:CreateImage'], [images, snapshots], TO_BE_OURS),
-    ),
+    named('Servers', allow(['ec2:GetConsoleOutput', 'ec2:TerminateInstances'], own('instance'), OURS)),
     named('Register', allow(['ec2:RegisterImage'], images, TO_BE_OURS)),
     // An image of another's snapshot would be a way to read it.
     named('RegisterFrom', allow(['ec2:RegisterImage'], snapshots, OURS)),
@@ -272,15 +260,10 @@ export function bakePolicy(home: Home, imageKey: Resource<'AWS::KMS::Key'>) {
           'ec2:DescribeLaunchTemplateVersions',
           'ec2:DescribeLaunchTemplates',
           'ec2:DescribeSnapshots',
-          'ec2:DescribeSubnets',
         ],
         '*',
         { StringEquals: { 'aws:RequestedRegion': home.region } },
       ),
-    ),
-    named(
-      'Debian',
-      allow(['ssm:GetParameters'], `arn:${partition}:ssm:${home.region}::parameter/aws/service/debian/*`),
     ),
   )
 }

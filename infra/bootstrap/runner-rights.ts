@@ -15,7 +15,6 @@ import {
   partitionOf,
   ROLES,
   roleArn,
-  roleName,
   stateArn,
 } from './names.ts'
 import { held, OURS, REMOVALS, type Scope, TO_BE_OURS } from './rights.ts'
@@ -71,19 +70,12 @@ function scopes(home: Home): Scope[] {
       when: { StringEquals: { 'iam:AWSServiceName': LINKED_ROLES.map(({ service }) => service) } },
     },
     {
-      sid: 'GiveRoleToBuilders',
-      of: ['iam:PassRole'],
-      on: roleArn('builder', home),
-      when: { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } },
-    },
-    {
       // Names without a region end in what CloudFormation appends.
       sid: 'Roles',
       of: ['iam'],
       on: [
         ...ROLES.map((role) => roleArn(role, home)),
         ...LINKED_ROLES.map((role) => linkedRoleArn(home, role)),
-        iam(`instance-profile/${roleName('builder', home)}`),
         boundaryArn(home),
         iam(`policy/${BOOTSTRAP_STACK}-*`),
         githubProviderArn(home),

@@ -35,12 +35,11 @@ export function bootstrap(settings: Settings, hasProvider: boolean): Template {
     PolicyDocument: boundary(settings),
   })
   const key = imageKey(stack, settings)
-  const built = builder(stack, settings, limits)
+  const built = builder(stack, settings)
   roles(stack, settings, key, limits, hasProvider)
   budget(stack, settings)
   stack.output('StateBucket', 'Templates, journals, locks, records of image sets', stateBucket(settings))
   stack.output('ImageKey', 'What images are encrypted with', key.att('Arn'))
-  stack.output('BuilderProfile', 'Who a builder is to AWS', built.profile.ref)
   stack.output('BuilderSecurityGroup', 'Nothing comes in, only HTTPS goes out', built.group.att('GroupId'))
   for (const [index, subnet] of built.subnets.entries())
     stack.output(

@@ -2,6 +2,7 @@ import '../styles/app.css'
 import App, { type AppContext, type AppProps } from 'next/app'
 import Head from 'next/head'
 import { AppShell } from '../components/layout/app-shell.tsx'
+import { useSayReloaded } from '../components/layout/broken-page.tsx'
 import { PageBoundary } from '../components/layout/page-boundary.tsx'
 import { Toaster } from '../components/ui/toast.tsx'
 import type { PageSettings } from '../lib/page.ts'
@@ -11,6 +12,7 @@ import { trpc } from '../lib/trpc.ts'
 type Props = AppProps & { Component: AppProps['Component'] & PageSettings }
 
 function TerraceApp({ Component, pageProps }: Props) {
+  useSayReloaded()
   const page = <Component {...pageProps} />
   return (
     <>

@@ -9,11 +9,11 @@ import type { Step } from '../../../local/steps.ts'
 import { packStatic, unpackStatic } from '../../image-set/static-files.ts'
 import { BLOCK_BYTES } from '../../upload/disk.ts'
 import type { BakeLine } from '../arguments.ts'
-import type { Kitchen } from '../bake.ts'
 import type { Checkout } from '../checkout.ts'
 import type { Inspection } from '../inspection.ts'
 import type { Builder } from '../local-builder.ts'
 import type { Pages } from '../pages.ts'
+import type { Kitchen } from '../work.ts'
 
 export const { account, region } = SAMPLE_SETTINGS
 export const HOME = { account, region }

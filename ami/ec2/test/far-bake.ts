@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 import { type StandIn, standIn } from '../../../aws/stand-in/stand-in.ts'
 import { LAYOUT } from '../../../infra/image-sets.ts'
 import type { BakeLine } from '../../bake/arguments.ts'
-import { type Baked, bake, type Kitchen } from '../../bake/bake.ts'
+import { type Baked, bake } from '../../bake/bake.ts'
 import {
   account,
   BUCKET,
@@ -18,6 +18,7 @@ import {
   pagesOf as pagesIn,
   region,
 } from '../../bake/test/kitchen.ts'
+import type { Kitchen } from '../../bake/work.ts'
 import { type Ec2Building, ec2Builder, pagesOf } from '../builder.ts'
 import type { Workshop } from '../workshop.ts'
 import { checkoutOf, type FarWorld, prepare, presignAt } from './far-workshop.ts'

@@ -51,9 +51,12 @@ describe('an instance', () => {
 
   test('that never gets ready', async () => {
     world.compute.instances.neverReady = true
+    const begun: string[] = []
+    world.compute.instances.program = (one) => begun.push(one)
     const id = await instance(await image())
     await world.clock.sleep(60 * MINUTE)
     expect(world.compute.instances.all.get(id)).toMatchObject({ state: 'running', checked: 'initializing' })
+    expect(begun).toEqual([])
   })
 
   test('that turns itself off is stopped or ends, as was said when it was started', async () => {

@@ -46,7 +46,7 @@ export interface Instance {
 
 export class Instances {
   readonly all = new Map<string, Instance>()
-  /** They run, and their checks never pass. */
+  /** AWS says that they run, their checks never pass, and nothing on them ever begins. */
   neverReady = false
   /** Types that the region does not have. */
   readonly unsupported = new Set<string>()
@@ -167,7 +167,7 @@ export class Instances {
     this.#clock.after(INSTANCE_RUNNING * 1000, () => {
       if (instance.state !== 'pending') return
       instance.state = 'running'
-      this.program?.(instance.id)
+      if (!this.neverReady) this.program?.(instance.id)
     })
     this.#clock.after(INSTANCE_CHECKED * 1000, () => {
       if (!this.neverReady) instance.checked = 'ok'

@@ -52,8 +52,8 @@ export function Conversation({ chat }: { chat: Chat }) {
   const nameOf = (id: string | null | undefined) => (id ? modelName(id, models.data) : null)
   useDirectPrefetch(model, models.data)
   useEffect(() => {
-    // Fetched before the first token needs it.
-    void loadMarkdown()
+    // Fetched before the first token needs it; that it does not come is said when it is drawn.
+    loadMarkdown().catch(() => undefined)
   }, [])
 
   const router = useRouter()

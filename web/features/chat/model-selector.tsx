@@ -42,13 +42,16 @@ export function ModelSelector({ model, onModel }: Props) {
   )
 }
 
-/** What only the open menu needs is fetched when it is opened; `null` when it can't be. */
+/** What only the open menu needs is fetched when it is opened; when it can't be, the page is broken (PageBoundary). */
 function Choices(props: { chosen: string; onModel: (id: string) => void; onConnect: () => void }) {
-  const [part, setPart] = useState<typeof import('./model-choices.tsx') | null>()
+  const [part, setPart] = useState<typeof import('./model-choices.tsx')>()
   useEffect(() => {
-    import('./model-choices.tsx').then(setPart, () => setPart(null))
+    import('./model-choices.tsx').then(setPart, (error: unknown) =>
+      setPart(() => {
+        throw error
+      }),
+    )
   }, [])
   if (part === undefined) return null
-  if (part === null) return <p className="px-2.5 py-1.5 text-sm text-danger">{t('chat.modelsUnknown')}</p>
   return <part.ModelChoices {...props} />
 }

@@ -9,10 +9,9 @@ import {
   Trash2,
   UsersRound,
 } from 'lucide-react'
-import dynamic from 'next/dynamic'
 import Link from 'next/link'
 import { useRouter } from 'next/router'
-import { useCallback, useRef, useState } from 'react'
+import { lazy, Suspense, useCallback, useRef, useState } from 'react'
 import { PageColumn, PageHeader } from '../../components/layout/page-header.tsx'
 import { Button, buttonLook } from '../../components/ui/button.tsx'
 import { EmptyState } from '../../components/ui/empty-state.tsx'
@@ -33,10 +32,11 @@ import { type Collection, CollectionBadges } from './collection-card.tsx'
 import { DeleteCollectionDialog } from './delete-collection-dialog.tsx'
 import { GuestMenu } from './guest-menu.tsx'
 
-const EditCollectionDialog = dynamic(() =>
-  import('./collection-form.tsx').then((it) => it.EditCollectionDialog),
-)
-const ShareDialog = dynamic(() => import('./share-dialog.tsx').then((it) => it.ShareDialog))
+// Not next/dynamic: of a part that does not come, it shows nothing and tells nobody.
+const EditCollectionDialog = lazy(async () => ({
+  default: (await import('./collection-form.tsx')).EditCollectionDialog,
+}))
+const ShareDialog = lazy(async () => ({ default: (await import('./share-dialog.tsx')).ShareDialog }))
 
 export function CollectionPage({ id }: { id: string }) {
   const collection = trpc.collections.get.useQuery({ id })
@@ -193,6 +193,9 @@ function Empty({ collection, onFiles }: { collection: Collection; onFiles: (file
 function OwnerMenu({ collection }: { collection: Collection }) {
   const router = useRouter()
   const [open, setOpen] = useState<'share' | 'edit' | 'delete' | null>(null)
+  // Fetched when they are first asked for. They stay then: closing them, and not taking them away, gives the focus back.
+  const [asked, setAsked] = useState<readonly string[]>([])
+  if (open !== null && !asked.includes(open)) setAsked([...asked, open])
   const close = () => setOpen(null)
   return (
     <>
@@ -222,8 +225,14 @@ function OwnerMenu({ collection }: { collection: Collection }) {
           {t('collection.delete')}
         </MenuItem>
       </Menu>
-      <ShareDialog open={open === 'share'} onClose={close} collection={collection} />
-      <EditCollectionDialog open={open === 'edit'} onClose={close} collection={collection} />
+      <Suspense fallback={null}>
+        {asked.includes('share') && (
+          <ShareDialog open={open === 'share'} onClose={close} collection={collection} />
+        )}
+        {asked.includes('edit') && (
+          <EditCollectionDialog open={open === 'edit'} onClose={close} collection={collection} />
+        )}
+      </Suspense>
       <DeleteCollectionDialog
         open={open === 'delete'}
         onClose={close}

@@ -1,5 +1,6 @@
 // The one queue of this browser tab, and how pages see it.
 import { useEffect, useMemo, useSyncExternalStore } from 'react'
+import { nameWork } from '../../lib/under-way.ts'
 import { sendFile } from './send-file.ts'
 import { type Accepted, type Upload, UploadQueue } from './upload-queue.ts'
 
@@ -9,6 +10,8 @@ export const uploads = new UploadQueue(sendFile, {
     return () => clearTimeout(timer)
   },
 })
+
+nameWork(() => uploads.uploads().some(({ state }) => state !== 'failed' && state !== 'done'))
 
 if (typeof window !== 'undefined') window.addEventListener('online', () => uploads.hurry())
 

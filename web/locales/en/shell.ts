@@ -30,5 +30,11 @@ export const shell = {
   'page.crashed': 'Something broke on this page',
   'page.crashedHint': 'Your documents and chats are safe on the server. Load the page again to go on.',
   'page.reload': 'Load again',
+  'page.old': 'Loading this page again',
+  'page.oldHint':
+    'It is from before an update, and a part of it is gone. What you have written stays, and an answer that is being written goes on.',
+  'page.oldWaiting':
+    'It is from before an update, and a part of it is gone. It is loaded again once what is on its way has arrived: an answer, a file or a change.',
+  'page.reloaded': 'This page was from before an update and has been loaded again.',
   'page.home': 'To the start page',
 } as const

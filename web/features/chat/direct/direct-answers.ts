@@ -2,6 +2,7 @@
 // them: whoever leaves a chat and comes back finds its answer further along.
 import { toFailure } from '../../../lib/errors.ts'
 import type { Client } from '../../../lib/trpc.ts'
+import { nameWork } from '../../../lib/under-way.ts'
 import { freshAnswer } from '../answer.ts'
 import { answerSource } from '../answer-source.ts'
 import { watchAnswer } from '../watch-answer.ts'
@@ -12,6 +13,9 @@ const UNREACHABLE_FOR = 10 * 60_000
 
 const running = new Map<string, DirectAnswer>()
 let unreachableUntil = 0
+
+// A page that is loaded again lets go of them; one that a server writes goes on there.
+nameWork(() => running.size > 0)
 
 /** False for a while after the endpoint could not be reached from here. */
 export const mayTry = (): boolean => Date.now() >= unreachableUntil
