@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import type { Baking } from '../upload/baking.ts'
 import { passing, persist } from '../upload/persist.ts'
+import { isUnseen } from './refusals.ts'
 
 type Asking = Pick<Baking, 'aws' | 'signal'>
 
@@ -55,6 +56,4 @@ export async function checksOf({ aws, signal }: Asking, id: string): Promise<str
 export const isUp = (instance: Instance | undefined): boolean =>
   instance?.State?.Name === 'pending' || instance?.State?.Name === 'running'
 
-export const isUnseen = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'InvalidInstanceID.NotFound'
 export const isUnseenOrPassing = (error: unknown): boolean => isUnseen(error) || passing(error) !== undefined

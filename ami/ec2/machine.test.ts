@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Aws } from '../../aws/port.ts'
-import { FAULTS } from '../../aws/stand-in/service.ts'
+import { awsError, FAULTS } from '../../aws/stand-in/service.ts'
 import type { StandIn } from '../../aws/stand-in/stand-in.ts'
+import { Continuable } from '../ledger/failure.ts'
 import { beginLedger, readLedger } from '../ledger/ledger.ts'
 import { fileStore, type LedgerStore } from '../ledger/store.ts'
 import type { Baking } from '../upload/baking.ts'
@@ -193,6 +194,66 @@ describe('what AWS does', () => {
     await expect(run()).rejects.toThrow(
       /eu-west-1 has no room for the builder: tried c7i.large, c6i.large in subnet-1 and subnet-2\. Nothing of it was started/,
     )
+    await nothingIsRemembered()
+  })
+
+  test('it was started, nobody heard of it, and it ended: the next run starts another one', async () => {
+    const { instances } = world.compute
+    // A machine that turns itself off by itself, and a run that was killed before the answer came.
+    instances.program = (id) => instances.powerOff(id)
+    const ending = endingAt(4, 'after', world)
+    await bakingOf(ending.aws, ending.store(place()))
+      .then(run)
+      .catch(() => undefined)
+    expect(all()).toHaveLength(1)
+    expect((await bakingOf()).ledger.find(MACHINE.name)?.state).toBe('asked')
+    await world.clock.sleep(10 * 60_000)
+    instances.program = (id) => instances.says(id, 'DONE 42\n')
+    expect(await run()).toBe('42')
+    expect(said.join('\n')).toContain('what an earlier run started has ended')
+    expect(all()).toHaveLength(2)
+    nothingRuns()
+    await nothingIsRemembered()
+  })
+
+  test('a subnet without a free address: the other one', async () => {
+    const error = awsError('InsufficientFreeAddressesInSubnet', 'There are not enough free addresses.')
+    world.faults.add({ operation: 'RunInstances', times: 1, error })
+    await run()
+    expect(all()[0]?.input.NetworkInterfaces?.[0]?.SubnetId).toBe('subnet-2')
+  })
+
+  test.each([
+    'VcpuLimitExceeded',
+    'InstanceLimitExceeded',
+    'VolumeLimitExceeded',
+    'MaxIOPSLimitExceeded',
+    'PendingVerification',
+  ])('%s: said in AWS’s words, asked once, and a later run can go on', async (name) => {
+    const error = awsError(name, 'You have requested more than your limit of 8 allows.')
+    world.faults.add({ operation: 'RunInstances', times: 10, error })
+    const failure = await run().catch((thrown: unknown) => thrown)
+    expect(failure).toBeInstanceOf(Continuable)
+    expect(failure).toMatchObject({
+      message: `The builder was not started: You have requested more than your limit of 8 allows (${name})`,
+    })
+    expect(world.calls.filter(({ operation }) => operation === 'RunInstances')).toHaveLength(1)
+    await nothingIsRemembered()
+  })
+
+  test.each([
+    ['Client.InternalError', 'Client error on launch'],
+    ['Server.InternalError', 'Server error on launch'],
+    ['Client.UserInitiatedShutdown', 'User initiated shutdown'],
+  ])('%s ends it: said in AWS’s words, and a later run can go on', async (code, message) => {
+    const { instances } = world.compute
+    instances.program = (id) => instances.fails(id, code, message)
+    const failure = await run().catch((thrown: unknown) => thrown)
+    expect(failure).toBeInstanceOf(Continuable)
+    expect(failure).toMatchObject({
+      message: expect.stringContaining(`ended, and not by itself: ${code}: ${message}`),
+    })
+    nothingRuns()
     await nothingIsRemembered()
   })
 

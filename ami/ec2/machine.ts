@@ -15,7 +15,8 @@ import { tagsOf } from '../ledger/tags.ts'
 import type { Baking } from '../upload/baking.ts'
 import { passing, persist } from '../upload/persist.ts'
 import { until } from '../upload/wait.ts'
-import { checksOf, consoleOf, describe, isUnseen, isUnseenOrPassing, isUp, UNSEEN_MS } from './look.ts'
+import { checksOf, consoleOf, describe, isUnseenOrPassing, isUp, UNSEEN_MS } from './look.ts'
+import { endedByOthers, isNoRoom, isSpent, isUnseen, isUnseenImage, limitOf } from './refusals.ts'
 
 export interface Machine {
   /** In the journal; one of a name at a time. */
@@ -49,8 +50,6 @@ const PATIENCE_MS = 5 * 60_000
 /** AWS shows the console of an instance some time after it has ended, and does not say how long that takes. */
 const LAST_WORDS_MS = 3 * 60_000
 const CONSOLE_END = 6_000
-/** No room, or no such type there: another place may have it. */
-const NO_ROOM = ['InsufficientInstanceCapacity', 'Unsupported']
 
 /** @throws BakeFailure with the end of its console, when it ends without a word or takes too long; it is gone by then */
 export async function runMachine<T>(baking: Baking, machine: Machine, judge: Judge<T>): Promise<T> {
@@ -88,7 +87,7 @@ async function endedAfter(baking: Baking, { name }: Machine, error: unknown): Pr
   const message = error instanceof Error ? error.message : String(error)
   try {
     const id = await end(baking, name)
-    if (id === undefined || !(error instanceof BakeFailure)) return error
+    if (id === undefined || !(error instanceof BakeFailure) || error instanceof Continuable) return error
     return new BakeFailure(`${message}\n${id} was terminated.`, { cause: error })
   } catch (ending) {
     const why = ending instanceof Error ? ending.message : String(ending)
@@ -138,7 +137,10 @@ interface Place {
 const placesOf = ({ types, subnets }: Machine): Place[] =>
   types.flatMap((type) => subnets.map((subnet) => ({ type, subnet })))
 
-/** @returns undefined when there is no room; the journal says then that nothing was made */
+/**
+ * @returns undefined when there is no room; the journal says then that nothing was made
+ * @throws Continuable when the account may have no more
+ */
 async function begin({ aws, ledger, say, signal }: Baking, asked: Resource): Promise<string | undefined> {
   const request = asked.request as unknown as RunInstancesCommandInput
   // AWS says 500 when there is no room, which is no mistake that passes.
@@ -152,9 +154,16 @@ async function begin({ aws, ledger, say, signal }: Baking, asked: Resource): Pro
     say(`${asked.name}: ${made.InstanceId}, ${request.InstanceType}`)
     return made.InstanceId
   } catch (error) {
-    if (!isNoRoom(error)) throw error
-    say(`${asked.name}: no ${request.InstanceType} in ${request.NetworkInterfaces?.[0]?.SubnetId}`)
+    const limit = limitOf(error)
+    if (limit === undefined && !isNoRoom(error) && !isSpent(error)) throw error
+    // Nothing was made; of a token that is spent, nothing is there any more.
     await ledger.removed(asked.name)
+    if (limit !== undefined) throw new Continuable(`The ${asked.name} was not started: ${limit}`)
+    say(
+      isSpent(error)
+        ? `${asked.name}: what an earlier run started has ended, another one is started`
+        : `${asked.name}: no ${request.InstanceType} in ${request.NetworkInterfaces?.[0]?.SubnetId}`,
+    )
     return undefined
   }
 }
@@ -210,15 +219,19 @@ async function watch<T>(baking: Baking, machine: Machine, id: string, judge: Jud
   let overSince: number | undefined
   await until(aws.clock, Number.POSITIVE_INFINITY, signal, `${id} says nothing`, async () => {
     // Asked before its console: what it said last is there once it has ended.
-    const isUpNow = isUp(await describe(baking, id))
+    const instance = await describe(baking, id)
+    const isUpNow = isUp(instance)
     const console = await consoleOf(baking, id, isUpNow)
     const now = aws.clock.now().getTime()
     if (!isUpNow) overSince ??= now
     const result = judge(console, id)
     if (result !== undefined) found.push(result)
-    else if (overSince !== undefined && now - overSince >= LAST_WORDS_MS)
+    else if (overSince !== undefined && now - overSince >= LAST_WORDS_MS) {
+      const by = endedByOthers(instance)
+      // It says nothing of what ran there.
+      if (by !== undefined) throw new Continuable(`${machine.name} ${id} was ended, and not by itself: ${by}`)
       throw silent(machine, id, 'ended and did not say how it went', console)
-    else if (overSince === undefined && now >= deadline)
+    } else if (overSince === undefined && now >= deadline)
       throw silent(
         machine,
         id,
@@ -251,7 +264,3 @@ async function lateByToken({ aws }: Baking, token: string): Promise<string | und
     await aws.clock.sleep(5_000)
   }
 }
-
-const isNoRoom = (error: unknown): boolean => error instanceof Error && NO_ROOM.includes(error.name)
-const isUnseenImage = (error: unknown): boolean =>
-  error instanceof Error && error.name === 'InvalidAMIID.NotFound'

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Aws } from '../../aws/port.ts'
 import { type StandIn, standIn } from '../../aws/stand-in/stand-in.ts'
@@ -109,6 +109,45 @@ test('an answer that is lost, and the client’s own second try is refused: it w
   await stagingRuns()
   const same = () => put(CANDIDATE, pointerTo(SET))
   expect(await run(meanwhile(same))).toEqual({ set: SET, moved: true })
+})
+
+describe('retention removes the set at the same moment', () => {
+  /** Behind the first write. */
+  function behind(work: () => unknown): Aws {
+    const client = world.aws.s3 as { send: (...args: unknown[]) => Promise<unknown> }
+    let done = false
+    const send = async (...args: unknown[]) => {
+      const result = await client.send(...args)
+      if ((args[0] as object).constructor.name === 'PutObjectCommand' && !done) {
+        done = true
+        await work()
+      }
+      return result
+    }
+    return { ...world.aws, s3: { send } as Aws['s3'] }
+  }
+  const forget = (aws: Aws = world.aws) =>
+    aws.s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: LAYOUT.record(SET.inputs) }))
+
+  test('nothing points at it: there is no pointer, or the one that was', async () => {
+    for (const was of [undefined, pointerTo({ ...SET, inputs: 'd'.repeat(64) })]) {
+      await stagingRuns()
+      if (was !== undefined) await put(CANDIDATE, was)
+      await expect(run(behind(forget))).rejects.toThrow(/was removed at this moment.*is as it was/s)
+      expect(world.buckets.text(BUCKET, CANDIDATE)).toBe(was)
+    }
+  })
+
+  test('and somebody else has moved the pointer by then: theirs stays', async () => {
+    await stagingRuns()
+    const theirs = pointerTo({ ...SET, inputs: 'e'.repeat(64) })
+    const both = async () => {
+      await forget()
+      await put(CANDIDATE, theirs)
+    }
+    await expect(run(behind(both))).rejects.toThrow(/was removed at this moment/)
+    expect(world.buckets.text(BUCKET, CANDIDATE)).toBe(theirs)
+  })
 })
 
 describe('nothing moves', () => {

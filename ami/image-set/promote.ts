@@ -7,7 +7,7 @@ import { type ImageSet, imagesFor, parseJson } from '../../infra/images.ts'
 import type { Stage } from '../../infra/stage-schema.ts'
 import type { StageName } from '../../infra/stages.ts'
 import { BakeFailure } from '../ledger/failure.ts'
-import { readObject, readSet, setNamed, writeObject } from './record.ts'
+import { type Read, readObject, readSet, removeAsRead, setNamed, writeObject } from './record.ts'
 
 export interface StageAt {
   readonly name: StageName
@@ -43,7 +43,25 @@ export async function promote(aws: Aws, from: From, to: StageAt): Promise<Promot
     throw new BakeFailure(
       `Somebody else has moved what ${to.name} is to run next, at this moment: it is as they left it. Look at it, and run this again.`,
     )
+  await stillRecorded(aws, to, set, was)
   return { set, moved: true }
+}
+
+/**
+ * Retention reads the pointers after it has removed a record, and this reads the record after it has moved the pointer: whatever the
+ * order, one of the two sees what the other did. A pointer to nothing would also stop every later retention.
+ */
+async function stillRecorded(aws: Aws, { name, stage }: StageAt, set: ImageSet, was: Read | undefined) {
+  if ((await readSet(aws, stage, set.inputs)) !== undefined) return
+  const key = LAYOUT.pointer(name, 'candidate')
+  const now = await readObject(aws, stage, key)
+  const isOurs = now !== undefined && isSame(now.text, { inputs: set.inputs, sha256: hashOf(set) })
+  if (isOurs && was !== undefined) await writeObject(aws, stage, key, was.text, now.etag)
+  if (isOurs && was === undefined) await removeAsRead(aws, stage, key, now.etag)
+  throw new BakeFailure(
+    `Image set ${set.inputs.slice(0, 12)} was removed at this moment, since nobody had named it (npm run bake:retain): what ${name} is to ` +
+      'run next is as it was. Run this again; if the set is gone, bake again.',
+  )
 }
 
 /** What another stage runs. */

@@ -1,6 +1,11 @@
 // The record of an image set in the state bucket: written once, under the hash of what the set was made from, and never
 // changed. Whoever makes the same inputs finds it, and makes nothing.
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
 import { everything } from '../../aws/pages.ts'
 import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
@@ -116,6 +121,24 @@ export async function listObjects(
   return objects.flatMap(({ Key: key, LastModified }) =>
     key === undefined ? [] : [{ key, at: LastModified ?? new Date(0) }],
   )
+}
+
+/**
+ * Removes an object that has to be as it was read; its versions have it still.
+ * @returns false when it says something else by now, or is being written
+ */
+export async function removeAsRead(aws: Aws, home: Home, key: string, etag: string): Promise<boolean> {
+  const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
+  try {
+    await aws.s3.send(new DeleteObjectCommand({ ...at, IfMatch: etag }))
+    return true
+  } catch (error) {
+    const name = error instanceof Error ? error.name : ''
+    // Somebody else was faster, or an earlier try whose answer was lost.
+    if (name === 'NoSuchKey') return true
+    if (name === 'PreconditionFailed' || name === 'ConditionalRequestConflict') return false
+    throw noBucket(error, home)
+  }
 }
 
 /** @throws BakeFailure when there is something that is no record of these inputs */

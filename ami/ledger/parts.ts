@@ -1,12 +1,11 @@
 // What lies beside the records of image sets and no set needs any more: lists of packages, SBOMs, static files, and which set's
 // static files images carry. Records are always read after these were listed: what a bake has named meanwhile stays.
-import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import type { Aws } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
 import type { ImageSet } from '../../infra/images.ts'
 import { type Kept, parseBase } from '../image-set/previous.ts'
-import { listObjects, type Read, readObject, writeObject } from '../image-set/record.ts'
+import { listObjects, type Read, readObject, removeAsRead, writeObject } from '../image-set/record.ts'
 import { BakeFailure } from './failure.ts'
 import { recordedSets } from './survey.ts'
 
@@ -155,7 +154,7 @@ async function removePart(
   const { key } = part
   const putBack = () => writeObject(aws, home, key, was.text, undefined)
   try {
-    if (!(await removeObject(aws, home, key, was.etag))) return 'changed'
+    if (!(await removeAsRead(aws, home, key, was.etag))) return 'changed'
     const sets = await recordedSets(aws, home, known)
     if (!judgeParts([part], sets, part.at).some(({ isNamed }) => isNamed)) return 'removed'
   } catch (error) {
@@ -173,18 +172,4 @@ async function removePart(
     )
   }
   return 'named'
-}
-
-/** @returns false when it says something else by now, or is being written: that was not judged */
-async function removeObject(aws: Aws, home: Home, key: string, etag: string): Promise<boolean> {
-  const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
-  try {
-    await aws.s3.send(new DeleteObjectCommand({ ...at, IfMatch: etag }))
-  } catch (error) {
-    const name = error instanceof Error ? error.name : ''
-    if (name === 'PreconditionFailed' || name === 'ConditionalRequestConflict') return false
-    // Somebody else was faster, or an earlier try whose answer was lost.
-    if (name !== 'NoSuchKey') throw error
-  }
-  return true
 }

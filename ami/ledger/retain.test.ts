@@ -186,6 +186,20 @@ describe('it stays', () => {
   })
 })
 
+test('a record that is written anew as it goes is another one: it stays, with all images', async () => {
+  await three()
+  const client = world.aws.s3 as { send: (...args: unknown[]) => Promise<unknown> }
+  const anew = `${world.buckets.text(stateBucket(HOME), LAYOUT.record(OLD))}\n`
+  const send = async (...args: unknown[]) => {
+    if ((args[0] as object).constructor.name === 'DeleteObjectCommand') await put(LAYOUT.record(OLD), anew)
+    return client.send(...args)
+  }
+  const aws = { ...world.aws, s3: { send } as Aws['s3'] }
+  await expect(run({}, aws)).rejects.toThrow(/cccccccccccc was written anew at this moment: it stays/)
+  expect(world.buckets.text(stateBucket(HOME), LAYOUT.record(OLD))).toBe(anew)
+  expect(counts()).toEqual([3, 6, 6])
+})
+
 describe('what can’t be read frees nothing', () => {
   test.each<[string, () => unknown, RegExp]>([
     ['a record', () => put(LAYOUT.record(inputsOf('f')), '{'), /is not the record of this image set/],

@@ -2,12 +2,11 @@
 // then its images, by the sweeper, which asks everything once more. Killed in between, the sweeper finds them by their tags.
 // What lay beside its record goes last, by itself: also what an earlier run, or a bake that was never ended, has left.
 import { DescribeImagesCommand } from '@aws-sdk/client-ec2'
-import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { type Aws, callerIn } from '../../aws/port.ts'
 import { type Home, stateBucket } from '../../infra/bootstrap/names.ts'
 import { LAYOUT } from '../../infra/image-sets.ts'
 import type { ImageSet } from '../../infra/images.ts'
-import { readObject, writeObject } from '../image-set/record.ts'
+import { readObject, removeAsRead, writeObject } from '../image-set/record.ts'
 import { BakeFailure } from './failure.ts'
 import { isOldPart, judgeParts, listParts, partLine, removeParts } from './parts.ts'
 import { pointers, recordedSets, startedFrom } from './survey.ts'
@@ -157,9 +156,11 @@ async function forget(aws: Aws, home: Home, { inputs }: ImageSet): Promise<void>
   const Key = LAYOUT.record(inputs)
   const was = await readObject(aws, home, Key)
   if (was === undefined) return
-  await aws.s3.send(
-    new DeleteObjectCommand({ Bucket: stateBucket(home), Key, ExpectedBucketOwner: home.account }),
-  )
+  // What somebody has written in its place was not judged.
+  if (!(await removeAsRead(aws, home, Key, was.etag)))
+    throw new BakeFailure(
+      `The record of image set ${inputs.slice(0, 12)} was written anew at this moment: it stays, with its images. Run this again.`,
+    )
   const key = (await pointers(aws, home)).get(inputs)
   if (key === undefined) return
   await writeObject(aws, home, Key, was.text, undefined)

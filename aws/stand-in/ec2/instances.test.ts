@@ -81,6 +81,19 @@ describe('an instance', () => {
     })
   })
 
+  test('a token is spent once its instance has been terminated, and it says who has ended it', async () => {
+    const of = await image()
+    const id = await instance(of, { ClientToken: 't' })
+    await world.clock.sleep(MINUTE)
+    await world.aws.ec2.send(new TerminateInstancesCommand({ InstanceIds: [id] }))
+    await world.clock.sleep(MINUTE)
+    await expect(starting(of, { ClientToken: 't' })).rejects.toMatchObject({
+      name: 'IdempotentInstanceTerminated',
+    })
+    const { Reservations } = await world.aws.ec2.send(new DescribeInstancesCommand({ InstanceIds: [id] }))
+    expect(Reservations?.[0]?.Instances?.[0]?.StateReason?.Code).toBe('Client.UserInitiatedShutdown')
+  })
+
   test('is not started from what is not available, on a type that is not there, with a disk that is too small', async () => {
     const of = await image('large', 4)
     const { ImageId = '' } = await registering(await snapshot(), { Name: 'new' })

@@ -42,6 +42,8 @@ export interface Instance {
   state: State
   checked: 'initializing' | 'ok'
   console: string
+  /** Why it has ended; undefined while it runs. */
+  reason: { readonly code: string; readonly message: string } | undefined
 }
 
 export class Instances {
@@ -86,8 +88,13 @@ export class Instances {
   /** The machine turns itself off. */
   powerOff(id: string): void {
     const instance = this.#get(id)
-    if (instance.onShutdown === 'terminate') this.#end(instance)
+    if (instance.onShutdown === 'terminate')
+      this.#end(instance, 'Client.InstanceInitiatedShutdown', 'Instance initiated shutdown')
     else this.#stop(instance)
+  }
+  /** EC2 ends it: no rights for its key, a host that fails. */
+  fails(id: string, code: string, message: string): void {
+    this.#end(this.#get(id), code, message)
   }
   /** The machine writes to its console. */
   says(id: string, text: string): void {
@@ -100,8 +107,9 @@ export class Instances {
       if (instance.state === 'stopping') instance.state = 'stopped'
     })
   }
-  #end(instance: Instance): void {
+  #end(instance: Instance, code: string, message: string): void {
     instance.state = 'shutting-down'
+    instance.reason ??= { code, message: `${code}: ${message}` }
     this.#clock.after(INSTANCE_GONE * 1000, () => {
       instance.state = 'terminated'
     })
@@ -115,6 +123,11 @@ export class Instances {
       throw awsError(
         'IdempotentParameterMismatch',
         'Arguments on this idempotent request are inconsistent with arguments used in previous request(s).',
+      )
+    if (before?.ids.some((id) => this.all.get(id)?.state === 'terminated'))
+      throw awsError(
+        'IdempotentInstanceTerminated',
+        `The request to launch an instance uses the same client token (${token}) as a previous request for which the instance has been terminated.`,
       )
     const ids = before?.ids ?? [this.#launch(input).id]
     if (token !== undefined) this.#tokens.set(token, { asked, ids })
@@ -162,6 +175,7 @@ export class Instances {
       state: 'pending',
       checked: 'initializing',
       console: '',
+      reason: undefined,
     }
     this.all.set(instance.id, instance)
     this.#clock.after(INSTANCE_RUNNING * 1000, () => {
@@ -232,7 +246,8 @@ export class Instances {
     },
     TerminateInstances: ({ InstanceIds: ids = [] }: TerminateInstancesCommandInput) => {
       for (const instance of ids.map((id) => this.#get(id)))
-        if (instance.state !== 'terminated') this.#end(instance)
+        if (instance.state !== 'terminated')
+          this.#end(instance, 'Client.UserInitiatedShutdown', 'User initiated shutdown')
       return {}
     },
     GetConsoleOutput: ({ InstanceId: id = '' }: GetConsoleOutputCommandInput) => ({
@@ -248,5 +263,6 @@ const describe = (instance: Instance) => ({
   InstanceType: instance.type,
   State: { Code: CODES[instance.state], Name: instance.state },
   LaunchTime: instance.startedAt,
+  ...(instance.reason && { StateReason: { Code: instance.reason.code, Message: instance.reason.message } }),
   Tags: listed(instance.tags),
 })
