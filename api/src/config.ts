@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { LIMITS } from '../../contract/limits.ts'
 import { PORTS } from '../../contract/ports.ts'
 import { type DatabaseAuth, parseDatabase } from './database/settings.ts'
+import { parseSearchAuth, type SearchAuth } from './index/engines/opensearch/settings.ts'
 
 const flag = z
   .enum(['0', '1', 'false', 'true', 'on', 'off'])
@@ -37,6 +38,7 @@ const schema = z.object({
       'may end in one name of lower-case letters, digits, - and _, which begins with a letter; nothing may follow it',
     )
     .optional(),
+  OPENSEARCH_AUTH: z.enum(['password', 'iam']).default('password'),
   /** Where the index process keeps its local checkpoints. */
   INDEX_DIR: z.string().optional(),
   /** Whether checkpoints go to STORAGE too, for other servers to begin with. Default: where STORAGE is S3. */
@@ -100,6 +102,7 @@ export type Config = Readonly<{
   storage: StorageConfig
   /** Undefined: the index is embedded. With user and password, where it has them. */
   openSearchUrl: string | undefined
+  openSearchAuth: SearchAuth
   indexDir: string
   /** Whether servers share checkpoints through the blob store. */
   sharedCheckpoints: boolean
@@ -158,6 +161,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     migrateAtStart: e.MIGRATE_AT_START,
     storage: parseStorage(e.STORAGE),
     openSearchUrl: e.INDEX_ENGINE === 'opensearch' ? e.OPENSEARCH_URL : undefined,
+    openSearchAuth: parseSearchAuth(e),
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
     sharedCheckpoints:
       (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',

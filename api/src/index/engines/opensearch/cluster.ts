@@ -1,6 +1,7 @@
 // Talking to an OpenSearch cluster. What goes wrong there becomes one sentence that says what is wrong and what to do;
 // what is worth another try is told apart from what is not. Nothing here knows passages.
 import { Client, errors } from '@opensearch-project/opensearch'
+import { notAllowed, reasonOfAws, type SignIn, unsigned } from './sign-in.ts'
 
 export type TroubleKind =
   /** Not reached, or no answer in time. */
@@ -53,11 +54,16 @@ export class Cluster {
   readonly #client: Client
   /** Shown in sentences: the address without a password. */
   readonly #host: string
+  readonly #signIn: SignIn | undefined
 
-  /** @param url http or https, with the user and password of basic sign-in where there is one; its path is not looked at */
-  constructor(url: string) {
+  /**
+   * @param url http or https, with the user and password of basic sign-in where there is one; its path is not looked at
+   * @param signIn signs every request; an address has no user then
+   */
+  constructor(url: string, signIn?: SignIn) {
     const { origin, host, username, password } = new URL(url)
     this.#host = host
+    this.#signIn = signIn
     this.#client = new Client({
       node: origin,
       // Who asks knows how long a try is worth while.
@@ -65,6 +71,7 @@ export class Cluster {
       ...(username === ''
         ? {}
         : { auth: { username: decodeURIComponent(username), password: decodeURIComponent(password) } }),
+      ...signIn?.client,
     })
   }
 
@@ -101,6 +108,8 @@ export class Cluster {
   trouble(error: unknown): Trouble {
     if (error instanceof errors.ResponseError)
       return this.refusal(error.statusCode, error.meta.body?.error ?? error.meta.body, error)
+    const notSigned = unsigned(this.#host, error)
+    if (notSigned !== undefined) return new Trouble('sign-in', notSigned, { cause: error })
     const name = error instanceof Error ? error.name : ''
     if (name === 'TimeoutError')
       return new Trouble('away', `OpenSearch at ${this.#host} does not answer in time.`, { cause: error })
@@ -116,11 +125,15 @@ export class Cluster {
   refusal(status: number, error: unknown, cause?: unknown): Trouble {
     const { type, reason } = firstCause(error)
     const told = (kind: TroubleKind, sentence: string) => new Trouble(kind, sentence, { type, cause })
-    if (status === 401 || (status === 403 && !type.startsWith('cluster_block')))
+    if (status === 401 || (status === 403 && !type.startsWith('cluster_block'))) {
+      this.#signIn?.refused()
       return told(
         'sign-in',
-        `OpenSearch at ${this.#host} refuses the sign-in (${status}). See the user and password in OPENSEARCH_URL and what they may do.`,
+        this.#signIn === undefined
+          ? `OpenSearch at ${this.#host} refuses the sign-in (${status}). See the user and password in OPENSEARCH_URL and what they may do.`
+          : notAllowed(this.#host, status, reason || reasonOfAws(error)),
       )
+    }
     if (type.startsWith('cluster_block') && /read-only/.test(reason))
       return told(
         'blocked',

@@ -10,6 +10,7 @@ import { Positions, unavailable } from '../positions.ts'
 import { Cluster, Trouble } from './cluster.ts'
 import { Follower } from './follow.ts'
 import { Searcher } from './search.ts'
+import { createSignIn } from './sign-in.ts'
 import { type Known, Watch } from './watch.ts'
 
 /** Milliseconds that a question waits for an index that is filled, or a cluster that is away. */
@@ -52,7 +53,7 @@ class OpenSearchIndex implements Index {
       max: 4,
       onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
     })
-    this.#cluster = new Cluster(url)
+    this.#cluster = new Cluster(url, signInOf(config))
     this.#searcher = new Searcher(this.#cluster)
     const place = { alias: aliasOf(url), shards }
     const common = { config, log, pool: this.#pool, cluster: this.#cluster }
@@ -166,6 +167,9 @@ function check({ vector, generation }: IndexQuery, { facts }: Known): void {
   const internal = `a query vector of ${vector.length} numbers for an index of ${dimensions} dimensions`
   throw new AppError('INTERNAL', {}, { internal })
 }
+
+const signInOf = ({ openSearchAuth: auth }: Config) =>
+  auth.kind === 'iam' ? createSignIn(auth.region) : undefined
 
 function aliasOf(url: string): string {
   const name = new URL(url).pathname.replaceAll('/', '')
