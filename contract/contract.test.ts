@@ -65,6 +65,7 @@ test('every name of the environment is documented', () => {
     expect(names).toContain(name)
   for (const name of [
     'INDEX_ENGINE',
+    'OPENSEARCH_AUTH',
     'TERRACE_RELEASE',
     'TERRACE_HOME',
     'TERRACE_SUPERVISED',

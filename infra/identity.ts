@@ -1,5 +1,6 @@
 // Who the servers are to AWS: a role per tier that can do what its programs do, on the resources of this stage.
 import { METRIC_NAMESPACE } from '../contract/metrics.ts'
+import { SESSION_ACTIONS } from './bootstrap/boundary.ts'
 import { boundaryName } from './bootstrap/names.ts'
 import { type Resource, type Stack, sub, type Text, type Token } from './cfn.ts'
 import { APPLICATION_ROLE, type Database } from './database.ts'
@@ -21,6 +22,7 @@ export function identities(
     const statements = [
       ...ownSettings(stage, environments[tier]),
       ...ownLife(stage, tier),
+      ...sessions(stage),
       ...(tier === 'api' ? [...data(stage, database, documents), ...models(stage)] : []),
     ]
     const role = stack.add(`${capital(tier)}Role`, 'AWS::IAM::Role', {
@@ -87,6 +89,15 @@ function ownLife(stage: Stage, tier: Tier): Statement[] {
     ),
   ]
 }
+
+/** What the SSM agent takes for Session Manager and no more: no parameters, inventories or documents of its own. */
+function sessions(stage: Stage): Statement[] {
+  if (stage.sessionManager !== true) return []
+  // None of them knows resources. Asked from a server, not by somebody who took its credentials elsewhere.
+  const fromServers = { ArnLike: { 'ec2:SourceInstanceARN': here(stage, 'ec2', 'instance/*') } }
+  return [allow(SESSION_ACTIONS, '*', fromServers)]
+}
+
 /** Logical id of a tier's Auto Scaling group. */
 export const groupId = (tier: Tier) => `${capital(tier)}Group` as const
 

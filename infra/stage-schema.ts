@@ -96,6 +96,8 @@ export const stageSchema = z
     migrations: z.enum(['at-start', 'release']),
     /** Data, load balancers and the stack itself can't be removed by mistake, once servers run. */
     isProtected: z.boolean(),
+    /** Whether operators may open a shell on servers by Session Manager. Default: no. */
+    sessionManager: z.boolean().optional(),
     logDays: z.union([z.literal(7), z.literal(14), z.literal(30), z.literal(90), z.literal(365)]),
     /** Who is told of alarms; each confirms by mail. */
     alerts: z.array(z.email()),

@@ -10,6 +10,7 @@ import { PORTS } from '../../contract/ports.ts'
 import { type DatabaseAuth, parseDatabase } from './database/settings.ts'
 import { ENGINE_NAMES, type EngineName } from './engine-names.ts'
 import { addressProblem } from './index/engines/opensearch/address.ts'
+import { parseSearchAuth, type SearchAuth } from './index/engines/opensearch/settings.ts'
 
 const flag = z
   .enum(['0', '1', 'false', 'true', 'on', 'off'])
@@ -37,6 +38,7 @@ const schema = z.object({
       if (problem !== null) issues.addIssue(problem)
     })
     .optional(),
+  OPENSEARCH_AUTH: z.enum(['password', 'iam']).default('password'),
   /** Where the index process keeps its local checkpoints. */
   INDEX_DIR: z.string().optional(),
   /** Whether checkpoints go to STORAGE too, for other servers to begin with. Default: where STORAGE is S3. */
@@ -102,6 +104,7 @@ export type Config = Readonly<{
   indexEngine: EngineName
   /** The cluster, whether or not it answers. With user and password, where it has them. */
   openSearchUrl: string | undefined
+  openSearchAuth: SearchAuth
   indexDir: string
   /** Whether servers share checkpoints through the blob store. */
   sharedCheckpoints: boolean
@@ -161,6 +164,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     storage: parseStorage(e.STORAGE),
     indexEngine: e.INDEX_ENGINE,
     openSearchUrl: e.OPENSEARCH_URL,
+    openSearchAuth: parseSearchAuth(e),
     indexDir: path.resolve(e.INDEX_DIR ?? path.join(home, 'index')),
     sharedCheckpoints:
       (e.INDEX_CHECKPOINTS ?? (e.STORAGE.startsWith('s3:') ? 'shared' : 'local')) === 'shared',

@@ -9,6 +9,15 @@ import { arnHere, type Home, partitionOf } from './names.ts'
 import { held, OURS, type Scope } from './rights.ts'
 import { ofStages } from './stage-rights.ts'
 
+/** What the SSM agent takes to let somebody in by Session Manager. */
+export const SESSION_ACTIONS = [
+  'ssm:UpdateInstanceInformation',
+  'ssmmessages:CreateControlChannel',
+  'ssmmessages:CreateDataChannel',
+  'ssmmessages:OpenControlChannel',
+  'ssmmessages:OpenDataChannel',
+] as const
+
 /** What the programs on a stage's servers, and the agents beside them call. */
 export const SERVER_ACTIONS = [
   'autoscaling:CompleteLifecycleAction',
@@ -29,6 +38,7 @@ export const SERVER_ACTIONS = [
   's3:PutObject',
   'secretsmanager:GetSecretValue',
   'ssm:GetParametersByPath',
+  ...SESSION_ACTIONS,
 ] as const
 
 /** In this region; a model's profile may choose another one. Buckets and secrets of this account alone. */
@@ -101,6 +111,7 @@ function scopes(home: Home): Scope[] {
     },
     // Their names begin with what they are for, not with the stage.
     { sid: 'Secrets', of: ['secretsmanager'], on: arnHere(home, 'secretsmanager', 'secret:*'), when: OURS },
+    { sid: 'Sessions', of: [...SESSION_ACTIONS], on: '*', when: { StringEquals: region } },
     { sid: 'Settings', of: ['ssm'], on: arnHere(home, 'ssm', 'parameter/terrace/*') },
   ]
 }

@@ -91,6 +91,27 @@ const SERVERS: Reach[] = [
     },
   },
   {
+    holds: 'a server opens channels of Session Manager in its region, and reads no parameter by it',
+    of: boundary,
+    may: [
+      call('ssm:UpdateInstanceInformation', here('ec2', 'instance/i-1')),
+      call('ssmmessages:OpenDataChannel', '*'),
+    ],
+    mayNot: [
+      call('ssmmessages:OpenDataChannel', '*', { ...OF_US, 'aws:RequestedRegion': 'us-east-1' }),
+      call('ssm:GetParameter', here('ssm', 'parameter/payroll')),
+      call('ssm:SendCommand', here('ec2', 'instance/i-1')),
+    ],
+    breaks: {
+      'in every region': (draft) => {
+        delete limit(draft, 'Sessions').Condition
+      },
+      'commands too': (draft) => {
+        limit(draft, 'Sessions').Action = ['ssm:*', 'ssmmessages:*']
+      },
+    },
+  },
+  {
     holds: 'a server writes into log groups of stages',
     of: boundary,
     may: [call('logs:PutLogEvents', here('logs', 'log-group:terrace-dev-ApiLogs-1:log-stream:i-1'))],

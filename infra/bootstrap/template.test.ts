@@ -105,6 +105,7 @@ test('GitHub’s provider is made when the account has none, and only for CI', (
 
 const samples = [
   ...STAGE_NAMES.map((name) => sample(name).template),
+  sample('prod', { sessionManager: true }).template,
   sample('prod', { bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0'] }).template,
 ]
 

@@ -1,4 +1,5 @@
 // Rules for what servers may do.
+import { SESSION_ACTIONS } from '../bootstrap/boundary.ts'
 import { boundaryName } from '../bootstrap/names.ts'
 import { at, list, property, refersTo } from '../reading.ts'
 import { change, type Draft, each, type Rule } from './rule.ts'
@@ -9,6 +10,7 @@ const ROLE = 'AWS::IAM::Role'
 const WITHOUT_RESOURCES: Readonly<Record<string, string | undefined>> = {
   'cloudwatch:PutMetricData': 'cloudwatch:namespace',
   'autoscaling:DescribeAutoScalingInstances': undefined,
+  ...Object.fromEntries(SESSION_ACTIONS.map((action) => [action, 'ec2:SourceInstanceARN'])),
 }
 
 const statementsOf = (role: Parameters<typeof property>[0]) =>
@@ -40,6 +42,15 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   ApiRole: [...LIFE, ...DOCUMENTS, 'secretsmanager:GetSecretValue'],
   MigrationRole: ['secretsmanager:GetSecretValue', 'ssm:GetParametersByPath'],
 }
+
+/** What a role may do with Systems Manager beyond reading its tier's settings. */
+const sessionsOf = (role: Parameters<typeof property>[0]) =>
+  statementsOf(role)
+    .flatMap((statement) => list(at(statement, 'Action')).map(String))
+    .filter(
+      (action) => /^(ssm|ssmmessages|ec2messages):/.test(action) && action !== 'ssm:GetParametersByPath',
+    )
+    .sort()
 
 export const identityRules: readonly Rule[] = [
   {
@@ -140,6 +151,7 @@ export const identityRules: readonly Rule[] = [
       'all of a service': (draft) => grant(draft, { Action: ['s3:*'], Resource: 'arn:aws:s3:::b' }),
       'some of a service': (draft) => grant(draft, { Action: 's3:Get*', Resource: 'arn:aws:s3:::b' }),
       everything: (draft) => grant(draft, { Action: ['secretsmanager:GetSecretValue'], Resource: '*' }),
+      'sessions from anywhere': (draft) => grant(draft, { Action: [...SESSION_ACTIONS], Resource: '*' }),
       'any metric': (draft) => grant(draft, { Action: ['cloudwatch:PutMetricData'], Resource: '*' }),
       'all but': (draft) => grant(draft, { NotAction: ['iam:CreateUser'], Resource: 'arn:aws:s3:::b' }),
       managed: (draft) =>
@@ -170,6 +182,49 @@ export const identityRules: readonly Rule[] = [
         if (role)
           draft.Resources.WebRole = JSON.parse(JSON.stringify(role).replaceAll('ApiGroup', 'WebGroup'))
       },
+    },
+  },
+  {
+    holds: 'somebody can get into servers by Session Manager exactly where the stage says so',
+    violations: (template, stage) => {
+      const wanted = (id: string) =>
+        stage.sessionManager === true && id !== 'MigrationRole' ? SESSION_ACTIONS : []
+      return each(template, ROLE, (role, id) => {
+        const may = sessionsOf(role)
+        return may.join() !== wanted(id).join() && `may ${may.join(', ') || 'nothing of it'}`
+      })
+    },
+    in: { sessionManager: true },
+    breaks: {
+      'half of it': (draft) => {
+        const text = JSON.stringify(draft.Resources.WebRole).replace(
+          '"ssmmessages:OpenDataChannel"',
+          '"ssmmessages:OpenControlChannel"',
+        )
+        draft.Resources.WebRole = JSON.parse(text)
+      },
+      'the server that migrates': (draft) =>
+        change(draft, 'MigrationRole', 'Policies', draft.Resources.WebRole?.Properties.Policies),
+      'commands as well': (draft) => grant(draft, { Action: ['ssm:GetDocument'], Resource: '*' }),
+    },
+  },
+  {
+    holds: 'nobody gets into servers where the stage does not say so',
+    violations: (template, stage) =>
+      each(
+        template,
+        ROLE,
+        (role) => stage.sessionManager !== true && sessionsOf(role).length > 0 && 'lets somebody in',
+      ),
+    breaks: {
+      unasked: (draft) =>
+        grant(draft, {
+          Action: [...SESSION_ACTIONS],
+          Resource: '*',
+          Condition: {
+            ArnLike: { 'ec2:SourceInstanceARN': 'arn:aws:ec2:eu-west-1:111122223333:instance/*' },
+          },
+        }),
     },
   },
   {

@@ -9,6 +9,8 @@ export interface Rule {
   readonly holds: string
   /** What does not hold, one line each; empty when all is well. */
   readonly violations: (template: Template, stage: Stage) => readonly string[]
+  /** What `prod` has to be besides, for there to be something to break. */
+  readonly in?: Partial<Stage>
   /** Changes to the template of `prod` that have to be noticed, each by this rule. */
   readonly breaks: Readonly<Record<string, (template: Draft) => void>>
 }

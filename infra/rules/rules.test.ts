@@ -38,16 +38,17 @@ const VARIANTS = {
   'prod before its servers': sample('prod', { fleet: 'none' }),
   'prod with its web servers in private subnets': sample('prod', { webPlacement: 'private' }),
   'prod with a model of Bedrock': sample('prod', { bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0'] }),
+  'prod with sessions': sample('prod', { sessionManager: true }),
   'prod with one NAT gateway': sample('prod', { nat: 'one' }),
 }
 
-describe.each(RULES)('$holds', ({ violations, breaks }) => {
+describe.each(RULES)('$holds', ({ violations, breaks, in: besides }) => {
   test.each(Object.entries(VARIANTS))('in %s', (_name, { template, stage }) => {
     expect(violations(template, stage)).toEqual([])
   })
 
   test.each(Object.entries(breaks))('and not with: %s', (_name, breakIt) => {
-    const { template, stage } = sample('prod')
+    const { template, stage } = sample('prod', besides)
     const draft: Draft = JSON.parse(JSON.stringify(template))
     breakIt(draft)
     expect(violations(JSON.parse(JSON.stringify(draft)), stage)).not.toEqual([])

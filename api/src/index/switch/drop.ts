@@ -38,7 +38,7 @@ async function dropIndexes({ config }: DropDeps, choice: Choice): Promise<boolea
       within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${WRITER_LOCK}) AS mine` }),
     )
     if (rows[0]?.mine !== true || (await readChoice(client))?.number !== choice.number) return false
-    await removeIndexes(config.openSearchUrl)
+    await removeIndexes(config, config.openSearchUrl)
     if (!(await removeWords(client))) return false
     return (await endDropping(client, choice)) !== null
   } finally {

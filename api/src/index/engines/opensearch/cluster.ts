@@ -7,6 +7,7 @@ import { readAddress } from './address.ts'
 import { Breaker } from './breaker.ts'
 import { Nodes } from './nodes.ts'
 import { backoffMs, RetryBudget, retryAfterMs } from './retry.ts'
+import { notAllowed, reasonOfAws, type SignIn, unsigned } from './sign-in.ts'
 
 export type TroubleKind =
   /** Not reached, or no answer in time. */
@@ -73,22 +74,28 @@ export class Cluster {
   readonly #client: Client
   /** Shown in sentences: the addresses without a password. */
   readonly #host: string
+  readonly #signIn: SignIn | undefined
   readonly #budget = new RetryBudget()
   readonly #breaker: Breaker<Trouble>
   readonly #stop = new AbortController()
   /** Called when the cluster answers again after nobody has waited for it for a while. */
   returned: () => void = () => {}
 
-  /** @param url as OPENSEARCH_URL (address.ts); the name of the index in it is not looked at */
-  constructor(url: string) {
+  /**
+   * @param url as OPENSEARCH_URL (address.ts); the name of the index in it is not looked at
+   * @param signIn signs every request; an address has no user then
+   */
+  constructor(url: string, signIn?: SignIn) {
     const { nodes, user } = readAddress(url)
     this.#host = nodes.map((node) => new URL(node).host).join(', ')
+    this.#signIn = signIn
     this.#client = new Client({
       nodes: [...nodes],
       ConnectionPool: Nodes,
       // Who asks knows how long a try is worth while.
       maxRetries: 0,
       ...(user === null ? {} : { auth: user }),
+      ...signIn?.client,
     })
     this.#breaker = new Breaker({ probe: () => this.#probe(), closed: () => this.returned() })
   }
@@ -187,6 +194,8 @@ export class Cluster {
   trouble(error: unknown): Trouble {
     if (error instanceof errors.ResponseError)
       return this.refusal(error.statusCode, error.meta.body?.error ?? error.meta.body, error)
+    const notSigned = unsigned(this.#host, error)
+    if (notSigned !== undefined) return new Trouble('sign-in', notSigned, { cause: error })
     const name = error instanceof Error ? error.name : ''
     if (name === 'TimeoutError')
       return new Trouble('away', `OpenSearch at ${this.#host} does not answer in time.`, { cause: error })
@@ -205,11 +214,15 @@ export class Cluster {
     const again = retryAfterMs(headers?.['retry-after'])
     const told = (kind: TroubleKind, sentence: string) =>
       new Trouble(kind, sentence, { type, cause, retryAfterMs: again })
-    if (status === 401 || (status === 403 && !type.startsWith('cluster_block')))
+    if (status === 401 || (status === 403 && !type.startsWith('cluster_block'))) {
+      this.#signIn?.refused()
       return told(
         'sign-in',
-        `OpenSearch at ${this.#host} refuses the sign-in (${status}). See the user and password in OPENSEARCH_URL and what they may do.`,
+        this.#signIn === undefined
+          ? `OpenSearch at ${this.#host} refuses the sign-in (${status}). See the user and password in OPENSEARCH_URL and what they may do.`
+          : notAllowed(this.#host, status, reason || reasonOfAws(error)),
       )
+    }
     if (type.startsWith('cluster_block') && status < 500)
       return told(
         'blocked',

@@ -14,6 +14,7 @@ import { Follower } from './follow.ts'
 import { searchedIndex, sweep } from './mapping.ts'
 import { backoffMs } from './retry.ts'
 import { Searcher } from './search.ts'
+import { createSignIn } from './sign-in.ts'
 import { type Known, Watch } from './watch.ts'
 
 const PATIENCE_MS = 5_000
@@ -73,7 +74,7 @@ class InCluster implements OpenSearchIndex {
       max: 4,
       onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
     })
-    this.#cluster = new Cluster(url)
+    this.#cluster = new Cluster(url, signInOf(config))
     this.#searcher = new Searcher(this.#cluster)
     const place = { alias: readAddress(url).name, shards }
     const common = { config, log, pool: this.#pool, cluster: this.#cluster }
@@ -207,11 +208,11 @@ function check({ vector, generation }: IndexQuery, { facts }: Known): void {
 }
 
 /**
- * Removes what Terrace has in the cluster under this address' name. For who holds the writer's lock (follow.ts).
+ * Removes what Terrace has in the cluster under its name. For who holds the writer's lock (follow.ts).
  * @throws Trouble
  */
-export async function removeIndexes(url: string): Promise<void> {
-  const cluster = new Cluster(url)
+export async function removeIndexes(config: Config, url: string): Promise<void> {
+  const cluster = new Cluster(url, signInOf(config))
   try {
     const place = { alias: readAddress(url).name, shards: 1 }
     // Refuses a foreign index under the name.
@@ -221,3 +222,6 @@ export async function removeIndexes(url: string): Promise<void> {
     await cluster.close()
   }
 }
+
+const signInOf = ({ openSearchAuth: auth }: Config) =>
+  auth.kind === 'iam' ? createSignIn(auth.region) : undefined

@@ -57,3 +57,31 @@ test.each([
   const address = { OPENSEARCH_URL: url, INDEX_ENGINE: 'opensearch' }
   expect(readAddress(parseConfig({ ...base, ...address }).openSearchUrl ?? '')).toEqual({ nodes, user, name })
 })
+
+const iam = {
+  ...{ ...base, INDEX_ENGINE: 'opensearch', OPENSEARCH_AUTH: 'iam', AWS_REGION: 'eu-west-1' },
+  OPENSEARCH_URL: 'https://vpc-terrace-x.eu-west-1.es.amazonaws.com/terrace',
+}
+
+test('signing in by IAM is for an https address without a user, in a region; else the address says who', () => {
+  expect(parseConfig(base).openSearchAuth).toEqual({ kind: 'password' })
+  expect(parseConfig(iam).openSearchAuth).toEqual({ kind: 'iam', region: 'eu-west-1' })
+  // Before the day that it is switched to.
+  expect(parseConfig({ ...iam, INDEX_ENGINE: 'embedded' }).openSearchAuth.kind).toBe('iam')
+})
+
+test.each([
+  ['no region', { AWS_REGION: '' }, /AWS_REGION: needed with OPENSEARCH_AUTH=iam/],
+  [
+    'no address',
+    { INDEX_ENGINE: 'embedded', OPENSEARCH_URL: '' },
+    /OPENSEARCH_URL: OPENSEARCH_AUTH=iam needs it/,
+  ],
+  ['plain http', { OPENSEARCH_URL: 'http://search.example' }, /with OPENSEARCH_AUTH=iam it is https/],
+  ['a password', { OPENSEARCH_URL: 'https://a:hidden@search.example' }, /without a user and a password/],
+  ['another way', { OPENSEARCH_AUTH: 'token' }, /OPENSEARCH_AUTH: /],
+])('%s with signing in by IAM is refused by name', (_, changes, sentence) => {
+  const parse = () => parseConfig({ ...iam, ...changes })
+  expect(parse).toThrow(sentence)
+  expect(parse).not.toThrow(/hidden/)
+})
