@@ -9,6 +9,7 @@ import { LIMITS } from '../../contract/limits.ts'
 import { PORTS } from '../../contract/ports.ts'
 import { type DatabaseAuth, parseDatabase } from './database/settings.ts'
 import { ENGINE_NAMES, type EngineName } from './engine-names.ts'
+import { addressProblem } from './index/engines/opensearch/address.ts'
 
 const flag = z
   .enum(['0', '1', 'false', 'true', 'on', 'off'])
@@ -16,9 +17,6 @@ const flag = z
 
 /** A bucket's name; then, of a prefix, parts without anything that an address would need escaped. */
 const S3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/((?:[\w=-][\w=.-]*\/)*[\w=-][\w=.-]*))?\/?$/
-
-/** What OpenSearch takes as an index's name, with room for what is put after it. */
-const OPENSEARCH_PATH = /^\/(?:[a-z][a-z0-9_-]{0,99})?$/
 
 const schema = z.object({
   DATABASE_URL: z.string().min(1),
@@ -31,13 +29,13 @@ const schema = z.object({
     .refine((value) => /^file:.+/.test(value) || S3.test(value), 'must be file:PATH or s3://BUCKET/PREFIX'),
   /** What answers until somebody has switched (index/switch/); from then on the database says it. */
   INDEX_ENGINE: z.enum(ENGINE_NAMES).default('embedded'),
-  /** The cluster, and as its path the name that the index is searched by there. */
+  /** The cluster, one address or several, and as its path the name that the index is searched by there. */
   OPENSEARCH_URL: z
-    .url({ protocol: /^https?$/, error: 'must be an http or https address' })
-    .refine(
-      (value) => OPENSEARCH_PATH.test(pathOf(value)),
-      'may end in one name of lower-case letters, digits, - and _, which begins with a letter; nothing may follow it',
-    )
+    .string()
+    .superRefine((value, issues) => {
+      const problem = addressProblem(value)
+      if (problem !== null) issues.addIssue(problem)
+    })
     .optional(),
   /** Where the index process keeps its local checkpoints. */
   INDEX_DIR: z.string().optional(),
@@ -192,13 +190,6 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
     supervised: e.TERRACE_SUPERVISED,
     ingestThreads: e.INGEST_THREADS,
   }
-}
-
-/** Path, query and fragment. */
-function pathOf(value: string): string {
-  if (!URL.canParse(value)) return ''
-  const { pathname, search, hash } = new URL(value)
-  return pathname + search + hash
 }
 
 function parseStorage(value: string): StorageConfig {

@@ -60,6 +60,8 @@ export interface ConversationOptions {
   readonly reranking?: Reranking
   /** The index never gets to where the log is. */
   readonly behind?: boolean
+  /** The search engine is away: words stand in. */
+  readonly away?: boolean
   /** More of the environment. */
   readonly env?: Readonly<Record<string, string>>
   /** Of all its servers. Default: none. */

@@ -52,7 +52,7 @@ async function startPageEndpoint(): Promise<PageEndpoint> {
 /** One endpoint for a file's tests, from their first to their last. */
 export function pageEndpoint(): Pick<PageEndpoint, 'endpoint' | 'settings'> & {
   /** Whose pages may ask it. @param more of the server's environment */
-  begun(more?: Record<string, string>): Promise<Conversation>
+  begun(more?: Record<string, string>, options?: { readonly away?: boolean }): Promise<Conversation>
 } {
   let started: PageEndpoint | undefined
   beforeAll(async () => {
@@ -72,7 +72,7 @@ export function pageEndpoint(): Pick<PageEndpoint, 'endpoint' | 'settings'> & {
     get settings() {
       return page().settings
     },
-    begun: (more = {}) => conversation({ env: { ...page().settings, ...more } }),
+    begun: (more = {}, options = {}) => conversation({ env: { ...page().settings, ...more }, ...options }),
   }
 }
 

@@ -56,6 +56,8 @@ export interface DoorsOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Default: none. */
   readonly metrics?: Metrics
+  /** The search engine is away: words stand in. */
+  readonly away?: boolean
 }
 
 export async function doors({
@@ -63,6 +65,7 @@ export async function doors({
   entry: more = {},
   env: given = {},
   metrics = NO_METRICS,
+  away = false,
 }: DoorsOptions = {}): Promise<Doors> {
   await using stack = new AsyncDisposableStack()
   const db = stack.use(await testDatabase())
@@ -79,7 +82,7 @@ export async function doors({
   const models = createModels(db.config('/tmp/terrace-unused', env), pino({ level: 'silent' }))
   stack.defer(() => models.close())
   const server = stack.use(
-    await testServer(db, { env, services: { models, metrics, index: wordIndex(db.pool) } }),
+    await testServer(db, { env, services: { models, metrics, index: wordIndex(db.pool, { away }) } }),
   )
   const owner = await server.person({ name: 'Ada' })
   const documents: Record<string, ShelvedDocument> = {}

@@ -11,14 +11,20 @@ export interface ScriptedRequest {
 
 export interface ScriptedAnswer {
   readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
 }
+
+/** No answer at all; the connection is closed instead of one; one that begins and never ends. */
+export type Silence = 'silence' | 'hang-up' | 'no end'
 
 export interface ScriptedCluster extends AsyncDisposable {
   readonly url: string
   readonly requests: ScriptedRequest[]
   /** Undefined passes it on. */
-  script: (request: ScriptedRequest) => ScriptedAnswer | 'silence' | undefined
+  script: (
+    request: ScriptedRequest,
+  ) => ScriptedAnswer | Silence | undefined | Promise<ScriptedAnswer | undefined>
 }
 
 /** @param real of a cluster behind it */
@@ -29,10 +35,13 @@ export async function scriptedCluster(
   const server = createServer(async (request, response) => {
     const asked = await readRequest(request)
     cluster.requests.push(asked)
-    const scripted = cluster.script(asked)
+    const scripted = await cluster.script(asked)
     if (scripted === 'silence') return
-    const { status, body } = scripted ?? (await passOn(real ?? '', asked, request))
-    response.writeHead(status, { 'content-type': 'application/json' })
+    if (scripted === 'hang-up') return void request.socket.destroy()
+    if (scripted === 'no end')
+      return void response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+    const { status, headers, body } = scripted ?? (await passOn(real ?? '', asked, request))
+    response.writeHead(status, { 'content-type': 'application/json', ...headers })
     response.end(body === undefined ? '' : JSON.stringify(body))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

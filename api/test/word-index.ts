@@ -4,8 +4,11 @@ import type { Pool } from '../src/database/pool.ts'
 import { AppError } from '../src/errors.ts'
 import type { Candidate, Index } from '../src/index/port.ts'
 
-/** `behind`: what it is waited for does not come. */
-export function wordIndex(pool: Pool, { behind = false } = {}): Index {
+/** `behind`: what it is waited for does not come. `away`: it says that the engine is. */
+export function wordIndex(
+  pool: Pool,
+  { behind = false, away = false }: { readonly behind?: boolean; readonly away?: boolean } = {},
+): Index {
   return {
     async search(asked) {
       const query = await asked
@@ -29,7 +32,8 @@ export function wordIndex(pool: Pool, { behind = false } = {}): Index {
         .filter(({ score }) => score > 0)
         .sort((a, b) => b.score - a.score || a.passageId - b.passageId)
         .slice(0, query.limit)
-      return { candidates, position: { epoch: 'test', seq: 0 } }
+      const position = { epoch: 'test', seq: 0 }
+      return { candidates, position, ...(away ? { wordsOnly: 'engine-away' as const } : {}) }
     },
     async waitFor() {
       if (behind) throw new AppError('UNAVAILABLE', { reason: 'the index is behind' })

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { createCitationMapper } from '../../../contract/citations.ts'
 import { createPieceCleaner } from '../../../contract/pieces.ts'
 import { AppError } from '../errors.ts'
+import type { WordsOnly } from '../index/port.ts'
 import type { LanguageModel } from '../models/port.ts'
 import type { Models, OfferedModel } from '../models/registry.ts'
 import type { Passage } from '../retrieval/passages.ts'
@@ -14,7 +15,14 @@ import type { Usage } from '../usage/usage.ts'
 import type { AttemptEnd, CitedPassage } from './attempt-end.ts'
 import type { AnswerContext } from './context.ts'
 import { buildPrompt, type Prompt } from './prompt.ts'
-import { PASSAGES_QUOTED, type RetrievalDeps, type Rewrite, retrieve, withNeighbours } from './retrieve.ts'
+import {
+  PASSAGES_QUOTED,
+  type RetrievalDeps,
+  type Retrieved,
+  type Rewrite,
+  retrieve,
+  withNeighbours,
+} from './retrieve.ts'
 import type { Rewriter } from './rewrite.ts'
 
 /** The whole answer when nothing relevant was found. No model is asked. */
@@ -47,6 +55,7 @@ export interface Progress {
   used: readonly number[]
   /** As of `Retrieved`. */
   behind: boolean
+  wordsOnly: WordsOnly | null
 }
 
 export interface AnswerEnd extends Pick<AttemptEnd, 'inputTokens' | 'outputTokens'> {
@@ -61,10 +70,10 @@ export async function answerQuestion(
   progress: Progress,
 ): Promise<AnswerEnd> {
   sink.searching()
-  const { found, behind, rewriting } = await findPassages(deps, context, sink.signal, (query) =>
-    sink.searching(query),
-  )
-  progress.behind = behind
+  const searched = await findPassages(deps, context, sink.signal, (query) => sink.searching(query))
+  const { found, rewriting } = searched
+  progress.behind = searched.behind
+  progress.wordsOnly = searched.wordsOnly
   if (found.length === 0) {
     sink.say(NOTHING_FOUND)
     return withRewriting({ inputTokens: null, outputTokens: null, cut: false }, rewriting)
@@ -109,16 +118,16 @@ export async function findPassages(
   context: AnswerContext,
   signal: AbortSignal,
   onQuery: (query: string) => void = () => {},
-): Promise<{ found: readonly PassageHit[]; behind: boolean; rewriting: Rewriting }> {
+): Promise<Omit<Retrieved, 'passages'> & { found: readonly PassageHit[]; rewriting: Rewriting }> {
   const rewriting = { inputTokens: 0, outputTokens: 0 }
-  const { passages: found, behind } = await retrieve(
+  const { passages: found, ...marks } = await retrieve(
     deps,
     context,
     signal,
     rewriteBy(deps, context, onQuery, rewriting),
   )
   signal.throwIfAborted()
-  return { found, behind, rewriting }
+  return { found, ...marks, rewriting }
 }
 
 /** Has the model that will answer write the question out, if it is a language model. */

@@ -1,6 +1,8 @@
 // How an attempt ends, in the database: its text becomes the answer's.
+
 import type { ErrorDetail } from '../../../contract/errors.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
+import type { WordsOnly } from '../index/port.ts'
 import { notifyChat } from '../library/notices.ts'
 import type { AttemptIdentity } from './live.ts'
 
@@ -24,6 +26,8 @@ export interface AttemptEnd {
   readonly model: string
   /** The newest changes may be missing in it. */
   readonly behind: boolean
+  /** Why it was searched for by words only; null when it was not, or nothing was away. Default: null. */
+  readonly wordsOnly?: WordsOnly | null
   readonly error: { readonly code: string; readonly detail: ErrorDetail } | null
   readonly inputTokens: number | null
   readonly outputTokens: number | null
@@ -96,7 +100,7 @@ async function save(
     name,
     text: `WITH ended AS (
              UPDATE attempts SET state = $3, error_code = $4, error_detail = $5, model = coalesce(nullif($6, ''), model), input_tokens = $7,
-               output_tokens = $8, behind = $10, receipt = $11, unverified = $12, owner = NULL, lease_until = NULL, ended_at = now()
+               output_tokens = $8, behind = $10, receipt = $11, unverified = $12, words_only = $13, owner = NULL, lease_until = NULL, ended_at = now()
              WHERE id = $1 AND ${where} RETURNING message_id),
            answered AS (
              UPDATE messages m SET text = $9 FROM ended WHERE m.id = ended.message_id RETURNING m.chat_id)
@@ -115,6 +119,7 @@ async function save(
       end.behind,
       end.receipt ?? null,
       end.unverified ?? false,
+      end.wordsOnly ?? null,
     ],
   })
   const chat = rows[0]

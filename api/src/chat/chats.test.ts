@@ -115,6 +115,18 @@ describe('chats', () => {
     expect(messages.at(-1)?.attempt?.behind).toBe(behind)
   })
 
+  it.each([
+    [true, 'engine-away'],
+    [false, null],
+  ])('whose search engine was away: %s. The answer says so, then and later', async (away, wordsOnly) => {
+    await using c = await conversation({ knobs: 'text=Here [1].', away })
+    const chatId = await c.chat()
+    const { answerId } = await c.ask(chatId, HOLD)
+    expect(heardEnd(await c.watch(answerId))).toMatchObject({ text: 'Here [1].', wordsOnly })
+    const { messages } = await getChat({ pool: c.db.pool, answers: c.server.answers }, c.viewer, chatId)
+    expect(messages.at(-1)?.attempt?.wordsOnly).toBe(wordsOnly)
+  })
+
   it('over one document quote that one only', async () => {
     await using c = await conversation({ models: [] })
     const words = ['now', 'soon', 'later', 'never', 'again']

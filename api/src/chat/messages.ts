@@ -5,6 +5,7 @@ import type { AttemptState } from '../../../contract/stages.ts'
 import { requireChat } from '../access/collections.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
+import type { WordsOnly } from '../index/port.ts'
 import type { Answers } from './answers.ts'
 import { type Citation, citationsOf } from './shown.ts'
 import { type AttemptError, attemptError } from './watch.ts'
@@ -28,6 +29,8 @@ export interface Message {
     readonly error: AttemptError | null
     /** The newest changes may be missing in the answer. */
     readonly behind: boolean
+    /** Why it was searched for by words only. Null: nothing was away. */
+    readonly wordsOnly: WordsOnly | null
     /** Nobody but a page vouches for the text. */
     readonly unverified: boolean
     /** UTF-16 units of `text`: `number:offset` is the id after which `chats.watch` goes on. */
@@ -61,6 +64,7 @@ interface Row {
   code: string | null
   detail: ErrorDetail | null
   behind: boolean
+  wordsOnly: WordsOnly | null
   unverified: boolean
   chunks: string | null
 }
@@ -84,7 +88,7 @@ export async function getChat(
       name: 'chat-messages',
       text: `SELECT m.id, m.position, m.role, m.text, m.created_at AS "createdAt", a.id AS "attemptId", a.number,
                a.state, a.model, a.asked_model AS "askedModel", a.ended_at IS NOT NULL AS ended, a.error_code AS code,
-               a.error_detail AS detail, a.behind, a.unverified,
+               a.error_detail AS detail, a.behind, a.words_only AS "wordsOnly", a.unverified,
                CASE WHEN a.ended_at IS NULL THEN (
                  SELECT string_agg(c.text, '' ORDER BY c.start) FROM attempt_chunks c WHERE c.attempt_id = a.id
                ) END AS chunks
@@ -118,6 +122,7 @@ function message(answers: Answers, row: Row, citations: Citation[]): Message {
     askedModel: row.askedModel,
     error: attemptError(row.code, row.detail),
     behind: row.behind,
+    wordsOnly: row.wordsOnly,
     unverified: row.unverified,
     offset: text.length,
   }

@@ -3,7 +3,7 @@
 // viewer's rights in the same statement.
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
-import { holdIndex, type Index } from '../index/port.ts'
+import { holdIndex, type Index, type WordsOnly } from '../index/port.ts'
 import type { Embedders } from '../models/embedders.ts'
 import { fetchPassages } from '../retrieval/passages.ts'
 import type { Reranking } from '../retrieval/rerank.ts'
@@ -33,6 +33,8 @@ export interface Retrieved {
   readonly passages: readonly PassageHit[]
   /** The newest changes may be missing: the index was seconds behind what the asker could have seen. */
   readonly behind: boolean
+  /** As of `SearchResult`. */
+  readonly wordsOnly: WordsOnly | null
 }
 
 /** Writes a question out that leans on what was said; null when it could not. Called for such questions only. */
@@ -46,7 +48,7 @@ export async function retrieve(
   rewrite: Rewrite = async () => null,
 ): Promise<Retrieved> {
   if (context.documentId === null && context.collectionIds.length === 0)
-    return { passages: [], behind: false }
+    return { passages: [], behind: false, wordsOnly: null }
   const scope =
     context.documentId === null
       ? { collectionIds: [...context.collectionIds] }
@@ -55,6 +57,7 @@ export async function retrieve(
   const {
     passages: found,
     behind,
+    wordsOnly,
     query,
   } = await searchConversation(
     deps,
@@ -73,7 +76,7 @@ export async function retrieve(
     // Asked of one document, it is that document that has to answer.
     perDocument: context.documentId === null ? PER_DOCUMENT : PASSAGES_READ,
   })
-  return { passages, behind }
+  return { passages, behind, wordsOnly }
 }
 
 export interface Asked {
@@ -87,6 +90,7 @@ export interface Found {
   /** Best first. */
   readonly passages: readonly PassageHit[]
   readonly behind: boolean
+  readonly wordsOnly: WordsOnly | null
   /** The question with all that is known of what it means. */
   readonly query: string
 }
@@ -126,6 +130,7 @@ export async function searchConversation(
   return {
     passages: mergeHits(searches.map(({ passages }) => passages)),
     behind: searches.some(({ behind }) => behind),
+    wordsOnly: searches.find(({ wordsOnly }) => wordsOnly !== null)?.wordsOnly ?? null,
     query,
   }
 }

@@ -1,6 +1,7 @@
 // Watching an answer: tracked events with ids `ATTEMPT:OFFSET`, so that a client which breaks off and comes back, to
 // this server or another, goes on exactly where it was. Where the answer is written, from memory; elsewhere from the
 // saved chunks, looked at every 250 ms.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tracked } from '@trpc/server'
 import { ERRORS, type ErrorCode, type ErrorDetail, errorMessage } from '../../../contract/errors.ts'
@@ -8,6 +9,7 @@ import type { AttemptState } from '../../../contract/stages.ts'
 import type { Viewer } from '../access/port.ts'
 import type { Pool } from '../database/pool.ts'
 import { AppError } from '../errors.ts'
+import type { WordsOnly } from '../index/port.ts'
 import type { Answers } from './answers.ts'
 import type { LiveAttempt } from './live.ts'
 import { type Citation, citationsOf } from './shown.ts'
@@ -33,6 +35,8 @@ export type AnswerEvent =
       text: string
       /** The newest changes may be missing in it (promise P2's exception). */
       behind: boolean
+      /** Why it was searched for by words only. Null: nothing was away. */
+      wordsOnly: WordsOnly | null
       /** Nobody but a page vouches for the text. */
       unverified: boolean
     }
@@ -78,8 +82,8 @@ export async function* watchAnswer(
     yield* begin(cursor, saved.number)
     if (saved.ended) {
       const citations = (await citationsOf(deps.pool, viewer, [answerId])).get(answerId) ?? []
-      const { state, error, text, behind, unverified } = saved
-      const end: AnswerEvent = { type: 'end', state, error, citations, text, behind, unverified }
+      const { state, error, text, behind, wordsOnly, unverified } = saved
+      const end: AnswerEvent = { type: 'end', state, error, citations, text, behind, wordsOnly, unverified }
       yield tracked(`${cursor.attempt}:${text.length}`, end)
       return
     }
@@ -171,6 +175,7 @@ interface SavedAnswer {
   /** What is saved of a running attempt after the cursor. */
   readonly tail: string
   readonly behind: boolean
+  readonly wordsOnly: WordsOnly | null
   readonly unverified: boolean
 }
 
@@ -184,12 +189,13 @@ async function readAnswer(pool: Pool, answerId: string, cursor: Cursor): Promise
     detail: ErrorDetail | null
     text: string
     behind: boolean
+    wordsOnly: WordsOnly | null
     unverified: boolean
     chunks: { start: number; text: string }[] | null
   }>({
     name: 'read-answer',
     text: `SELECT a.number, a.state, a.ended_at IS NOT NULL AS ended, cardinality(a.passage_ids) AS passages,
-             a.error_code AS code, a.error_detail AS detail, m.text, a.behind,
+             a.error_code AS code, a.error_detail AS detail, m.text, a.behind, a.words_only AS "wordsOnly",
              a.unverified,
              CASE WHEN a.ended_at IS NULL THEN (
                SELECT json_agg(json_build_object('start', c.start, 'text', c.text) ORDER BY c.start)
@@ -215,6 +221,7 @@ async function readAnswer(pool: Pool, answerId: string, cursor: Cursor): Promise
     text: row.text,
     tail: tail.slice(from - first),
     behind: row.behind,
+    wordsOnly: row.wordsOnly,
     unverified: row.unverified,
   }
 }

@@ -34,7 +34,7 @@ export async function writeAttempt(
 ): Promise<void> {
   const { pool, log, serverId, chunks, gate, metrics } = deps
   const wait = waitForWords(metrics, askedAt)
-  const progress: Progress = { model: '', passages: [], used: [], behind: false }
+  const progress: Progress = { model: '', passages: [], used: [], behind: false, wordsOnly: null }
   // Progress is for those who look from elsewhere: nobody here waits for it, but its order is kept.
   let noted: Promise<void> = Promise.resolve()
   const note = () => {
@@ -94,6 +94,7 @@ export async function writeAttempt(
     citations: citedPassages(progress),
     model: progress.model,
     behind: progress.behind,
+    wordsOnly: progress.wordsOnly,
     error: failure === null ? null : { code: failure.code, detail: failure.detail },
     ...usage,
   }

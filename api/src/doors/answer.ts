@@ -1,4 +1,5 @@
 // A question that belongs to no chat: answered by the chat's own way (chat/answer.ts), kept nowhere.
+
 import { documentAddress } from '../../../contract/addresses.ts'
 import {
   type AnswerDeps,
@@ -11,6 +12,7 @@ import { cleanLine, cleanText } from '../chat/clean.ts'
 import type { AnswerContext } from '../chat/context.ts'
 import { countEnd } from '../chat/measure.ts'
 import { AppError } from '../errors.ts'
+import type { WordsOnly } from '../index/port.ts'
 import type { Metrics } from '../metrics/metrics.ts'
 import { fetchPassages, type Passage } from '../retrieval/passages.ts'
 
@@ -21,6 +23,8 @@ export interface Answered {
   readonly model: string
   /** The newest changes may be missing: the index was seconds behind. */
   readonly behind: boolean
+  /** Why it was searched for by words only; null when nothing was away. */
+  readonly wordsOnly: WordsOnly | null
   /** Null where the model did not say. 0 when no model was asked. */
   readonly inputTokens: number | null
   readonly outputTokens: number | null
@@ -71,7 +75,7 @@ export async function answerOnce(
   },
 ): Promise<Answered> {
   const { signal, publicUrl } = options
-  const progress: Progress = { model: context.model, passages: [], used: [], behind: false }
+  const progress: Progress = { model: context.model, passages: [], used: [], behind: false, wordsOnly: null }
   const pieces: string[] = []
   let length = 0
   const say = (text: string) => {
@@ -105,7 +109,7 @@ export async function answerOnce(
   const marks = quotation?.marks ?? findMarks(text)
   const askedNoModel = quoted || progress.passages.length === 0
   return {
-    ...{ text, model: progress.model, behind: progress.behind, cut },
+    ...{ text, model: progress.model, behind: progress.behind, wordsOnly: progress.wordsOnly, cut },
     annotations: annotate(marks, await stillReadable(deps, context, progress), publicUrl),
     // Rewriting may have asked one.
     inputTokens: askedNoModel ? (inputTokens ?? 0) : inputTokens,

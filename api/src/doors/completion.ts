@@ -39,9 +39,9 @@ function envelope(requestId: string, model: string, object: string) {
   return { id: `chatcmpl-${requestId}`, object, created: Math.floor(Date.now() / 1000), model }
 }
 
-/** What OpenAI has no field for: which model wrote it, and whether the newest changes may be missing. */
-function detailsOf({ model, behind }: Answered) {
-  return { answered_by: model, behind }
+/** What OpenAI has no field for: which model wrote it, whether the newest changes may be missing, why only words were searched. */
+function detailsOf({ model, behind, wordsOnly }: Answered) {
+  return { answered_by: model, behind, ...(wordsOnly === null ? {} : { words_only: wordsOnly }) }
 }
 
 type Finish = 'stop' | 'length'

@@ -19,6 +19,13 @@ async function collect(stream: AsyncIterable<Chunk>) {
 }
 
 describe('an answer by the OpenAI client', () => {
+  it('says that it was searched for by words only while the search engine is away', async () => {
+    await using world = await doors({ away: true })
+    const client = world.openai(await world.key(world.owner))
+    const answer = await client.chat.completions.create(ask(HOLD))
+    expect(answer).toMatchObject({ terrace: { behind: false, words_only: 'engine-away' } })
+  })
+
   it('comes from the documents, with citations that open them at the quoted words', async () => {
     await using world = await doors()
     const client = world.openai(await world.key(world.owner))

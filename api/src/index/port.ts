@@ -6,7 +6,7 @@
 // The room, from the outside in: engines/ (this port on a process of its own: embedded.ts, which keeps a child.ts and
 // hands it batches.ts) → process.ts and service.ts (that process and its life) → tail.ts, apply.ts, source.ts (following
 // the log.ts), rebuild-from.ts and rebuild.ts (from the tables), checkpoint/, making.ts and maintenance.ts (to and from disk) → state.ts with
-// passages.ts, lexical/ and vectors/ (what is known) → search.ts (what is found). For tests: fixtures.ts, oracle.ts.
+// passages.ts, lexical/ and vectors/ (what is known) → search.ts (what is found). Around an engine that is elsewhere: words/. For tests: fixtures.ts, oracle.ts.
 
 import type { LogPlace } from '../../../contract/position.ts'
 
@@ -70,7 +70,12 @@ export interface IndexAnswer {
   /** Descending by score; ties by ascending passage id. */
   readonly candidates: readonly Candidate[]
   readonly position: Position
+  /** Searched by words alone, whatever was asked, since the engine can't be used for now. Absent: it was not. */
+  readonly wordsOnly?: WordsOnly
 }
+
+/** Why an answer goes by words alone though more was asked. */
+export type WordsOnly = 'engine-away'
 
 export interface IndexStatus {
   /** Loaded, and caught up once with the log's head as it was at start. */

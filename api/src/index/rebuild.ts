@@ -4,7 +4,7 @@
 
 import type { PoolClient } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
-import { BRIEF_MS, type Pool, within } from '../database/pool.ts'
+import { BRIEF_MS, type Pool, type Queryable, within } from '../database/pool.ts'
 import { ACTIVE_READING, FIRST_READING } from '../ingest/reading.ts'
 import { DocumentWriter, VectorWriter } from './apply.ts'
 import { copyRows } from './copy-binary.ts'
@@ -75,7 +75,7 @@ async function startState(client: PoolClient, engine: VectorEngine): Promise<Ind
 }
 
 /** Where the log ends in this transaction's snapshot. */
-export async function snapshotPosition(client: PoolClient): Promise<LogPosition> {
+export async function snapshotPosition(client: Queryable): Promise<LogPosition> {
   const { rows } = await client.query<{ epoch: string; seq: string; id: string | null }>(
     within(BRIEF_MS, {
       text: `SELECT h.epoch, h.seq, l.id FROM index_head h LEFT JOIN index_log l ON l.seq = h.seq WHERE h.id = 1`,

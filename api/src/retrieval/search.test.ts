@@ -127,7 +127,13 @@ describe('search.passages', () => {
   test('without any collection there is nothing, not an error', async () => {
     const newcomer = await server.person()
     const found = await newcomer.api.search.passages.query({ query: 'anything' })
-    expect(found).toEqual({ mode: 'words', passages: [], searchedCollections: 0, behind: false })
+    expect(found).toEqual({
+      mode: 'words',
+      passages: [],
+      searchedCollections: 0,
+      behind: false,
+      wordsOnly: null,
+    })
   })
 
   test('refuses nobody, nothing and far too much', async () => {

@@ -12,6 +12,7 @@ import {
   type IndexFilter,
   type Position,
   type SearchMethod,
+  type WordsOnly,
 } from '../index/port.ts'
 import { type Embedders, embeddersOf } from '../models/embedders.ts'
 import { type CaughtUp, catchUp } from './catch-up.ts'
@@ -62,6 +63,8 @@ export interface SearchResult {
   readonly searchedCollections: number
   /** True when something that the asker has seen, or uploaded, may be missing: the index is seconds behind the log. */
   readonly behind: boolean
+  /** Why only words ranked though more was asked: the search engine can't be used for now. Null: they did not. */
+  readonly wordsOnly: WordsOnly | null
 }
 
 const LIMIT = 10
@@ -85,7 +88,7 @@ export async function searchPassages(
   const { filter, generations, collections, ...state } = await resolveScope(deps.pool, viewer, scope)
   if (filter.keys.length === 0) {
     const mode = asked.embedders.first === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
-    return { mode, passages: [], searchedCollections: 0, behind: false }
+    return { mode, passages: [], searchedCollections: 0, behind: false, wordsOnly: null }
   }
   using caughtUp = await catchUp(deps, viewer, { filter, ...state }, seen, signal)
   const { behind } = caughtUp
@@ -98,7 +101,7 @@ export async function searchPassages(
       })
     const extra = comparable(caughtUp, aim.generation)
     const { readings } = caughtUp
-    const passages = await hits(
+    const { passages, wordsOnly } = await hits(
       deps,
       viewer,
       { query, previous, ...aim, filter, limit, method, extra, readings },
@@ -107,8 +110,9 @@ export async function searchPassages(
     // The index changed hands meanwhile, and may have had no use for this vector: it is asked once more.
     const now = deps.index.status().generation
     if (!again && now !== held && now !== null) continue
-    const mode = (await aim.vector) === null ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
-    return { mode, passages, searchedCollections: collections, behind }
+    const byWords = wordsOnly !== null || (await aim.vector) === null
+    const mode = byWords ? 'words' : method === 'meaning' ? 'meaning' : 'words+meaning'
+    return { mode, passages, searchedCollections: collections, behind, wordsOnly }
   }
 }
 
@@ -138,8 +142,9 @@ async function hits(
   viewer: Viewer,
   { query, previous, vector: embedded, generation, filter, limit, method, extra, readings }: AimedQuestion,
   signal: AbortSignal | undefined,
-): Promise<PassageHit[]> {
+): Promise<Pick<SearchResult, 'passages' | 'wordsOnly'>> {
   const found: PassageHit[] = []
+  let wordsOnly: WordsOnly | null = null
   const seen = new Set<number>()
   for (const wanted of [limit, Math.min(limit * 4, MOST_CANDIDATES)]) {
     const question = embedded.then((vector) => ({
@@ -148,7 +153,14 @@ async function hits(
       ...(generation === undefined ? {} : { generation }),
       ...(previous === undefined ? {} : { previous }),
     }))
-    const { candidates } = await deps.index.search(question, signal)
+    const answer = await deps.index.search(question, signal)
+    const { candidates } = answer
+    // Scores of the two can't be compared: where the engine goes away in between, the words begin anew.
+    if (answer.wordsOnly !== undefined && wordsOnly === null) {
+      found.length = 0
+      seen.clear()
+    }
+    wordsOnly = answer.wordsOnly ?? wordsOnly
     const unseen = candidates.filter(({ passageId }) => !seen.has(passageId))
     for (const { passageId } of unseen) seen.add(passageId)
     const texts = await read(deps.pool, viewer, unseen)
@@ -156,7 +168,8 @@ async function hits(
     found.push(...texts.filter((hit) => (readings.get(hit.versionId) ?? hit.readingId) === hit.readingId))
     if (found.length >= limit || candidates.length < wanted) break
   }
-  return found.sort((a, b) => b.score - a.score || a.passageId - b.passageId).slice(0, limit)
+  const passages = found.sort((a, b) => b.score - a.score || a.passageId - b.passageId).slice(0, limit)
+  return { passages, wordsOnly }
 }
 
 async function read(pool: Pool, viewer: Viewer, candidates: readonly Candidate[]): Promise<PassageHit[]> {

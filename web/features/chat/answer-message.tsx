@@ -1,13 +1,14 @@
 // One answer: what is happening, the text as it streams, its sources, how it ended and what can be done next.
 import { Check, Copy, RefreshCw } from 'lucide-react'
-import { lazy, memo, type ReactNode, Suspense, useEffect, useMemo, useState } from 'react'
+import { lazy, memo, Suspense, useEffect, useMemo, useState } from 'react'
 import { Button } from '../../components/ui/button.tsx'
 import { IconButton } from '../../components/ui/icon-button.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
 import { cx } from '../../lib/cx.ts'
 import { t } from '../../lib/t.ts'
 import { type AnswerView, type Citation, hasEnded } from './answer.ts'
-import { AnswerStatus, errorWords, heardWords } from './answer-status.tsx'
+import { Caveats, Ending, Notice } from './answer-ending.tsx'
+import { AnswerStatus, heardWords } from './answer-status.tsx'
 import { answerAsText } from './answer-text.ts'
 import { type AnswerSources, AnswerSourcesContext } from './markdown/citation-button.tsx'
 import { SourceList } from './source-list.tsx'
@@ -97,7 +98,7 @@ export const AnswerMessage = memo(function AnswerMessage(props: Props) {
       )}
       {connection === 'gone' && <Notice tone="warn">{t('answer.gone')}</Notice>}
       {!running && <Ending view={view} />}
-      {!running && view.behind && <Notice tone="warn">{t('answer.behind')}</Notice>}
+      {!running && <Caveats view={view} />}
       {!running && <Actions {...props} view={view} canRetry={isLast} />}
       <span role="status" className="sr-only">
         {heard}
@@ -113,54 +114,6 @@ function useHeard(view: AnswerView, running: boolean): string {
     if (running) setRan(true)
   }, [running])
   return ran ? heardWords(view) : ''
-}
-
-function Ending({ view }: { view: AnswerView }) {
-  switch (view.state) {
-    case 'stopped':
-      return <Notice>{view.text === '' ? t('answer.stoppedEmpty') : t('answer.stopped')}</Notice>
-    case 'interrupted':
-      return (
-        <Notice tone="warn">{view.error === null ? t('answer.interrupted') : errorWords(view.error)}</Notice>
-      )
-    case 'failed':
-      return (
-        <Notice tone="danger" code={view.error?.code}>
-          <span className="font-medium">
-            {view.text === '' ? t('answer.failed') : t('answer.unfinished')}
-          </span>{' '}
-          {errorWords(view.error)}
-        </Notice>
-      )
-    default:
-      return null
-  }
-}
-
-function Notice({
-  tone = 'quiet',
-  code,
-  children,
-}: {
-  tone?: 'quiet' | 'warn' | 'danger'
-  code?: string | undefined
-  children: ReactNode
-}) {
-  return (
-    <div
-      className={cx(
-        'mt-4 rounded-xl px-4 py-3 text-[0.9375rem]',
-        tone === 'quiet' && 'bg-sunken text-ink-soft',
-        tone === 'warn' && 'bg-warn-soft text-warn',
-        tone === 'danger' && 'bg-danger-soft text-ink',
-      )}
-    >
-      <p>{children}</p>
-      {code !== undefined && (
-        <p className="mt-1 font-mono text-xs text-ink-soft">{t('answer.code', { code })}</p>
-      )}
-    </div>
-  )
 }
 
 function Actions({

@@ -47,6 +47,8 @@ export type AnswerEvent =
       readonly citations: readonly Citation[]
       readonly text: string
       readonly behind: boolean
+      /** Of a server of an older build it is not there. */
+      readonly wordsOnly?: 'engine-away' | null
       readonly unverified: boolean
     }
 
@@ -62,6 +64,8 @@ export interface AnswerView {
   readonly error: AnswerError | null
   /** The newest changes may be missing in it. */
   readonly behind: boolean
+  /** Why it was searched for by words only; null when nothing was away. */
+  readonly wordsOnly: 'engine-away' | null
   /** Nobody but a page vouches for the text: no receipt came with it. */
   readonly unverified: boolean
   /** Text is missing between what is here and what came: the stream has to be asked again from `eventId`. */
@@ -81,6 +85,7 @@ export function freshAnswer(attempt: number): AnswerView {
     query: null,
     error: null,
     behind: false,
+    wordsOnly: null,
     unverified: false,
     gap: false,
   }
@@ -125,6 +130,7 @@ export function applyEvent(view: AnswerView, event: AnswerEvent, id: string): An
         citations: event.citations,
         text: event.text,
         behind: event.behind,
+        wordsOnly: event.wordsOnly ?? null,
         unverified: event.unverified,
         gap: false,
       }

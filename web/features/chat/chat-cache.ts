@@ -29,7 +29,7 @@ export function withQuestion(
     createdAt,
     attempt: {
       ...{ id: ids.attemptId, number: 1, state: 'waiting', model, askedModel: model },
-      ...{ error: null, behind: false, unverified: false, offset: 0 },
+      ...{ error: null, behind: false, wordsOnly: null, unverified: false, offset: 0 },
     },
     citations: [],
   }
@@ -50,6 +50,7 @@ export function withNewAttempt(chat: Chat, answerId: string, attemptId: string):
         askedModel: null,
         error: null,
         behind: false,
+        wordsOnly: null,
         unverified: false,
         offset: 0,
       }
@@ -70,6 +71,7 @@ export function storedAnswer(message: Message): AnswerView {
     citations: message.citations,
     error: attempt?.error ?? null,
     behind: attempt?.behind ?? false,
+    wordsOnly: attempt?.wordsOnly ?? null,
     unverified: attempt?.unverified ?? false,
     gap: false,
   }
@@ -96,6 +98,7 @@ export function withAnswer(chat: Chat, messageId: string, view: AnswerView): Cha
               offset: view.text.length,
               error: view.error,
               behind: view.behind,
+              wordsOnly: view.wordsOnly,
               unverified: view.unverified,
             },
           },

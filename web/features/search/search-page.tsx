@@ -18,6 +18,7 @@ import type { OpenSource } from '../source/open-source.ts'
 import SourcePane from '../source/source-pane.tsx'
 import { PassageResult } from './passage-result.tsx'
 import { searchAddress, searchOf } from './search-address.ts'
+import { SearchCaveats } from './search-caveats.tsx'
 import { SearchForm } from './search-form.tsx'
 
 type Found = Outputs['search']['passages']
@@ -121,21 +122,10 @@ function Results({
     return <ErrorState title={t('search.failed')} message={failure} onRetry={onRetry} />
   }
   if (found === undefined) return <SkeletonRows rows={4} label={t('search.loading')} />
-  const { mode, passages, searchedCollections, behind } = found
+  const { passages, searchedCollections } = found
   return (
     <section aria-label={t('search.title')} aria-busy={isOld} className="flex flex-col gap-3">
-      {mode === 'words' && (
-        <div className="rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">
-          <p className="font-medium">{t('search.wordsOnly')}</p>
-          <p>{t('search.wordsOnlyHint')}</p>
-        </div>
-      )}
-      {behind && (
-        <div className="rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">
-          <p className="font-medium">{t('search.behind')}</p>
-          <p>{t('search.behindHint')}</p>
-        </div>
-      )}
+      <SearchCaveats found={found} />
       <p role="status" className="text-sm text-ink-soft">
         {t('search.results', { count: passages.length })}{' '}
         {t('search.resultsIn', { count: searchedCollections })}

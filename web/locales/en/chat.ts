@@ -90,6 +90,7 @@ export const chat = {
   'answer.stoppedEmpty': 'Stopped before anything had arrived.',
   'answer.behind':
     'The newest changes may be missing here: this server was still reading them. Ask again in a moment.',
+  'answer.wordsOnly': 'Searched by words only here: the search engine could not be used. Ask again later.',
   'answer.interrupted': 'The answer was interrupted. What had arrived is kept.',
   'answer.failed': 'No answer could be written.',
   'answer.unfinished': 'The answer broke off.',

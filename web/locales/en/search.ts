@@ -19,6 +19,7 @@ export const search = {
   'search.wordsOnly': 'Searched by words only',
   'search.wordsOnlyHint':
     'Meaning is not searched because the model that understands it is not installed. “npm run models” installs it.',
+  'search.engineAwayHint': 'The search engine can not be used at the moment. Search again later.',
   'search.behind': 'The newest changes may be missing',
   'search.behindHint': 'This server is still reading them. Search again in a moment.',
   'search.meaning': 'Meaning',

@@ -57,6 +57,13 @@ describe('an answer by way of the page', () => {
     expect(await historyOf(c, chatId)).toEqual([{ question: QUESTION, answer: SHOWN }])
   })
 
+  it('says that it was searched for by words only, since the search engine was away', async () => {
+    await using c = await begun({}, { away: true })
+    const chatId = await c.chat({ model: 'llama-3-8b' })
+    await answeredDirectly(c, chatId)
+    expect(await answerIn(c, chatId)).toMatchObject({ text: SHOWN, wordsOnly: 'engine-away' })
+  })
+
   it('remembers of its passages where they stand, and no word of them', async () => {
     await using c = await begun()
     const { attemptId } = await askDirect(c, await c.chat({ model: 'llama-3-8b' }))

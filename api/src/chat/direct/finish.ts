@@ -132,6 +132,7 @@ function endOf(
     citations: citationsIn(mapper.used, offer),
     model: attempt.model,
     behind: attempt.behind,
+    wordsOnly: attempt.wordsOnly,
     error: failure === null ? null : { code: failure.code, detail: failure.detail },
     inputTokens: claims === null ? null : claims.usage.prompt_tokens + inputTokens,
     outputTokens: claims === null ? null : claims.usage.completion_tokens + outputTokens,

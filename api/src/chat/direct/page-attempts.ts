@@ -1,10 +1,12 @@
 // Attempts that a page writes, in the database. The page is their owner as a server is of others (attempts.ts): by a
 // lease, which its pushes renew. Its requests may arrive at any server, so nothing of it is kept in memory.
+
 import { z } from 'zod'
 import type { AttemptState } from '../../../../contract/stages.ts'
 import type { Viewer } from '../../access/port.ts'
 import { type Pool, type Queryable, transaction } from '../../database/pool.ts'
 import { AppError } from '../../errors.ts'
+import type { WordsOnly } from '../../index/port.ts'
 import type { Passage } from '../../retrieval/passages.ts'
 import { mayBeLate } from '../attempt-end.ts'
 import { PAGE_LEASE, PAGE_OWNER } from '../attempts.ts'
@@ -45,6 +47,7 @@ export interface PageAttempt extends AttemptIdentity {
   /** Still the page's. */
   readonly owned: boolean
   readonly behind: boolean
+  readonly wordsOnly: WordsOnly | null
   readonly offer: Offer | null
   /** Null: it has shown words, which were counted. */
   readonly askedAt: number | null
@@ -61,7 +64,7 @@ export async function findPageAttempt(
   >({
     name: 'page-attempt',
     text: `SELECT a.id, a.number, a.message_id AS "answerId", c.user_id AS "userId", coalesce(a.model, '') AS model, a.state,
-             a.behind, a.offer, coalesce(a.owner = '${PAGE_OWNER}', false) AS owned,
+             a.behind, a.words_only AS "wordsOnly", a.offer, coalesce(a.owner = '${PAGE_OWNER}', false) AS owned,
              CASE WHEN a.first_token_at IS NULL THEN extract(epoch FROM now() - a.created_at)::float8 * 1000 END AS "waitedMs"
            FROM attempts a JOIN messages m ON m.id = a.message_id JOIN chats c ON c.id = m.chat_id
            WHERE a.id = $1 AND c.user_id = $2 AND c.deleted_at IS NULL`,
@@ -92,18 +95,24 @@ export async function beginSearch(db: Queryable, attemptId: string): Promise<boo
 export async function saveOffer(
   db: Queryable,
   attemptId: string,
-  given: { readonly model: string; readonly behind: boolean; readonly offer: Offer },
+  given: {
+    readonly model: string
+    readonly behind: boolean
+    readonly wordsOnly: WordsOnly | null
+    readonly offer: Offer
+  },
 ): Promise<boolean> {
   const { passages } = given.offer
   const { rowCount } = await db.query({
     name: 'page-offer',
     text: `UPDATE attempts SET state = 'reading', model = $2, behind = $3, offer = $4, passage_ids = $5::bigint[],
-             document_ids = $6::uuid[], lease_until = ${PAGE_LEASE}
+             document_ids = $6::uuid[], words_only = $7, lease_until = ${PAGE_LEASE}
            WHERE id = $1 AND owner = '${PAGE_OWNER}' AND state = 'searching' AND ended_at IS NULL`,
     values: [
       ...[attemptId, given.model, given.behind, JSON.stringify(given.offer)],
       passages.map(({ passageId }) => passageId),
       [...new Set(passages.map(({ documentId }) => documentId))],
+      given.wordsOnly,
     ],
   })
   return rowCount === 1

@@ -85,12 +85,24 @@ async function makeOffer(deps: DirectDeps, attempt: PageAttempt): Promise<PageOf
   const model = await availableModel(deps.models, context.model)
   // A page that could not get a word would leave what was reserved for it behind: it may have used the token.
   if (model.forPages === null || !model.forPages.mayBeAsked()) return null
-  const { found, behind, rewriting } = await findPassages(deps, context, AbortSignal.timeout(SEARCH_MS))
+  const { found, behind, wordsOnly, rewriting } = await findPassages(
+    deps,
+    context,
+    AbortSignal.timeout(SEARCH_MS),
+  )
   if (found.length === 0) {
     const { inputTokens, outputTokens } = rewriting
     const asked = inputTokens + outputTokens > 0
     const end: AttemptEnd = {
-      ...{ state: 'done', text: NOTHING_FOUND, citations: [], model: context.model, behind, error: null },
+      ...{
+        state: 'done',
+        text: NOTHING_FOUND,
+        citations: [],
+        model: context.model,
+        behind,
+        wordsOnly,
+        error: null,
+      },
       ...{ inputTokens: asked ? inputTokens : null, outputTokens: asked ? outputTokens : null },
     }
     if (await saveEnd(pool, PAGE_OWNER, attempt, end)) {
@@ -120,7 +132,7 @@ async function makeOffer(deps: DirectDeps, attempt: PageAttempt): Promise<PageOf
   }
   let given = false
   try {
-    given = await saveOffer(pool, id, { model: model.info.id, behind, offer })
+    given = await saveOffer(pool, id, { model: model.info.id, behind, wordsOnly, offer })
   } finally {
     if (!given) await deps.usage.release(id)
   }

@@ -11,6 +11,9 @@ import { Conductor, wishesOf } from './conductor.ts'
 import type { Filling } from './servers.ts'
 import { type RunningEngine, SwitchingIndex } from './switching-index.ts'
 
+/** A question waits so long for a search engine that is away; then it goes by words in PostgreSQL, as those after it. */
+const AWAY_PATIENCE_MS = 1_500
+
 export interface SwitchedSurroundings {
   readonly pool: Pool
   readonly log: Logger
@@ -70,7 +73,7 @@ async function openEmbedded(
     ...(engine === undefined ? {} : { engine }),
   })
   return {
-    index,
+    ...{ index, bare: index },
     documents: async () => index.status().documents ?? 0,
     filling: () => null,
     async close() {
@@ -92,18 +95,21 @@ async function openCluster(
     )
   // Its client takes as long to load as the rest of the index, and most servers have no cluster.
   const { startOpenSearchIndex } = await import('../engines/opensearch/opensearch.ts')
+  const { withWords } = await import('../words/words.ts')
   const speed = new Speed()
   const own = startOpenSearchIndex(config, url, log, {
+    patienceMs: AWAY_PATIENCE_MS,
     ...(onSession === undefined ? {} : { onSession }),
     wanted: async (db) => wishesOf(await readChoice(db), indexEngine)[1].has('opensearch'),
     rate: () => choice()?.rate ?? null,
     progress: (progress) => speed.note(progress),
   })
+  const index = withWords(own, config, log)
   return {
-    index: own,
+    ...{ index, bare: own },
     documents: (signal) => own.documents(signal),
     filling: () => speed.filling,
-    close: () => own.close(),
+    close: () => index.close(),
   }
 }
 

@@ -61,6 +61,8 @@ export const message = z.object({
       error: attemptError.nullable(),
       /** The newest changes may be missing in the answer. */
       behind: z.boolean(),
+      /** Why it was searched for by words only; null when nothing was away. */
+      wordsOnly: z.enum(['engine-away']).nullable(),
       /** A page's word, without a receipt of the model endpoint: not used in the chat, not to be shared. */
       unverified: z.boolean(),
       /** UTF-16 code units of `text`; `chats.watch` goes on after the event id `number:offset`. */

@@ -42,6 +42,8 @@ export const passages = signedIn
       passages: z.array(hit).readonly(),
       searchedCollections: z.int(),
       behind: z.boolean(),
+      /** Why only words ranked though meaning was asked for, too. Null: nothing was away. */
+      wordsOnly: z.enum(['engine-away']).nullable(),
     }),
   )
   .query(({ ctx, input: { query, limit, method, ...scope }, signal }) => {

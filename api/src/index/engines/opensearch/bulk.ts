@@ -4,10 +4,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { type Cluster, Trouble } from './cluster.ts'
+import { backoffMs } from './retry.ts'
 
 /** Characters of a request: small domains take 10 MB at most. */
 const REQUEST_CHARACTERS = 4_000_000
-const RETRY_MS = [100, 250, 500, 1_000, 2_000, 4_000] as const
+const TRIES = 8
+const BACKOFF_MS = { first: 200, most: 8_000 } as const
+/** A cluster that asks for more gets it from whoever writes the entry again. */
+const LONGEST_WAIT_MS = 30_000
 
 export interface Change {
   readonly id: number
@@ -73,13 +77,13 @@ export class Bulk {
 
   async #send(lines: readonly Line[]): Promise<void> {
     let waiting = lines
-    for (let tries = 0; ; tries++) {
+    for (let n = 1; ; n++) {
       const { again, trouble } = await this.#try(waiting)
       if (again.length === 0) return
-      const wait = RETRY_MS[tries]
-      if (wait === undefined || trouble.kind !== 'busy') throw trouble
+      if (n === TRIES || trouble.kind !== 'busy') throw trouble
       waiting = again
-      await sleep(wait, undefined, { signal: this.#signal })
+      const wait = Math.max(backoffMs(n - 1, BACKOFF_MS.first, BACKOFF_MS.most), trouble.retryAfterMs ?? 0)
+      await sleep(Math.min(wait, LONGEST_WAIT_MS), undefined, { signal: this.#signal })
     }
   }
 
@@ -88,7 +92,7 @@ export class Bulk {
     try {
       const answer = await this.#cluster.send({
         ...{ method: 'POST', path: `/${this.#index}/_bulk`, lines: lines.map(({ text }) => text) },
-        ...{ timeoutMs: 60_000, signal: this.#signal },
+        ...{ idempotent: true, timeoutMs: 60_000, signal: this.#signal },
       })
       return this.#sort(lines, answered.parse(answer).items)
     } catch (error) {

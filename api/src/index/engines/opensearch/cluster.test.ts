@@ -166,3 +166,9 @@ test('a full disk ends it, so that the entry is written again as a whole', async
   await expect(write(scripted, [1])).rejects.toMatchObject({ kind: 'blocked' })
   expect(scripted.requests).toHaveLength(1)
 })
+
+test('so does a passage that may not be written: what was there already is written again with it', async () => {
+  await using scripted = await scriptedCluster(bulkAnswers([[201, 403], [201]]))
+  await expect(write(scripted, [1, 2])).rejects.toMatchObject({ kind: 'sign-in' })
+  expect(scripted.requests).toHaveLength(1)
+})

@@ -20,17 +20,23 @@ export interface PassageDocument {
   readonly vector?: string
 }
 
-/** What the index holds at a place of the log: statistics of the passages that searches see. */
-export interface IndexFacts {
-  readonly position: LogPosition
-  /** Its vectors'; null while nothing was ever embedded. */
-  readonly generation: Generation | null
+/** Of the passages that searches see. */
+export interface Statistics {
   readonly passages: number
   readonly vectors: number
   /** Terms in all passages. */
   readonly length: number
   /** Passages by language. */
   readonly languages: Readonly<Record<string, number>>
+}
+
+/** What the index holds at a place of the log. */
+export interface IndexFacts extends Statistics {
+  readonly position: LogPosition
+  /** Its vectors'; null while nothing was ever embedded. */
+  readonly generation: Generation | null
+  /** Whether the statistics are of this place: else of one before it, with the languages that came since. */
+  readonly counted: boolean
 }
 
 const logEnd = z.object({ seq: z.number(), id: z.string() })
@@ -42,6 +48,7 @@ const facts = z.object({
   generation: z.object({ id: z.number(), dimensions: z.number() }).nullable(),
   ...{ passages: z.number(), vectors: z.number(), length: z.number() },
   languages: z.record(z.string(), z.number()),
+  counted: z.boolean().default(true),
 })
 const found = z.object({ _index: z.string(), _source: z.object({ state: facts }) })
 
@@ -72,7 +79,8 @@ export async function readFacts(
 /** Never an older place over a newer one: who was the writer and does not know that it no longer is. @throws Trouble */
 export async function writeFacts(cluster: Cluster, index: string, state: IndexFacts): Promise<void> {
   const query = { routing: STATE, version: state.position.seq, version_type: 'external_gte' }
-  await cluster.send({ method: 'PUT', path: `/${index}/_doc/${STATE}`, query, body: { state } })
+  const path = `/${index}/_doc/${STATE}`
+  await cluster.send({ method: 'PUT', path, query, body: { state }, idempotent: true })
 }
 
 const aggregated = z.object({
@@ -84,11 +92,8 @@ const aggregated = z.object({
   }),
 })
 
-/** Counted, not kept up: after a writer that was killed nothing has to be put right. @throws Trouble */
-export async function countFacts(
-  cluster: Cluster,
-  index: string,
-): Promise<Omit<IndexFacts, 'position' | 'generation'>> {
+/** @throws Trouble */
+export async function countPassages(cluster: Cluster, index: string): Promise<Statistics> {
   const answer = await cluster.send({
     method: 'POST',
     path: `/${index}/_search`,
@@ -101,6 +106,7 @@ export async function countFacts(
         languages: { terms: { field: 'language', size: 200 } },
       },
     },
+    idempotent: true,
     timeoutMs: 60_000,
   })
   const { hits, aggregations } = aggregated.parse(answer)

@@ -1,96 +1,12 @@
 // A real node behind something that refuses, hangs or is slow where a test says so; two servers; another generation;
-// another history.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
+// another history. What operators get wrong, and what a cluster runs out of: refusals.distributed.test.ts.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Logger, pino } from 'pino'
-import { afterAll, expect, inject, test } from 'vitest'
-import { type TestDatabase, testDatabase } from '../../../../test/database.ts'
-import { type ScriptedCluster, scriptedCluster } from '../../../../test/scripted-cluster.ts'
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
 import { renewEpoch } from '../../epoch.ts'
-import { FixtureLibrary, type FixturePassage, unit } from '../../fixtures.ts'
-import type { Index, IndexFilter } from '../../port.ts'
+import { unit } from '../../fixtures.ts'
+import { ask, collections, found, PATIENCE_MS, pears, place } from './fixtures.ts'
 import { startOpenSearchIndex } from './opensearch.ts'
-
-const PATIENCE_MS = 30_000
-const home = mkdtempSync(path.join(tmpdir(), 'terrace-index-'))
-afterAll(() => rmSync(home, { recursive: true, force: true }))
-
-const silent = pino({ enabled: false })
-
-interface Place extends AsyncDisposable {
-  readonly db: TestDatabase
-  readonly library: FixtureLibrary
-  readonly node: ScriptedCluster
-  /** Of this place's index in the cluster. */
-  readonly alias: string
-  start(log?: Logger): Index
-}
-
-async function place(): Promise<Place> {
-  const stack = new AsyncDisposableStack()
-  const db = stack.use(await testDatabase())
-  const node = stack.use(await scriptedCluster(() => undefined, inject('opensearch')))
-  const alias = new URL(db.url).pathname.slice(1)
-  return {
-    ...{ db, node, alias, library: new FixtureLibrary(db.pool) },
-    start(log = silent) {
-      const index = startOpenSearchIndex(db.config(home), `${node.url}/${alias}`, log, { shards: 2 })
-      stack.defer(() => index.close())
-      return index
-    },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  }
-}
-
-/** Straight to the node. */
-async function ask(method: string, at: string, body?: unknown): Promise<Record<string, unknown>> {
-  const answer = await fetch(`${inject('opensearch')}${at}`, {
-    method,
-    headers: { 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
-  return (await answer.json()) as Record<string, unknown>
-}
-
-const collections = (...all: { key: number }[]): IndexFilter => ({
-  kind: 'collections',
-  keys: all.map(({ key }) => key),
-})
-
-async function found(index: Index, text: string, filter: IndexFilter, limit = 200): Promise<number[]> {
-  const { candidates } = await index.search({ text, vector: null, filter, limit })
-  return candidates.map(({ passageId }) => passageId)
-}
-
-function lines(): { log: Logger; text: () => string } {
-  let text = ''
-  return { log: pino({ level: 'warn' }, { write: (line) => (text += line) }), text: () => text }
-}
-
-const pears = (count: number): FixturePassage[] =>
-  Array.from({ length: count }, (_, i) => ({ text: `pear ${i}` }))
-
-test('a disk that is full is said to be, and what waited for it is found once there is room', async () => {
-  await using of = await place()
-  const { log, text } = lines()
-  const index = of.start(log)
-  const collection = await of.library.collection()
-  const document = await of.library.document(collection)
-  const first = await of.library.publish(document, pears(2))
-  await index.waitFor(first.position, PATIENCE_MS)
-  const block = (on: boolean | null) =>
-    ask('PUT', `/${of.alias}/_settings`, { 'index.blocks.read_only_allow_delete': on })
-  await block(true)
-  const second = await of.library.publish(await of.library.document(collection), pears(3))
-  await expect.poll(text).toMatch(/the search index is not written: .*takes no changes: .*make room/)
-  // Searches go on meanwhile.
-  expect(await found(index, 'pear', collections(collection))).toEqual(first.passageIds)
-  await block(null)
-  await index.waitFor(second.position, PATIENCE_MS)
-  expect(await found(index, 'pear', collections(collection))).toHaveLength(5)
-})
 
 test('a node that refuses half of what is written for a while loses nothing of it, and shows no half', async () => {
   await using of = await place()
@@ -167,6 +83,32 @@ test('a part of the index that is missing makes no answer, not a smaller one', a
   })
   for (const { path, body } of of.node.requests)
     if (path.includes('_msearch')) expect(body).toContain('"allow_partial_search_results":false')
+})
+
+test('where counting takes long, what is not counted yet is found, and counted in the end', async () => {
+  await using of = await place()
+  const isCount = (body: string) => body.includes('"aggs"')
+  of.node.script = async ({ body }) => {
+    if (isCount(body)) await sleep(1_000)
+    return undefined
+  }
+  const index = of.start()
+  const collection = await of.library.collection()
+  const first = await of.library.publish(await of.library.document(collection), [{ text: 'pear' }])
+  // It is counted; for twenty seconds that serves.
+  await index.waitFor(first.position, PATIENCE_MS)
+  expect(index.status()).toMatchObject({ passages: 1 })
+  expect(await found(index, 'pear', collections(collection))).toEqual(first.passageIds)
+  // In another language, and the first with a vector.
+  const second = await of.library.publish(await of.library.document(collection), [
+    { text: 'Birnen pear', language: 'de', vector: [1, 0] },
+    { text: 'Birnen', language: 'de', vector: [0, 1] },
+  ])
+  await index.waitFor(second.position, PATIENCE_MS)
+  expect(index.status()).toMatchObject({ passages: 1 })
+  expect(await found(index, 'Birne', collections(collection))).toEqual(second.passageIds.toReversed())
+  await expect.poll(() => index.status().passages).toBe(3)
+  expect(await found(index, 'pear', collections(collection))).toHaveLength(2)
 })
 
 test('one server writes; when it ends, another goes on where it was', async () => {
@@ -254,23 +196,14 @@ test('an index of a history that the database has lost is given up, and filled f
   ])
 })
 
-test('a foreign index under the name is not touched, and searches say that there is none', async () => {
-  await using of = await place()
-  await ask('PUT', `/${of.alias}/_doc/1?refresh=true`, { theirs: true })
-  const { log, text } = lines()
-  const index = of.start(log)
-  await expect.poll(text).toMatch(/belongs to .*, which Terrace has not made\. Nothing of it was changed/)
-  await expect(found(index, 'pear', collections({ key: 1 }))).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-  expect(await ask('GET', `/${of.alias}/_doc/1`)).toMatchObject({ found: true })
-  await ask('DELETE', `/${of.alias}`)
-})
-
 test('sessions that end are told of on every server', async () => {
   await using of = await place()
   const told: string[][] = [[], []]
   for (const list of told) {
     const url = `${of.node.url}/${of.alias}`
-    const index = startOpenSearchIndex(of.db.config(home), url, silent, { onSession: (id) => list.push(id) })
+    const index = startOpenSearchIndex(of.db.config(of.home), url, pino({ enabled: false }), {
+      onSession: (id) => list.push(id),
+    })
     await index.waitFor(await of.library.session('nobody yet'), PATIENCE_MS)
     await using _closing = { [Symbol.asyncDispose]: () => index.close() }
     await of.library.session('somebody')

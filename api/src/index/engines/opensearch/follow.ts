@@ -69,6 +69,8 @@ export class Follower {
   readonly #analysers = new Analysers()
   readonly #stop = new AbortController()
   readonly #bell = new Bell()
+  /** Of a cluster that is there again: what is written meanwhile is no reason to try at once. */
+  readonly #returned = new Bell()
   #finished: Promise<void> = Promise.resolve()
   #trouble: string | null = null
   #cutAt = Number.NEGATIVE_INFINITY
@@ -84,6 +86,11 @@ export class Follower {
   /** There is something to read. */
   wake(): void {
     this.#bell.ring()
+  }
+
+  /** What failed may work now: nobody waits any longer. */
+  tryAgain(): void {
+    this.#returned.ring()
   }
 
   /** What keeps this server from writing, in a sentence. */
@@ -125,13 +132,14 @@ export class Follower {
   async #write(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; failures++)
       try {
+        this.#returned.silence()
         const writer = await this.#obtain(signal)
         failures = 0
         await this.#follow(writer, signal)
       } catch (error) {
         if (signal.aborted) return
         this.#note(error)
-        await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)], undefined, { signal }).catch(() => {})
+        await this.#returned.wait(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0, signal)
       }
   }
 
@@ -204,6 +212,7 @@ export class Follower {
     for (let failures = 0; !signal.aborted; ) {
       try {
         this.#bell.silence()
+        this.#returned.silence()
         const { more, switched } = await this.#step(current)
         failures = 0
         // A new one that is being filled follows the log from where it was when that began.
@@ -230,8 +239,7 @@ export class Follower {
           throw error
         }
         this.#note(error)
-        const wait = RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]
-        await sleep(wait, undefined, { signal }).catch(() => {})
+        await this.#returned.wait(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] ?? 0, signal)
       }
     }
   }
@@ -268,7 +276,7 @@ export class Follower {
       moved()
       shownAt = performance.now()
     }
-    if (renamed || reading.entries.length > 0) {
+    if (renamed || reading.entries.length > 0 || writer.countIsDue) {
       await writer.show()
       moved()
     }

@@ -7,16 +7,18 @@ import { AppError } from '../../../errors.ts'
 import type { Candidate, Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../../port.ts'
 import { isFiniteVector } from '../../vectors/port.ts'
 import { Positions, unavailable } from '../positions.ts'
+import { readAddress } from './address.ts'
 import { Cluster, Trouble } from './cluster.ts'
 import { countDocuments } from './documents.ts'
 import { Follower } from './follow.ts'
 import { searchedIndex, sweep } from './mapping.ts'
+import { backoffMs } from './retry.ts'
 import { Searcher } from './search.ts'
 import { type Known, Watch } from './watch.ts'
 
-/** Milliseconds that a question waits for an index that is filled, or a cluster that is away. */
 const PATIENCE_MS = 5_000
 const RETRY_MS = 100
+const LONGEST_RETRY_MS = 1_000
 
 export interface OpenSearchOptions {
   /** A person's sessions have changed: what is cached of them has to go. */
@@ -29,6 +31,8 @@ export interface OpenSearchOptions {
   readonly rate?: () => number | null
   /** Told how far an index is that this server fills, in passages; null when that is over. */
   readonly progress?: (progress: { readonly done: number; readonly total: number } | null) => void
+  /** Milliseconds that a question waits for an index that is filled, or a cluster that is away. Default 5,000. */
+  readonly patienceMs?: number
 }
 
 /** The port, and what only this engine is asked. */
@@ -38,7 +42,7 @@ export interface OpenSearchIndex extends Index {
 }
 
 /**
- * @param url of the cluster; its path, if any, is the name that the index is searched by there (default `terrace`)
+ * @param url as OPENSEARCH_URL (address.ts)
  * @returns at once: `status()` and `search` know whether the index can be searched
  */
 export function startOpenSearchIndex(
@@ -58,10 +62,12 @@ class InCluster implements OpenSearchIndex {
   readonly #searcher: Searcher
   readonly #positions = new Positions()
   readonly #stop = new AbortController()
+  readonly #patienceMs: number
   #closing: Promise<void> | undefined
 
   constructor(config: Config, url: string, log: Logger, options: OpenSearchOptions) {
     const { onSession, shards = 3, wanted, rate, progress } = options
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS
     this.#pool = createPool(config, {
       name: 'terrace-index',
       max: 4,
@@ -69,7 +75,7 @@ class InCluster implements OpenSearchIndex {
     })
     this.#cluster = new Cluster(url)
     this.#searcher = new Searcher(this.#cluster)
-    const place = { alias: aliasOf(url), shards }
+    const place = { alias: readAddress(url).name, shards }
     const common = { config, log, pool: this.#pool, cluster: this.#cluster }
     this.#follower = new Follower({
       ...{ ...common, place, wanted, rate, progress },
@@ -82,6 +88,10 @@ class InCluster implements OpenSearchIndex {
       moved: () => this.#positions.moved(),
       appended: () => this.#follower.wake(),
     })
+    this.#cluster.returned = () => {
+      this.#follower.tryAgain()
+      this.#watch.wake()
+    }
     this.#watch.start()
     this.#follower.start()
   }
@@ -89,7 +99,8 @@ class InCluster implements OpenSearchIndex {
   async search(asked: IndexQuery | Promise<IndexQuery>, signal?: AbortSignal): Promise<IndexAnswer> {
     const query = await asked
     signal?.throwIfAborted()
-    for (const until = performance.now() + PATIENCE_MS; ; await sleep(RETRY_MS, undefined, { signal })) {
+    let failures = 0
+    for (const until = performance.now() + this.#patienceMs; ; await sleep(RETRY_MS, undefined, { signal })) {
       if (this.#stop.signal.aborted) throw unavailable('the server is stopping')
       const left = performance.now() < until
       const known = this.#watch.known
@@ -115,6 +126,7 @@ class InCluster implements OpenSearchIndex {
             { reason: reasonOf(error) },
             { internal: error.message, cause: error },
           )
+        await sleep(backoffMs(failures++, RETRY_MS, LONGEST_RETRY_MS), undefined, { signal })
       }
     }
   }
@@ -178,6 +190,8 @@ class InCluster implements OpenSearchIndex {
 /** For people: the whole sentence names hosts, and is in the log. */
 function reasonOf({ kind }: Trouble): string {
   if (kind === 'busy') return 'the search engine has too much to do'
+  if (kind === 'sign-in') return 'the search engine refuses the sign-in; the log says why'
+  if (kind === 'blocked') return 'the search engine is blocked; the log says why'
   return kind === 'red' ? 'a part of the search index is missing' : 'the search engine can not be reached'
 }
 
@@ -198,16 +212,11 @@ function check({ vector, generation }: IndexQuery, { facts }: Known): void {
 export async function removeIndexes(url: string): Promise<void> {
   const cluster = new Cluster(url)
   try {
-    const place = { alias: aliasOf(url), shards: 1 }
+    const place = { alias: readAddress(url).name, shards: 1 }
     // Refuses a foreign index under the name.
     await searchedIndex(cluster, place)
     await sweep(cluster, place, new Set())
   } finally {
     await cluster.close()
   }
-}
-
-function aliasOf(url: string): string {
-  const name = new URL(url).pathname.replaceAll('/', '')
-  return name === '' ? 'terrace' : name
 }

@@ -75,15 +75,16 @@ export class Searcher {
     const { filter, limit, vector, method = 'fused' } = query
     const pool = Math.max(POOL, limit)
     const scope = scopeOf(filter)
-    const { passages, vectors } = known.facts
+    const { passages, vectors, counted } = known.facts
     const byWords = (embedded: boolean) => wordsQuery(question.terms, question.codes, scope, embedded, pool)
     const words = method !== 'meaning' && question.terms.some(({ live }) => live > 0)
     const asked: [keyof typeof none, Clause][] = []
     if (filter.keys.length === 0) return none
-    if (vector !== null && method !== 'words' && vectors > 0)
+    const anyVector = vectors > 0 || !counted
+    if (vector !== null && method !== 'words' && anyVector)
       asked.push(['nearest', nearestQuery(vector, scope, pool)])
-    if (words && vectors > 0) asked.push(['byWords', byWords(true)])
-    if (words && vectors < passages) asked.push(['wordsOnly', byWords(false)])
+    if (words && anyVector) asked.push(['byWords', byWords(true)])
+    if (words && (vectors < passages || !counted)) asked.push(['wordsOnly', byWords(false)])
     const routing = routingOf(filter)
     const answers = await this.#ask(
       known.index,
@@ -107,17 +108,12 @@ export class Searcher {
       ...(routing === undefined ? {} : { routing }),
     })
     const lines = bodies.flatMap((body) => [header, JSON.stringify(body)])
-    const answer = await this.#cluster.send({
-      method: 'POST',
-      path: '/_msearch',
-      lines,
-      signal,
-      timeoutMs: 5_000,
-    })
-    const { responses } = parts.parse(answer)
-    for (const { status, error } of responses)
-      if (status >= 300 || error !== undefined) throw this.#cluster.refusal(status, error)
-    return responses
+    const whole = (answer: unknown): void => {
+      for (const { status, error } of parts.parse(answer).responses)
+        if (status >= 300 || error !== undefined) throw this.#cluster.refusal(status, error)
+    }
+    const request = { method: 'POST', path: '/_msearch', lines, signal, timeoutMs: 5_000 } as const
+    return parts.parse(await this.#cluster.send({ ...request, idempotent: true }, whole)).responses
   }
 
   async #read(
@@ -135,7 +131,9 @@ export class Searcher {
     const every = [...termsOf(reader, text).keys(), ...termsOf(reader, previous).keys()]
     const live = await this.#count(known, [...new Set(every)], signal)
     const chosen = questionTerms({ ...reader, live: (term) => live.get(term) ?? 0 }, text, previous)
-    const terms = weigh(chosen, passages)
+    // A term may be in more passages by now than there were at the last count.
+    const most = chosen.reduce((most, { live }) => Math.max(most, live), passages)
+    const terms = weigh(chosen, most)
     const maxima = maximaOf(terms, codes.length)
     const average = length / Math.max(1, passages)
     return {

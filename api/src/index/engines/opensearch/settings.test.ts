@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../../config.ts'
+import { readAddress } from './address.ts'
 
 const base = {
   DATABASE_URL: 'postgresql://terrace@localhost/terrace',
@@ -27,9 +28,32 @@ test.each([
     /OPENSEARCH_URL: may end in one name/,
   ],
   ['two names', 'http://search.example/terrace/other', /OPENSEARCH_URL: may end in one name/],
+  ['an index for each node', 'http://a.example/one,http://b.example/two', /names more than one index/],
+  ['a user for each node', 'http://a:b@a.example,http://c:d@b.example', /names more than one user/],
+  ['half of it in the clear', 'http://a.example,https://b.example', /must be all http or all https/],
+  ['a node without protocol', 'http://a.example,b.example', /OPENSEARCH_URL: must be an http or https/],
   ['a query', 'http://search.example/terrace?pretty', /OPENSEARCH_URL: may end in one name/],
 ])('%s as the address is refused by name', (_, url, sentence) => {
   const parse = () => parseConfig({ ...base, INDEX_ENGINE: 'opensearch', OPENSEARCH_URL: url })
   expect(parse).toThrow(sentence)
   if (url !== undefined) expect(parse).not.toThrow(url)
+})
+
+test.each([
+  ['https://search.example', ['https://search.example'], null, 'terrace'],
+  [
+    'https://one.example:9200, https://two.example:9200,https://one.example:9200/docs',
+    ['https://one.example:9200', 'https://two.example:9200'],
+    null,
+    'docs',
+  ],
+  [
+    'http://terrace:a,b%2Fc@one.example:9200/docs,http://two.example:9200',
+    ['http://one.example:9200', 'http://two.example:9200'],
+    { username: 'terrace', password: 'a,b/c' },
+    'docs',
+  ],
+])('%s', (url, nodes, user, name) => {
+  const address = { OPENSEARCH_URL: url, INDEX_ENGINE: 'opensearch' }
+  expect(readAddress(parseConfig({ ...base, ...address }).openSearchUrl ?? '')).toEqual({ nodes, user, name })
 })

@@ -71,6 +71,7 @@ export class Watch {
       this.#bell.silence()
       try {
         await this.#look(signal)
+        if (this.trouble !== null) this.#options.log.info('the search index is seen again')
         this.trouble = null
       } catch (error) {
         if (signal.aborted) return
@@ -79,7 +80,7 @@ export class Watch {
           this.#options.log.warn({ err: error }, `the search index can not be seen: ${sentence}`)
         this.trouble = sentence
       }
-      if (this.waiting > 0) await sleep(WAITED_FOR_MS)
+      if (this.waiting > 0 && this.trouble === null) await sleep(WAITED_FOR_MS)
       else await this.#bell.wait(POLL_MS, signal)
     }
   }

@@ -13,8 +13,9 @@ import type { LogPosition } from '../../state.ts'
 import { isFiniteVector } from '../../vectors/port.ts'
 import { Bulk } from './bulk.ts'
 import type { Cluster } from './cluster.ts'
-import { countFacts, type IndexFacts, type PassageDocument, writeFacts } from './documents.ts'
+import { countPassages, type IndexFacts, type PassageDocument, writeFacts } from './documents.ts'
 import { addGeneration } from './mapping.ts'
+import { Counting } from './statistics.ts'
 
 const PAGE = 1_000
 
@@ -37,6 +38,7 @@ export class IndexWriter {
   #shown: LogPosition
   readonly #options: WriterOptions
   readonly #bulk: Bulk
+  readonly #counting: Counting
   /** Documents that have changed since `show`: what is searched does not tell how. */
   readonly #touched = new Set<number>()
 
@@ -47,6 +49,7 @@ export class IndexWriter {
     this.position = options.position
     this.#shown = options.position
     this.generation = options.generation
+    this.#counting = new Counting(() => countPassages(cluster, index))
     this.#bulk = new Bulk(cluster, index, signal, ({ id, why }) =>
       log.error({ passage: id }, `a passage can not be found by searches: ${why}`),
     )
@@ -93,10 +96,15 @@ export class IndexWriter {
     const { cluster } = this.#options
     await this.#refresh()
     const { position, generation } = this
-    const facts = { ...(await countFacts(cluster, this.index)), position, generation }
+    const facts = { ...(await this.#counting.statistics()), position, generation }
     await writeFacts(cluster, this.index, facts)
     this.#shown = position
     return facts
+  }
+
+  /** Scores go by statistics that are behind what searches see, and could be counted: `show` does. */
+  get countIsDue(): boolean {
+    return this.#counting.due
   }
 
   /**
@@ -118,6 +126,7 @@ export class IndexWriter {
         ? { ...passage, embedded: false }
         : { ...passage, embedded: true, vector: bytes.toString('base64'), embedding: [...(vector ?? [])] }
     const { passageId: id, collectionKey: routing } = passage
+    this.#counting.wrote(passage.language)
     await this.#bulk.add({ id, routing, document }, version)
   }
 
@@ -133,7 +142,7 @@ export class IndexWriter {
     const { cluster, signal } = this.#options
     await this.#bulk.flush()
     const path = `/${this.index}/_refresh`
-    await cluster.send({ method: 'POST', path, timeoutMs: 60_000, signal })
+    await cluster.send({ method: 'POST', path, idempotent: true, timeoutMs: 60_000, signal })
     this.#touched.clear()
   }
 
@@ -215,7 +224,8 @@ export class IndexWriter {
         ...(after === undefined ? {} : { search_after: [after] }),
       }
       const query = { allow_partial_search_results: false }
-      const found = page.parse(await cluster.send({ method: 'POST', path, query, body, signal }))
+      const request = { method: 'POST', path, query, body, signal, idempotent: true } as const
+      const found = page.parse(await cluster.send(request))
       yield* found.hits.hits
       if (found.hits.hits.length < PAGE) return
       after = found.hits.hits.at(-1)?.id
