@@ -24,6 +24,17 @@ test('a single engine cuts the log behind its own copy, and nothing of the last 
   expect(await left(db)).toBe(16)
 })
 
+test('what stands in for a cluster counts with its copy, unless it is of another history', async () => {
+  await using db = await testDatabase()
+  await log(db)
+  await db.pool.query('INSERT INTO word_fill (id, epoch, seq) SELECT 1, epoch, 4 FROM index_head')
+  await cutLog(db.pool, 'opensearch', 9)
+  expect(await left(db)).toBe(4)
+  await db.pool.query('UPDATE word_fill SET epoch = gen_random_uuid()')
+  await cutLog(db.pool, 'opensearch', 9)
+  expect(await left(db)).toBe(9)
+})
+
 test('without a choice, what another engine has said of late counts; what it said days ago does not', async () => {
   await using db = await testDatabase()
   await log(db)

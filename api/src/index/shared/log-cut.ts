@@ -40,7 +40,8 @@ export async function cutLog(db: Queryable, copy: EngineName, seq: number): Prom
 }
 
 /** What this copy needs is noted, and what all of them do is the answer; null: of one it is not known. */
-async function limitOf(db: Queryable, copy: EngineName, seq: number): Promise<number | null> {
+async function limitOf(db: Queryable, copy: EngineName, own: number): Promise<number | null> {
+  const seq = copy === 'opensearch' ? Math.min(own, await wordsAt(db, own)) : own
   await db.query(
     `INSERT INTO index_log_floors (copy, seq) VALUES ($1, $2)
      ON CONFLICT (copy) DO UPDATE SET seq = $2, at = clock_timestamp()`,
@@ -58,4 +59,12 @@ async function limitOf(db: Queryable, copy: EngineName, seq: number): Promise<nu
   if (!runs(choice, copy)) return null
   if (choice.beside === null || choice.beside.phase === 'dropping') return seq
   return other === undefined ? null : Math.min(seq, Number(other.seq))
+}
+
+/** The words that stand in for a cluster (words/fill.ts) are kept up wherever there is one. Before they are filled once, they need no log. */
+async function wordsAt(db: Queryable, otherwise: number): Promise<number> {
+  const { rows } = await db.query<{ seq: string }>(
+    'SELECT f.seq FROM word_fill f JOIN index_head h ON h.epoch = f.epoch WHERE f.id = 1 AND h.id = 1',
+  )
+  return rows[0] === undefined ? otherwise : Number(rows[0].seq)
 }

@@ -68,26 +68,26 @@ async function countBoth(deps: CompareDeps): Promise<{ seq: number; counts: Reco
 /** In a great index, statistics lag behind: their next count is waited for. */
 async function counted({ opensearch }: Engines, signal: AbortSignal): Promise<void> {
   const until = performance.now() + COUNT_MS
-  while (opensearch.index.status().counted === false && performance.now() < until)
+  while (opensearch.bare.status().counted === false && performance.now() < until)
     await sleep(BETWEEN_MS, undefined, { signal })
 }
 
 function placeOf({ embedded, opensearch }: Engines): number | null {
-  const [a, b] = [embedded.index.status().position, opensearch.index.status().position]
+  const [a, b] = [embedded.bare.status().position, opensearch.bare.status().position]
   return a !== null && a.epoch === b?.epoch && a.seq === b.seq ? a.seq : null
 }
 
 /** Who is behind gets a moment to come up. */
 async function meet(engines: Engines): Promise<void> {
   for (const name of ENGINE_NAMES) {
-    const other = engines[name === 'embedded' ? 'opensearch' : 'embedded'].index.status().position
-    if (other !== null) await engines[name].index.waitFor(other, WAIT_MS).catch(() => {})
+    const other = engines[name === 'embedded' ? 'opensearch' : 'embedded'].bare.status().position
+    if (other !== null) await engines[name].bare.waitFor(other, WAIT_MS).catch(() => {})
   }
 }
 
 async function countsOf(engine: RunningEngine, signal: AbortSignal): Promise<Counts> {
   const documents = await engine.documents(signal)
-  const { passages, vectors, generation } = engine.index.status()
+  const { passages, vectors, generation } = engine.bare.status()
   return { documents, passages, vectors, generation }
 }
 
@@ -99,11 +99,9 @@ async function askBoth(
   const query: IndexQuery = { text, vector, filter, limit: BEST }
   for (let tries = 0; ; tries++) {
     const [embedded, opensearch] = await Promise.all([
-      engines.embedded.index.search(query, signal),
-      engines.opensearch.index.search(query, signal),
+      engines.embedded.bare.search(query, signal),
+      engines.opensearch.bare.search(query, signal),
     ])
-    if (opensearch.wordsOnly !== undefined)
-      throw new Error('OpenSearch is away: its answers can not be compared')
     const same = embedded.position.seq === opensearch.position.seq
     if (same || tries === 5) return difference(name, idsOf(embedded), idsOf(opensearch))
     await meet(engines)

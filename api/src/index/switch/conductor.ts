@@ -133,7 +133,7 @@ export class Conductor {
         const running = index.running(name)
         const trouble = index.trouble(name)
         if (running === null && trouble === null) return []
-        const status = running?.index.status()
+        const status = running?.bare.status()
         return [
           [
             name,
@@ -191,7 +191,7 @@ export class Conductor {
   #both(): Engines | null {
     const { index } = this.#options
     const [embedded, opensearch] = [index.running('embedded'), index.running('opensearch')]
-    if (embedded?.index.status().ready !== true || opensearch?.index.status().ready !== true) return null
+    if (embedded?.bare.status().ready !== true || opensearch?.bare.status().ready !== true) return null
     return { embedded, opensearch }
   }
 

@@ -73,7 +73,7 @@ async function openEmbedded(
     ...(engine === undefined ? {} : { engine }),
   })
   return {
-    index,
+    ...{ index, bare: index },
     documents: async () => index.status().documents ?? 0,
     filling: () => null,
     async close() {
@@ -106,7 +106,7 @@ async function openCluster(
   })
   const index = withWords(own, config, log)
   return {
-    index,
+    ...{ index, bare: own },
     documents: (signal) => own.documents(signal),
     filling: () => speed.filling,
     close: () => index.close(),

@@ -92,7 +92,7 @@ export async function standIn(config: Config): Promise<RunningEngine> {
     engine: 'exact',
   })
   return {
-    index,
+    ...{ index, bare: index },
     documents: async () => index.status().documents ?? 0,
     filling: () => null,
     close: () => index.close(),

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openBlobStore } from '../../storage/open.ts'
-import { holdIndex } from '../port.ts'
+import { holdIndex, type Index } from '../port.ts'
 import { listManifests, manifestKey } from '../shared/shared.ts'
 import { readChoice } from './choice.ts'
 import { back, cancel, finish, status, switchTo } from './commands.ts'
@@ -202,14 +202,12 @@ test('engines that do not hold the same are not switched, unless the operator ac
         fleet.db.pool.query<{ epoch: string; seq: string }>('SELECT epoch, seq FROM index_head')
       const { rows } = await own()
       const at = { epoch: rows[0]?.epoch ?? '', seq: Number(rows[0]?.seq) }
-      return {
-        ...engine,
-        index: {
-          ...{ waitFor: async () => {}, close: () => index.close() },
-          search: async (query, signal) => ({ ...(await index.search(query, signal)), position: at }),
-          status: () => ({ ...index.status(), position: at }),
-        },
+      const elsewhere: Index = {
+        ...{ waitFor: async () => {}, close: () => index.close() },
+        search: async (query, signal) => ({ ...(await index.search(query, signal)), position: at }),
+        status: () => ({ ...index.status(), position: at }),
       }
+      return { ...engine, index: elsewhere, bare: elsewhere }
     },
   })
   const { position } = await shelf(fleet)

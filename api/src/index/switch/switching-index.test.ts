@@ -38,6 +38,7 @@ class Scripted implements RunningEngine {
     }),
     close: async () => {},
   }
+  readonly bare = this.index
   documents = async () => 1
   filling = () => null
   close = async () => {

@@ -9,7 +9,10 @@ import type { Filling } from './servers.ts'
 
 /** One engine of this server, running. */
 export interface RunningEngine {
+  /** What searches ask. */
   readonly index: Index
+  /** The engine without what stands in for it while it is away (words/): only itself says whether it can be switched to. */
+  readonly bare: Index
   /** Documents that it holds. */
   documents(signal: AbortSignal): Promise<number>
   /** Null: this server fills nothing. */
