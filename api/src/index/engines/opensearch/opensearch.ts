@@ -34,8 +34,6 @@ export interface OpenSearchOptions {
   readonly rate?: () => number | null
   /** Told how far an index is that this server fills, in passages; null when that is over. */
   readonly progress?: (progress: { readonly done: number; readonly total: number } | null) => void
-  /** Milliseconds that a question waits for an index that is filled, or a cluster that is away. Default 5,000. */
-  readonly patienceMs?: number
 }
 
 /** The port, and what only this engine is asked. */
