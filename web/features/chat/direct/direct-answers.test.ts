@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Client } from '../../../lib/trpc.ts'
+import { isWorkUnderWay } from '../../../lib/under-way.ts'
 import type { Message } from '../types.ts'
 import { beginDirect, findDirect, mayTry } from './direct-answers.ts'
 
@@ -62,7 +63,10 @@ describe('the answers of this page', () => {
     beginDirect(client, ATTEMPT)
     const answer = findDirect('answer')
     expect([answer?.path(), findDirect('another')]).toEqual(['direct', undefined])
+    // Loading the page again would cut it off.
+    expect(isWorkUnderWay()).toBe(true)
     await vi.waitFor(() => expect(findDirect('answer')).toBeUndefined())
+    expect(isWorkUnderWay()).toBe(false)
     expect(answer?.view().state).toBe('done')
     const [url, { body, ...init } = {}] = ask.mock.calls[0] ?? []
     expect(url).toBe(`${ENDPOINT}/v1/chat/completions`)
