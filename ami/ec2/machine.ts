@@ -17,6 +17,7 @@ import { tagsOf } from '../ledger/tags.ts'
 import type { Baking } from '../upload/baking.ts'
 import { passing, persist } from '../upload/persist.ts'
 import { until } from '../upload/wait.ts'
+import { endOfConsole } from './console.ts'
 import { endedByOthers, isNoRoom, isSpent, isUnseen, isUnseenImage, limitOf } from './refusals.ts'
 
 export interface Machine {
@@ -52,7 +53,6 @@ const PATIENCE_MS = 5 * 60_000
 const UNSEEN_MS = 2 * 60_000
 /** AWS shows the console of an instance some time after it has ended, and does not say how long that takes. */
 const LAST_WORDS_MS = 3 * 60_000
-const CONSOLE_END = 6_000
 
 /** @throws BakeFailure with the end of its console, when it ends without a word or takes too long; it is gone by then */
 export async function runMachine<T>(baking: Baking, machine: Machine, judge: Judge<T>): Promise<T> {
@@ -249,11 +249,7 @@ async function watch<T>(baking: Baking, machine: Machine, id: string, judge: Jud
 }
 
 const silent = ({ name }: Machine, id: string, what: string, console: string) =>
-  new BakeFailure(
-    console === ''
-      ? `${name} ${id} ${what}. Its console is empty.`
-      : `${name} ${id} ${what}. The end of its console:\n${console.slice(-CONSOLE_END)}`,
-  )
+  new BakeFailure(`${name} ${id} ${what}. ${endOfConsole(console)}`)
 
 /** What it has written to its serial console so far, as far as AWS keeps it (64 KiB, for an hour after its end). */
 async function consoleOf({ aws, signal }: Baking, id: string, isUpNow: boolean): Promise<string> {
