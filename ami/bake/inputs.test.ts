@@ -1,9 +1,10 @@
 // What makes other images makes another set, and nothing else does.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ROOT } from '../../local/install.mjs'
 import type { LockedPackage } from '../local/package-lock.ts'
 import { type Checkout, readCheckout } from './checkout.ts'
 import { type DebianLists, inputsOf, withPrevious } from './inputs.ts'
@@ -103,6 +104,57 @@ test('what is not committed is named, and makes a set of its own', async () => {
   commit('now it is')
   const clean = await of()
   expect(new Set([before.inputs, dirty.inputs, clean.inputs]).size).toBe(3)
+})
+
+describe('this repository', () => {
+  /** What a file needs while it runs; types are gone by then. */
+  const needs = (name: string) =>
+    [
+      ...readFileSync(path.join(ROOT, name), 'utf8').matchAll(
+        /^(?:import|export)(?! type)[^'"]*? from ['"](\.[^'"]+)['"]|\bimport\(['"](\.[^'"]+)['"]\)/gm,
+      ),
+    ].map(([, from, later]) => path.join(path.dirname(name), from ?? later ?? ''))
+  /** Tests' own files that stand beside what they try. */
+  const OF_TESTS =
+    /(?:fixtures|cases)\.tsx?$|^ami\/local\/(?:boot-test\/|test-run)|^local\/(?:\w+\/)?test-run/
+  /** Is made of the schema, by a tool that the lock file names. */
+  const MADE = /\/generated\//
+
+  test('what servers run needs nothing whose change would make no other set', async () => {
+    const { files } = await readCheckout(ROOT)
+    const sources = Object.keys(files).filter((name) => /\.(?:tsx?|mjs)$/.test(name) && !OF_TESTS.test(name))
+    expect(sources.length).toBeGreaterThan(300)
+    const outside = sources.flatMap((name) =>
+      needs(name)
+        .filter(
+          (one) => !MADE.test(one) && !['', '.ts', '.tsx'].some((end) => files[one + end] !== undefined),
+        )
+        .map((one) => `${name} needs ${one}`),
+    )
+    // Of its own words alone, which say how a file is read.
+    expect(outside).toEqual(['ami/agents/pins.ts needs infra/images.ts'])
+  })
+
+  test('so do lock file, recipe, agents, migrations, samples and licences', async () => {
+    const { files } = await readCheckout(ROOT)
+    const tracked = git(
+      '-C',
+      ROOT,
+      '-c',
+      `safe.directory=${ROOT}`,
+      'ls-files',
+      'prisma',
+      'docs/samples',
+      'contract',
+    )
+    const wanted = [
+      ...['package.json', 'package-lock.json', 'tsconfig.json', 'LICENSE', 'docs/third-party.md'],
+      ...['ami/agents/pins.json', 'ami/recipe/tree/etc/systemd/system/terrace-api.service'],
+      ...tracked.toString().trim().split('\n'),
+    ]
+    expect(wanted.length).toBeGreaterThan(30)
+    expect(wanted.filter((name) => files[name] === undefined && !/\.test\.ts$/.test(name))).toEqual([])
+  })
 })
 
 test('a folder that is no checkout is refused in words', async () => {

@@ -181,6 +181,28 @@ describe('an image that fails', () => {
     nothingIsLeft()
   })
 
+  test('says what terminals obey: it is shown as it is, and stands so in no record', async () => {
+    const hostile = '\u001b[2J\u0007\u202eall is well'
+    imagesTestThemselves(now.world, () => ({ findings: [`x\n${hostile}`] }))
+    const { instances } = now.world.compute
+    const { program } = instances
+    instances.program = (id) => {
+      instances.says(id, `${hostile}\r\n`)
+      program?.(id)
+    }
+    const said = await failure()
+    expect(said).toMatch(/: x \\u\{7\}\\u\{202e\}all is well\. The end/)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+    expect(said).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
+    nothingIsLeft()
+    imagesTestThemselves(now.world, () => ({ processor: `Xeon${hostile}` }))
+    const { bootTests } = await run()
+    expect(bootTests?.map(({ processor }) => processor)).toEqual([
+      'Xeon?[2J??all is well',
+      'Xeon?[2J??all is well',
+    ])
+  })
+
   test('ends without a word: its console is shown', async () => {
     const { instances } = now.world.compute
     instances.program = (id) =>

@@ -5,11 +5,13 @@ import { z } from 'zod'
 import { BOOT_CHECKS, BOOT_REPORT, type BootReport, type BootTestData } from '../../contract/boot-test.ts'
 import type { ImageSet } from '../../infra/images.ts'
 import { INSTANCE_TYPES } from '../../infra/instance-types.ts'
+import { inPlain } from '../../infra/plain-text.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import type { Tier } from '../recipe/debian.ts'
 import { type Baking, TIERS } from '../upload/baking.ts'
 import { ROOT_DEVICE } from '../upload/image.ts'
 import type { BootPlace } from './boot-place.ts'
+import { endOfConsole, lineOf } from './console.ts'
 import { type Judge, runMachine } from './machine.ts'
 
 /** Tried in this order, the cheapest first; each boots by UEFI and shows its console while it runs (Nitro). */
@@ -22,7 +24,6 @@ export const BOOT_TYPES = {
 const VOLUME_GIB = 8
 /** The checks themselves end after ten minutes each; EC2 shows a console late. */
 export const PATIENCE_MINUTES = 25
-const CONSOLE_END = 6_000
 
 type BootTestRecord = NonNullable<ImageSet['bootTests']>[number]
 
@@ -102,8 +103,7 @@ export const judgeOf =
     const wrong = wrongOf(report, wanted)
     if (wrong.length === 0) return report
     throw new BakeFailure(
-      `The ${wanted.tier} image failed its boot test on EC2 (${instance}): ${wrong.join('; ')}. The end of its console:\n` +
-        console.slice(-CONSOLE_END),
+      `The ${wanted.tier} image failed its boot test on EC2 (${instance}): ${wrong.map(lineOf).join('; ')}. ${endOfConsole(console)}`,
     )
   }
 
@@ -124,7 +124,10 @@ const schema = z.object({
   release: z.string(),
   passed: z.array(z.enum([...BOOT_CHECKS.api, ...BOOT_CHECKS.web])),
   findings: z.array(z.string()),
-  processor: z.string().max(200),
+  processor: z
+    .string()
+    .max(200)
+    .transform((text) => inPlain(text, 200)),
   seconds: z.number().positive(),
 })
 

@@ -1,10 +1,11 @@
 // What can go wrong with a builder on an instance: said in words, and nothing is left of it; or the next run goes on.
 import { readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FAULTS } from '../../aws/stand-in/service.ts'
-import { bake } from '../bake/bake.ts'
-import { pagesOf as pagesIn } from '../bake/test/kitchen.ts'
+import { BUCKET, pagesOf as pagesIn } from '../bake/test/kitchen.ts'
+import { bake, type Kitchen } from '../bake/work.ts'
 import {
   begin,
   CHECKED,
@@ -12,8 +13,8 @@ import {
   EC2,
   finish,
   kitchen,
-  leaveLocks,
   machines,
+  mortal,
   nothingIsLeft,
   now,
   run,
@@ -73,6 +74,70 @@ describe('a machine', () => {
     })
     await expect(run()).rejects.toThrow('mmdebstrap made no root')
     nothingIsLeft()
+  })
+
+  test.each([
+    ['progress', 65_537],
+    ['answer', 16 * 2 ** 20 + 1],
+  ] as const)('that writes more than a %s can be is not read, and ended', async (name, bytes) => {
+    const { buckets } = now.world
+    now.more = () => ({
+      builder: {
+        lists: async () => {
+          const orders = buckets.keys(BUCKET).find((key) => key.endsWith('/orders.json')) ?? ''
+          const order = JSON.parse(buckets.text(BUCKET, orders) ?? '')
+          const key = new URL(order[name]).pathname.slice(`/${BUCKET}/`.length)
+          buckets.write(BUCKET, key, 'x'.repeat(bytes))
+          return new Promise(() => {})
+        },
+        make: async () => Promise.reject(new Error('nobody asks for that')),
+        boot: async () => ({}),
+      },
+    })
+    now.far = { ...now.far, idle: async () => undefined }
+    await expect(run()).rejects.toThrow(
+      new RegExp(`${name}.json has ${bytes} bytes, and ${bytes - 1} at most`),
+    )
+    nothingIsLeft()
+  })
+
+  test('that writes what terminals obey is shown as it is', async () => {
+    const hostile = '\u001b]0;title\u0007\u001b[2J\u202eall is well\r\n\u001b[31mno\tspace'
+    const { instances } = now.world.compute
+    now.more = (id) => ({
+      builder: {
+        lists: async () => ({ images: { api: [], web: [] }, tools: [] }),
+        make: async (_tier, _facts, _lists, _file, report) => {
+          report(hostile)
+          // A report is told after two seconds.
+          await pause(2_500)
+          instances.says(id, hostile)
+          instances.powerOff(id)
+          throw new Error(hostile)
+        },
+        boot: async () => ({}),
+      },
+    })
+    const shown: string[] = []
+    const perform: Kitchen['perform'] = async (steps) => {
+      for (const step of steps)
+        if ('work' in step)
+          await step.work({
+            title: '',
+            set output(text: string) {
+              shown.push(text)
+            },
+          })
+    }
+    const failure = await run({}, {}, { perform }).catch((error: Error) => error)
+    if (!(failure instanceof Error)) throw new Error('it has passed')
+    // As a report, and as why it failed.
+    expect(shown.join('\n')).toContain('\\u{202e}all is well')
+    shown.push(failure.message)
+    expect(failure.message).toContain('\\u{202e}all is well')
+    expect(failure.message).toContain('\nno  space')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
+    for (const text of shown) expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
   })
 
   test('whose pages are others is not asked for images of them', async () => {
@@ -156,7 +221,8 @@ test('one that can’t be ended is named, and why the bake failed, too; the next
 
 test('a run that was ended leaves a machine with its disks to the next one', async () => {
   const never = new Promise<never>(() => {})
-  const first = kitchen()
+  const { store, end } = mortal()
+  const first = kitchen({ store })
   const died = Promise.withResolvers<void>()
   const inspection = {
     ...first.inspection,
@@ -167,8 +233,8 @@ test('a run that was ended leaves a machine with its disks to the next one', asy
   }
   void bake(EC2, { ...first, inspection }).catch(() => {})
   await died.promise
-  // As an ended process leaves it: its lock is taken over, and it does nothing any now.more.
-  leaveLocks()
+  // As an ended process leaves it: its lock is taken over, and it does nothing any more.
+  end()
   expect(await run()).toMatchObject({ outcome: 'set', made: true })
   expect(now.done).toEqual(['make api', 'make web', 'here: look api web', 'boot api web'])
   expect(machines()).toHaveLength(1)
@@ -187,20 +253,20 @@ test('a machine that does not have the disks any more is given them: what is boo
 })
 
 test('a machine that has ended since: the next run gives its orders to another one', async () => {
-  await kitchen().builder.lists(CHECKED)
+  const { store, end } = mortal()
+  await kitchen({ store }).builder.lists(CHECKED)
+  end()
   const [first] = machines()
   now.world.compute.instances.powerOff(first?.id ?? '')
-  leaveLocks()
   expect(await run()).toMatchObject({ outcome: 'set' })
   expect(machines()).toHaveLength(2)
   nothingIsLeft()
 })
 
 test('a machine of other sources is ended, and another one is started', async () => {
-  const first = kitchen()
-  const { builder } = first
-  await builder.lists(CHECKED)
-  leaveLocks()
+  const { store, end } = mortal()
+  await kitchen({ store }).builder.lists(CHECKED)
+  end()
   writeFileSync(path.join(now.folder, 'checkout', 'package.json'), '{"version":"0.1.1"}\n')
   expect(await run()).toMatchObject({ outcome: 'set' })
   expect(machines()).toHaveLength(2)

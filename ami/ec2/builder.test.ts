@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Presign } from '../../aws/presign.ts'
 import { allows } from '../../infra/bootstrap/evaluate.ts'
 import { arnHere, DEBIAN_OWNER } from '../../infra/bootstrap/names.ts'
 import { statementsOf } from '../../infra/bootstrap/promise.ts'
@@ -58,6 +59,29 @@ test('the machine is Debian’s newest, has no rights, and is told nothing on it
   expect(consoles()).toContain('terrace-builder: make api')
   expect(`${consoles()}${now.said.join('\n')}`).not.toContain(SECRET)
   expect(machine?.userData).toContain(SECRET)
+})
+
+test('an address is for one object of this bake, or to read another set’s files, and holds for two hours at most', async () => {
+  const usual = presignAt('https://s3.example.com')
+  const signed: { way: string; key: string; seconds: number }[] = []
+  const way =
+    (name: 'get' | 'put'): Presign[typeof name] =>
+    async (at, seconds) => {
+      expect(at.bucket).toBe(BUCKET)
+      signed.push({ way: name, key: at.key, seconds })
+      return usual[name](at, seconds)
+    }
+  await run({ presign: { ...usual, get: way('get'), put: way('put') } })
+  expect(signed.length).toBeGreaterThan(5)
+  for (const { way: one, key, seconds } of signed) {
+    expect(seconds).toBeLessThanOrEqual(7200)
+    expect(key).toMatch(
+      one === 'get' ? /^(?:bakes\/[0-9a-f]+|image-static)\/[^*]+$/ : /^bakes\/[0-9a-f]+\/[^*]+$/,
+    )
+  }
+  // What it is told is not what it may change.
+  const written = new Set(signed.filter((one) => one.way === 'put').map(({ key }) => key))
+  for (const { way: one, key } of signed) if (one === 'get') expect(written).not.toContain(key)
 })
 
 test('it is gone before anything is uploaded from here', async () => {

@@ -14,7 +14,7 @@ import { SUITE } from '../recipe/debian.ts'
 import { checksumOf } from '../upload/disk.ts'
 import { newestDebian } from './debian-image.ts'
 import { folderOf, getObject, putObject } from './mailbox.ts'
-import { type Goods, goodsOf, receiveFile, sendFile } from './parcels.ts'
+import { type Goods, goodsOf, MOST_PACKED, receiveFile, sendFile } from './parcels.ts'
 import { type Rented, type Renting, rent, standOf, TYPES, VOLUME_GIB } from './rent.ts'
 import { packSources } from './sources.ts'
 
@@ -140,7 +140,7 @@ async function make(
   await rented.ask('send', { tier, to }, report)
   const fetched = (at: readonly string[], what: string) => async (index: number) => {
     report(`fetching its ${what}, ${index + 1} of ${at.length}`)
-    const packed = await getObject(building, at[index] ?? '', building.signal)
+    const packed = await getObject(building, at[index] ?? '', MOST_PACKED, building.signal)
     if (packed === undefined)
       throw new BakeFailure(`A piece of ${tier}’s ${what} is not in the state bucket. Bake again.`)
     return packed

@@ -15,6 +15,7 @@ import { tagsOf } from '../ledger/tags.ts'
 import type { Baking } from '../upload/baking.ts'
 import { passing, persist } from '../upload/persist.ts'
 import { until } from '../upload/wait.ts'
+import { endOfConsole } from './console.ts'
 import { checksOf, consoleOf, describe, isUnseenOrPassing, isUp, UNSEEN_MS } from './look.ts'
 import { endedByOthers, isNoRoom, isSpent, isUnseen, isUnseenImage, limitOf } from './refusals.ts'
 
@@ -49,7 +50,6 @@ export type Judge<T> = (console: string, id: string) => T | undefined
 const PATIENCE_MS = 5 * 60_000
 /** AWS shows the console of an instance some time after it has ended, and does not say how long that takes. */
 const LAST_WORDS_MS = 3 * 60_000
-const CONSOLE_END = 6_000
 
 /** @throws BakeFailure with the end of its console, when it ends without a word or takes too long; it is gone by then */
 export async function runMachine<T>(baking: Baking, machine: Machine, judge: Judge<T>): Promise<T> {
@@ -246,11 +246,7 @@ async function watch<T>(baking: Baking, machine: Machine, id: string, judge: Jud
 }
 
 const silent = ({ name }: Machine, id: string, what: string, console: string) =>
-  new BakeFailure(
-    console === ''
-      ? `${name} ${id} ${what}. Its console is empty.`
-      : `${name} ${id} ${what}. The end of its console:\n${console.slice(-CONSOLE_END)}`,
-  )
+  new BakeFailure(`${name} ${id} ${what}. ${endOfConsole(console)}`)
 
 /** One that was just started may be seen later only; it costs money, so one waits for it as long as that may take. */
 async function lateByToken({ aws }: Baking, token: string): Promise<string | undefined> {

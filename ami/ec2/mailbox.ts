@@ -11,12 +11,16 @@ import { Problem } from '../../local/problem.ts'
 import { listObjects, readBytes, replaceObject } from '../image-set/record.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { passing, persist } from '../upload/persist.ts'
+import { lineOf, linesOf } from './console.ts'
 import { answerSchema, type Kind, progressSchema, RESULTS, type Result, type Task } from './orders.ts'
 
 /** Seconds. As long as a machine lives at most: what it was started with holds until then. */
 export const LIFE_S = 2 * 60 * 60
 const POLL_MS = 5_000
 const PATIENCE_MS = 5 * 60_000
+/** Bytes. A list of every package, or of every piece of a disk, has some hundred thousand. */
+const MOST_ANSWER = 16 * 2 ** 20
+const MOST_PROGRESS = 64 * 1024
 /** Of one call; S3 takes no more. */
 const MOST_DELETED = 1_000
 
@@ -42,13 +46,19 @@ export async function putObject(
   await persist(aws.clock, PATIENCE_MS, signal, isPassing, () => replaceObject(aws, home, key, body))
 }
 
-/** @returns undefined when there is none */
+/**
+ * Of what a builder has written: an address says nothing of how much may be put there.
+ * @param most bytes
+ * @returns undefined when there is none
+ * @throws BakeFailure for more than that
+ */
 export async function getObject(
   { aws, home }: Place,
   key: string,
+  most: number,
   signal: AbortSignal | undefined,
 ): Promise<Buffer | undefined> {
-  const read = await persist(aws.clock, PATIENCE_MS, signal, isPassing, () => readBytes(aws, home, key))
+  const read = await persist(aws.clock, PATIENCE_MS, signal, isPassing, () => readBytes(aws, home, key, most))
   return read?.bytes
 }
 
@@ -107,14 +117,14 @@ export async function ask<K extends Kind>(
   let beat = 0
   for (;;) {
     await watch(aws.clock.now().getTime() - heard)
-    const answer = await getObject(place, keys.answer, signal)
+    const answer = await getObject(place, keys.answer, MOST_ANSWER, signal)
     if (answer !== undefined) return resultOf(kind, answer)
-    const progress = await getObject(place, keys.progress, signal)
+    const progress = await getObject(place, keys.progress, MOST_PROGRESS, signal)
     const said = progress && progressSchema.safeParse(parseJson(progress.toString('utf8'))).data
     if (said !== undefined && said.beat !== beat) {
       ;({ beat } = said)
       heard = aws.clock.now().getTime()
-      if (said.line !== '') report(said.line)
+      if (said.line !== '') report(lineOf(said.line))
     }
     await aws.clock.sleep(POLL_MS, signal)
   }
@@ -124,8 +134,8 @@ function resultOf<K extends Kind>(kind: K, bytes: Buffer): Result<K> {
   const answer = answerSchema.safeParse(parseJson(bytes.toString('utf8'))).data
   if (answer?.is === 'failed')
     throw answer.wayOut === undefined
-      ? new BakeFailure(answer.message)
-      : new Problem(answer.message, answer.wayOut)
+      ? new BakeFailure(linesOf(answer.message))
+      : new Problem(linesOf(answer.message), linesOf(answer.wayOut))
   const result = RESULTS[kind].safeParse(answer?.result)
   if (!result.success) throw new BakeFailure(`The builder’s answer to ${kind} is not one. Bake again.`)
   return result.data as Result<K>

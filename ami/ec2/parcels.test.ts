@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { goodsOf, receiveFile, sendFile } from './parcels.ts'
+import { goodsOf, goodsSchema, receiveFile, sendFile } from './parcels.ts'
 
 const MIB = 2 ** 20
 let folder: string
@@ -56,6 +56,25 @@ test.each<[string, (pieces: Buffer[]) => void]>([
   change(pieces)
   await expect(receiveFile(at('there'), goods, piecesOf(pieces))).rejects.toThrow('its checksum differs')
   expect(readdirSync(folder)).toEqual(['disk'])
+})
+
+test('pieces that are more than the file are refused, and nothing of it is there', async () => {
+  const { goods, pieces } = await sent()
+  const shorter = { ...goods, bytes: goods.bytes - 1 }
+  await expect(receiveFile(at('there'), shorter, piecesOf(pieces))).rejects.toThrow('is not what was sent')
+  expect(readdirSync(folder)).toEqual(['disk'])
+})
+
+test('what a file consists of is all of it, in its order and once', async () => {
+  const { goods } = await sent()
+  const isGoods = (parcels: unknown, bytes = goods.bytes) => goodsSchema.safeParse({ bytes, parcels }).success
+  const [first, second, third] = goods.parcels
+  expect(isGoods(goods.parcels)).toBe(true)
+  expect(isGoods([first, third])).toBe(false)
+  expect(isGoods([second, third])).toBe(false)
+  expect(isGoods([first, second])).toBe(false)
+  expect(isGoods([first, second, second, third])).toBe(false)
+  expect(isGoods(goods.parcels, goods.bytes + 1)).toBe(false)
 })
 
 test('a full disk is a sentence, and nothing of the file is left', async () => {

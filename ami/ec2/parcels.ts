@@ -10,6 +10,8 @@ import { BakeFailure } from '../ledger/failure.ts'
 
 /** Of the file; packed, a piece of a disk is a fraction of it. */
 const PARCEL_BYTES = 32 * 2 ** 20
+/** Bytes of a piece, packed: what can't be packed becomes a little longer. */
+export const MOST_PACKED = PARCEL_BYTES + 2 ** 20
 /** Zeros of this length stay holes. */
 const HOLE_BYTES = 64 * 1024
 const ZEROS = Buffer.alloc(HOLE_BYTES)
@@ -21,10 +23,17 @@ const parcel = z.object({
   /** Of these bytes, not packed, in hex. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 })
-export const goodsSchema = z.object({ bytes: z.int().min(1), parcels: z.array(parcel).min(1) })
+export const goodsSchema = z
+  .object({ bytes: z.int().min(1), parcels: z.array(parcel).min(1) })
+  // What no piece covers would be zeros that nobody has sent.
+  .refine(({ bytes, parcels }) => endOf(parcels) === bytes, 'its pieces are not the whole file')
 type Parcel = Readonly<z.infer<typeof parcel>>
 /** What a file consists of. */
 export type Goods = Readonly<z.infer<typeof goodsSchema>>
+
+/** @returns where the last one ends; undefined when one does not begin where the one before it ends */
+const endOf = (parcels: readonly Pick<Parcel, 'from' | 'bytes'>[]): number | undefined =>
+  parcels.reduce<number | undefined>((end, { from, bytes }) => (from === end ? end + bytes : undefined), 0)
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)

@@ -10,6 +10,7 @@ import { fileStore, type LedgerStore, lock } from '../ledger/store.ts'
 import type { Addresses } from '../local/host.ts'
 import type { Baking } from '../upload/baking.ts'
 import { type BootPlace, builderPlace } from './boot-place.ts'
+import { endOfConsole } from './console.ts'
 import type { DebianImage } from './debian-image.ts'
 import { newestDebian } from './debian-image.ts'
 import { checksOf } from './look.ts'
@@ -58,7 +59,6 @@ const SILENT_MS = 10 * 60_000
 const FIRST_MS = 25 * 60_000
 /** Of the bake's credentials: a bake is over by then. */
 const NEEDED_MS = 45 * 60_000
-const CONSOLE_END = 6_000
 
 interface Stand extends BootPlace {
   readonly key: string
@@ -238,7 +238,7 @@ function run(baking: Baking, machine: Machine) {
     const checks = id === undefined ? '' : await checksOf(baking, id)
     const what = isHeard ? 'has said nothing for' : 'has not begun to work after'
     throw new BakeFailure(
-      `The builder ${id} ${what} ${limit / 60_000} minutes${checks}. ${console === undefined || console === '' ? 'Its console is empty.' : `The end of its console:\n${console.slice(-CONSOLE_END)}`}`,
+      `The builder ${id} ${what} ${limit / 60_000} minutes${checks}. ${endOfConsole(console ?? '')}`,
     )
   }
   return {

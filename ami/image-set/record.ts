@@ -30,16 +30,28 @@ export async function readObject(aws: Aws, home: Home, key: string): Promise<Rea
   return read && { text: read.bytes.toString('utf8'), etag: read.etag, at: read.at }
 }
 
-/** The same, as it is. */
+/**
+ * The same, as it is.
+ * @param most bytes; what is longer is not read at all
+ * @throws BakeFailure also for an object that is longer
+ */
 export async function readBytes(
   aws: Aws,
   home: Home,
   key: string,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<(Omit<Read, 'text'> & { readonly bytes: Buffer }) | undefined> {
   const at = { Bucket: stateBucket(home), Key: key, ExpectedBucketOwner: home.account }
   try {
-    const { Body, ETag: etag, LastModified: writtenAt } = await aws.s3.send(new GetObjectCommand(at))
+    const found = await aws.s3.send(new GetObjectCommand(at))
+    const { Body, ETag: etag, LastModified: writtenAt, ContentLength: length } = found
     if (Body === undefined || etag === undefined) throw new Error(`S3 gives no ${key}`)
+    if (length !== undefined && length > most) {
+      if ('destroy' in Body) Body.destroy()
+      throw new BakeFailure(
+        `s3://${stateBucket(home)}/${key} has ${length} bytes, and ${most} at most are expected.`,
+      )
+    }
     return { bytes: Buffer.from(await Body.transformToByteArray()), etag, at: writtenAt }
   } catch (error) {
     if (error instanceof Error && error.name === 'NoSuchKey') return undefined

@@ -19,6 +19,7 @@ import {
   region,
 } from '../../bake/test/kitchen.ts'
 import type { Kitchen } from '../../bake/work.ts'
+import { fileStore, type LedgerStore } from '../../ledger/store.ts'
 import { type Ec2Building, ec2Builder, pagesOf } from '../builder.ts'
 import type { Workshop } from '../workshop.ts'
 import { checkoutOf, type FarWorld, prepare, presignAt } from './far-workshop.ts'
@@ -117,6 +118,27 @@ export function nothingIsLeft(): void {
   for (const { state } of machines()) expect(['shutting-down', 'terminated']).toContain(state)
   expect(now.world.buckets.keys(BUCKET).filter((key) => key.startsWith(LAYOUT.bakes))).toEqual([])
   expect(readdirSync(path.join(now.folder, 'journals')).filter((name) => !name.endsWith('.lock'))).toEqual([])
+}
+/** A journal of a run that can be ended: from then on that run writes nothing, whatever goes on behind it in this process. */
+export function mortal() {
+  let isDead = false
+  const alive = <T>(work: () => Promise<T>): Promise<T> => (isDead ? new Promise(() => {}) : work())
+  const store = (file: string): LedgerStore => {
+    const real = fileStore(file)
+    return {
+      place: file,
+      read: () => alive(() => real.read()),
+      write: (text) => alive(() => real.write(text)),
+      remove: () => alive(() => real.remove()),
+    }
+  }
+  return {
+    store,
+    end() {
+      isDead = true
+      leaveLocks()
+    },
+  }
 }
 /** As an ended process leaves them: locks are taken over. */
 export function leaveLocks(): void {
