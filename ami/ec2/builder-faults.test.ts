@@ -4,8 +4,9 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FAULTS } from '../../aws/stand-in/service.ts'
+import { bake } from '../bake/bake.ts'
 import { BUCKET, pagesOf as pagesIn } from '../bake/test/kitchen.ts'
-import { bake, type Kitchen } from '../bake/work.ts'
+import type { Kitchen } from '../bake/work.ts'
 import {
   begin,
   CHECKED,

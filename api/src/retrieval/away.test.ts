@@ -8,6 +8,7 @@ import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
 import type { IndexAnswer } from '../index/port.ts'
 import { away, filledTo, ToldEngine } from '../index/words/fixtures.ts'
 import { withWords } from '../index/words/words.ts'
+import { generationDigest } from '../models/generation.ts'
 import type { Embedder } from '../models/port.ts'
 import { searchPassages } from './search.ts'
 
@@ -31,7 +32,7 @@ test('what a person may see is found by words, says why, and nothing else is fou
   stack.defer(() => index.close())
   const server = stack.use(await testServer(db, { services: { index, embedders: testEmbedders(embedder) } }))
   const reader = await server.person()
-  const library = new FixtureLibrary(db.pool)
+  const library = new FixtureLibrary(db.pool, generationDigest(embedder.identity))
   const mine = await library.collection({ owner: reader.viewer.userId })
   const theirs = await library.collection()
   const seen = await library.publish(await library.document(mine), [{ text: 'Flywheel notes.' }])

@@ -163,10 +163,6 @@ test('two servers take turns: one fills, the other goes on when it has ended', a
   await using other = filling(db)
   const first = await library.publish(document, lines('turn', 1))
   await filledTo(db, first.position)
-  const { rows } = await db.pool.query<{ count: number }>(
-    "SELECT count(*)::int AS count FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-  )
-  expect(rows[0]?.count).toBe(1)
   await one[Symbol.asyncDispose]()
   const second = await library.publish(document, lines('turned', 2))
   await other.reached(second.position)
@@ -194,4 +190,31 @@ test('nothing is removed while somebody keeps the words up; then all of it, and 
   await using filled = filling(db)
   await filled.reached(position)
   expect((await shown(db)).get(document.key)).toEqual(passageIds)
+})
+
+test('who can not have the lock comes again, and writes nothing', async () => {
+  await using own = await testDatabase()
+  const theirs = new FixtureLibrary(own.pool)
+  const { position } = await theirs.publish(
+    await theirs.document(await theirs.collection()),
+    lines('held', 1),
+  )
+  const holder = await own.pool.connect()
+  await holder.query("SELECT pg_advisory_lock(hashtextextended('terrace words', 0))")
+  await using filled = filling(own)
+  const tries = new Set<number>()
+  const connections = async () => {
+    const { rows } = await own.pool.query<{ pid: number }>(
+      "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'terrace-words'",
+    )
+    for (const { pid } of rows) tries.add(pid)
+    return tries.size
+  }
+  try {
+    await expect.poll(connections, { interval: 1 }).toBeGreaterThan(1)
+    expect(await shown(own)).toEqual(new Map())
+  } finally {
+    holder.release(true)
+  }
+  await filled.reached(position)
 })
