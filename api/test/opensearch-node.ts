@@ -26,7 +26,8 @@ export interface OpenSearchCluster extends AsyncDisposable {
   readonly url: string
 }
 
-const PATIENCE_MS = 120_000
+/** Three at once take minutes on a machine that is busy with other tests. */
+const PATIENCE_MS = 300_000
 const PLUGINS = [
   'org.opensearch.transport.Netty4Plugin',
   'org.opensearch.index.reindex.ReindexPlugin',

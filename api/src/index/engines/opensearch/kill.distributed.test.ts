@@ -45,7 +45,7 @@ const health = async (url: string): Promise<string> =>
   (await ask<{ status: string; number_of_nodes: number }>(url, '/_cluster/health')).status
 
 test('the cluster manager is killed under load: no search fails, no document is lost, none that was removed is found', {
-  timeout: 600_000,
+  timeout: 900_000,
 }, async () => {
   await using stack = new AsyncDisposableStack()
   const cluster = stack.use(await startOpenSearchCluster(3))
