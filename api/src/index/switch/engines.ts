@@ -74,7 +74,10 @@ async function openEmbedded(
   })
   return {
     ...{ index, bare: index },
-    documents: async () => index.status().documents ?? 0,
+    async count() {
+      const { documents = 0, passages, vectors } = index.status()
+      return { documents, passages, vectors }
+    },
     filling: () => null,
     async close() {
       await index.close()
@@ -107,7 +110,7 @@ async function openCluster(
   const index = withWords(own, config, log)
   return {
     ...{ index, bare: own },
-    documents: (signal) => own.documents(signal),
+    count: (signal) => own.count(signal),
     filling: () => speed.filling,
     close: () => index.close(),
   }

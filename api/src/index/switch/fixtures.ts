@@ -93,7 +93,10 @@ export async function standIn(config: Config): Promise<RunningEngine> {
   })
   return {
     ...{ index, bare: index },
-    documents: async () => index.status().documents ?? 0,
+    async count() {
+      const { documents = 0, passages, vectors } = index.status()
+      return { documents, passages, vectors }
+    },
     filling: () => null,
     close: () => index.close(),
   }

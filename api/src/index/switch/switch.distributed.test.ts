@@ -113,6 +113,9 @@ test('switching both ways under twenty searches a second: none fails, none is mi
   const asking = setInterval(() => {
     while (n * EVERY_MS < performance.now() - began) ask()
   }, EVERY_MS)
+  using stack = new DisposableStack()
+  stack.defer(() => clearInterval(asking))
+  stack.defer(() => ended.abort())
   // Documents go on being published.
   const publishing = (async () => {
     for (let d = 40; !ended.signal.aborted; d++) {

@@ -177,6 +177,32 @@ test('servers without a cluster are named before anything is changed, and with o
     })
 })
 
+test('words that stand in for a cluster that is away are no reason to switch to it', async () => {
+  await using fleet = await Fleet.open()
+  const server = await fleet.start('a', {
+    ...BOTH,
+    async cluster(config) {
+      const engine = await standIn(config)
+      return {
+        ...engine,
+        bare: { ...engine.bare, status: () => ({ ...engine.bare.status(), ready: false }) },
+      }
+    },
+  })
+  const { position } = await shelf(fleet)
+  const operator = fleet.operator()
+  const switching = switchTo(operator, 'opensearch', OPTIONS)
+  await expect
+    .poll(() => server.index.running('opensearch')?.index.status().position?.seq, PATIENCE)
+    .toBe(position.seq)
+  await expect.poll(() => operator.said.join('\n'), PATIENCE).toContain('opensearch is not filled yet')
+  await sleep(1_500)
+  operator.stop.abort(new Error('Ctrl-C'))
+  await expect(switching).rejects.toThrow()
+  expect(operator.said.join('\n')).not.toContain('Comparing')
+  expect(server.index.answers).toBe('embedded')
+})
+
 test('without a server, or with servers that do not agree, nothing is changed', async () => {
   await using fleet = await Fleet.open()
   await expect(switchTo(fleet.operator(), 'opensearch', OPTIONS)).rejects.toThrow(/No API server runs/)

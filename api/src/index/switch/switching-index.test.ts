@@ -39,7 +39,7 @@ class Scripted implements RunningEngine {
     close: async () => {},
   }
   readonly bare = this.index
-  documents = async () => 1
+  count = async () => ({ documents: 1, passages: 1, vectors: 0 })
   filling = () => null
   close = async () => {
     this.closed = true

@@ -13,8 +13,8 @@ export interface RunningEngine {
   readonly index: Index
   /** The engine without what stands in for it while it is away (words/): only itself says whether it can be switched to. */
   readonly bare: Index
-  /** Documents that it holds. */
-  documents(signal: AbortSignal): Promise<number>
+  /** What it holds, counted now. */
+  count(signal: AbortSignal): Promise<{ documents: number; passages: number; vectors: number }>
   /** Null: this server fills nothing. */
   filling(): Filling | null
   close(): Promise<void>

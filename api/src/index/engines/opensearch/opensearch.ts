@@ -9,7 +9,7 @@ import { isFiniteVector } from '../../vectors/port.ts'
 import { Positions, unavailable } from '../positions.ts'
 import { readAddress } from './address.ts'
 import { Cluster, Trouble } from './cluster.ts'
-import { countDocuments } from './documents.ts'
+import { countDocuments, countPassages } from './documents.ts'
 import { Follower } from './follow.ts'
 import { searchedIndex, sweep } from './mapping.ts'
 import { backoffMs } from './retry.ts'
@@ -38,8 +38,8 @@ export interface OpenSearchOptions {
 
 /** The port, and what only this engine is asked. */
 export interface OpenSearchIndex extends Index {
-  /** How many documents the index holds, counted. @throws Trouble */
-  documents(signal?: AbortSignal): Promise<number>
+  /** What the index holds, counted now: `status` may be older. @throws Trouble */
+  count(signal?: AbortSignal): Promise<{ documents: number; passages: number; vectors: number }>
 }
 
 /**
@@ -165,10 +165,12 @@ class InCluster implements OpenSearchIndex {
     }
   }
 
-  async documents(signal?: AbortSignal): Promise<number> {
+  async count(signal?: AbortSignal) {
     const index = this.#watch.known?.index
     if (index === undefined) throw unavailable(this.#why() ?? 'the search index is loading')
-    return countDocuments(this.#cluster, index, signal)
+    const documents = await countDocuments(this.#cluster, index, signal)
+    const { passages, vectors } = await countPassages(this.#cluster, index)
+    return { documents, passages, vectors }
   }
 
   close(): Promise<void> {
