@@ -94,21 +94,23 @@ export interface Options {
   readonly DependsOn?: readonly Pick<Resource, 'id' | 'type'>[]
   readonly DeletionPolicy?: Policy
   readonly UpdateReplacePolicy?: Policy
-  readonly UpdatePolicy?: {
-    readonly AutoScalingInstanceRefresh: {
-      readonly Strategy: 'Rolling' | 'ReplaceRootVolume'
-      readonly Preferences: {
-        readonly MinHealthyPercentage: number
-        readonly MaxHealthyPercentage: number
-        /** Seconds. */
-        readonly InstanceWarmup: number
-        readonly SkipMatching: boolean
-        /** Seconds that the new instances are watched before the refresh counts as done. */
-        readonly BakeTime: number
-        readonly AlarmSpecification: { readonly Alarms: readonly Text[] }
+  readonly UpdatePolicy?:
+    | { readonly EnableVersionUpgrade: boolean }
+    | {
+        readonly AutoScalingInstanceRefresh: {
+          readonly Strategy: 'Rolling' | 'ReplaceRootVolume'
+          readonly Preferences: {
+            readonly MinHealthyPercentage: number
+            readonly MaxHealthyPercentage: number
+            /** Seconds. */
+            readonly InstanceWarmup: number
+            readonly SkipMatching: boolean
+            /** Seconds that the new instances are watched before the refresh counts as done. */
+            readonly BakeTime: number
+            readonly AlarmSpecification: { readonly Alarms: readonly Text[] }
+          }
+        }
       }
-    }
-  }
 }
 
 /** Of what holds something, and is meant to go all the same: said, so that nobody takes it for forgotten. */

@@ -6,6 +6,8 @@ import { METRICS } from '../contract/metrics.ts'
 import type { Template, TemplateResource } from './cfn.ts'
 import { DATABASE_CLASSES, INSTANCE_TYPES } from './instance-types.ts'
 import { at, list, ofType } from './reading.ts'
+import { MANAGERS } from './search.ts'
+import { SEARCH_TYPES } from './search-types.ts'
 import type { Stage } from './stage-schema.ts'
 
 export interface CostLine {
@@ -29,6 +31,7 @@ const PRICES = {
   address: 0.005,
   diskGiB: 0.08,
   databaseGiB: 0.115,
+  searchGiB: 0.122,
   /** Of each metric that an alarm looks at. */
   alarmMetric: 0.1,
   /** An alarm over alarms. */
@@ -70,11 +73,29 @@ export function monthlyCost(stage: Stage, template: Template): CostLine[] {
       usd: perDatabase && perDatabase * (database.multiAz ? 2 : 1),
     },
     ...(database.replica ? [{ what: `Read replica: ${database.instanceClass}`, usd: perDatabase }] : []),
+    ...searchCost(stage),
     ...watching(stage, template),
     {
       what: 'Secrets and key',
       usd: count('AWS::SecretsManager::Secret') * PRICES.secret + count('AWS::KMS::Key') * PRICES.key,
     },
+  ]
+}
+
+function searchCost({ search }: Stage): CostLine[] {
+  if (search === undefined) return []
+  const { instanceType, instances, managers, volumeGiB } = search
+  const nodes = instances * (SEARCH_TYPES[instanceType].usdPerHour * HOURS + volumeGiB * PRICES.searchGiB)
+  return [
+    { what: `Search domain: ${instances} × ${instanceType}, ${volumeGiB} GiB each`, usd: nodes },
+    ...(managers === undefined
+      ? []
+      : [
+          {
+            what: `Search domain’s managers: ${MANAGERS} × ${managers}`,
+            usd: MANAGERS * SEARCH_TYPES[managers].usdPerHour * HOURS,
+          },
+        ]),
   ]
 }
 

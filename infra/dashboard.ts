@@ -7,11 +7,13 @@ import type { Database } from './database.ts'
 import type { Tier } from './environment.ts'
 import type { Groups } from './fleet.ts'
 import type { Network } from './network.ts'
+import type { Search } from './search.ts'
 import type { Stage } from './stage-schema.ts'
 import type { StageName } from './stages.ts'
 import type { Alarm, Metric, StateAlarm } from './watch/alarm.ts'
 import { measured } from './watch/application.ts'
 import { left, type Objective } from './watch/objectives.ts'
+import { searchMetric } from './watch/search.ts'
 import type { Watched } from './watch/watch.ts'
 
 /** A metric, and what its line is called. */
@@ -34,12 +36,13 @@ export function dashboard(
     readonly network: Network
     readonly balancing: Balancing
     readonly database: Database
+    readonly search: Search | undefined
     /** Undefined before there are servers. */
     readonly groups: Groups | undefined
     readonly watched: Watched
   },
 ): void {
-  const { network, balancing, database, groups, watched } = parts
+  const { network, balancing, database, search, groups, watched } = parts
   const chart = (title: string, ...lines: readonly Line[]): Widget => ({
     type: 'metric',
     height: 6,
@@ -57,6 +60,7 @@ export function dashboard(
       ? [answers(chart, name), documents(chart, name), servers(chart, groups), machines(chart, name)]
       : []),
     databases(chart, database),
+    ...(search ? [searchDomain(chart, stage, search)] : []),
     waysOut(chart, network),
     [alarmList('Alarms that tell', watched.alarms, 10)],
   ]
@@ -246,6 +250,32 @@ function databases(chart: Draw, { primary, replica }: Database): Widget[] {
     replica
       ? chart('Replica: seconds behind', [of(replica, 'ReplicaLag', 'Maximum'), 'behind'])
       : chart('Database: seconds a read takes', ...each('ReadLatency', 'Average')),
+  ]
+}
+
+function searchDomain(chart: Draw, stage: Stage, search: Search): Widget[] {
+  const line = (metric: string, statistic: string, label: string): Line => [
+    searchMetric(stage, search, metric, statistic),
+    label,
+  ]
+  return [
+    chart(
+      'Search domain: parts missing',
+      line('ClusterStatus.red', 'Maximum', 'red: lost'),
+      line('ClusterStatus.yellow', 'Maximum', 'yellow: one copy'),
+      line('ClusterIndexWritesBlocked', 'Maximum', 'takes nothing'),
+    ),
+    chart(
+      'Search domain: ms a search takes in a shard',
+      line('SearchLatency', 'Average', 'search'),
+      line('IndexingLatency', 'Average', 'writing'),
+    ),
+    chart(
+      'Search domain: CPU and memory, %',
+      line('CPUUtilization', 'Average', 'CPU'),
+      line('JVMMemoryPressure', 'Maximum', 'memory of Java'),
+    ),
+    chart('Search domain: free MiB on the fullest node', line('FreeStorageSpace', 'Minimum', 'disk')),
   ]
 }
 

@@ -15,6 +15,7 @@ const NAMES: Readonly<Record<string, string>> = {
   ApiGroup: 'API servers',
   Database: 'PostgreSQL',
   DatabaseReplica: 'Read replica',
+  Search: 'OpenSearch',
 }
 const WIDTH = 860
 const LEFT = 40

@@ -7,7 +7,7 @@ import { documents } from './documents.ts'
 import { INSTANCE_TYPES, type InstanceTypeName, steadyFamilies } from './instance-types.ts'
 import { report } from './plan/report.ts'
 import { change, type Draft } from './rules/rule.ts'
-import { sample } from './samples.ts'
+import { SAMPLE_SEARCH, sample } from './samples.ts'
 import { STAGES } from './stages.ts'
 
 const ROOT = path.dirname(import.meta.dirname)
@@ -153,4 +153,17 @@ describe('the picture', () => {
     expect(svg).toContain('also open: PostgreSQL → External load balancer :443')
     expect(svg).toContain('also open: PostgreSQL → API servers :22')
   })
+})
+
+test('a search domain costs its nodes, their disks and its managers; without one nothing is said of it', () => {
+  const { stage, template } = sample('prod', { search: SAMPLE_SEARCH })
+  const [nodes, managers] = monthlyCost(stage, template).filter(({ what }) =>
+    what.startsWith('Search domain'),
+  )
+  expect(nodes?.what).toBe('Search domain: 2 × r7g.large.search, 100 GiB each')
+  expect(nodes?.usd).toBeCloseTo(2 * (0.178 * 730 + 100 * 0.122))
+  expect(managers?.what).toBe('Search domain’s managers: 3 × m7g.medium.search')
+  expect(managers?.usd).toBeCloseTo(3 * 0.068 * 730)
+  const plain = sample('prod')
+  expect(JSON.stringify(monthlyCost(plain.stage, plain.template))).not.toContain('Search')
 })

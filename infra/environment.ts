@@ -7,6 +7,7 @@ import type { Balancing } from './balancing.ts'
 import { GOES_WITH_STACK, json, type Resource, type Stack, sub, type Token } from './cfn.ts'
 import { APPLICATION_ROLE, DATABASE_NAME, type Database } from './database.ts'
 import { DATABASE_PORT } from './network.ts'
+import { type Search, searchVariables } from './search.ts'
 import type { Stage } from './stage-schema.ts'
 import type { StageName } from './stages.ts'
 import { PREFIX } from './storage.ts'
@@ -34,6 +35,7 @@ export function environments(
   database: Database,
   documents: Resource<'AWS::S3::Bucket'>,
   balancing: Balancing,
+  search: Search | undefined,
 ): Readonly<Record<Tier, Environment>> {
   const migratesAtStart = stage.migrations === 'at-start'
   const databaseAt = (instance: Database['primary']) =>
@@ -87,6 +89,7 @@ export function environments(
         DATABASE_AUTH: migratesAtStart ? 'password' : 'iam',
         MIGRATE_AT_START: migratesAtStart ? '1' : '0',
         STORAGE: sub('s3://${bucket}/${prefix}', { bucket: documents.ref, prefix: PREFIX }),
+        ...searchVariables(stage, search),
       },
       {
         AUTH_SECRET: authSecret,

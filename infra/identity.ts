@@ -6,6 +6,7 @@ import { type Resource, type Stack, sub, type Text, type Token } from './cfn.ts'
 import { APPLICATION_ROLE, type Database } from './database.ts'
 import { capital, type Environment, TIERS, type Tier } from './environment.ts'
 import { allow, document, type Statement, TRUST_SERVERS } from './policy.ts'
+import { type Search, searchRights } from './search.ts'
 import type { Stage } from './stage-schema.ts'
 import { PREFIX } from './storage.ts'
 
@@ -17,6 +18,7 @@ export function identities(
   environments: Readonly<Record<Tier, Environment>>,
   database: Database,
   documents: Resource<'AWS::S3::Bucket'>,
+  search: Search | undefined,
 ): Readonly<Record<Tier, Profile>> {
   const profile = (tier: Tier): Profile => {
     const statements = [
@@ -24,6 +26,7 @@ export function identities(
       ...ownLife(stage, tier),
       ...sessions(stage),
       ...(tier === 'api' ? [...data(stage, database, documents), ...models(stage)] : []),
+      ...(tier === 'api' && search ? [searchRights(stage, search)] : []),
     ]
     const role = stack.add(`${capital(tier)}Role`, 'AWS::IAM::Role', {
       Description: `What ${tier} servers may do`,

@@ -14,7 +14,10 @@ export interface Network {
   readonly vpc: Resource<'AWS::EC2::VPC'>
   /** By kind, one in each of the stage's zones, in their order. */
   readonly subnets: Readonly<Record<SubnetKind, readonly [Subnet, Subnet]>>
-  readonly groups: Readonly<Record<'external' | 'web' | 'internal' | 'api' | 'database', SecurityGroup>>
+  readonly groups: Readonly<Record<'external' | 'web' | 'internal' | 'api' | 'database', SecurityGroup>> & {
+    /** Undefined without a search domain. */
+    readonly search: SecurityGroup | undefined
+  }
   /** What has to be there before a server can reach AWS and the world. */
   readonly waysOut: readonly Resource<'AWS::EC2::Route'>[]
   /** One, or one in each zone. */
@@ -156,6 +159,7 @@ function routes(
 /** Port of the internal load balancer: what travels there stays in the VPC. */
 export const INTERNAL_PORT = 80
 export const DATABASE_PORT = 5432
+const SEARCH_PORT = 443
 
 function securityGroups(stack: Stack, stage: Stage, vpc: Resource<'AWS::EC2::VPC'>): Network['groups'] {
   const group = (id: string, description: string) =>
@@ -180,6 +184,7 @@ function securityGroups(stack: Stack, stage: Stage, vpc: Resource<'AWS::EC2::VPC
     internal: group('Internal', 'Internal load balancer'),
     api: group('Api', 'API servers'),
     database: group('Database', 'Database and replica'),
+    search: stage.search && group('Search', 'Search domain'),
   }
   // Standalone rules, since two groups that name each other in their own rules can't be made.
   const world = (id: string, to: SecurityGroup, port: number, why: string) =>
@@ -225,6 +230,7 @@ function securityGroups(stack: Stack, stage: Stage, vpc: Resource<'AWS::EC2::VPC
   between('WebToInternal', groups.web, groups.internal, INTERNAL_PORT, 'What the API answers')
   between('InternalToApi', groups.internal, groups.api, PORTS.api, 'What the API answers')
   between('ApiToDatabase', groups.api, groups.database, DATABASE_PORT, 'PostgreSQL')
+  if (groups.search) between('ApiToSearch', groups.api, groups.search, SEARCH_PORT, 'The search index')
   // Name service, time and instance metadata are the VPC's own and pass no security group.
   out('WebToWorld', groups.web, 'Settings, logs and lifecycle of this server')
   out('ApiToWorld', groups.api, 'Documents, settings, logs, lifecycle and model endpoints')

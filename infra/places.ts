@@ -57,6 +57,15 @@ export function readPlaces(template: Template): Place[] {
         address === undefined ? property(subnet, 'MapPublicIpOnLaunch') === true : address === true,
       )
     }),
+    // In a VPC it has no address outside.
+    ...ofType(template, 'AWS::OpenSearchService::Domain').flatMap(([id, domain]) =>
+      places(
+        id,
+        property(domain, 'VPCOptions.SubnetIds'),
+        property(domain, 'VPCOptions.SecurityGroupIds'),
+        () => false,
+      ),
+    ),
     ...ofType(template, 'AWS::RDS::DBInstance').flatMap(([id, database]) => {
       const source =
         template.Resources[refersTo(property(database, 'SourceDBInstanceIdentifier')) ?? ''] ?? database

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Template } from './cfn.ts'
 import { describeFlow, reachable } from './reachability.ts'
 import { change, type Draft } from './rules/rule.ts'
-import { sample } from './samples.ts'
+import { SAMPLE_SEARCH, sample } from './samples.ts'
 import { STAGES } from './stages.ts'
 
 const flows = (template: Template, lostZone?: string) =>
@@ -36,6 +36,13 @@ describe('prod', () => {
   test('without its second zone it lacks the replica that stood there, and nothing else', () => {
     expect(flows(template, zoneB)).toEqual(EVERYTHING.filter((flow) => !flow.includes('Replica')))
   })
+})
+
+test('a search domain is reached by API servers, and reaches nothing', () => {
+  const { template } = sample('prod', { search: SAMPLE_SEARCH })
+  const all = [...EVERYTHING, 'ApiGroup → Search :443'].sort()
+  expect(flows(template)).toEqual(all)
+  for (const lost of [zoneA, zoneB]) expect(flows(template, lost)).toContain('ApiGroup → Search :443')
 })
 
 test('web servers in private subnets change nothing about it, in either zone', () => {

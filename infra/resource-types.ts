@@ -100,6 +100,11 @@ import type {
   LogsLogGroupAttributes,
   LogsLogGroupProperties,
 } from '@awboost/cfn-resource-types/AWS-Logs-LogGroup'
+import type { LogsResourcePolicyProperties } from '@awboost/cfn-resource-types/AWS-Logs-ResourcePolicy'
+import type {
+  OpenSearchServiceDomainAttributes,
+  OpenSearchServiceDomainProperties,
+} from '@awboost/cfn-resource-types/AWS-OpenSearchService-Domain'
 import type {
   RDSDBInstanceAttributes,
   RDSDBInstanceProperties,
@@ -194,6 +199,8 @@ export interface ResourceTypes {
   'AWS::IAM::Role': Kind<IAMRoleProperties, IAMRoleAttributes>
   'AWS::KMS::Key': Kind<KMSKeyProperties, KMSKeyAttributes>
   'AWS::Logs::LogGroup': Kind<LogsLogGroupProperties, LogsLogGroupAttributes>
+  'AWS::Logs::ResourcePolicy': Kind<LogsResourcePolicyProperties>
+  'AWS::OpenSearchService::Domain': Kind<OpenSearchServiceDomainProperties, OpenSearchServiceDomainAttributes>
   'AWS::RDS::DBInstance': Kind<RDSDBInstanceProperties, RDSDBInstanceAttributes>
   'AWS::RDS::DBParameterGroup': Kind<RDSDBParameterGroupProperties>
   'AWS::RDS::DBSubnetGroup': Kind<RDSDBSubnetGroupProperties>

@@ -6,6 +6,15 @@ import { terrace } from './stack.ts'
 import type { Stage } from './stage-schema.ts'
 import { STAGES, type StageName } from './stages.ts'
 
+/** A search domain that a protected stage can have. */
+export const SAMPLE_SEARCH = {
+  engine: 'opensearch',
+  instanceType: 'r7g.large.search',
+  instances: 2,
+  managers: 'm7g.medium.search',
+  volumeGiB: 100,
+} as const satisfies Stage['search']
+
 export const sample = (
   name: StageName,
   changes: Partial<Stage> = {},

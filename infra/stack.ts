@@ -10,6 +10,7 @@ import { fleet } from './fleet.ts'
 import { identities, migrationIdentity } from './identity.ts'
 import type { StageImages } from './images.ts'
 import { network } from './network.ts'
+import { search } from './search.ts'
 import type { Stage } from './stage-schema.ts'
 import type { StageName } from './stages.ts'
 import { documentBucket, logBucket } from './storage.ts'
@@ -28,9 +29,10 @@ export function terrace(name: StageName, stage: Stage, images: StageImages | und
   const documents = documentBucket(stack, stage, logs)
   const net = network(stack, stage, logs)
   const db = database(stack, stage, net, alerts.topic)
+  const found = search(stack, name, stage, net)
   const balanced = balancing(stack, stage, net, logs)
-  const told = environments(stack, name, stage, db, documents, balanced)
-  const profiles = identities(stack, stage, told, db, documents)
+  const told = environments(stack, name, stage, db, documents, balanced, found)
+  const profiles = identities(stack, stage, told, db, documents, found)
   const serve = () => {
     const rolls = {
       api: rollAlarms(stack, 'api', balanced.api, alerts),
@@ -47,7 +49,7 @@ export function terrace(name: StageName, stage: Stage, images: StageImages | und
     return { groups, rolls }
   }
   const servers = stage.fleet === 'serving' ? serve() : undefined
-  const parts = { network: net, balancing: balanced, database: db }
+  const parts = { network: net, balancing: balanced, database: db, search: found }
   const watched = watch(stack, name, stage, { ...parts, servers, alerts })
   dashboard(stack, name, stage, { ...parts, groups: servers?.groups, watched })
   stack.output('Zones', 'Where it stands', stage.zones.join(', '))
@@ -55,6 +57,7 @@ export function terrace(name: StageName, stage: Stage, images: StageImages | und
   stack.output('ExternalBalancer', 'What the domain has to point at', balanced.web.balancer.att('DNSName'))
   stack.output('DocumentsBucket', 'Originals and index snapshots', documents.ref)
   stack.output('DatabaseHost', 'The primary', db.primary.att('Endpoint.Address'))
+  if (found) stack.output('SearchHost', 'The search domain', found.domain.att('DomainEndpoint'))
   stack.output('DatabaseOwnerSecret', 'For migrations', db.ownerSecret.ref)
   stack.output('DatabaseLogs', 'Its log group, made by RDS without an end', databaseLogs(db))
   stack.output('Pages', 'What has to wake a person is subscribed to this topic', alerts.pages.ref)

@@ -9,6 +9,7 @@ import {
   type InstanceTypeName,
   steadyFamilies,
 } from './instance-types.ts'
+import { SEARCH_TYPE_NAMES, SEARCH_TYPES } from './search-types.ts'
 
 /** An account of AWS's own examples: a table that still names it is packaged, but never deployed. */
 export const EXAMPLE_ACCOUNT = '111122223333'
@@ -59,6 +60,18 @@ const fleetOf = (largest: number) =>
     })
     .refine(({ min, max }) => min <= max, 'min is above max')
 
+const searchDomain = z.strictObject({
+  /** Which engine a new installation begins with; `npm run engine` switches one that is there. */
+  engine: z.enum(['embedded', 'opensearch']),
+  instanceType: z.enum(SEARCH_TYPE_NAMES),
+  /** Data nodes: as many in each zone. */
+  instances: z.int().min(2).max(40).multipleOf(2, 'has to be even: as many in each zone'),
+  /** Type of three nodes that hold no data and keep the cluster together. Default: data nodes do it. */
+  managers: z.enum(SEARCH_TYPE_NAMES).optional(),
+  /** Of each data node. AWS has larger ones for some types; more nodes are faster too. */
+  volumeGiB: z.int().min(10).max(1024),
+})
+
 export const stageSchema = z
   .strictObject({
     account: z.string().regex(/^\d{12}$/, 'is not an account (12 digits)'),
@@ -88,6 +101,8 @@ export const stageSchema = z
       /** Days that the database can be restored to any second of. */
       backupDays: z.int().min(1).max(35),
     }),
+    /** An OpenSearch domain beside the database. Default: none, the index is in the API servers' memory. */
+    search: searchDomain.optional(),
     /** Models of Amazon Bedrock that API servers may ask: ids, or inference profiles (`eu.…`), as `MODELS` names them. */
     bedrockModels: z.array(
       z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)*$/, 'is not the id of a model (provider.model)'),
@@ -119,6 +134,8 @@ export const stageSchema = z
     }
     if (stage.isProtected && stage.entrance.kind === 'plain-http')
       problem(['entrance'], 'has no certificate: only a stage that is not protected may be without')
+
+    for (const [path, message] of searchProblems(stage)) problem(path, message)
 
     const { database } = stage
     if (database.replica && !database.multiAz)
@@ -187,4 +204,26 @@ function* serverProblems(stage: {
   for (const tier of ['web', 'api'] as const)
     if (stage[tier].min < 2)
       yield [[tier, 'min'], 'has to be at least 2 in a protected stage: one server in each zone']
+}
+
+function* searchProblems({
+  search,
+  isProtected,
+}: {
+  isProtected: boolean
+  search?: z.infer<typeof searchDomain> | undefined
+}): Problems {
+  if (search === undefined) return
+  for (const name of ['instanceType', 'managers'] as const) {
+    const type = search[name]
+    if (type === undefined || !SEARCH_TYPES[type].burstable) continue
+    if (isProtected) yield [['search', name], `${type} has CPU credits: it is for trying things`]
+    else if (search.volumeGiB > 200) yield [['search', 'volumeGiB'], `${type} has disks up to 200 GiB`]
+  }
+  // Two halves can't tell which of them is left.
+  if (isProtected && search.managers === undefined)
+    yield [
+      ['search', 'managers'],
+      'are needed in a protected stage: without them the loss of a zone takes the other one’s nodes along',
+    ]
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { contains, overlaps, parseCidr } from './cidr.ts'
 import { imagesFor, readImages, UnusableImages } from './images.ts'
 import { SAMPLE_IMAGES } from './sample-images.ts'
+import { SAMPLE_SEARCH } from './samples.ts'
 import type { Stage } from './stage-schema.ts'
 import { InvalidStage, isLocked, readStage, STAGE_NAMES, STAGES } from './stages.ts'
 
@@ -262,5 +263,42 @@ describe('images', () => {
     } finally {
       rmSync(folder, { recursive: true })
     }
+  })
+})
+
+describe('a search domain', () => {
+  const problems = (name: 'dev' | 'prod', search: object) => {
+    try {
+      readStage(name, { [name]: { ...STAGES[name], search } })
+      return ''
+    } catch (error) {
+      return error instanceof Error ? error.message : ''
+    }
+  }
+  test('may stand in a stage, and needs nothing of managers where nothing is protected', () => {
+    expect(problems('prod', SAMPLE_SEARCH)).toBe('')
+    const { managers: _, ...without } = SAMPLE_SEARCH
+    expect(problems('dev', { ...without, instanceType: 't3.medium.search' })).toBe('')
+  })
+  test.each<[string, object, RegExp]>([
+    ['an odd number of nodes', { instances: 3 }, /search\.instances: has to be even/],
+    ['no nodes', { instances: 0 }, /search\.instances/],
+    ['a type of no price', { instanceType: 'm3.large.search' }, /search\.instanceType/],
+    ['no managers', { managers: undefined }, /search\.managers: are needed in a protected stage/],
+    [
+      'credits',
+      { instanceType: 't3.medium.search' },
+      /search\.instanceType: t3\.medium\.search has CPU credits/,
+    ],
+    ['too small a disk', { volumeGiB: 5 }, /search\.volumeGiB/],
+    ['an unknown engine', { engine: 'faiss' }, /search\.engine/],
+    ['what nobody knows', { nodes: 2 }, /nodes/],
+  ])('%s is refused by name', (_name, changes, sentence) => {
+    expect(problems('prod', { ...SAMPLE_SEARCH, ...changes })).toMatch(sentence)
+  })
+  test('a disk that its type has not is refused', () => {
+    const { managers: _, ...without } = SAMPLE_SEARCH
+    const large = { ...without, instanceType: 't3.medium.search', volumeGiB: 500 }
+    expect(problems('dev', large)).toMatch(/search\.volumeGiB: t3\.medium\.search has disks up to 200 GiB/)
   })
 })

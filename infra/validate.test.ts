@@ -5,7 +5,7 @@ import path from 'node:path'
 import { CelEngine, TemplateFile } from '@aws/cloudformation-validate'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Template } from './cfn.ts'
-import { sample } from './samples.ts'
+import { SAMPLE_SEARCH, sample } from './samples.ts'
 import { STAGE_NAMES } from './stages.ts'
 
 let folder = ''
@@ -39,6 +39,10 @@ function findings(template: Template): string[] {
 
 test.for(STAGE_NAMES)('nothing in %s', (name) => {
   expect(findings(sample(name).template)).toEqual([])
+})
+
+test('nothing in a stage with a search domain', () => {
+  expect(findings(sample('prod', { search: SAMPLE_SEARCH, sessionManager: true }).template)).toEqual([])
 })
 
 test('nothing before there are servers', () => {

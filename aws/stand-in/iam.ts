@@ -12,6 +12,7 @@ import { NEW_ROLE } from './timings.ts'
 const LINKED: Readonly<Record<string, string>> = {
   'autoscaling.amazonaws.com': 'AWSServiceRoleForAutoScaling',
   'elasticloadbalancing.amazonaws.com': 'AWSServiceRoleForElasticLoadBalancing',
+  'opensearchservice.amazonaws.com': 'AWSServiceRoleForAmazonOpenSearchService',
   'rds.amazonaws.com': 'AWSServiceRoleForRDS',
 }
 

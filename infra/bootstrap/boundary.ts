@@ -5,6 +5,7 @@
 import { METRIC_NAMESPACE } from '../../contract/metrics.ts'
 import { APPLICATION_ROLE } from '../database.ts'
 import { document, type Statement } from '../policy.ts'
+import { SEARCH_ACTIONS } from '../search.ts'
 import { arnHere, type Home, partitionOf } from './names.ts'
 import { held, OURS, type Scope } from './rights.ts'
 import { ofStages } from './stage-rights.ts'
@@ -26,6 +27,7 @@ export const SERVER_ACTIONS = [
   'bedrock:InvokeModel',
   'bedrock:InvokeModelWithResponseStream',
   'cloudwatch:PutMetricData',
+  ...SEARCH_ACTIONS,
   'logs:CreateLogStream',
   'logs:DescribeLogStreams',
   'logs:PutLogEvents',
@@ -112,6 +114,7 @@ function scopes(home: Home): Scope[] {
     // Their names begin with what they are for, not with the stage.
     { sid: 'Secrets', of: ['secretsmanager'], on: arnHere(home, 'secretsmanager', 'secret:*'), when: OURS },
     { sid: 'Sessions', of: [...SESSION_ACTIONS], on: '*', when: { StringEquals: region } },
+    { sid: 'Search', of: ['es'], on: ofStages((name) => arnHere(home, 'es', `domain/${name}`)) },
     { sid: 'Settings', of: ['ssm'], on: arnHere(home, 'ssm', 'parameter/terrace/*') },
   ]
 }

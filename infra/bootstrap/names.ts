@@ -69,6 +69,8 @@ export const githubProviderArn = (home: Home): string => iamArn(home, `oidc-prov
 export const LINKED_ROLES = [
   { service: 'autoscaling.amazonaws.com', name: 'AWSServiceRoleForAutoScaling' },
   { service: 'elasticloadbalancing.amazonaws.com', name: 'AWSServiceRoleForElasticLoadBalancing' },
+  // Of use to stages with a search domain; it costs nothing elsewhere.
+  { service: 'opensearchservice.amazonaws.com', name: 'AWSServiceRoleForAmazonOpenSearchService' },
   { service: 'rds.amazonaws.com', name: 'AWSServiceRoleForRDS' },
 ] as const
 export type LinkedRole = (typeof LINKED_ROLES)[number]

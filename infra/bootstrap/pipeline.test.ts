@@ -9,7 +9,7 @@ import type { Template } from '../cfn.ts'
 import { at, list, ofType, property } from '../reading.ts'
 import { changeStack } from '../release/stack-change.ts'
 import { stackOf } from '../release/target.ts'
-import { sample } from '../samples.ts'
+import { SAMPLE_SEARCH, sample } from '../samples.ts'
 import { STAGES } from '../stages.ts'
 import { boundary } from './boundary.ts'
 import { allows, type Call } from './evaluate.ts'
@@ -141,11 +141,15 @@ function real(template: Template, value: unknown): string {
   )
 }
 
-const BEDROCK = { bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0', 'meta.llama3-2-3b-instruct-v1:0'] }
+const EVERYTHING = {
+  search: SAMPLE_SEARCH,
+  sessionManager: true,
+  bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0', 'meta.llama3-2-3b-instruct-v1:0'],
+}
 
 /** Every right of every role of prod that the limit takes away. */
 function taken(limit: readonly unknown[]): string[] {
-  const { template } = sample('prod', BEDROCK)
+  const { template } = sample('prod', EVERYTHING)
   const { account, region } = STAGES.prod
   const given = {
     'aws:RequestedRegion': region,

@@ -31,6 +31,10 @@ const DATA = [
   ...['DeleteSecret', 'GetSecretValue', 'PutSecretValue', 'UpdateSecret'].map((name) =>
     call(`secretsmanager:${name}`, here('secretsmanager', 'secret:AuthSecret-1'), TAGGED),
   ),
+  call('es:DeleteDomain', here('es', 'domain/terrace-prod-search'), TAGGED),
+  // Whom its policy lets in reads what stands in documents.
+  call('es:UpdateDomainConfig', here('es', 'domain/terrace-prod-search'), TAGGED),
+  call('logs:PutResourcePolicy', '*'),
   call('logs:DeleteLogGroup', here('logs', 'log-group:terrace-prod-ApiLogs-1')),
 ]
 const ofData = (draft: Draft) => list(property(draft.Resources.CloudFormationRole, 'ManagedPolicyArns'))
@@ -45,6 +49,11 @@ const DEPLOYMENTS: readonly Reach[] = [
       call('s3:DeleteObjectVersion', bucket(`${DOCUMENTS}/1`)),
       call('rds:DeleteDBSnapshot', db('snapshot', 'terrace-prod-1'), TAGGED),
       call('s3:PutLifecycleConfiguration', bucket('payroll')),
+      call('es:DeleteDomain', here('es', 'domain/payroll'), TAGGED),
+      call('es:UpdateDomainConfig', here('es', 'domain/payroll')),
+      // What is in it is for servers only.
+      call('es:ESHttpGet', here('es', 'domain/terrace-prod-search/_search')),
+      call('logs:PutResourcePolicy', '*', { ...OF_US, 'aws:RequestedRegion': 'us-east-1' }),
       ...['s3:PutBucketPolicy', 's3:DeleteBucket', 's3:GetBucketPolicy'].map((action) =>
         call(action, bucket(DOCUMENTS), { ...OF_US, 'aws:RequestedRegion': 'us-east-1' }),
       ),
@@ -55,6 +64,12 @@ const DEPLOYMENTS: readonly Reach[] = [
       },
       'buckets of another region, read': (draft) => {
         delete roleStatement(draft, 'BucketReading').Condition
+      },
+      'every domain': (draft) => {
+        roleStatement(draft, 'SearchDomains', 'StagesDataPolicy').Resource = '*'
+      },
+      'log policies anywhere': (draft) => {
+        delete roleStatement(draft, 'LogPolicies', 'StagesDataPolicy').Condition
       },
       'no data': (draft) =>
         change(draft, 'CloudFormationRole', 'ManagedPolicyArns', ofData(draft).slice(0, 3)),

@@ -112,6 +112,23 @@ const SERVERS: Reach[] = [
     },
   },
   {
+    holds: 'a server searches the domains of stages, and changes none',
+    of: boundary,
+    may: [call('es:ESHttpPost', here('es', 'domain/terrace-prod-search/_msearch'))],
+    mayNot: [
+      call('es:ESHttpGet', here('es', 'domain/payroll/_search')),
+      call('es:UpdateDomainConfig', here('es', 'domain/terrace-prod-search')),
+    ],
+    breaks: {
+      'every domain': (draft) => {
+        limit(draft, 'Search').Resource = '*'
+      },
+      'their settings': (draft) => {
+        limit(draft, 'Search').Action = ['es:*']
+      },
+    },
+  },
+  {
     holds: 'a server writes into log groups of stages',
     of: boundary,
     may: [call('logs:PutLogEvents', here('logs', 'log-group:terrace-dev-ApiLogs-1:log-stream:i-1'))],

@@ -4,7 +4,7 @@
 // held to the region only, and what servers start from to the tag; so are certificates to the region. CloudFormation's names for load balancers, target groups, secrets and
 // keys don't begin with the stack's: they are made with the tag that makes them ours, and changed only with it. Secrets
 // and keys can't tell a tag at the making from a later one: who may tag as ours could take another's. Dashboards are
-// held to the account. DNS records are held to the kinds that a stack makes, and to the zones that the
+// held to the account, policies of log groups to the region. DNS records are held to the kinds that a stack makes, and to the zones that the
 // bootstrap was told, in any zone of the account where it was told none.
 import type { Statement } from '../policy.ts'
 import { STAGE_NAMES } from '../stages.ts'
@@ -32,13 +32,16 @@ export interface StageRights {
   /** What could lose data for good, or give it to others: with it, a stage's role can do all that a stage needs. */
   readonly data: Statement[]
 }
-const READING: readonly string[] = ['Reading', 'BucketReading', 'DatabaseReading', 'LogReading']
+const READING: readonly string[] = [
+  ...['Reading', 'BucketReading', 'DatabaseReading', 'LogReading', 'SearchReading'],
+]
 const NETWORKS: readonly string[] = [
   ...['Removals', 'Groups', 'Network'],
   ...['FlowLogs', 'Certificates', 'Subscriptions', 'Topics', 'Parameters'],
 ]
 const DATA: readonly string[] = [
   ...['NewDatabases', 'DatabaseRemovals', 'Databases'],
+  ...['SearchDomains', 'LogPolicies'],
   ...['Buckets', 'NewKeys', 'Keys', 'LogGroups', 'Passwords', 'NewSecrets', 'Secrets'],
 ]
 
@@ -126,6 +129,19 @@ function scopes(home: Held): Scope[] {
       sid: 'LogReading',
       of: ['logs:Get', 'logs:List'],
       on: ofStages((name) => here('logs', `log-group:${name}`)),
+    },
+    {
+      sid: 'SearchReading',
+      of: ['es:Describe', 'es:List'],
+      on: ofStages((name) => here('es', `domain/${name}`)),
+    },
+    { sid: 'SearchDomains', of: ['es'], on: ofStages((name) => here('es', `domain/${name}`)) },
+    // They know no resources: which services may write into which groups of this account.
+    {
+      sid: 'LogPolicies',
+      of: ['logs:DeleteResourcePolicy', 'logs:PutResourcePolicy'],
+      on: '*',
+      when: inRegion,
     },
     // Names of buckets know no region, and another one may have stages of the same names.
     { sid: 'Buckets', of: ['s3'], on: ofStages((name) => `arn:${partition}:s3:::${name}`), when: inRegion },

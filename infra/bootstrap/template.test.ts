@@ -8,7 +8,7 @@ import { overlaps, parseCidr } from '../cidr.ts'
 import { at, list, ofType, property } from '../reading.ts'
 import { NETWORK_RULES } from '../rules/network.ts'
 import { change, type Draft } from '../rules/rule.ts'
-import { sample } from '../samples.ts'
+import { SAMPLE_SEARCH, sample } from '../samples.ts'
 import { STAGE_NAMES, STAGES } from '../stages.ts'
 import { SERVER_ACTIONS } from './boundary.ts'
 import { BUILDER_NETWORK } from './builder.ts'
@@ -105,7 +105,7 @@ test('GitHub’s provider is made when the account has none, and only for CI', (
 
 const samples = [
   ...STAGE_NAMES.map((name) => sample(name).template),
-  sample('prod', { sessionManager: true }).template,
+  sample('prod', { sessionManager: true, search: SAMPLE_SEARCH }).template,
   sample('prod', { bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0'] }).template,
 ]
 

@@ -28,6 +28,12 @@ const HOLDS_DATA: ReadonlySet<string> = new Set([
   'AWS::SecretsManager::Secret',
 ])
 
+/** What can be filled from elsewhere, and how long that takes is felt. */
+const HOLDS_A_COPY: Readonly<Record<string, string>> = {
+  'AWS::OpenSearchService::Domain':
+    'holds the search index: nothing is found by it until it is filled from the database anew, which may take hours',
+}
+
 /** Replaces, says AWS's reference; its data says that it does not, or perhaps. */
 const ALSO_REPLACES: Readonly<Record<string, readonly string[]>> = {
   'AWS::KMS::Key': ['KeySpec', 'KeyUsage', 'MultiRegion'],
@@ -117,6 +123,9 @@ function whyNot(
 ): string | undefined {
   // What it is: what it becomes may be something else by the same name.
   const type = before?.Type ?? ''
+  const copy = HOLDS_A_COPY[type]
+  if (copy !== undefined)
+    return effect === 'update' ? undefined : `${copy} (${effect}: ${differing.join(', ') || 'whole'})`
   if (before === undefined || !HOLDS_DATA.has(type)) return undefined
   const isReplica = property(before, 'SourceDBInstanceIdentifier') !== undefined
   if (isReplica && after && property(after, 'SourceDBInstanceIdentifier') === undefined)

@@ -9,7 +9,8 @@ const GROUP = 'AWS::EC2::SecurityGroup'
 const INGRESS = 'AWS::EC2::SecurityGroupIngress'
 const EGRESS = 'AWS::EC2::SecurityGroupEgress'
 /** What holds data and has security groups. */
-const DATABASE = 'AWS::RDS::DBInstance'
+const STORES: readonly string[] = ['AWS::RDS::DBInstance', 'AWS::OpenSearchService::Domain']
+const isStore = (resource: TemplateResource | undefined) => STORES.includes(resource?.Type ?? '')
 const BALANCER = 'AWS::ElasticLoadBalancingV2::LoadBalancer'
 /** Names groups, and is in none. */
 const IN_NO_GROUP = /^AWS::(EC2::SecurityGroup|SSM::|CloudWatch::)/
@@ -48,7 +49,7 @@ export function doorsOpened(before: Template, after: Template): [id: string, rea
     )
     .map(({ to, from, by }): [string, string] => [
       by.find(differs) ?? to,
-      `lets ${from} in to ${to}${after.Resources[to]?.Type === DATABASE ? ', which holds data' : ''}`,
+      `lets ${from} in to ${to}${isStore(after.Resources[to]) ? ', which holds data' : ''}`,
     ])
   return [...opened, ...waysOut(before, after)]
 }
@@ -58,7 +59,7 @@ function doors(template: Template): Door[] {
   return rulesOf(template, INGRESS).flatMap(({ by, group, text }) =>
     membersOf(template, group).flatMap((to) =>
       sourcesOf(template, text)
-        .filter(({ from }) => template.Resources[to]?.Type === DATABASE || from === WORLD)
+        .filter(({ from }) => isStore(template.Resources[to]) || from === WORLD)
         .map(({ from, group: source }) => ({
           to,
           from,
@@ -127,7 +128,7 @@ function waysOut(before: Template, after: Template): [string, string][] {
   )
   const known = new Set(rulesOf(before, EGRESS).map(canonical))
   const isDatabase = (template: Template, group: string) =>
-    membersOf(template, group).some((id) => template.Resources[id]?.Type === DATABASE)
+    membersOf(template, group).some((id) => isStore(template.Resources[id]))
   const fromData = rulesOf(after, EGRESS).filter(
     (rule) =>
       isDatabase(before, rule.group) &&

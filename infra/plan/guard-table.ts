@@ -185,6 +185,23 @@ const GUARDS: Readonly<Record<string, readonly Guard[]>> = {
     ['RetentionInDays', noLess(Infinity), 'would forget sooner'],
     ['KmsKeyId', isUnchanged, 'is encrypted in another way'],
   ],
+  'AWS::OpenSearchService::Domain': [
+    [
+      'EncryptionAtRestOptions.Enabled',
+      stays(true),
+      'would no longer encrypt text of documents where it lies',
+    ],
+    ['NodeToNodeEncryptionOptions.Enabled', stays(true), 'would no longer encrypt between its nodes'],
+    ['DomainEndpointOptions.EnforceHTTPS', stays(true), 'takes requests without encryption'],
+    ['DomainEndpointOptions.TLSSecurityPolicy', isUnchanged, 'takes other encryption on the way'],
+    ['VPCOptions', isSaid, 'would stand in the internet'],
+    [
+      'VPCOptions.SecurityGroupIds',
+      noForeignGroup,
+      'lets in whom a group lets in that is not of this template',
+    ],
+    ['LogPublishingOptions.ES_APPLICATION_LOGS.Enabled', stays(true), 'would no longer keep its log'],
+  ],
   'AWS::RDS::DBInstance': [
     ['PubliclyAccessible', never(true), 'holds data, and would be reachable from outside'],
     [

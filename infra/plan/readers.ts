@@ -9,6 +9,7 @@ const POLICIES: Readonly<Record<string, { readonly policy: string; readonly of?:
   [ROLE]: { policy: 'AssumeRolePolicyDocument' },
   'AWS::S3::BucketPolicy': { policy: 'PolicyDocument', of: 'Bucket' },
   'AWS::KMS::Key': { policy: 'KeyPolicy' },
+  'AWS::OpenSearchService::Domain': { policy: 'AccessPolicies' },
   'AWS::SecretsManager::ResourcePolicy': { policy: 'ResourcePolicy', of: 'SecretId' },
 }
 

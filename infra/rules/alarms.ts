@@ -23,6 +23,11 @@ const QUIET: Readonly<Record<string, string>> = {
   DiskUsed: 'no server reports; MemoryUsed tells',
   ImageAge: 'no server reports; MemoryUsed tells',
   IngestQueueAge: 'the database can’t be asked; its own alarms tell',
+  'ClusterStatus.yellow': 'the domain says nothing; ClusterStatus.red tells',
+  ClusterIndexWritesBlocked: 'the domain says nothing; ClusterStatus.red tells',
+  JVMMemoryPressure: 'the domain says nothing; ClusterStatus.red tells',
+  AutomatedSnapshotFailure: 'the domain says nothing; ClusterStatus.red tells',
+  '5xx': 'nothing failed, or nobody asks',
   DeadLetters: 'the database can’t be asked; its own alarms tell',
 }
 

@@ -13,6 +13,7 @@ const SAYS_WHAT_BECOMES = [
   BUCKET,
   'AWS::KMS::Key',
   'AWS::Logs::LogGroup',
+  'AWS::OpenSearchService::Domain',
   'AWS::SecretsManager::Secret',
 ] as const
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { SAMPLE_IMAGES } from '../sample-images.ts'
-import { sample } from '../samples.ts'
+import { SAMPLE_SEARCH, sample } from '../samples.ts'
 import { STAGE_NAMES } from '../stages.ts'
 import { ALARM_RULES } from './alarms.ts'
 import { BALANCING_RULES } from './balancing.ts'
@@ -11,6 +11,7 @@ import { NETWORK_RULES } from './network.ts'
 import { RECKONING_RULES } from './reckoning.ts'
 import type { Draft } from './rule.ts'
 import { SCALING_RULES } from './scaling.ts'
+import { SEARCH_RULES } from './search.ts'
 import { serverRules } from './servers.ts'
 import { WATCH_RULES } from './watch.ts'
 import { WATCHED_RULES } from './watched.ts'
@@ -30,6 +31,7 @@ const RULES = [
   ...RECKONING_RULES,
   ...WATCH_RULES,
   ...WATCHED_RULES,
+  ...SEARCH_RULES,
 ]
 
 /** The stages of the table, and what else a stage can be. */
@@ -39,6 +41,8 @@ const VARIANTS = {
   'prod with its web servers in private subnets': sample('prod', { webPlacement: 'private' }),
   'prod with a model of Bedrock': sample('prod', { bedrockModels: ['eu.meta.llama3-2-3b-instruct-v1:0'] }),
   'prod with sessions': sample('prod', { sessionManager: true }),
+  'prod with a search domain': sample('prod', { search: SAMPLE_SEARCH }),
+  'prod before its servers, with a search domain': sample('prod', { fleet: 'none', search: SAMPLE_SEARCH }),
   'prod with one NAT gateway': sample('prod', { nat: 'one' }),
 }
 

@@ -7,7 +7,10 @@ import { change, each, type Rule } from './rule.ts'
 const TEMPLATE = 'AWS::EC2::LaunchTemplate'
 const GROUP = 'AWS::AutoScaling::AutoScalingGroup'
 
-/** A name of our own keeps AWS from making the new one before the old one goes: replacing it fails. */
+/**
+ * A name of our own keeps AWS from making the new one before the old one goes: replacing it fails. Of a search domain that
+ * is wanted: its own policy names it, and an empty one in its place would be found by nobody.
+ */
 const NAMES: Readonly<Record<string, string>> = {
   'AWS::AutoScaling::AutoScalingGroup': 'AutoScalingGroupName',
   'AWS::CloudWatch::Alarm': 'AlarmName',

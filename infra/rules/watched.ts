@@ -8,8 +8,8 @@ import type { Stage } from '../stage-schema.ts'
 import { runbookOf } from './alarms.ts'
 import { change, type Draft, type Rule } from './rule.ts'
 
-type Dimensions = Readonly<Record<string, unknown>>
-interface Watched {
+export type Dimensions = Readonly<Record<string, unknown>>
+export interface Watched {
   /** Ids of its alarms in `prod`, each of which is changed to see that it is missed. */
   readonly alarms: readonly string[]
   readonly namespace: string
@@ -299,40 +299,44 @@ function alarmOn(template: Template, watched: Watched, dimensions: Dimensions): 
   return found?.[1]
 }
 
-export const WATCHED_RULES: readonly Rule[] = [
-  {
-    holds: 'whatever a person would act on has an alarm, from the number on that its page names',
-    violations: (template, stage) =>
-      WATCHED.flatMap((watched) =>
-        watched.of(template, stage).flatMap((dimensions) => {
-          const alarm = alarmOn(template, watched, dimensions)
-          const what = `${watched.metric} ${JSON.stringify(dimensions)}`
-          if (alarm === undefined) return [`${what}: nobody is told`]
-          const comparison = watched.is === 'above' ? 'GreaterThanThreshold' : 'LessThanThreshold'
-          if (property(alarm, 'ComparisonOperator') !== comparison) return [`${what}: is on when all is well`]
-          if (property(alarm, 'Threshold') !== watched.threshold(stage, dimensions))
-            return [`${what}: is on from ${String(property(alarm, 'Threshold'))}`]
-          return runbookOf(alarm)?.includes(watched.says) ? [] : [`${what}: its page does not say when`]
-        }),
-      ),
-    breaks: Object.fromEntries(
-      WATCHED.flatMap(({ alarms, is }) =>
-        alarms.flatMap((id): [string, (draft: Draft) => void][] => [
-          [`${id} goes`, (draft) => void delete draft.Resources[id]],
-          [`${id} of something else`, (draft) => change(draft, id, 'Dimensions.0.Value', 'other')],
-          [`${id} too late`, (draft) => change(draft, id, 'Threshold', is === 'above' ? 1e12 : -1)],
-          [
-            `${id} the wrong way round`,
-            (draft) =>
-              change(
-                draft,
-                id,
-                'ComparisonOperator',
-                is === 'above' ? 'LessThanThreshold' : 'GreaterThanThreshold',
-              ),
-          ],
-        ]),
-      ),
+/** @param besides what `prod` has to be for these things to be there */
+export const watchedRule = (holds: string, all: readonly Watched[], besides: Partial<Stage> = {}): Rule => ({
+  holds,
+  in: besides,
+  violations: (template, stage) =>
+    all.flatMap((watched) =>
+      watched.of(template, stage).flatMap((dimensions) => {
+        const alarm = alarmOn(template, watched, dimensions)
+        const what = `${watched.metric} ${JSON.stringify(dimensions)}`
+        if (alarm === undefined) return [`${what}: nobody is told`]
+        const comparison = watched.is === 'above' ? 'GreaterThanThreshold' : 'LessThanThreshold'
+        if (property(alarm, 'ComparisonOperator') !== comparison) return [`${what}: is on when all is well`]
+        if (property(alarm, 'Threshold') !== watched.threshold(stage, dimensions))
+          return [`${what}: is on from ${String(property(alarm, 'Threshold'))}`]
+        return runbookOf(alarm)?.includes(watched.says) ? [] : [`${what}: its page does not say when`]
+      }),
     ),
-  },
+  breaks: Object.fromEntries(
+    all.flatMap(({ alarms, is }) =>
+      alarms.flatMap((id): [string, (draft: Draft) => void][] => [
+        [`${id} goes`, (draft) => void delete draft.Resources[id]],
+        [`${id} of something else`, (draft) => change(draft, id, 'Dimensions.0.Value', 'other')],
+        [`${id} too late`, (draft) => change(draft, id, 'Threshold', is === 'above' ? 1e12 : -1)],
+        [
+          `${id} the wrong way round`,
+          (draft) =>
+            change(
+              draft,
+              id,
+              'ComparisonOperator',
+              is === 'above' ? 'LessThanThreshold' : 'GreaterThanThreshold',
+            ),
+        ],
+      ]),
+    ),
+  ),
+})
+
+export const WATCHED_RULES: readonly Rule[] = [
+  watchedRule('whatever a person would act on has an alarm, from the number on that its page names', WATCHED),
 ]

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { expect, test } from 'vitest'
 import { INSTANCE_TYPES } from '../instance-types.ts'
 import { ofType } from '../reading.ts'
-import { sample } from '../samples.ts'
+import { SAMPLE_SEARCH, sample } from '../samples.ts'
 import { architectureOf, STAGES } from '../stages.ts'
 
 const FOLDER = path.join(import.meta.dirname, '../../docs/runbooks')
@@ -18,9 +18,10 @@ const alarms = (...templates: ReturnType<typeof sample>['template'][]) =>
       (type) => ofType(template, type).map(([id]) => id),
     ),
   )
-const KNOWN = new Set(alarms(sample('prod').template, sample('dev').template))
+const KNOWN = new Set(alarms(sample('prod', { search: SAMPLE_SEARCH }).template, sample('dev').template))
 /** How an alarm's name begins. Outputs of the stack are called alike. */
-const NAME = /`((?:Web|Api|Database|Nat|Requests|Answers|FirstTokens|Balancer|Certificate)[A-Z][A-Za-z]+)`/g
+const NAME =
+  /`((?:Web|Api|Database|Nat|Search|Requests|Answers|FirstTokens|Balancer|Certificate)[A-Z][A-Za-z]+)`/g
 const OUTPUTS = Object.keys(sample('prod').template.Outputs)
 
 test.for(PAGES)('%s names alarms that there are', ([, text]) => {

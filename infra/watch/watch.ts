@@ -8,12 +8,14 @@ import type { Database } from '../database.ts'
 import { TIERS, type Tier } from '../environment.ts'
 import type { Groups } from '../fleet.ts'
 import type { Network } from '../network.ts'
+import type { Search } from '../search.ts'
 import type { Stage } from '../stage-schema.ts'
 import type { StageName } from '../stages.ts'
 import type { Alarm, StateAlarm } from './alarm.ts'
 import { applicationAlarms } from './application.ts'
 import { databaseAlarms } from './database.ts'
 import { type Objective, objectiveAlarms, objectives } from './objectives.ts'
+import { searchAlarms } from './search.ts'
 import { databaseState, tierState } from './states.ts'
 import { type RollAlarms, tierAlarms } from './tiers.ts'
 import { certificateAlarms, entranceAlarms, natAlarms } from './ways.ts'
@@ -34,6 +36,7 @@ export function watch(
     readonly network: Network
     readonly balancing: Balancing
     readonly database: Database
+    readonly search: Search | undefined
     /** Undefined before there are servers. */
     readonly servers:
       | { readonly groups: Groups; readonly rolls: Readonly<Record<Tier, RollAlarms>> }
@@ -41,11 +44,12 @@ export function watch(
     readonly alerts: Alerts
   },
 ): Watched {
-  const { network, balancing, database, servers, alerts } = parts
+  const { network, balancing, database, search, servers, alerts } = parts
   const onDatabase = databaseAlarms(stack, stage, database, alerts)
   const always = [
     ...natAlarms(stack, network, alerts),
     ...certificateAlarms(stack, balancing.certificate, alerts),
+    ...searchAlarms(stack, stage, search, alerts),
   ]
   const ofDatabase = databaseState(stack, onDatabase, alerts)
   if (servers === undefined)

@@ -1,7 +1,7 @@
 // Every template that this repository sends to AWS, by name, with sample images.
 import { bootstrap } from '../../bootstrap/template.ts'
 import type { Template } from '../../cfn.ts'
-import { sample } from '../../samples.ts'
+import { SAMPLE_SEARCH, sample } from '../../samples.ts'
 import { STAGE_NAMES, STAGES } from '../../stages.ts'
 
 const { account, region, zones } = STAGES.prod
@@ -21,5 +21,6 @@ export function templates(): ReadonlyMap<string, Template> {
       [name, sample(name).template],
       [`${name} without servers`, sample(name, { fleet: 'none' }).template],
     ]),
+    ['prod with everything', sample('prod', { search: SAMPLE_SEARCH, sessionManager: true }).template],
   ])
 }

@@ -3,7 +3,7 @@ import type { Waiver } from './findings.ts'
 
 const GROUPS = ['ApiGroup', 'WebGroup']
 const LAUNCH_TEMPLATES = ['ApiTemplate', 'WebTemplate']
-const LOG_GROUPS = ['ApiLogs', 'WebLogs']
+const LOG_GROUPS = ['ApiLogs', 'SearchLogs', 'WebLogs']
 const BALANCERS = ['ExternalBalancer', 'InternalBalancer']
 const BUCKETS = ['Documents', 'Logs', 'State']
 
@@ -62,7 +62,7 @@ export const WAIVERS: readonly Waiver[] = (
       on: ['Requests', 'Answers', 'FirstTokens'].flatMap((what) =>
         ['FastLong', 'FastShort', 'SteadyLong', 'SteadyShort'].map((window) => `${what}${window}`),
       ),
-      in: ['staging', 'prod'],
+      in: ['staging', 'prod', 'prod with everything'],
       because: 'a window of a burn rate tells nobody: the alarm over its windows does (docs/decisions/0015)',
     },
     {
@@ -83,6 +83,29 @@ export const WAIVERS: readonly Waiver[] = (
       on: ['AlertsKey', 'ImageKey', ''],
       because:
         'grants are made by Auto Scaling, for AWS’s resources only, and by the account’s administrators; the other services may decrypt and make data keys',
+    },
+    {
+      rule: 'opensearch_audit_logging_enabled_check',
+      on: ['Search'],
+      because:
+        'audit logs come with fine-grained access only; who asked is the API servers’ role, and no one else may',
+    },
+    {
+      rule: 'opensearch_data_node_fault_tolerance_check',
+      on: ['Search'],
+      because:
+        'as many nodes in each of two zones: two are the least, and three dedicated managers keep count',
+    },
+    {
+      rule: 'opensearch_fine_grained_access_control_enabled_check',
+      on: ['Search'],
+      because:
+        'it tells users apart; there is one, by its role, and which documents people see is the API’s to say',
+    },
+    {
+      rule: 'opensearch_https_required_check',
+      on: ['Search'],
+      because: 'it knows one policy for TLS 1.2; ours wants forward secrecy besides',
     },
     {
       rule: 'rds_instance_backup_enabled_check',
