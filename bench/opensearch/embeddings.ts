@@ -24,7 +24,7 @@ export interface EmbeddedTexts {
 }
 
 /** In a seeded random order, so that a part of them is a sample of all. @throws Error without apt */
-export function packageTexts(): string[] {
+function packageTexts(): string[] {
   const all = execFileSync('apt-cache', ['dumpavail'], { encoding: 'utf8', maxBuffer: 1 << 28 })
   const texts = new Map<string, string>()
   for (const stanza of all.split('\n\n')) {

@@ -38,7 +38,7 @@ export function fanOut({ mu, sigma }: ShardTimes, shards: number, passages: numb
 }
 
 /** By bisection of the distribution function (Abramowitz and Stegun 7.1.26, error below 2e-7). */
-export function normalQuantile(share: number): number {
+function normalQuantile(share: number): number {
   let [low, high] = [-8, 8]
   for (let i = 0; i < 60; i++) {
     const middle = (low + high) / 2
