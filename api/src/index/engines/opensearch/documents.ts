@@ -141,6 +141,7 @@ export async function countDocuments(cluster: Cluster, index: string, signal?: A
         signal,
       },
       body: { size: 0, track_total_hits: false, aggs: { documents: { composite } } },
+      idempotent: true,
       timeoutMs: 60_000,
     })
     const { buckets, after_key } = page.parse(answer).aggregations.documents

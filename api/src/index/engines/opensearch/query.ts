@@ -48,9 +48,15 @@ export function wordsQuery(
   return { size, query, sort: ['_score', { passageId: 'asc' }], _source: SOURCE, track_total_hits: false }
 }
 
-/** The `size` nearest in each shard, of which the nearest of all are kept. */
+/**
+ * How many of the nearest are looked for in each shard: the graph is followed with as many at once, and with fewer it misses
+ * some of the very nearest.
+ */
+const NEAREST = 200
+
+/** The `size` nearest of all. */
 export function nearestQuery(vector: Float32Array, scope: Clause, size: number): Clause {
-  const knn = { embedding: { vector: [...vector], k: size, filter: scope } }
+  const knn = { embedding: { vector: [...vector], k: Math.max(NEAREST, size), filter: scope } }
   return { size, query: { knn }, _source: SOURCE, track_total_hits: false }
 }
 

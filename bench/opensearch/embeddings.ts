@@ -1,0 +1,120 @@
+// Real text and its real embeddings: the name and the one line that says what it is of every package that this machine's
+// apt knows (about 64,000 on Debian 12). Embedded once by the product's own model, in a folder that is not committed;
+// whoever stops it goes on later where it was.
+// Alone, to fill that folder: `node bench/opensearch/embeddings.ts [--most=N] [--seconds=S]`
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { pino } from 'pino'
+import { parseConfig } from '../../api/src/config.ts'
+import { type LocalEmbedder, startEmbedder } from '../../api/src/models/embedder.ts'
+import { ROOT } from '../harness.ts'
+import { randomNumbers } from '../search/text.ts'
+
+export const DIMENSIONS = 384
+const BYTES = 4 * DIMENSIONS
+const PORTION = 64
+
+export interface EmbeddedTexts {
+  readonly texts: readonly string[]
+  /** One after the other, unit length, as many as texts. */
+  readonly vectors: Float32Array
+}
+
+/** In a seeded random order, so that a part of them is a sample of all. @throws Error without apt */
+function packageTexts(): string[] {
+  const all = execFileSync('apt-cache', ['dumpavail'], { encoding: 'utf8', maxBuffer: 1 << 28 })
+  const texts = new Map<string, string>()
+  for (const stanza of all.split('\n\n')) {
+    const name = /^Package: (.+)$/m.exec(stanza)?.[1]
+    const description = /^Description: (.+)$/m.exec(stanza)?.[1]
+    if (name !== undefined && description !== undefined) texts.set(name, `${name}: ${description}`)
+  }
+  return shuffled([...new Set(texts.values())].sort())
+}
+
+function shuffled(list: string[]): string[] {
+  const next = randomNumbers(8)
+  for (let i = list.length - 1; i > 0; i--) {
+    const j = Math.floor(next() * (i + 1))
+    const [a, b] = [list[i], list[j]]
+    if (a !== undefined && b !== undefined) [list[i], list[j]] = [b, a]
+  }
+  return list
+}
+
+function cacheOf(texts: readonly string[]): string {
+  const folder = path.join(ROOT, '.native/bench-embeddings')
+  mkdirSync(folder, { recursive: true })
+  const key = createHash('sha256').update(texts.join('\n')).digest('hex').slice(0, 12)
+  return path.join(folder, `packages-${key}.f32`)
+}
+
+/** What is embedded already. */
+export function embeddedTexts(): EmbeddedTexts {
+  const texts = packageTexts()
+  const file = cacheOf(texts)
+  const bytes = existsSync(file) ? readFileSync(file) : Buffer.alloc(0)
+  const count = Math.floor(bytes.length / BYTES)
+  return {
+    texts: texts.slice(0, count),
+    vectors: new Float32Array(new Uint8Array(bytes.subarray(0, count * BYTES)).buffer),
+  }
+}
+
+/** Embeds up to `most` texts, for at most so many seconds. @throws Error without the model's weights */
+export async function embedTexts(most: number, seconds: number): Promise<void> {
+  const texts = packageTexts()
+  const file = cacheOf(texts)
+  const done = embeddedTexts().texts.length
+  if (done >= Math.min(most, texts.length) || seconds <= 0) return
+  // A part of a vector may be left of a run that was killed.
+  if (existsSync(file)) truncateSync(file, done * BYTES)
+  const embedder = await theEmbedder(19)
+  const until = performance.now() + 1000 * seconds
+  try {
+    for (let from = done; from < Math.min(most, texts.length) && performance.now() < until; from += PORTION) {
+      const portion = texts.slice(from, Math.min(from + PORTION, most))
+      const vectors = await Promise.all(portion.map((text) => embedder.embed(text, 'background')))
+      appendFileSync(file, Buffer.concat(vectors.map((vector) => Buffer.from(vector.buffer))))
+      if ((from - done) % (50 * PORTION) === 0)
+        console.log(`  embedded: ${from + portion.length} of ${texts.length}`)
+    }
+  } finally {
+    await embedder.close()
+  }
+}
+
+/** As people ask: of a package's line what it says, without the name, with the model's own beginning of a question. */
+export async function embedQuestions(
+  texts: readonly string[],
+): Promise<{ text: string; vector: Float32Array }[]> {
+  const embedder = await theEmbedder(0)
+  try {
+    const questions = texts.map((text) => text.slice(text.indexOf(': ') + 2))
+    return await Promise.all(
+      questions.map(async (text) => ({ text, vector: await embedder.embed(text, 'query') })),
+    )
+  } finally {
+    await embedder.close()
+  }
+}
+
+async function theEmbedder(nice: number): Promise<LocalEmbedder> {
+  const modelDir = process.env.MODEL_DIR || path.join(ROOT, '.native/models')
+  const config = parseConfig({
+    ...{ DATABASE_URL: 'x://x', STORAGE: 'file:/x', AUTH_SECRET: 'x'.repeat(40), MODEL_DIR: modelDir },
+  })
+  const embedder = await startEmbedder(config, { threads: 2, nice, log: pino({ enabled: false }) })
+  if (embedder === null) throw new Error('no embedder weights: npm run models')
+  return embedder
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: { most: { type: 'string', default: '100000' }, seconds: { type: 'string', default: '86400' } },
+  })
+  await embedTexts(Number(values.most), Number(values.seconds))
+}
