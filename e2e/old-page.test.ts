@@ -1,23 +1,18 @@
 // A page that is older than its server's files: a part of it that is fetched late is gone (404). It loads itself again once, what
-// was typed is there, an answer goes on; and when that does not help, the page says that it broke.
+// was typed is there; and when that does not help, the page says that it broke.
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type ScriptedModel, startScriptedModel } from '../api/test/scripted-model.ts'
 import { accessibilityFaults } from './chat/accessibility.ts'
-import { ask, textOf, untilState } from './chat/chat-page.ts'
 import { hasChromium, launchBrowser } from './harness/browser.ts'
 import { createOwner, type Session } from './harness/people.ts'
-import { sampleCollection } from './harness/samples.ts'
 import { type RunningTerrace, startTerrace } from './harness/terrace.ts'
 
 /** What only the parts that are fetched late say. */
 const SCOPE = '("chat.scopeEmpty")'
-const MODELS = '("chat.modelsUnknown")'
 const SHARE = '("share.hint")'
 const RELOADED = 'has been loaded again'
 
 describe.skipIf(!hasChromium)('a page whose part is gone', () => {
-  let model: ScriptedModel
   let terrace: RunningTerrace
   let browser: Browser
   let owner: Session
@@ -29,24 +24,13 @@ describe.skipIf(!hasChromium)('a page whose part is gone', () => {
   let gone = { part: '', loads: 0 }
 
   beforeAll(async () => {
-    model = await startScriptedModel()
-    const models = JSON.stringify([
-      {
-        id: 'slow',
-        name: 'Slow',
-        type: 'openai-compatible',
-        url: model.url,
-        model: 'scripted?rate=10&tokens=60',
-      },
-    ])
-    terrace = await startTerrace({ env: { MODELS: models } })
+    terrace = await startTerrace()
     owner = await createOwner(terrace)
     browser = await launchBrowser()
   })
   afterAll(async () => {
     await browser?.close()
     await terrace?.[Symbol.asyncDispose]()
-    await model?.close()
   })
   beforeEach(async () => {
     context = await browser.newContext({ viewport: { width: 1280, height: 800 } })
@@ -117,23 +101,6 @@ describe.skipIf(!hasChromium)('a page whose part is gone', () => {
     await openScope()
     await broken().waitFor()
     expect(loads).toBe(1)
-  })
-
-  test('while an answer is written: it goes on where it was, whole', async () => {
-    gone = { part: MODELS, loads: 1 }
-    const collectionIds = [(await sampleCollection(owner)).id]
-    const { id } = await owner.mutate<{ id: string }>('chats.create', { collectionIds })
-    await page.goto(`${terrace.url}/chats/${id}`)
-    const answer = await ask(page, 'Who may upload documents?')
-    await untilState(answer, 'streaming')
-    await page.getByRole('button', { name: /^Answers by: / }).click()
-    await page.getByText(RELOADED).waitFor()
-    expect(loads).toBe(2)
-    await untilState(page.locator('[data-answer]').first(), 'done')
-    const stored = await owner.query<{ messages: { role: string; text: string }[] }>('chats.get', { id })
-    expect(stored.messages).toHaveLength(2)
-    expect(stored.messages[1]?.text.length).toBeGreaterThan(100)
-    expect(await textOf(page.locator('[data-answer]').first())).not.toBe('')
   })
 
   test('while a file is on its way: it waits for it, and says so', async () => {
