@@ -125,7 +125,7 @@ test('ended at every step, before it and after it, the next run makes the same s
       onlyWhatIsRecorded(other, set)
       nothingRuns(other)
     }
-}, 60_000)
+}, 300_000)
 
 test('an image that has passed is not started again by the next run', async () => {
   // Of the web image's machine.

@@ -56,6 +56,28 @@ async function answerTo(order: object, objects: Record<string, string> = {}): Pr
   return JSON.parse(there.get('answer') ?? '')
 }
 
+test('it ends when nobody has asked for anything for half an hour', async () => {
+  const clock = new VirtualClock()
+  const began = clock.now().getTime()
+  const minutes = () => (clock.now().getTime() - began) / 60_000
+  const said: string[] = []
+  const never = async () => Promise.reject(new Error('nobody asks for that'))
+  await work({
+    builder: { lists: never, make: never, boot: never },
+    pages: { build: () => 'one', files: never },
+    wire: {
+      get: async () => {
+        if (minutes() > 120) throw new Refused('it waits on')
+        return undefined
+      },
+      put: never,
+    },
+    ...{ clock, folder, orders: at('orders'), say: (line) => void said.push(line) },
+  })
+  expect(said).toEqual(['ready', 'nobody asks for anything any more'])
+  expect(minutes()).toBeGreaterThanOrEqual(30)
+})
+
 test('static files that are not those that are meant are in no image', async () => {
   const make: Partial<Order> = {
     ...{ do: 'make', tier: 'web', release: '1', madeAt: '2026-11-28T12:00:00Z' },

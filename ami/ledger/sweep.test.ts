@@ -177,6 +177,17 @@ describe('what stays', () => {
     expect(left().images).toEqual([made])
   })
 
+  test('what has become free after it was shown: nobody has seen it', async () => {
+    const shown = snapshot()
+    const since: string[] = []
+    const agrees = async () => {
+      since.push(snapshot())
+      return true
+    }
+    expect((await run({ agrees })).removed).toEqual([shown])
+    expect(left().snapshots).toEqual(since)
+  })
+
   test('what is on a page that is not the first', async () => {
     const made = await image(snapshot())
     world.compute.templates.all.set('lt-1', [...Array.from({ length: 1_500 }, () => 'ami-0aaaaaaaa'), made])

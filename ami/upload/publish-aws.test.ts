@@ -1,5 +1,6 @@
 // What AWS can do to an upload meanwhile.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Aws } from '../../aws/port.ts'
 import { FAULTS } from '../../aws/stand-in/service.ts'
 import { begin, end, endingAt, HOME, nothingIsThere, now, onlyWhatIsRecorded, run } from './fixture.ts'
 
@@ -47,6 +48,21 @@ describe('what AWS does', () => {
     const set = await run()
     expect(set.regions[HOME.region]?.api).toBe(`ami-${'1'.padStart(17, '0')}`)
     onlyWhatIsRecorded(now.world, set)
+  })
+
+  test('it has taken so long that a sweep may remove its images any moment: they are not recorded, and go', async () => {
+    const client = now.world.aws.ec2 as { send: (...args: unknown[]) => Promise<unknown> }
+    const send = async (...args: unknown[]) => {
+      const answer = await client.send(...args)
+      if ((args[0] as object).constructor.name === 'RegisterImageCommand')
+        await now.world.clock.sleep(1.5 * 86_400_000)
+      return answer
+    }
+    const aws = { ...now.world.aws, ec2: { send } as Aws['ec2'] }
+    await expect(run(aws)).rejects.toThrow(
+      /longer than its images may live unrecorded\. Removed: ami-\w+, snap-\w+, ami-\w+, snap-\w+/,
+    )
+    nothingIsThere(now.world)
   })
 
   test('a snapshot that stays pending: said after an hour, kept, and the next run waits on', async () => {
