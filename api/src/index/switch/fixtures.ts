@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { type TestDatabase, testDatabase } from '../../../test/database.ts'
 import { testEmbedders } from '../../../test/embedders.ts'
 import type { Config } from '../../config.ts'
+import { createPool, type Pool } from '../../database/pool.ts'
 import { startEmbeddedIndex } from '../engines/embedded.ts'
 import { FixtureLibrary } from '../fixtures.ts'
 import type { Surroundings } from './commands.ts'
@@ -14,6 +15,7 @@ import type { RunningEngine, SwitchingIndex } from './switching-index.ts'
 
 export interface FleetServer extends AsyncDisposable {
   readonly config: Config
+  readonly pool: Pool
   readonly index: SwitchingIndex
 }
 
@@ -35,6 +37,7 @@ export class Fleet implements AsyncDisposable {
   readonly home = mkdtempSync(path.join(tmpdir(), 'terrace-switch-'))
   readonly log = pino({ enabled: false })
   readonly #servers: FleetServer[] = []
+  readonly #pools: Pool[] = []
   /** Rejects at the end: what a test never opens keeps nothing from closing. */
   readonly #end = Promise.withResolvers<never>()
 
@@ -50,14 +53,15 @@ export class Fleet implements AsyncDisposable {
 
   async start(name: string, { env = {}, cluster }: StartOptions = {}): Promise<FleetServer> {
     const config = this.db.config(this.home, { INDEX_DIR: path.join(this.home, name), ...env })
+    const pool = this.#pool()
     const index = await startSwitchedIndex(config, {
-      ...{ pool: this.db.pool, log: this.log, name, engine: 'exact' },
+      ...{ pool, log: this.log, name, engine: 'exact' },
       embedders: async () => testEmbedders(),
       ...(cluster === undefined ? {} : { cluster: () => Promise.race([cluster(config), this.#end.promise]) }),
     })
     let closed: Promise<void> | undefined
     const server: FleetServer = {
-      ...{ config, index },
+      ...{ config, pool, index },
       [Symbol.asyncDispose]() {
         closed ??= index.close()
         return closed
@@ -71,15 +75,23 @@ export class Fleet implements AsyncDisposable {
     const said: string[] = []
     const stop = new AbortController()
     return {
-      ...{ said, stop, signal: stop.signal, pool: this.db.pool, config: this.db.config(this.home) },
+      ...{ said, stop, signal: stop.signal, pool: this.#pool(), config: this.db.config(this.home) },
       say: (line) => void said.push(line),
       agree: async () => agrees,
     }
   }
 
+  /** Each program has connections of its own, which a busy one does not take from the others. */
+  #pool(): Pool {
+    const pool = createPool(this.db.config(this.home), { name: 'terrace-fleet', connectMs: 60_000 })
+    this.#pools.push(pool)
+    return pool
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.reject(new Error('the test is over'))
     await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()))
+    await Promise.all(this.#pools.map((pool) => pool.end()))
     await this.db[Symbol.asyncDispose]()
     rmSync(this.home, { recursive: true, force: true, maxRetries: 5 })
   }

@@ -52,7 +52,7 @@ async function once({ limit }: IndexQuery, answer: IndexAnswer): Promise<IndexAn
 }
 
 /** A search as a person makes it; says which engines it has asked, call by call. */
-async function search(fleet: Fleet, { index }: FleetServer, n: number) {
+async function search({ index, pool }: FleetServer, n: number) {
   const asked = new Set<EngineName>()
   const watched = (name: EngineName, one: Index): Index => ({
     status: () => one.status(),
@@ -76,7 +76,7 @@ async function search(fleet: Fleet, { index }: FleetServer, n: number) {
       return { index: watched(name, held.index), [Symbol.dispose]: () => held[Symbol.dispose]() }
     },
   }
-  const deps = { pool: fleet.db.pool, index: outer, embedders: testEmbedders() }
+  const deps = { pool, index: outer, embedders: testEmbedders() }
   const { passages } = await searchPassages(
     deps,
     { userId: 'u', sessionId: 's', role: 'member', name: 'u', email: 'u@example.org' },
@@ -98,7 +98,7 @@ test('switching both ways under twenty searches a second: none fails, none is mi
   const ask = () => {
     const server = servers[n++ % 2]
     if (server === undefined) return
-    const one = search(fleet, server, n)
+    const one = search(server, n)
       .then(({ asked, found }) => {
         const name = asked.join('+')
         by[name] = (by[name] ?? 0) + 1
