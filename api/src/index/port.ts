@@ -90,8 +90,6 @@ export interface IndexStatus {
   readonly stalledMs: number | null
   readonly passages: number
   readonly vectors: number
-  /** False: `passages` and `vectors` are of an earlier position. Default: they are of this one. */
-  readonly counted?: boolean
   /** Where the engine knows it at once. */
   readonly documents?: number
   /** Id of the generation that its vectors are of; null while nothing was ever embedded. */

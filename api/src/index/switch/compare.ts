@@ -17,7 +17,6 @@ const BETWEEN_MS = 50
 /** So often counted differently, they are. */
 const DIFFERED = 10
 const WAIT_MS = 2_000
-const COUNT_MS = 10 * 60_000
 
 export type Engines = Readonly<Record<EngineName, RunningEngine>>
 
@@ -55,7 +54,6 @@ async function countBoth(deps: CompareDeps): Promise<{ seq: number; counts: Reco
   let differed = 0
   for (let tries = 0; tries < TRIES; tries++) {
     signal.throwIfAborted()
-    await counted(engines, signal)
     const seq = placeOf(engines)
     if (seq !== null) {
       const counts = {
@@ -74,13 +72,6 @@ async function countBoth(deps: CompareDeps): Promise<{ seq: number; counts: Reco
   }
   if (differing !== null) return differing
   throw new Error('documents are published faster than both engines could be counted at one place of the log')
-}
-
-/** In a great index, statistics lag behind: their next count is waited for. */
-async function counted({ opensearch }: Engines, signal: AbortSignal): Promise<void> {
-  const until = performance.now() + COUNT_MS
-  while (opensearch.bare.status().counted === false && performance.now() < until)
-    await sleep(BETWEEN_MS, undefined, { signal })
 }
 
 function placeOf({ embedded, opensearch }: Engines): number | null {

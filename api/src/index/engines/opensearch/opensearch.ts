@@ -159,7 +159,6 @@ class InCluster implements OpenSearchIndex {
       stalledMs: caughtUpAt === null ? null : Math.max(0, now - Math.max(caughtUpAt, movedAt)),
       passages: facts?.passages ?? 0,
       vectors: facts?.vectors ?? 0,
-      counted: facts?.counted ?? false,
       generation: facts?.generation?.id ?? null,
       engine: 'opensearch',
     }
