@@ -9,7 +9,8 @@ import { Pace } from '../../pace.ts'
 import { activeReading, seen, snapshotPosition } from '../../rebuild.ts'
 import { createIndex, type IndexPlace } from './mapping.ts'
 import { Throttle } from './throttle.ts'
-import { floats, IndexWriter, type WriterOptions } from './writer.ts'
+import { floats } from './vectors.ts'
+import { IndexWriter, type WriterOptions } from './writer.ts'
 
 export interface FillOptions extends Omit<WriterOptions, 'index' | 'generation' | 'position'> {
   /** Passages a second at most, asked again and again; null: as fast as it goes. Default: null. */

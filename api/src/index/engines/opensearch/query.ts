@@ -2,6 +2,7 @@
 // the nearest, each with the filter of what the caller may see inside. Pure; search.ts sends it.
 import type { WeighedTerm } from '../../lexical/question.ts'
 import type { IndexFilter } from '../../port.ts'
+import { numbers } from './vectors.ts'
 
 /** As many keys as one `terms` takes (index.max_terms_count). */
 const KEYS = 65_536
@@ -56,7 +57,7 @@ const NEAREST = 200
 
 /** The `size` nearest of all. */
 export function nearestQuery(vector: Float32Array, scope: Clause, size: number): Clause {
-  const knn = { embedding: { vector: [...vector], k: Math.max(NEAREST, size), filter: scope } }
+  const knn = { embedding: { vector: numbers(vector), k: Math.max(NEAREST, size), filter: scope } }
   return { size, query: { knn }, _source: SOURCE, track_total_hits: false }
 }
 

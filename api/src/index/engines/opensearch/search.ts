@@ -9,8 +9,8 @@ import { BETA, byScore, POOL, rankExtra, withReserved } from '../../search.ts'
 import { dot } from '../../vectors/port.ts'
 import type { Cluster } from './cluster.ts'
 import { type Clause, countQuery, nearestQuery, routingOf, scopeOf, wordsQuery } from './query.ts'
+import { floats } from './vectors.ts'
 import type { Known } from './watch.ts'
-import { floats } from './writer.ts'
 
 /** Terms remembered at one place of the log. */
 const REMEMBERED = 50_000

@@ -16,6 +16,7 @@ import type { Cluster } from './cluster.ts'
 import { countPassages, type IndexFacts, type PassageDocument, writeFacts } from './documents.ts'
 import { addGeneration } from './mapping.ts'
 import { Counting } from './statistics.ts'
+import { floats, numbers } from './vectors.ts'
 
 const PAGE = 1_000
 
@@ -124,7 +125,12 @@ export class IndexWriter {
     const document =
       bytes === null
         ? { ...passage, embedded: false }
-        : { ...passage, embedded: true, vector: bytes.toString('base64'), embedding: [...(vector ?? [])] }
+        : {
+            ...passage,
+            embedded: true,
+            vector: bytes.toString('base64'),
+            embedding: numbers(vector ?? new Float32Array()),
+          }
     const { passageId: id, collectionKey: routing } = passage
     this.#counting.wrote(passage.language)
     await this.#bulk.add({ id, routing, document }, version)
@@ -250,12 +256,6 @@ const page = z.object({ hits: z.object({ hits: z.array(passage) }) })
 function required<T>(entry: LogRow, value: T | null): T {
   if (value === null) throw new RebuildNeeded(`entry ${entry.seq} (${entry.op}) is incomplete`)
   return value
-}
-
-/** Little-endian float32, wherever they begin. */
-export function floats(bytes: Uint8Array): Float32Array {
-  const copy = new Uint8Array(bytes)
-  return new Float32Array(copy.buffer, 0, copy.byteLength >>> 2)
 }
 
 /** The cluster refuses vectors that point nowhere. */
