@@ -10,6 +10,7 @@ import { type Person, type TestServer, testServer } from '../../test/server.ts'
 import { transaction } from '../database/pool.ts'
 import type { EmbeddedIndex } from '../index/engines/embedded.ts'
 import { append } from '../index/log.ts'
+import type { SwitchingIndex } from '../index/switch/switching-index.ts'
 
 const DAY_MS = 24 * 3_600_000
 
@@ -120,7 +121,9 @@ test('a file waits for ingest, which does not run here; a job fails for good', a
 })
 
 test('an index that stands still falls behind, and catches up', async () => {
-  const pid = (server.services.index as EmbeddedIndex).pid() ?? 0
+  const running = (server.services.index as SwitchingIndex).running('embedded')?.index
+  const pid = (running as EmbeddedIndex | undefined)?.pid()
+  if (pid === undefined) return expect.unreachable()
   process.kill(pid, 'SIGSTOP')
   try {
     await transaction(db.pool, (client) => append(client, { op: 'session', userId: person.viewer.userId }))
