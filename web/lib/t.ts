@@ -2,6 +2,7 @@
 // `{name}` in a sentence is replaced; an entry with `one` and `other` is chosen by `count`.
 import type { ErrorCode, ErrorDetail } from '../../contract/errors.ts'
 import type { account } from '../locales/en/account.ts'
+import type { collections } from '../locales/en/collections.ts'
 import type { connectModel } from '../locales/en/connect-model.ts'
 import type { direct } from '../locales/en/direct.ts'
 import type { entry } from '../locales/en/entry.ts'
@@ -20,6 +21,7 @@ export const LOCALE = 'en'
 /** With the sentences that come with a page of their own. */
 type Catalogue = typeof en &
   typeof account &
+  typeof collections &
   typeof connectModel &
   typeof direct &
   typeof entry &

@@ -5,6 +5,7 @@ import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
 import { toFailure } from '../lib/errors.ts'
 import { addSentences, errorSentence, t } from '../lib/t.ts'
 import { account } from './en/account.ts'
+import { collections } from './en/collections.ts'
 import { connectModel } from './en/connect-model.ts'
 import { direct } from './en/direct.ts'
 import { entry } from './en/entry.ts'
@@ -21,6 +22,7 @@ import { en } from './en.ts'
 const all = {
   ...en,
   ...account,
+  ...collections,
   ...connectModel,
   ...direct,
   ...entry,

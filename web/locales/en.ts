@@ -1,7 +1,6 @@
 // The English catalogue, one file per feature so that each can be read, translated and changed on its own.
 // What is not here comes with its own page (lib/t.ts: addSentences).
 import { chat } from './en/chat.ts'
-import { collections } from './en/collections.ts'
 import { documents } from './en/documents.ts'
 import { errors } from './en/errors.ts'
 import { shell } from './en/shell.ts'
@@ -9,7 +8,6 @@ import { source } from './en/source.ts'
 
 export const en = {
   ...shell,
-  ...collections,
   ...documents,
   ...chat,
   ...source,

@@ -21,8 +21,9 @@ import { Menu, MenuItem, MenuSeparator } from '../../components/ui/menu.tsx'
 import { Skeleton, SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
 import { isMissing, toFailure } from '../../lib/errors.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
+import { collections } from '../../locales/en/collections.ts'
 import { DocumentList } from '../documents/document-list.tsx'
 import { UploadButton } from '../uploads/upload-button.tsx'
 import { UploadPanel } from '../uploads/upload-panel.tsx'
@@ -31,6 +32,8 @@ import { useFileDrop } from '../uploads/use-file-drop.ts'
 import { type Collection, CollectionBadges } from './collection-card.tsx'
 import { DeleteCollectionDialog } from './delete-collection-dialog.tsx'
 import { GuestMenu } from './guest-menu.tsx'
+
+addSentences(collections)
 
 // Not next/dynamic: of a part that does not come, it shows nothing and tells nobody.
 const EditCollectionDialog = lazy(async () => ({

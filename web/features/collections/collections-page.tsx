@@ -9,10 +9,13 @@ import { EmptyState } from '../../components/ui/empty-state.tsx'
 import { ErrorState } from '../../components/ui/error-state.tsx'
 import { SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { toFailure } from '../../lib/errors.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
+import { collections } from '../../locales/en/collections.ts'
 import { CollectionCard } from './collection-card.tsx'
 import { CreateCollectionDialog } from './collection-form.tsx'
+
+addSentences(collections)
 
 export function CollectionsPage() {
   const router = useRouter()

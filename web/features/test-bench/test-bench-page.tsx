@@ -9,12 +9,13 @@ import { SkeletonRows } from '../../components/ui/skeleton.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { addSentences, t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
+import { collections } from '../../locales/en/collections.ts'
 import { testBench } from '../../locales/en/test-bench.ts'
 import { SearchForm } from '../search/search-form.tsx'
 import { Comparison } from './comparison.tsx'
 import { GoldenList } from './golden-list.tsx'
 
-addSentences(testBench)
+addSentences({ ...collections, ...testBench })
 
 export function TestBenchPage({ id }: { id: string }) {
   const router = useRouter()
