@@ -5,10 +5,14 @@ import { Field } from '../../components/ui/field.tsx'
 import { Input, Textarea } from '../../components/ui/input.tsx'
 import { showToast } from '../../components/ui/toast.tsx'
 import { toFailure } from '../../lib/errors.ts'
-import { t } from '../../lib/t.ts'
+import { addSentences, t } from '../../lib/t.ts'
 import { trpc } from '../../lib/trpc.ts'
 import { useForm } from '../../lib/use-form.ts'
+import { collections } from '../../locales/en/collections.ts'
 import { FormFailure } from '../entry/entry-frame.tsx'
+
+// The start page has it, too.
+addSentences(collections)
 
 interface FormProps {
   initial?: { name: string; description: string }
