@@ -198,6 +198,8 @@ test('a disk beyond its watermark', async () => {
     )
   } finally {
     await disk(null)
+    // With all its nodes beyond the watermark the cluster makes no index either, and who no longer looks at disks never allows it again.
+    await ask('PUT', '/_cluster/settings', { persistent: { 'cluster.blocks.create_index': null } })
   }
 })
 
