@@ -111,7 +111,7 @@ describe('a model that fails', () => {
     await vi.waitFor(() => expect(c.server.answers.live(answerId)?.state).toBe('streaming'), 10_000)
     const second = c.startServer()
     await c.server.stop()
-    c.scripted.script({ text: 'From the second server [1].', tokens: 5, rate: 0 })
+    c.scripted.script({ text: 'From the second server [1].', tokens: 10, rate: 10 })
     await vi.waitFor(() => expect(second.answers.live(answerId)).toBeDefined(), 10_000)
     await c.watch(answerId, { server: second })
     const { messages } = await getChat({ pool: c.db.pool, answers: second.answers }, c.viewer, chatId)
