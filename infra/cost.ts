@@ -22,9 +22,9 @@ export const together = (lines: readonly CostLine[]): number =>
 export const hasAllPrices = (lines: readonly CostLine[]): boolean =>
   lines.every(({ usd }) => usd !== undefined)
 
-const HOURS = 730
+export const HOURS = 730
 /** USD. Per hour: NAT gateway, load balancer, its smallest unit of use, public address. Per GiB and month: disks. */
-const PRICES = {
+export const PRICES = {
   nat: 0.045,
   balancer: 0.0225,
   balancerUnit: 0.008,

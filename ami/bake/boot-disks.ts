@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PORTS } from '../../contract/ports.ts'
+import { endOfConsole } from '../ec2/console.ts'
 import { BakeFailure } from '../ledger/failure.ts'
 import { type Cloud, type Server, type ServerSettings, startCloud } from '../local/boot-test/cloud.ts'
 import { forward } from '../local/boot-test/forward.ts'
@@ -15,7 +16,6 @@ import { EmulatorsFault, findingsOf, isEmulatorsFault, onceMore, REPORTER } from
 const VOLUME_GIB = 3
 /** Emulated, beside other work, a boot may take minutes; this ends one that hangs. */
 const LONGEST_S = 900
-const CONSOLE_END = 6_000
 
 type Report = (line: string) => void
 interface Booting {
@@ -185,5 +185,5 @@ async function ended(machine: Machine, tier: Tier, signal: AbortSignal): Promise
 
 const failure = (tier: Tier, what: string, machine: Machine) =>
   new BakeFailure(
-    `The ${tier} image failed its boot test: ${what}. The end of its console:\n${machine.console().slice(-CONSOLE_END)}\nNothing was sent.`,
+    `The ${tier} image failed its boot test: ${what}. ${endOfConsole(machine.console())}\nNothing was sent.`,
   )

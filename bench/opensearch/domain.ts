@@ -1,16 +1,19 @@
 // The domain that so many passages need, and its price.
 
-/** us-east-1's on-demand list prices, USD an hour, as two tables in public repositories have them alike in November 2026. */
-const TYPES = [
-  { name: 'r7g.large.search', memoryGiB: 16, usdPerHour: 0.178 },
-  { name: 'r7g.xlarge.search', memoryGiB: 32, usdPerHour: 0.356 },
-  { name: 'r7g.2xlarge.search', memoryGiB: 64, usdPerHour: 0.711 },
-  { name: 'r7g.4xlarge.search', memoryGiB: 128, usdPerHour: 1.422 },
-  { name: 'r7g.8xlarge.search', memoryGiB: 256, usdPerHour: 2.845 },
-] as const
-const MANAGER_USD_PER_HOUR = 0.135
-const DISK_USD_PER_GIB = 0.122
-const HOURS = 730
+import { HOURS, PRICES } from '../../infra/cost.ts'
+import { SEARCH_TYPES } from '../../infra/search-types.ts'
+
+const TYPES = (
+  [
+    'r7g.large.search',
+    'r7g.xlarge.search',
+    'r7g.2xlarge.search',
+    'r7g.4xlarge.search',
+    'r7g.8xlarge.search',
+  ] as const
+).map((name) => ({ name, ...SEARCH_TYPES[name] }))
+const MANAGER_USD_PER_HOUR = SEARCH_TYPES['m7g.large.search'].usdPerHour
+const DISK_USD_PER_GIB = PRICES.searchGiB
 const GIB = 2 ** 30
 
 const COPIES = 2
