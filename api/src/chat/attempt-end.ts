@@ -1,5 +1,4 @@
 // How an attempt ends, in the database: its text becomes the answer's.
-
 import type { ErrorDetail } from '../../../contract/errors.ts'
 import { type Pool, type Queryable, transaction } from '../database/pool.ts'
 import type { WordsOnly } from '../index/port.ts'

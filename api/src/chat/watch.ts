@@ -1,7 +1,6 @@
 // Watching an answer: tracked events with ids `ATTEMPT:OFFSET`, so that a client which breaks off and comes back, to
 // this server or another, goes on exactly where it was. Where the answer is written, from memory; elsewhere from the
 // saved chunks, looked at every 250 ms.
-
 import { setTimeout as sleep } from 'node:timers/promises'
 import { tracked } from '@trpc/server'
 import { ERRORS, type ErrorCode, type ErrorDetail, errorMessage } from '../../../contract/errors.ts'

@@ -1,5 +1,4 @@
 // A question that belongs to no chat: answered by the chat's own way (chat/answer.ts), kept nowhere.
-
 import { documentAddress } from '../../../contract/addresses.ts'
 import {
   type AnswerDeps,

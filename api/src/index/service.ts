@@ -3,8 +3,8 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { goodbye, lossOf } from '../database/loss.ts'
-import { BRIEF_MS, createListener, createPool, type Pool, type Queryable, within } from '../database/pool.ts'
+import { keepListening } from '../database/listening.ts'
+import { createPool, type Pool, type Queryable } from '../database/pool.ts'
 import { RebuildNeeded } from './apply.ts'
 import { clean, type ManifestFile } from './checkpoint/checkpoint.ts'
 import { readCheckpoints } from './checkpoint/read.ts'
@@ -73,7 +73,17 @@ export class IndexService {
   }
 
   start(): void {
-    this.#finished = Promise.all([this.#live(), this.#listen()])
+    // Wakes the tail at every commit that appends; polling goes on without it.
+    const listening = keepListening({
+      ...{ config: this.#options.config, name: 'terrace-index-listen', channel: LOG_CHANNEL },
+      ...{ signal: this.#stop.signal, heard: () => this.#tail?.wake() },
+      connected: async (client) => {
+        // The connection before may have ended with its server: this one may be another.
+        await this.#noticeServer(client)
+        this.#tail?.wake()
+      },
+    })
+    this.#finished = Promise.all([this.#live(), listening])
   }
 
   serve(): void {
@@ -252,27 +262,6 @@ export class IndexService {
         await sleep(wait, undefined, { signal }).catch(() => {})
       }
     return null
-  }
-
-  /** Wakes the tail at every commit that appends. A lost connection is opened again; polling goes on without it. */
-  async #listen(): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      const client = createListener(this.#options.config, 'terrace-index-listen')
-      try {
-        client.on('notification', () => this.#tail?.wake())
-        await client.connect()
-        await client.query(within(BRIEF_MS, { text: `LISTEN ${LOG_CHANNEL}` }))
-        // The connection before may have ended with its server: this one may be another.
-        await this.#noticeServer(client)
-        this.#tail?.wake()
-        await lossOf(client, signal)
-      } catch {
-        // the tail's own reading says what is wrong
-      }
-      await goodbye(client)
-      await sleep(1_000, undefined, { signal }).catch(() => {})
-    }
   }
 
   /** Once for everything that happens in one turn of the event loop. */

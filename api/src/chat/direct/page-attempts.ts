@@ -1,6 +1,5 @@
 // Attempts that a page writes, in the database. The page is their owner as a server is of others (attempts.ts): by a
 // lease, which its pushes renew. Its requests may arrive at any server, so nothing of it is kept in memory.
-
 import { z } from 'zod'
 import type { AttemptState } from '../../../../contract/stages.ts'
 import type { Viewer } from '../../access/port.ts'

@@ -96,6 +96,27 @@ function cut(word: string): string {
   return word.slice(0, last >= 0xd800 && last <= 0xdbff ? WORD_LENGTH - 1 : WORD_LENGTH)
 }
 
+/**
+ * How often a passage has each of its terms, as every index counts them.
+ * @param counted is emptied and used
+ */
+export function countTerms(
+  analyser: Analyser,
+  heading: string,
+  text: string,
+  counted = new Map<string, number>(),
+): { terms: Map<string, number>; length: number } {
+  counted.clear()
+  let length = 0
+  const take = (term: string) => {
+    length++
+    counted.set(term, (counted.get(term) ?? 0) + 1)
+  }
+  if (heading !== '') analyser.analyse(heading, take)
+  analyser.analyse(text, take)
+  return { terms: counted, length }
+}
+
 /** The analysers of the languages met so far. */
 export class Analysers {
   readonly #loaded = new Map<string, Analyser>()

@@ -3,7 +3,7 @@
 import type { Allowed } from '../filter.ts'
 import type { Passages } from '../passages.ts'
 import type { Top } from '../top.ts'
-import { type Analyser, Analysers } from './analysis.ts'
+import { type Analyser, Analysers, countTerms } from './analysis.ts'
 import { WordScores } from './bm25.ts'
 import { Postings, type SavedPostings } from './postings.ts'
 
@@ -29,16 +29,7 @@ export class Lexical {
   count(language: string, heading: string, text: string): { terms: Map<string, number>; length: number } {
     const analyser = this.#analysers.get(language)
     if (analyser === undefined) throw new Error(`language ${language} is not loaded`)
-    const counted = this.#counted
-    counted.clear()
-    let length = 0
-    const take = (term: string) => {
-      length++
-      counted.set(term, (counted.get(term) ?? 0) + 1)
-    }
-    if (heading !== '') analyser.analyse(heading, take)
-    analyser.analyse(text, take)
-    return { terms: counted, length }
+    return countTerms(analyser, heading, text, this.#counted)
   }
 
   add(place: number, terms: ReadonlyMap<string, number>): void {

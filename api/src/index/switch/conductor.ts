@@ -4,8 +4,8 @@
 import os from 'node:os'
 import type { Logger } from 'pino'
 import type { Config } from '../../config.ts'
-import { goodbye, lossOf } from '../../database/loss.ts'
-import { BRIEF_MS, createListener, type Pool, within } from '../../database/pool.ts'
+import { keepListening } from '../../database/listening.ts'
+import type { Pool } from '../../database/pool.ts'
 import { ENGINE_NAMES, type EngineName } from '../../engine-names.ts'
 import type { Embedders } from '../../models/embedders.ts'
 import { Bell } from '../bell.ts'
@@ -59,7 +59,12 @@ export class Conductor {
   }
 
   start(): void {
-    this.#finished = Promise.all([this.#live(), this.#listen()])
+    const ring = () => this.#bell.ring()
+    const listening = keepListening({
+      ...{ config: this.#options.config, name: 'terrace-engine-listen', channel: CHOICE_CHANNEL },
+      ...{ signal: this.#stop.signal, heard: ring, connected: ring },
+    })
+    this.#finished = Promise.all([this.#live(), listening])
   }
 
   async close(): Promise<void> {
@@ -193,24 +198,6 @@ export class Conductor {
     const [embedded, opensearch] = [index.running('embedded'), index.running('opensearch')]
     if (embedded?.bare.status().ready !== true || opensearch?.bare.status().ready !== true) return null
     return { embedded, opensearch }
-  }
-
-  async #listen(): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      const client = createListener(this.#options.config, 'terrace-engine-listen')
-      try {
-        client.on('notification', () => this.#bell.ring())
-        await client.connect()
-        await client.query(within(BRIEF_MS, { text: `LISTEN ${CHOICE_CHANNEL}` }))
-        this.#bell.ring()
-        await lossOf(client, signal)
-      } catch {
-        // polling says what is wrong
-      }
-      await goodbye(client)
-      await new Bell().wait(POLL_MS, signal)
-    }
   }
 }
 

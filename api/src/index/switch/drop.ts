@@ -4,7 +4,8 @@
 import type { Logger } from 'pino'
 import type { Config } from '../../config.ts'
 import { goodbye } from '../../database/loss.ts'
-import { BRIEF_MS, createListener, type Pool, within } from '../../database/pool.ts'
+import { createListener, type Pool } from '../../database/pool.ts'
+import { tryLock } from '../../database/turns.ts'
 import type { EngineName } from '../../engine-names.ts'
 import { openBlobStore } from '../../storage/open.ts'
 import { removeCheckpoints } from '../checkpoint/checkpoint.ts'
@@ -34,10 +35,8 @@ async function dropIndexes({ config }: DropDeps, choice: Choice): Promise<boolea
   const client = createListener(config, 'terrace-engine-drop')
   try {
     await client.connect()
-    const { rows } = await client.query<{ mine: boolean }>(
-      within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${WRITER_LOCK}) AS mine` }),
-    )
-    if (rows[0]?.mine !== true || (await readChoice(client))?.number !== choice.number) return false
+    if (!(await tryLock(client, WRITER_LOCK)) || (await readChoice(client))?.number !== choice.number)
+      return false
     await removeIndexes(config, config.openSearchUrl)
     if (!(await removeWords(client))) return false
     return (await endDropping(client, choice)) !== null

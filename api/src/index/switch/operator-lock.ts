@@ -2,6 +2,7 @@
 import type pg from 'pg'
 import { goodbye } from '../../database/loss.ts'
 import { BRIEF_MS, createListener, type DatabaseConfig, within } from '../../database/pool.ts'
+import { tryLock } from '../../database/turns.ts'
 
 const LOCK = "hashtextextended('terrace engine command', 0)"
 const NAME = 'terrace-engine'
@@ -13,10 +14,7 @@ export type OperatorLock = AsyncDisposable
 export async function takeOperatorLock(config: DatabaseConfig): Promise<OperatorLock | string> {
   const client = createListener(config, NAME)
   await client.connect()
-  const { rows } = await client.query<{ mine: boolean }>(
-    within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${LOCK}) AS mine` }),
-  )
-  if (rows[0]?.mine === true) return { [Symbol.asyncDispose]: () => goodbye(client) }
+  if (await tryLock(client, LOCK)) return { [Symbol.asyncDispose]: () => goodbye(client) }
   const who = await holder(client)
   await goodbye(client)
   return who

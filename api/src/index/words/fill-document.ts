@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Queryable, within } from '../../database/pool.ts'
 import { SEEN_READING } from '../../ingest/reading.ts'
-import type { Analysers } from '../lexical/analysis.ts'
+import { type Analysers, countTerms } from '../lexical/analysis.ts'
 import { Pace } from '../pace.ts'
 import { tsvectorOf } from './lexemes.ts'
 
@@ -127,8 +127,9 @@ async function fillPassages({ client, analysers, signal }: FillOptions, id: numb
     )
     const pace = new Pace(signal)
     const words: { length: number; words: string }[] = []
-    for (const row of rows) {
-      words.push(await analyse(analysers, row))
+    for (const { language, heading, text } of rows) {
+      const { terms, length } = countTerms(await analysers.load(language), heading, text)
+      words.push({ length, words: tsvectorOf(terms) })
       if (pace.due) await pace.pause()
     }
     if (rows.length > 0)
@@ -153,23 +154,6 @@ async function fillPassages({ client, analysers, signal }: FillOptions, id: numb
     after = rows.at(-1)?.ordinal ?? after
     await breathe(since, signal)
   }
-}
-
-/** The same terms, and the same number of them, as every other index has of this passage. */
-async function analyse(
-  analysers: Analysers,
-  { language, heading, text }: { readonly language: string; readonly heading: string; readonly text: string },
-): Promise<{ length: number; words: string }> {
-  const analyser = await analysers.load(language)
-  const counted = new Map<string, number>()
-  let length = 0
-  const take = (term: string) => {
-    length++
-    counted.set(term, (counted.get(term) ?? 0) + 1)
-  }
-  if (heading !== '') analyser.analyse(heading, take)
-  analyser.analyse(text, take)
-  return { length, words: tsvectorOf(counted) }
 }
 
 /** From here on searches see it, and nothing else of this document. */

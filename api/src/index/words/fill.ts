@@ -3,8 +3,8 @@
 // also fills what has existed for years before, and goes on with what the log names.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { goodbye, lossOf } from '../../database/loss.ts'
-import { BRIEF_MS, createListener, type DatabaseConfig, within } from '../../database/pool.ts'
+import { BRIEF_MS, type DatabaseConfig, within } from '../../database/pool.ts'
+import { takeTurns } from '../../database/turns.ts'
 import type { LogRow } from '../apply.ts'
 import { LOG_PORTION, readLog } from '../database-source.ts'
 import { Analysers } from '../lexical/analysis.ts'
@@ -14,8 +14,6 @@ import { checkHistory, HistoryChanged } from '../tail.ts'
 import { differing, type FillOptions, fillDocument } from './fill-document.ts'
 
 const POLL_MS = 500
-/** How soon another server fills when one has ended. */
-const TURN_MS = 1_000
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
 /** Of who keeps the words up. */
 export const WORDS_LOCK = "hashtextextended('terrace words', 0)"
@@ -41,35 +39,18 @@ export class Filler {
   }
 
   start(): void {
-    this.#finished = this.#live()
+    this.#finished = takeTurns(
+      {
+        ...{ config: this.#options.config, name: 'terrace-words', lock: WORDS_LOCK },
+        ...{ signal: this.#stop.signal, failed: (error) => this.#note(error) },
+      },
+      (client, signal) => this.#fill({ client, analysers: this.#analysers, signal }),
+    )
   }
 
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#finished
-  }
-
-  async #live(): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      const client = createListener(this.#options.config, 'terrace-words')
-      const turn = new AbortController()
-      try {
-        await client.connect()
-        const { rows } = await client.query<{ mine: boolean }>(
-          within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${WORDS_LOCK}) AS mine` }),
-        )
-        if (rows[0]?.mine === true) {
-          lossOf(client, AbortSignal.any([signal, turn.signal])).then(() => turn.abort())
-          await this.#fill({ client, analysers: this.#analysers, signal: turn.signal })
-        }
-      } catch (error) {
-        if (!signal.aborted) this.#note(error)
-      }
-      turn.abort()
-      await goodbye(client)
-      await sleep(TURN_MS, undefined, { signal }).catch(() => {})
-    }
   }
 
   /** Until the signal aborts. A statement without an answer leaves the connection unusable: it is given up with the turn. */

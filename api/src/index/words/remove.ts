@@ -1,5 +1,6 @@
 // When a cluster is given up, nobody keeps its words up any more: they go with it.
 import { BRIEF_MS, type Queryable, within } from '../../database/pool.ts'
+import { tryLock } from '../../database/turns.ts'
 import { WORDS_LOCK } from './fill.ts'
 
 /** Passages that one statement removes. */
@@ -12,10 +13,7 @@ const PORTION_MS = 60_000
  * @returns false: another server still keeps them up
  */
 export async function removeWords(client: Queryable): Promise<boolean> {
-  const { rows } = await client.query<{ mine: boolean }>(
-    within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${WORDS_LOCK}) AS mine` }),
-  )
-  if (rows[0]?.mine !== true) return false
+  if (!(await tryLock(client, WORDS_LOCK))) return false
   // First what says that they can be searched.
   await client.query(within(BRIEF_MS, { text: 'DELETE FROM word_fill' }))
   for (let removed = PORTION; removed === PORTION; ) {

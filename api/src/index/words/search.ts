@@ -4,12 +4,13 @@
 // in the last seconds may be missing in the numbers, and a language that is new in what is found.
 import { BRIEF_MS, type Pool, type Queryable, within } from '../../database/pool.ts'
 import { Analysers } from '../lexical/analysis.ts'
-import { maximaOf, questionTerms, scoreOf, termsOf, type WeighedTerm, weigh } from '../lexical/question.ts'
+import type { WeighedTerm } from '../lexical/question.ts'
+import { type Corpus, type ReadQuestion, readQuestion } from '../lexical/read-question.ts'
 import type { Candidate, IndexFilter, IndexQuery } from '../port.ts'
 import { byScore, POOL, rankExtra } from '../search.ts'
 import { tsqueryOf } from './lexemes.ts'
 import { type Selection, statementOf } from './statement.ts'
-import { type Corpus, Statistics } from './statistics.ts'
+import { Statistics } from './statistics.ts'
 
 /** Passages that one statement looks at, and the terms that are looked for in all of them. */
 const LOOKED_AT = 20_000
@@ -26,14 +27,6 @@ interface Row {
   readonly length: number
   readonly counts: readonly number[]
   readonly withoutVector: boolean
-}
-
-/** A question, read. */
-interface Asked {
-  readonly codes: readonly string[]
-  readonly terms: readonly WeighedTerm[]
-  readonly maxima: readonly number[]
-  readonly average: number
 }
 
 interface Scope {
@@ -76,14 +69,11 @@ export class WordSearch {
   async #ask(db: Queryable, query: IndexQuery, signal: AbortSignal | undefined): Promise<Candidate[]> {
     const { filter, limit, extra = [] } = query
     const corpus = await this.#statistics.corpus(db)
-    const asked = await this.#read(db, query, corpus)
+    const asked = await readQuestion(query, corpus, this.#analysers, (terms) =>
+      this.#statistics.live(db, corpus, terms),
+    )
     signal?.throwIfAborted()
-    const added = rankExtra(null, extra, ({ language, heading, text }) => {
-      const terms = this.#analysers.get(language)?.terms(`${heading}\n${text}`) ?? []
-      const counted = new Map<string, number>()
-      for (const term of terms) counted.set(term, (counted.get(term) ?? 0) + 1)
-      return wordsOf(asked, language, counted, terms.length)
-    })
+    const added = rankExtra(null, extra, (passage) => asked.scoreExtra(passage))
     const replaced = new Set(added.map(({ passageId }) => passageId))
     const wanted = Math.max(POOL, limit) + Math.min(replaced.size, MOST_REPLACED)
     const rows = await this.#best(
@@ -101,31 +91,11 @@ export class WordSearch {
       .slice(0, limit)
   }
 
-  async #read(
-    db: Queryable,
-    { text, previous = '', extra = [] }: IndexQuery,
-    corpus: Corpus,
-  ): Promise<Asked> {
-    const codes = [...new Set([...corpus.languages, ...extra.map(({ language }) => language)])].sort()
-    for (const code of codes) await this.#analysers.load(code)
-    const reader = {
-      languages: codes,
-      terms: (code: string, words: string) => this.#analysers.get(code)?.terms(words) ?? [],
-    }
-    const every = [...termsOf(reader, text).keys(), ...termsOf(reader, previous).keys()]
-    const live = await this.#statistics.live(db, corpus, every)
-    const chosen = questionTerms({ ...reader, live: (term) => live.get(term) ?? 0 }, text, previous)
-    // These numbers are of different moments.
-    const most = chosen.reduce((most, { live }) => Math.max(most, live), corpus.passages)
-    const terms = weigh(chosen, most)
-    return { codes, terms, maxima: maximaOf(terms, codes.length), average: corpus.average }
-  }
-
   async #best(
     db: Queryable,
     filter: IndexFilter,
     corpus: Corpus,
-    asked: Asked,
+    asked: ReadQuestion,
     { wanted, enough }: { readonly wanted: number; readonly enough: number },
     signal: AbortSignal | undefined,
   ): Promise<Row[]> {
@@ -136,7 +106,15 @@ export class WordSearch {
     const most = Math.min(this.#lookedAt, Math.ceil(LOOKED_FOR / asked.terms.length))
     for (const selection of selections(present, scope, corpus, most)) {
       signal?.throwIfAborted()
-      const { text, values } = statementOf({ ...asked, filter, scope, selection, most, wanted })
+      const { text, values } = statementOf({
+        ...asked,
+        average: corpus.average,
+        filter,
+        scope,
+        selection,
+        most,
+        wanted,
+      })
       const { rows } = await db.query<Row>(text, values)
       if (rows.length >= enough || selection.whole) return rows
     }
@@ -180,18 +158,8 @@ function selections(
   return [{ terms: tsqueryOf(rarest.map(({ term }) => term)), whole: false }, whole]
 }
 
-function wordsOf(
-  { codes, terms, maxima, average }: Asked,
-  language: string,
-  counted: ReadonlyMap<string, number>,
-  length: number,
-): number {
-  const n = codes.indexOf(language)
-  return n < 0 ? 0 : scoreOf(terms, maxima[n] ?? 0, n, average, { counted, length })
-}
-
-function candidate(asked: Asked, { id, language, length, counts, withoutVector }: Row): Candidate {
+function candidate(asked: ReadQuestion, { id, language, length, counts, withoutVector }: Row): Candidate {
   const counted = new Map(asked.terms.map(({ term }, i) => [term, counts[i] ?? 0]))
-  const words = wordsOf(asked, language, counted, length)
+  const words = asked.score(language, counted, length)
   return { passageId: Number(id), score: words, cosine: null, words, withoutVector }
 }

@@ -1,6 +1,7 @@
 // What the words in PostgreSQL say of all passages together: how many there are, how long, in which languages, and how many
 // have a term. Common terms are counted by PostgreSQL's own statistics, which are made of a sample; rarer ones are counted.
 import { type Queryable, within } from '../../database/pool.ts'
+import type { Corpus } from '../lexical/read-question.ts'
 import { tsqueryOf } from './lexemes.ts'
 
 /** So long what was read once is good enough. */
@@ -10,20 +11,16 @@ const REMEMBERED_TERMS = 50_000
 const COUNTED = 10_000
 const STATISTICS_MS = 5_000
 
-export interface Corpus {
-  readonly passages: number
-  /** Terms in a passage, on average. */
-  readonly average: number
-  readonly languages: readonly string[]
+export interface FilledCorpus extends Corpus {
   /** Of the commonest terms: the share of passages that have it. */
   readonly shares: ReadonlyMap<string, number>
 }
 
 export class Statistics {
-  #corpus: { readonly until: number; readonly corpus: Corpus } | null = null
+  #corpus: { readonly until: number; readonly corpus: FilledCorpus } | null = null
   readonly #counts = new Map<string, number>()
 
-  async corpus(db: Queryable): Promise<Corpus> {
+  async corpus(db: Queryable): Promise<FilledCorpus> {
     if (this.#corpus !== null && this.#corpus.until > performance.now()) return this.#corpus.corpus
     const corpus = await readCorpus(db)
     this.#counts.clear()
@@ -33,7 +30,11 @@ export class Statistics {
   }
 
   /** How many passages have each term. */
-  async live(db: Queryable, corpus: Corpus, terms: Iterable<string>): Promise<ReadonlyMap<string, number>> {
+  async live(
+    db: Queryable,
+    corpus: FilledCorpus,
+    terms: Iterable<string>,
+  ): Promise<ReadonlyMap<string, number>> {
     const known = new Map<string, number>()
     const unknown: string[] = []
     for (const term of new Set(terms)) {
@@ -55,7 +56,7 @@ export class Statistics {
   }
 }
 
-async function readCorpus(db: Queryable): Promise<Corpus> {
+async function readCorpus(db: Queryable): Promise<FilledCorpus> {
   const { rows } = await db.query<{
     passages: number
     length: number

@@ -1,17 +1,9 @@
 // One server at a time writes: whoever holds the database's advisory lock, for as long as that connection lives. It
 // continues the index that is there, or fills a new one from the tables; where another generation becomes active, a new
 // one is filled beside the old, which goes on answering and following until they are exchanged in one step.
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { goodbye, lossOf } from '../../../database/loss.ts'
-import {
-  BRIEF_MS,
-  createListener,
-  type DatabaseConfig,
-  type Pool,
-  type Queryable,
-  within,
-} from '../../../database/pool.ts'
+import type { DatabaseConfig, Pool, Queryable } from '../../../database/pool.ts'
+import { takeTurns } from '../../../database/turns.ts'
 import { RebuildNeeded } from '../../apply.ts'
 import { Bell } from '../../bell.ts'
 import {
@@ -32,8 +24,6 @@ import { type IndexPlace, searchedIndex, searchIn, stopSearching, sweep } from '
 import { IndexWriter } from './writer.ts'
 
 const POLL_MS = 500
-/** How soon another server writes when one has ended. */
-const TURN_MS = 1_000
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
 /** What is written is shown at least so often, however much there is to write. */
 const SHOW_MS = 1_000
@@ -80,7 +70,18 @@ export class Follower {
   }
 
   start(): void {
-    this.#finished = this.#live()
+    const { config, log, wanted } = this.#options
+    const failed = (err: unknown) => log.warn({ err }, 'the writer of the search index has no database')
+    this.#finished = takeTurns(
+      {
+        ...{ config, name: 'terrace-opensearch-writer', lock: WRITER_LOCK },
+        signal: this.#stop.signal,
+        failed,
+      },
+      async (client, signal) => {
+        if (await (wanted?.(client) ?? true)) await this.#write(signal)
+      },
+    )
   }
 
   /** There is something to read. */
@@ -102,30 +103,6 @@ export class Follower {
     this.#stop.abort()
     this.wake()
     await this.#finished
-  }
-
-  async #live(): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      const client = createListener(this.#options.config, 'terrace-opensearch-writer')
-      const turn = new AbortController()
-      try {
-        await client.connect()
-        const { rows } = await client.query<{ mine: boolean }>(
-          within(BRIEF_MS, { text: `SELECT pg_try_advisory_lock(${WRITER_LOCK}) AS mine` }),
-        )
-        if (rows[0]?.mine === true && (await (this.#options.wanted?.(client) ?? true))) {
-          // Without that connection another server may write.
-          lossOf(client, AbortSignal.any([signal, turn.signal])).then(() => turn.abort())
-          await this.#write(turn.signal)
-        }
-      } catch (err) {
-        if (!signal.aborted) this.#options.log.warn({ err }, 'the writer of the search index has no database')
-      }
-      turn.abort()
-      await goodbye(client)
-      await sleep(TURN_MS, undefined, { signal }).catch(() => {})
-    }
   }
 
   /** Until the signal aborts. */

@@ -3,11 +3,12 @@
 // embedded engine's: its scores depend on deleted passages that were not merged away yet, and on rounded lengths.
 import { z } from 'zod'
 import { Analysers } from '../../lexical/analysis.ts'
-import { maximaOf, questionTerms, scoreOf, termsOf, type WeighedTerm, weigh } from '../../lexical/question.ts'
+import { type Corpus, type ReadQuestion, readQuestion } from '../../lexical/read-question.ts'
 import type { Candidate, IndexQuery } from '../../port.ts'
 import { BETA, byScore, POOL, rankExtra, withReserved } from '../../search.ts'
 import { dot } from '../../vectors/port.ts'
 import type { Cluster } from './cluster.ts'
+import type { IndexFacts } from './documents.ts'
 import { type Clause, countQuery, nearestQuery, routingOf, scopeOf, wordsQuery } from './query.ts'
 import { floats } from './vectors.ts'
 import type { Known } from './watch.ts'
@@ -37,14 +38,6 @@ interface Found {
   readonly vector: Float32Array | null
 }
 
-/** A question, read. */
-interface Asked {
-  readonly codes: readonly (string | null)[]
-  readonly terms: readonly WeighedTerm[]
-  /** 0 to 1. */
-  words(language: string, terms: Iterable<string>, length: number): number
-}
-
 export class Searcher {
   readonly #cluster: Cluster
   readonly #analysers = new Analysers()
@@ -60,18 +53,22 @@ export class Searcher {
     const own = known.facts.generation
     const foreign = own === null || (asked.generation !== undefined && asked.generation !== own.id)
     const vector = foreign ? null : asked.vector
-    const question = await this.#read(asked, known, signal)
-    const added = rankExtra(vector, asked.extra ?? [], ({ language, heading, text }) => {
-      const terms = this.#analysers.get(language)?.terms(`${heading}\n${text}`) ?? []
-      return question.words(language, terms, terms.length)
-    })
+    const question = await readQuestion(asked, corpusOf(known.facts), this.#analysers, (terms) =>
+      this.#count(known, [...terms], signal),
+    )
+    const added = rankExtra(vector, asked.extra ?? [], (passage) => question.scoreExtra(passage))
     const replaced = new Set(added.map(({ passageId }) => passageId))
     const found = await this.#candidates({ ...asked, vector }, question, known, signal)
     const here = (list: readonly Found[]) => list.filter(({ id }) => !replaced.has(id))
     return rank({ ...asked, vector }, here(found.nearest), here(found.byWords), here(found.wordsOnly), added)
   }
 
-  async #candidates(query: IndexQuery, question: Asked, known: Known, signal: AbortSignal | undefined) {
+  async #candidates(
+    query: IndexQuery,
+    question: ReadQuestion,
+    known: Known,
+    signal: AbortSignal | undefined,
+  ) {
     const { filter, limit, vector, method = 'fused' } = query
     const pool = Math.max(POOL, limit)
     const scope = scopeOf(filter)
@@ -116,37 +113,6 @@ export class Searcher {
     return parts.parse(await this.#cluster.send({ ...request, idempotent: true }, whole)).responses
   }
 
-  async #read(
-    { text, previous = '', extra = [] }: IndexQuery,
-    known: Known,
-    signal?: AbortSignal,
-  ): Promise<Asked> {
-    const { languages, passages, length } = known.facts
-    const codes = [...new Set([...Object.keys(languages), ...extra.map((one) => one.language)])].sort()
-    for (const code of codes) await this.#analysers.load(code)
-    const reader = {
-      languages: codes,
-      terms: (code: string, words: string) => this.#analysers.get(code)?.terms(words) ?? [],
-    }
-    const every = [...termsOf(reader, text).keys(), ...termsOf(reader, previous).keys()]
-    const live = await this.#count(known, [...new Set(every)], signal)
-    const chosen = questionTerms({ ...reader, live: (term) => live.get(term) ?? 0 }, text, previous)
-    // A term may be in more passages by now than there were at the last count.
-    const most = chosen.reduce((most, { live }) => Math.max(most, live), passages)
-    const terms = weigh(chosen, most)
-    const maxima = maximaOf(terms, codes.length)
-    const average = length / Math.max(1, passages)
-    return {
-      ...{ codes, terms },
-      words(language, found, length) {
-        const counted = new Map<string, number>()
-        for (const term of found) counted.set(term, (counted.get(term) ?? 0) + 1)
-        const n = codes.indexOf(language)
-        return n < 0 ? 0 : scoreOf(terms, maxima[n] ?? 0, n, average, { counted, length })
-      },
-    }
-  }
-
   /** Live passages with each term: what Lucene counts of a term includes deleted ones. */
   async #count(
     known: Known,
@@ -166,17 +132,24 @@ export class Searcher {
   }
 }
 
+const corpusOf = ({ languages, passages, length }: IndexFacts): Corpus => ({
+  ...{ passages, average: length / Math.max(1, passages) },
+  languages: Object.keys(languages),
+})
+
 const none = {
   nearest: [] as readonly Found[],
   byWords: [] as readonly Found[],
   wordsOnly: [] as readonly Found[],
 }
 
-function read({ _source }: z.infer<typeof hit>, question: Asked): Found {
+function read({ _source }: z.infer<typeof hit>, question: ReadQuestion): Found {
   const { passageId, language, words, length, vector } = _source
+  const counted = new Map<string, number>()
+  for (const term of words.split(' ')) counted.set(term, (counted.get(term) ?? 0) + 1)
   return {
     id: passageId,
-    words: question.words(language, words.split(' '), length),
+    words: question.score(language, counted, length),
     vector: vector === undefined ? null : floats(Buffer.from(vector, 'base64')),
   }
 }

@@ -3,8 +3,8 @@
 // waits for a position.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { goodbye, lossOf } from '../../../database/loss.ts'
-import { BRIEF_MS, createListener, type DatabaseConfig, type Pool, within } from '../../../database/pool.ts'
+import { keepListening } from '../../../database/listening.ts'
+import { BRIEF_MS, type DatabaseConfig, type Pool, within } from '../../../database/pool.ts'
 import { Bell } from '../../bell.ts'
 import { LOG_CHANNEL } from '../../log.ts'
 import type { Cluster } from './cluster.ts'
@@ -52,7 +52,16 @@ export class Watch {
   }
 
   start(): void {
-    this.#finished = Promise.all([this.#live(), this.#listen()])
+    const listening = keepListening({
+      ...{ config: this.#options.config, name: 'terrace-index-listen', channel: LOG_CHANNEL },
+      signal: this.#stop.signal,
+      heard: () => {
+        this.#options.appended()
+        this.wake()
+      },
+      connected: () => this.wake(),
+    })
+    this.#finished = Promise.all([this.#live(), listening])
   }
 
   wake(): void {
@@ -117,26 +126,5 @@ export class Watch {
     for (const user of row.users ?? []) session(user)
     this.#heard = Number(row.seq)
     return { epoch: row.epoch, seq: this.#heard }
-  }
-
-  async #listen(): Promise<void> {
-    const { signal } = this.#stop
-    while (!signal.aborted) {
-      const client = createListener(this.#options.config, 'terrace-index-listen')
-      try {
-        client.on('notification', () => {
-          this.#options.appended()
-          this.wake()
-        })
-        await client.connect()
-        await client.query(within(BRIEF_MS, { text: `LISTEN ${LOG_CHANNEL}` }))
-        this.wake()
-        await lossOf(client, signal)
-      } catch {
-        // polling says what is wrong
-      }
-      await goodbye(client)
-      await sleep(1_000, undefined, { signal }).catch(() => {})
-    }
   }
 }
