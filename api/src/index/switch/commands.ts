@@ -11,6 +11,7 @@ import { enoughAlike, sayComparison, sayProgress, sayStatus } from './say.ts'
 import { liveServers, type ServerState } from './servers.ts'
 
 const POLL_MS = 500
+const CHANGED = 'Something else was changed meanwhile. See: npm run engine -- status'
 
 /** For the operator, as it is. */
 export class EngineProblem extends Error {}
@@ -65,7 +66,7 @@ export async function switchTo(around: Surroundings, to: EngineName, options: Sw
 export async function back(around: Surroundings): Promise<void> {
   await using _lock = await lock(around)
   const choice = await inPhase(around, 'way-back', 'There is no way back: only one engine is kept.')
-  await change(around, await whenOpen(around, choice))
+  await change(around, choice)
 }
 
 /** What is built is given up. @throws EngineProblem */
@@ -137,8 +138,7 @@ async function wish(
     return from
   }
   const choice = await beginBuilding(pool, from, to, rate ?? null)
-  if (choice === null)
-    throw new EngineProblem('Something else was changed meanwhile. See: npm run engine -- status')
+  if (choice === null) throw new EngineProblem(CHANGED)
   say(`The servers build ${to} beside ${from.engine}, which goes on answering.`)
   return choice
 }
@@ -148,8 +148,7 @@ async function whenOpen({ pool, say, signal }: Surroundings, choice: Choice): Pr
   for (let said = ''; ; await sleep(POLL_MS, undefined, { signal })) {
     signal.throwIfAborted()
     const now = await readChoice(pool)
-    if (now?.number !== choice.number)
-      throw new EngineProblem('Something else was changed meanwhile. See: npm run engine -- status')
+    if (now?.number !== choice.number) throw new EngineProblem(CHANGED)
     const { servers, why } = await readGate(pool, choice)
     if (why === null) return choice
     const line = sayProgress(choice, servers, why)
@@ -199,8 +198,7 @@ async function change(around: Surroundings, choice: Choice): Promise<void> {
     })
     if (changed === null) continue
     const { now } = changed
-    if (now === null)
-      throw new EngineProblem('Something else was changed meanwhile. See: npm run engine -- status')
+    if (now === null) throw new EngineProblem(CHANGED)
     const count = await whenHeard(around, now, ({ answers }) => answers === now.engine)
     say(`${now.engine} answers on all ${count} servers.`)
     signal.throwIfAborted()
@@ -212,8 +210,7 @@ async function drop(around: Surroundings, choice: Choice): Promise<void> {
   const { pool, say, signal } = around
   const engine = choice.beside?.engine
   const dropping = await beginDropping(pool, choice)
-  if (dropping === null)
-    throw new EngineProblem('Something else was changed meanwhile. See: npm run engine -- status')
+  if (dropping === null) throw new EngineProblem(CHANGED)
   say(`The servers end ${engine} and remove its copy of the index …`)
   while ((await readChoice(pool))?.number === dropping.number) {
     signal.throwIfAborted()

@@ -5,6 +5,7 @@ import type { Config } from '../../config.ts'
 import type { Pool } from '../../database/pool.ts'
 import type { Embedders } from '../../models/embedders.ts'
 import { startEmbeddedIndex } from '../engines/embedded.ts'
+import type { Index } from '../port.ts'
 import { createCourier } from '../shared/courier.ts'
 import { type Choice, readChoice } from './choice.ts'
 import { Conductor, wishesOf } from './conductor.ts'
@@ -72,6 +73,14 @@ async function openEmbedded(
     ...heard,
     ...(engine === undefined ? {} : { engine }),
   })
+  return embeddedEngine(index, async () => {
+    await index.close()
+    await courier.close()
+  })
+}
+
+/** Of an index in a process of this server: it knows what it holds, and nobody fills it. */
+export function embeddedEngine(index: Index, close: () => Promise<void>): RunningEngine {
   return {
     ...{ index, bare: index },
     async count() {
@@ -79,10 +88,7 @@ async function openEmbedded(
       return { documents, passages, vectors }
     },
     filling: () => null,
-    async close() {
-      await index.close()
-      await courier.close()
-    },
+    close,
   }
 }
 

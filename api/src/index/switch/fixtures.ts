@@ -10,7 +10,7 @@ import { createPool, type Pool } from '../../database/pool.ts'
 import { startEmbeddedIndex } from '../engines/embedded.ts'
 import { FixtureLibrary } from '../fixtures.ts'
 import type { Surroundings } from './commands.ts'
-import { startSwitchedIndex } from './engines.ts'
+import { embeddedEngine, startSwitchedIndex } from './engines.ts'
 import type { RunningEngine, SwitchingIndex } from './switching-index.ts'
 
 export interface FleetServer extends AsyncDisposable {
@@ -103,13 +103,5 @@ export async function standIn(config: Config): Promise<RunningEngine> {
   const index = await startEmbeddedIndex({ ...config, indexDir: dir }, pino({ enabled: false }), {
     engine: 'exact',
   })
-  return {
-    ...{ index, bare: index },
-    async count() {
-      const { documents = 0, passages, vectors } = index.status()
-      return { documents, passages, vectors }
-    },
-    filling: () => null,
-    close: () => index.close(),
-  }
+  return embeddedEngine(index, () => index.close())
 }
