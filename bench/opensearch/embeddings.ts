@@ -1,8 +1,6 @@
-// Real text and its real embeddings: the name and the one line that says what it is of every package that this machine's
-// apt knows (about 64,000 on Debian 12). Embedded once by the product's own model, in a folder that is not committed;
-// whoever stops it goes on later where it was.
+// Real text (texts.ts) and its real embeddings. Embedded once by the product's own model, in a folder that is not
+// committed; whoever stops it goes on later where it was.
 // Alone, to fill that folder: `node bench/opensearch/embeddings.ts [--most=N] [--seconds=S]`
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs'
 import path from 'node:path'
@@ -11,7 +9,7 @@ import { pino } from 'pino'
 import { parseConfig } from '../../api/src/config.ts'
 import { type LocalEmbedder, startEmbedder } from '../../api/src/models/embedder.ts'
 import { ROOT } from '../harness.ts'
-import { randomNumbers } from '../search/text.ts'
+import { realTexts } from './texts.ts'
 
 export const DIMENSIONS = 384
 const BYTES = 4 * DIMENSIONS
@@ -23,38 +21,16 @@ export interface EmbeddedTexts {
   readonly vectors: Float32Array
 }
 
-/** In a seeded random order, so that a part of them is a sample of all. @throws Error without apt */
-function packageTexts(): string[] {
-  const all = execFileSync('apt-cache', ['dumpavail'], { encoding: 'utf8', maxBuffer: 1 << 28 })
-  const texts = new Map<string, string>()
-  for (const stanza of all.split('\n\n')) {
-    const name = /^Package: (.+)$/m.exec(stanza)?.[1]
-    const description = /^Description: (.+)$/m.exec(stanza)?.[1]
-    if (name !== undefined && description !== undefined) texts.set(name, `${name}: ${description}`)
-  }
-  return shuffled([...new Set(texts.values())].sort())
-}
-
-function shuffled(list: string[]): string[] {
-  const next = randomNumbers(8)
-  for (let i = list.length - 1; i > 0; i--) {
-    const j = Math.floor(next() * (i + 1))
-    const [a, b] = [list[i], list[j]]
-    if (a !== undefined && b !== undefined) [list[i], list[j]] = [b, a]
-  }
-  return list
-}
-
 function cacheOf(texts: readonly string[]): string {
   const folder = path.join(ROOT, '.native/bench-embeddings')
   mkdirSync(folder, { recursive: true })
   const key = createHash('sha256').update(texts.join('\n')).digest('hex').slice(0, 12)
-  return path.join(folder, `packages-${key}.f32`)
+  return path.join(folder, `texts-${key}.f32`)
 }
 
 /** What is embedded already. */
 export function embeddedTexts(): EmbeddedTexts {
-  const texts = packageTexts()
+  const texts = realTexts()
   const file = cacheOf(texts)
   const bytes = existsSync(file) ? readFileSync(file) : Buffer.alloc(0)
   const count = Math.floor(bytes.length / BYTES)
@@ -66,7 +42,7 @@ export function embeddedTexts(): EmbeddedTexts {
 
 /** Embeds up to `most` texts, for at most so many seconds. @throws Error without the model's weights */
 export async function embedTexts(most: number, seconds: number): Promise<void> {
-  const texts = packageTexts()
+  const texts = realTexts()
   const file = cacheOf(texts)
   const done = embeddedTexts().texts.length
   if (done >= Math.min(most, texts.length) || seconds <= 0) return
@@ -87,7 +63,7 @@ export async function embedTexts(most: number, seconds: number): Promise<void> {
   }
 }
 
-/** As people ask: of a package's line what it says, without the name, with the model's own beginning of a question. */
+/** As people ask: what a text says, without the name, with the model's own beginning of a question. */
 export async function embedQuestions(
   texts: readonly string[],
 ): Promise<{ text: string; vector: Float32Array }[]> {
