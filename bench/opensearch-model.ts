@@ -18,7 +18,9 @@ const cluster = readResult(
   'opensearch',
   z.object({
     ...{ passages: z.number(), shards: z.number() },
-    results: z.object({ everything: z.object({ searchMs: z.object({ fused: spread }) }) }),
+    results: z.object({
+      everything: z.object({ opensearch: z.object({ searchMs: z.object({ fused: spread }) }) }),
+    }),
     index: z.object({ diskBytesPerPassage: z.number() }),
   }),
 )
@@ -29,7 +31,7 @@ const at = z.object({
 const alone = readResult('scale', z.object({ at100000: at, at300000: at, at1000000: at }))
 
 const run = begin('opensearch-model')
-const measured = cluster.results.everything.searchMs.fused
+const measured = cluster.results.everything.opensearch.searchMs.fused
 const shard = shardOf(measured, cluster.shards)
 const table: Record<string, Figure> = {}
 for (let power = 5; power <= 9; power++) {

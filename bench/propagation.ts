@@ -1,7 +1,8 @@
 // How soon other servers see what one has published: two API processes, one of which reads through a replica 1 s
 // behind. Documents are uploaded to the first; somebody else, who was told nothing of them, asks the second again and
 // again for a word that only the new one has. From the publication's entry in the log (the beginning of its
-// transaction) to the answer that has it. Options: --passages=N (in the library) --publications=N
+// transaction) to the answer that has it. Options: --passages=N (in the library) --publications=N --engine=opensearch
+// (in a cluster of its own, of --nodes=N, three by default)
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -9,8 +10,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { startApi, until } from '../api/test/api-process.ts'
 import { MODEL_DIR, spawnIngest } from '../api/test/ingest.ts'
+import { startOpenSearchCluster } from '../api/test/opensearch-node.ts'
 import { replicatedPostgres } from '../api/test/replica.ts'
 import { client, type Person, person } from '../api/test/server.ts'
+import { nodeFiles } from '../local/opensearch/node-files.ts'
 import { type Bar, begin, finish, quantile, spread } from './harness.ts'
 import { generationOf } from './ingest/serving.ts'
 import { fillLibrary } from './search/library.ts'
@@ -19,6 +22,8 @@ const { values } = parseArgs({
   options: {
     passages: { type: 'string', default: '10000' },
     publications: { type: 'string', default: '200' },
+    engine: { type: 'string', default: 'embedded' },
+    nodes: { type: 'string', default: '3' },
   },
 })
 const publications = Number(values.publications)
@@ -34,7 +39,8 @@ interface Seen {
   readonly searches: number
 }
 
-const run = begin('propagation', ['fastify', 'pg'])
+const inCluster = values.engine === 'opensearch'
+const run = begin(inCluster ? 'propagation-opensearch' : 'propagation', ['fastify', 'pg'])
 const { seen, searches } = await measure()
 const words = seen.map((each) => each.words)
 const vectors = seen.map((each) => each.vectors)
@@ -50,6 +56,7 @@ finish(
   run,
   {
     publications,
+    ...(inCluster ? { nodes: Number(values.nodes) } : {}),
     replicaBehindS: BEHIND_S,
     byWordsMs: figures(words),
     byMeaningMs: figures(vectors),
@@ -74,6 +81,7 @@ async function measure() {
     MODEL_DIR,
     AUTH_SECRET: SECRET,
     LOG_LEVEL: 'warn',
+    ...(inCluster ? await clusterFor(stack) : {}),
   }
   const config = db.config(home, env)
   const owner = await person('', config, db, {})
@@ -145,4 +153,12 @@ async function measure() {
     if (seen.length % 50 === 0) console.log(`${seen.length} of ${publications}`)
   }
   return { seen, searches }
+}
+
+/** What a server is told of a cluster that is started here, and ends with the stack. */
+async function clusterFor(stack: AsyncDisposableStack): Promise<Record<string, string>> {
+  const { java, classPath } = await nodeFiles((line) => console.log(line))
+  Object.assign(process.env, { OPENSEARCH_JAVA: java, OPENSEARCH_CLASS_PATH: classPath })
+  const cluster = stack.use(await startOpenSearchCluster(Number(values.nodes)))
+  return { INDEX_ENGINE: 'opensearch', OPENSEARCH_URL: cluster.url }
 }

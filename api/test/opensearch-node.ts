@@ -38,9 +38,15 @@ const PLUGINS = [
 ]
 
 /** @throws Error when the node's files are not named: `npm run test:distributed` does that */
-export async function startOpenSearchNode(): Promise<OpenSearchNode> {
+export async function startOpenSearchNode({
+  plugins = [],
+}: {
+  /** Classes of others than k-NN; their files are on the class path. */
+  readonly plugins?: readonly string[]
+} = {}): Promise<OpenSearchNode> {
   const [http = 0, transport = 0] = await freePorts(2)
-  const node = prepare('n1', http, transport, ['discovery.type=single-node'])
+  const more = plugins.map((plugin) => `plugin=${plugin}`)
+  const node = prepare('n1', http, transport, ['discovery.type=single-node', ...more])
   await node.restart()
   return node
 }

@@ -26,6 +26,8 @@ export interface EvaluatedTerrace extends AsyncDisposable {
   readonly modelDir: string
   /** The owner of what is uploaded. */
   readonly person: Pick<Person, 'api' | 'fetch'>
+  /** Another API server on the same database, which is told this too. @returns the same person there, once it is ready */
+  beside(env: Readonly<Record<string, string>>, signal: AbortSignal): Promise<Pick<Person, 'api'>>
 }
 
 /** @throws Error without the embedder's weights, and when a process ends before it is ready */
@@ -68,9 +70,21 @@ export async function startTerrace(signal: AbortSignal): Promise<EvaluatedTerrac
   await db.connect()
   stack.defer(() => db.end())
   const config = parseConfig(env)
-  const person = client(url, config, sessionCookie(config, await session(db)))
+  const cookie = sessionCookie(config, await session(db))
+  const person = client(url, config, cookie)
   const running = stack.move()
-  return { url, db, databaseUrl, home, modelDir, person, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return {
+    ...{ url, db, databaseUrl, home, modelDir, person },
+    async beside(more, signal) {
+      const port = await freePort()
+      const own = { ...env, ...more, TERRACE_HOME: path.join(home, `beside-${port}`), PORT: String(port) }
+      const url = `http://127.0.0.1:${port}`
+      const server = started(running, 'the API beside', program('main.ts'), own)
+      await until(server, async () => (await fetch(`${url}/readyz`)).ok, signal)
+      return client(url, config, cookie)
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
 }
 
 /** Resolves when everything that was accepted can be found by meaning. @throws Error when a document needs attention */

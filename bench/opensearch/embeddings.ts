@@ -67,12 +67,19 @@ export async function embedTexts(most: number, seconds: number): Promise<void> {
 export async function embedQuestions(
   texts: readonly string[],
 ): Promise<{ text: string; vector: Float32Array }[]> {
+  const questions = texts.map((text) => text.slice(text.indexOf(': ') + 2))
+  return withEmbedder((embed) =>
+    Promise.all(questions.map(async (text) => ({ text, vector: await embed(text) }))),
+  )
+}
+
+/** For as long as `use` takes, with what embeds a question. */
+export async function withEmbedder<T>(
+  use: (embed: (question: string) => Promise<Float32Array>) => Promise<T>,
+): Promise<T> {
   const embedder = await theEmbedder(0)
   try {
-    const questions = texts.map((text) => text.slice(text.indexOf(': ') + 2))
-    return await Promise.all(
-      questions.map(async (text) => ({ text, vector: await embedder.embed(text, 'query') })),
-    )
+    return await use((question) => embedder.embed(question, 'query'))
   } finally {
     await embedder.close()
   }

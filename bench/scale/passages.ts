@@ -6,7 +6,7 @@ import { type Config, parseConfig } from '../../api/src/config.ts'
 import { migrate } from '../../api/src/database/migrate.ts'
 import { createPool, type Pool } from '../../api/src/database/pool.ts'
 import { startPostgres } from '../../local/postgres.ts'
-import { fillLibrary } from '../search/library.ts'
+import { fillLibrary, type LibraryOptions } from '../search/library.ts'
 import type { TextMaker } from '../search/text.ts'
 
 export const DIMENSIONS = 384
@@ -19,8 +19,15 @@ export interface PassagesAlone {
   configOf(name: string): Config
 }
 
-/** Everything is stopped and removed with `stack`. */
-export async function passagesAlone(size: number, stack: AsyncDisposableStack): Promise<PassagesAlone> {
+/**
+ * Everything is stopped and removed with `stack`.
+ * @param library what fillLibrary is told besides
+ */
+export async function passagesAlone(
+  size: number,
+  stack: AsyncDisposableStack,
+  library: Pick<LibraryOptions, 'collections' | 'perDocument' | 'real'> = {},
+): Promise<PassagesAlone> {
   const folder = mkdtempSync(path.join(tmpdir(), 'terrace-scale-'))
   chmodSync(folder, 0o755)
   stack.defer(() => rmSync(folder, { recursive: true, force: true }))
@@ -37,7 +44,7 @@ export async function passagesAlone(size: number, stack: AsyncDisposableStack): 
   stack.defer(() => pool.end())
   await pool.query("INSERT INTO users (id, name, email) VALUES ('bench', 'Bench', 'bench@example.org')")
   const { text } = await fillLibrary(databaseUrl, {
-    ...{ passages: size, dimensions: DIMENSIONS, userId: 'bench' },
+    ...{ ...library, passages: size, dimensions: DIMENSIONS, userId: 'bench' },
     generation: { digest: 'bench', key: {} },
   })
   return { folder, pool, text, configOf }

@@ -1,5 +1,5 @@
-// Fills a database with searchable documents, as ingestion would have left them, in bulk. Vectors are made: 384
-// dimensions in clusters, since embedding 100,000 passages takes more than an hour.
+// Fills a database with searchable documents, as ingestion would have left them, in bulk. Texts and vectors are made, 384
+// dimensions in clusters, where none are given: to embed 100,000 passages of that length takes more than an hour.
 
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -20,6 +20,10 @@ export interface LibraryOptions {
   readonly passages: number
   readonly dimensions?: number
   readonly collections?: number
+  /** Passages of a document. */
+  readonly perDocument?: number
+  /** Instead of made ones, as many as `passages`: vectors one after the other. */
+  readonly real?: { readonly texts: readonly string[]; readonly vectors: Float32Array }
   /** Of the embedder that will ask: its generation's digest and key. */
   readonly generation: { readonly digest: string; readonly key: object }
   /** Who may see everything. */
@@ -27,7 +31,8 @@ export interface LibraryOptions {
 }
 
 export async function fillLibrary(databaseUrl: string, options: LibraryOptions): Promise<BenchLibrary> {
-  const { passages, dimensions = 384, collections = 5, generation, userId } = options
+  const { passages, dimensions = 384, collections = 5, perDocument = PER_DOCUMENT, real } = options
+  const { generation, userId } = options
   const client = new pg.Client(databaseUrl)
   await client.connect()
   try {
@@ -49,7 +54,7 @@ export async function fillLibrary(databaseUrl: string, options: LibraryOptions):
         [generation.digest, JSON.stringify(generation.key), dimensions],
       )
       .then(({ rows }) => rows[0]?.id ?? 0)
-    const documents = Math.ceil(passages / PER_DOCUMENT)
+    const documents = Math.ceil(passages / perDocument)
     const { rows: versions } = await client.query<{ id: string }>(
       `WITH d AS (
          INSERT INTO documents (collection_id, name)
@@ -60,7 +65,7 @@ export async function fillLibrary(databaseUrl: string, options: LibraryOptions):
          SELECT id, 1, 'bench.txt', 'text/plain', 1, '', '', 'searchable', now(), now(), 1, $4 FROM d
          RETURNING id, document_id)
        SELECT id FROM v`,
-      [collectionIds, collections, documents, PER_DOCUMENT],
+      [collectionIds, collections, documents, perDocument],
     )
     // A data-modifying WITH does not see its own rows: the pointer is set afterwards.
     await client.query(
@@ -72,14 +77,18 @@ export async function fillLibrary(databaseUrl: string, options: LibraryOptions):
       'COPY passages (version_id, ordinal, page, char_start, char_end, heading, text, tokens, language) FROM STDIN',
       passageRows(
         versions.map(({ id }) => id),
-        passages,
-        text,
+        { passages, perDocument },
+        real === undefined ? () => [text.heading(), text.passage(WORDS)] : (i) => ['', real.texts[i] ?? ''],
       ),
     )
     const { rows: first } = await client.query<{ least: string }>('SELECT min(id) AS least FROM passages')
     await copy(
       'COPY passage_vectors (passage_id, generation_id, vector) FROM STDIN',
-      vectorRows(Number(first[0]?.least), passages, generationId, dimensions),
+      vectorRows(
+        Number(first[0]?.least),
+        generationId,
+        real === undefined ? clusteredVectors(passages, dimensions) : partsOf(real.vectors, dimensions),
+      ),
     )
     await client.query('COMMIT')
     await client.query('ANALYZE')
@@ -89,11 +98,14 @@ export async function fillLibrary(databaseUrl: string, options: LibraryOptions):
   }
 }
 
-function* passageRows(versions: readonly string[], count: number, text: TextMaker): Generator<string> {
-  for (let i = 0; i < count; i++) {
-    const body = text.passage(WORDS)
-    const heading = text.heading()
-    const fields = [versions[Math.floor(i / PER_DOCUMENT)] ?? '', i % PER_DOCUMENT, 1, 0, body.length]
+function* passageRows(
+  versions: readonly string[],
+  { passages, perDocument }: { readonly passages: number; readonly perDocument: number },
+  content: (passage: number) => readonly [heading: string, body: string],
+): Generator<string> {
+  for (let i = 0; i < passages; i++) {
+    const [heading, body] = content(i)
+    const fields = [versions[Math.floor(i / perDocument)] ?? '', i % perDocument, 1, 0, body.length]
     yield `${[...fields, quoted(heading), quoted(body), 170, 'en'].join('\t')}\n`
   }
 }
@@ -104,14 +116,18 @@ function quoted(text: string): string {
 
 function* vectorRows(
   firstId: number,
-  count: number,
   generationId: number,
-  dimensions: number,
+  vectors: Iterable<readonly [number, Float32Array]>,
 ): Generator<string> {
-  for (const [i, vector] of clusteredVectors(count, dimensions)) {
+  for (const [i, vector] of vectors) {
     const bytes = Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)
     yield `${firstId + i}\t${generationId}\t\\\\x${bytes.toString('hex')}\n`
   }
+}
+
+function* partsOf(vectors: Float32Array, dimensions: number): Generator<readonly [number, Float32Array]> {
+  for (let i = 0; i * dimensions < vectors.length; i++)
+    yield [i, vectors.subarray(i * dimensions, (i + 1) * dimensions)]
 }
 
 /** Unit vectors around a few hundred centres; the same object each time. */
