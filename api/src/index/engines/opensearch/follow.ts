@@ -17,6 +17,7 @@ import { noticeServer } from '../../epoch.ts'
 import { Analysers } from '../../lexical/analysis.ts'
 import { cutLog } from '../../shared/log-cut.ts'
 import { checkHistory, HistoryChanged } from '../../tail.ts'
+import { Audit } from './audit.ts'
 import { type Cluster, Trouble } from './cluster.ts'
 import { readFacts } from './documents.ts'
 import { fillIndex } from './fill.ts'
@@ -179,7 +180,8 @@ export class Follower {
 
   /** @throws Trouble, HistoryChanged, RebuildNeeded or what the database says: to be obtained anew */
   async #follow(first: IndexWriter, signal: AbortSignal): Promise<void> {
-    const { pool } = this.#options
+    const { pool, cluster, log } = this.#options
+    const audit = new Audit({ pool, cluster, log })
     let current = first
     const active = await activeGeneration(pool)
     const stale =
@@ -204,7 +206,9 @@ export class Follower {
             next = ahead.switched ? this.#begin(signal) : null
           } else if (ahead.switched) next = this.#begin(signal)
         }
-        if (!more) await this.#bell.wait(POLL_MS, signal)
+        if (more) continue
+        if (next === null) await audit.step(current, databaseSource(pool))
+        await this.#bell.wait(POLL_MS, signal)
       } catch (error) {
         if (signal.aborted) return
         current.rewind()

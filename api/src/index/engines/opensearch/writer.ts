@@ -20,6 +20,13 @@ import { floats, numbers } from './vectors.ts'
 
 const PAGE = 1_000
 
+/** What the tables say of a document: the version and the reading that searches see. */
+export interface Held {
+  readonly collectionKey: number
+  readonly versionId: string
+  readonly readingId: number
+}
+
 export interface WriterOptions {
   readonly cluster: Cluster
   /** Its own name. */
@@ -84,12 +91,27 @@ export class IndexWriter {
       default:
         throw new RebuildNeeded(`entry ${entry.seq} is a ${entry.op}, which this build does not know`)
     }
-    const seen = source.seen()
-    this.position = {
-      ...{ epoch: entry.epoch, seq: entry.seq, entryId: entry.id },
-      ...(seen === null || seen.seq <= entry.seq ? {} : { seen }),
-    }
+    this.#reached({ epoch: entry.epoch, seq: entry.seq, entryId: entry.id }, source)
     return switchedTo
+  }
+
+  /** A document as the tables have it, at the place where the index is; null: they have none. Seen from `show` on. @throws Trouble */
+  async correct(documentKey: number, held: Held | null, source: Source): Promise<void> {
+    const { epoch, seq, entryId } = this.position
+    if (held === null) await this.#retract('documentKey', documentKey, seq)
+    else {
+      const entry = { ...held, seq, epoch, documentKey, userId: null, id: entryId ?? '' }
+      const generationId = this.generation?.id ?? null
+      await this.#publishWords({ ...entry, op: 'publish-words', generationId: null }, source)
+      if (generationId !== null)
+        await this.#publishVectors({ ...entry, op: 'publish-vectors', generationId }, source)
+    }
+    this.#reached({ epoch, seq, entryId }, source)
+  }
+
+  #reached(at: Omit<LogPosition, 'seen'>, source: Source): void {
+    const seen = source.seen()
+    this.position = { ...at, ...(seen === null || seen.seq <= at.seq ? {} : { seen }) }
   }
 
   /** Searches see everything up to `position` from here on. @throws Trouble */
@@ -157,16 +179,18 @@ export class IndexWriter {
     const documentKey = required(entry, entry.documentKey)
     const versionId = required(entry, entry.versionId)
     await this.#settle(documentKey)
-    const old = new Map<string, { id: number; routing: number }>()
+    const old = new Map<number, { id: number; routing: number }>()
     for await (const { id, routing } of this.#written('documentKey', documentKey, false))
-      old.set(`${routing}/${id}`, { id, routing })
+      if (routing === collectionKey) old.set(id, { id, routing })
+      // Of another collection. Before all else: in the same shard it is the very passage that is written below.
+      else await this.#bulk.add({ id, routing, document: null }, entry.seq)
     const pace = new Pace(this.#options.signal)
     for await (const rows of source.passages(versionId, entry.readingId ?? FIRST_READING))
       for (const row of rows) {
         const { id: passageId, language } = row
         const place = { passageId, documentKey, collectionKey, versionId, language }
         await this.add({ ...place, ...(await this.analyse(row)), embedded: false }, null, entry.seq)
-        old.delete(`${collectionKey}/${passageId}`)
+        old.delete(passageId)
         if (pace.due) await pace.pause()
       }
     for (const { id, routing } of old.values())

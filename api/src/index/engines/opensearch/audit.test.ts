@@ -1,0 +1,128 @@
+import { pino } from 'pino'
+import { expect, test } from 'vitest'
+import { testDatabase } from '../../../../test/database.ts'
+import { databaseSource } from '../../database-source.ts'
+import { FixtureLibrary } from '../../fixtures.ts'
+import { snapshotPosition } from '../../rebuild.ts'
+import { Audit, type AuditOptions } from './audit.ts'
+import type { Cluster, Request } from './cluster.ts'
+import type { Held, IndexWriter } from './writer.ts'
+
+interface Bucket {
+  readonly key: number
+  readonly passages: number
+  readonly ids: number
+  readonly collection: number
+}
+
+/** A cluster that holds these documents, without vectors, and a writer that only notes what it is told to correct. */
+async function audited(options: Partial<AuditOptions> = {}) {
+  const db = await testDatabase()
+  const library = new FixtureLibrary(db.pool)
+  const held: Bucket[] = []
+  const windows: number[] = []
+  const send = async ({ body }: Request) => {
+    const { query, aggs } = body as {
+      query?: { range: { documentKey: { gte: number; lt: number } } }
+      aggs: object
+    }
+    if ('last' in aggs)
+      return { aggregations: { last: { value: held.reduce((max, { key }) => Math.max(max, key), 0) } } }
+    const { gte = 0, lt = 0 } = query?.range.documentKey ?? {}
+    windows.push(gte)
+    const buckets = held
+      .filter(({ key }) => key >= gte && key < lt)
+      .map(({ key, passages, ids, collection }) => ({
+        ...{ key, doc_count: passages, embedded: { doc_count: 0 }, ids: { value: ids } },
+        ...{ first: { value: collection }, last: { value: collection } },
+      }))
+    return { aggregations: { documents: { buckets } } }
+  }
+  const corrected: [number, Held | null][] = []
+  let shown = 0
+  const position = () => snapshotPosition(db.pool)
+  const writer = {
+    ...{ index: 'docs-g1', position: await position(), generation: null },
+    correct: async (key: number, wanted: Held | null) => void corrected.push([key, wanted]),
+    show: async () => void shown++,
+  }
+  const cluster = { send } as unknown as Cluster
+  const audit = new Audit({ pool: db.pool, cluster, log: pino({ enabled: false }), ...options })
+  return {
+    ...{ db, library, held, windows, corrected, writer, shown: () => shown },
+    atTheEnd: async () => {
+      writer.position = await position()
+    },
+    step: () => audit.step(writer as unknown as IndexWriter, databaseSource(db.pool)),
+    [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
+  }
+}
+
+test('a document that is missing is written, one that was deleted is removed, once each', async () => {
+  await using of = await audited({ everyMs: 0 })
+  const collection = await of.library.collection()
+  const [missing, gone, right] = [
+    await of.library.document(collection),
+    await of.library.document(collection),
+    await of.library.document(collection),
+  ]
+  const { versionId } = await of.library.publish(missing, [{ text: 'pear' }])
+  const { passageIds } = await of.library.publish(right, [{ text: 'apple' }, { text: 'plum' }])
+  await of.library.publish(gone, [{ text: 'fig' }])
+  await of.library.retract(gone)
+  await of.atTheEnd()
+  const ids = passageIds.reduce((sum, id) => sum + id, 0)
+  of.held.push(
+    { key: gone.key, passages: 1, ids: 3, collection: collection.key },
+    { key: right.key, passages: 2, ids, collection: collection.key },
+  )
+  await of.step()
+  const held = { collectionKey: collection.key, versionId, readingId: expect.any(Number) }
+  expect(of.corrected.toSorted(([a], [b]) => a - b)).toEqual([
+    [missing.key, expect.objectContaining(held)],
+    [gone.key, null],
+  ])
+  expect(of.shown()).toBe(1)
+  // It takes neither: what it refuses is not sent to it every hour.
+  await of.step()
+  expect(of.corrected).toHaveLength(2)
+  expect(of.shown()).toBe(1)
+})
+
+test.each([
+  ['of another version', { ids: -1 }],
+  ['in another collection', { collection: 1_000 }],
+  ['one too many', { passages: 2 }],
+])('%s counts as different', async (_, difference) => {
+  await using of = await audited()
+  const collection = await of.library.collection()
+  const document = await of.library.document(collection)
+  const { passageIds } = await of.library.publish(document, [{ text: 'pear' }])
+  await of.atTheEnd()
+  const right = { key: document.key, passages: 1, ids: passageIds[0] ?? 0, collection: collection.key }
+  of.held.push({ ...right, ...difference })
+  await of.step()
+  expect(of.corrected.map(([key]) => key)).toEqual([document.key])
+})
+
+test('where the log goes on meanwhile the same documents are looked at again', async () => {
+  await using of = await audited()
+  const document = await of.library.document(await of.library.collection())
+  await of.library.publish(document, [{ text: 'pear' }])
+  // The index is a place behind: the document is on its way.
+  await of.step()
+  expect(of.corrected).toEqual([])
+  await of.atTheEnd()
+  await of.step()
+  expect(of.corrected.map(([key]) => key)).toEqual([document.key])
+  expect(of.windows).toEqual([0, 0])
+})
+
+test('all keys are looked at, those that only the cluster has too, and then not before it is time again', async () => {
+  await using of = await audited({ portion: 10 })
+  await of.atTheEnd()
+  of.held.push({ key: 25, passages: 1, ids: 1, collection: 1 })
+  for (let n = 0; n < 5; n++) await of.step()
+  expect(of.windows).toEqual([0, 10, 20])
+  expect(of.corrected).toEqual([[25, null]])
+})

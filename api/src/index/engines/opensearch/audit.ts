@@ -1,0 +1,204 @@
+// Whether the cluster holds what the tables say, document by document: what was deleted is gone, nothing is missing, no
+// passage is left of an older version. A cluster that was restored, or has lost a shard's last writes, does not tell. What
+// differs is written again. Looked at in portions of documents, each at a moment when the index is at the log's very end,
+// so that a difference is one and not a change on its way. Texts and vectors are not compared: they never change under a
+// passage's id.
+import type { Logger } from 'pino'
+import { z } from 'zod'
+import { type Pool, within } from '../../../database/pool.ts'
+import { activeReading, seen } from '../../rebuild.ts'
+import type { Source } from '../../source.ts'
+import type { Cluster } from './cluster.ts'
+import type { Held, IndexWriter } from './writer.ts'
+
+/** When a writer begins, and then so often. */
+const EVERY_MS = 60 * 60_000
+/** Keys of documents at a time. */
+const PORTION = 1_000
+const PORTION_MS = 30_000
+
+export interface AuditOptions {
+  readonly pool: Pool
+  readonly cluster: Cluster
+  readonly log: Logger
+  /** Default 1,000. */
+  readonly portion?: number
+  /** Milliseconds from the end of one look at everything to the next. Default an hour. */
+  readonly everyMs?: number
+}
+
+export class Audit {
+  readonly #options: AuditOptions
+  readonly #portion: number
+  readonly #everyMs: number
+  #dueAt = 0
+  /** Keys that are still to be looked at, of an audit under way. */
+  #left: { from: number; readonly to: number } | null = null
+  /** Documents that were written again and still differ, with what was there then: the cluster refuses some of it. */
+  readonly #kept = new Map<number, string>()
+
+  constructor(options: AuditOptions) {
+    this.#options = options
+    this.#portion = options.portion ?? PORTION
+    this.#everyMs = options.everyMs ?? EVERY_MS
+  }
+
+  /**
+   * Looks at one portion, where it is time: called while nothing is half written, again and again.
+   * @throws Trouble, or what the database says: the same portion is looked at again
+   */
+  async step(writer: IndexWriter, source: Source): Promise<void> {
+    if (this.#left === null && performance.now() < this.#dueAt) return
+    this.#left ??= { from: 0, to: await this.#lastKey(writer.index) }
+    const left = this.#left
+    const to = left.from + this.#portion
+    const there = await this.#inCluster(writer.index, left.from, to)
+    const wanted = await this.#inTables(writer, left.from, to)
+    // Something was published meanwhile: looked at again once that is written.
+    if (wanted === null) return
+    if (await this.#correct(writer, source, there, wanted)) await writer.show()
+    if (to <= left.to) left.from = to
+    else {
+      this.#left = null
+      this.#dueAt = performance.now() + this.#everyMs
+    }
+  }
+
+  async #correct(
+    writer: IndexWriter,
+    source: Source,
+    there: ReadonlyMap<number, Found>,
+    wanted: ReadonlyMap<number, Held & Found>,
+  ): Promise<boolean> {
+    let corrected = false
+    for (const key of new Set([...there.keys(), ...wanted.keys()])) {
+      const [has, needs] = [sayOf(there.get(key)), sayOf(wanted.get(key))]
+      if (has === needs) this.#kept.delete(key)
+      if (has === needs || this.#kept.get(key) === has) continue
+      this.#options.log.warn(
+        { document: key, there: has, wanted: needs },
+        'OpenSearch does not hold what the database says of a document: it is written again',
+      )
+      await writer.correct(key, wanted.get(key) ?? null, source)
+      this.#kept.set(key, has)
+      corrected = true
+    }
+    return corrected
+  }
+
+  async #lastKey(index: string): Promise<number> {
+    const body = { size: 0, track_total_hits: false, aggs: { last: { max: { field: 'documentKey' } } } }
+    const { aggregations } = lastKey.parse(await this.#search(index, body))
+    const { rows } = await this.#options.pool.query<{ last: number | null }>(
+      within(PORTION_MS, { text: 'SELECT max(key) AS last FROM documents' }),
+    )
+    return Math.max(aggregations.last.value ?? 0, rows[0]?.last ?? 0)
+  }
+
+  /** Documents with keys from `from` to below `to`. */
+  async #inCluster(index: string, from: number, to: number): Promise<Map<number, Found>> {
+    const aggs = {
+      embedded: { filter: { term: { embedded: true } } },
+      ids: { sum: { field: 'passageId' } },
+      // Where one was left in another collection they are two.
+      ...{ first: { min: { field: 'collectionKey' } }, last: { max: { field: 'collectionKey' } } },
+    }
+    const body = {
+      ...{ size: 0, track_total_hits: false, query: { range: { documentKey: { gte: from, lt: to } } } },
+      aggs: { documents: { terms: { field: 'documentKey', size: to - from }, aggs } },
+    }
+    const { aggregations } = documents.parse(await this.#search(index, body))
+    return new Map(
+      aggregations.documents.buckets.map((bucket) => [
+        bucket.key,
+        {
+          ...{ passages: bucket.doc_count, vectors: bucket.embedded.doc_count, ids: bucket.ids.value },
+          collections: [bucket.first.value, bucket.last.value] as const,
+        },
+      ]),
+    )
+  }
+
+  async #search(index: string, body: object): Promise<unknown> {
+    return this.#options.cluster.send({
+      ...{ method: 'POST', path: `/${index}/_search`, query: { allow_partial_search_results: false }, body },
+      ...{ idempotent: true, timeoutMs: PORTION_MS },
+    })
+  }
+
+  /** Null where the index is not at the end of the log, as the statement sees it. */
+  async #inTables(
+    { position, generation }: IndexWriter,
+    from: number,
+    to: number,
+  ): Promise<Map<number, Held & Found> | null> {
+    const { pool } = this.#options
+    const reading = await activeReading(pool)
+    const { rows } = await pool.query<Row>(
+      within(PORTION_MS, {
+        text: `SELECT h.epoch, h.seq, r.* FROM index_head h LEFT JOIN LATERAL (
+                 SELECT d.key, c.key AS collection, v.id AS version, p.reading_id AS reading,
+                   count(*)::int AS passages, count(pv.passage_id)::int AS vectors, sum(p.id)::text AS ids
+                 ${seen(reading)}
+                 LEFT JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $3
+                   AND v.stage = 'searchable'
+                 WHERE d.deleted_at IS NULL AND d.key >= $1 AND d.key < $2
+                 GROUP BY d.key, c.key, v.id, p.reading_id) r ON true
+               WHERE h.id = 1`,
+        values: [from, to, generation?.id ?? 0],
+      }),
+    )
+    const [head] = rows
+    if (head === undefined || head.epoch !== position.epoch || Number(head.seq) !== position.seq) return null
+    return new Map(
+      rows.flatMap((row) => (row.key === null ? [] : [[row.key, heldOf(row)] as [number, Held & Found]])),
+    )
+  }
+}
+
+/** What tells one state of a document from another. */
+interface Found {
+  readonly passages: number
+  readonly vectors: number
+  /** Their sum. */
+  readonly ids: number
+  /** The least and the greatest key among its passages. */
+  readonly collections: readonly [number, number]
+}
+
+interface Row extends Pick<Found, 'passages' | 'vectors'> {
+  readonly epoch: string
+  readonly seq: string
+  /** Null: no document has these keys. */
+  readonly key: number | null
+  readonly collection: number
+  readonly version: string
+  readonly reading: number
+  readonly ids: string
+}
+
+const heldOf = ({ collection, version, reading, passages, vectors, ids }: Row): Held & Found => ({
+  ...{ collectionKey: collection, versionId: version, readingId: reading, passages, vectors },
+  ...{ ids: Number(ids), collections: [collection, collection] },
+})
+
+const sayOf = (found?: Found): string =>
+  found === undefined
+    ? 'nothing'
+    : `${found.passages} passages, ${found.vectors} with vectors, ids ${found.ids}, collection ${[...new Set(found.collections)].join(' and ')}`
+
+const lastKey = z.object({ aggregations: z.object({ last: z.object({ value: z.number().nullable() }) }) })
+const documents = z.object({
+  aggregations: z.object({
+    documents: z.object({
+      buckets: z.array(
+        z.object({
+          ...{ key: z.number(), doc_count: z.number() },
+          embedded: z.object({ doc_count: z.number() }),
+          ...{ ids: z.object({ value: z.number() }), first: z.object({ value: z.number() }) },
+          last: z.object({ value: z.number() }),
+        }),
+      ),
+    }),
+  }),
+})
