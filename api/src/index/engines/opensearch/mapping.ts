@@ -31,6 +31,8 @@ export interface IndexIdentity {
 const embedding = (dimensions: number) => ({
   type: 'knn_vector',
   dimension: dimensions,
+  // A second copy of every vector, for scripts only.
+  doc_values: false,
   method: {
     ...{ name: 'hnsw', engine: 'lucene', space_type: 'cosinesimil' },
     parameters: { m: 16, ef_construction: 100 },
