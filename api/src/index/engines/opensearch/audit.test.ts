@@ -126,3 +126,12 @@ test('all keys are looked at, those that only the cluster has too, and then not 
   expect(of.windows).toEqual([0, 10, 20])
   expect(of.corrected).toEqual([[25, null]])
 })
+
+test('the last document of all is looked at, where a portion ends before it too', async () => {
+  await using of = await audited({ portion: 1 })
+  const document = await of.library.document(await of.library.collection())
+  await of.library.publish(document, [{ text: 'pear' }])
+  await of.atTheEnd()
+  for (let n = 0; n <= document.key; n++) await of.step()
+  expect(of.corrected.map(([key]) => key)).toEqual([document.key])
+})
