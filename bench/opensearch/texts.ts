@@ -43,7 +43,10 @@ function wordNet(): string {
     const half = `${folder}.${process.pid}`
     mkdirSync(half, { recursive: true })
     try {
-      execFileSync('apt-get', ['download', 'wordnet-base'], { cwd: half, stdio: ['ignore', 'ignore', 'inherit'] })
+      execFileSync('apt-get', ['download', 'wordnet-base'], {
+        cwd: half,
+        stdio: ['ignore', 'ignore', 'inherit'],
+      })
       const file = readdirSync(half).find((name) => name.endsWith('.deb'))
       if (file === undefined) throw new Error('apt-get download wordnet-base brought no package')
       execFileSync('dpkg-deb', ['-x', path.join(half, file), half])

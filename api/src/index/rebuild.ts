@@ -86,7 +86,7 @@ export async function snapshotPosition(client: Queryable): Promise<LogPosition> 
   return { epoch: head.epoch, seq: Number(head.seq), entryId: head.id }
 }
 
-export async function activeReading(client: PoolClient): Promise<number> {
+export async function activeReading(client: Queryable): Promise<number> {
   const { rows } = await client.query<{ id: number }>(
     within(BRIEF_MS, { text: `SELECT ${ACTIVE_READING} AS id` }),
   )

@@ -5,7 +5,7 @@
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { FIRST_READING } from '../../../ingest/reading.ts'
-import { type LogRow, RebuildNeeded } from '../../apply.ts'
+import { furthest, type LogRow, RebuildNeeded } from '../../apply.ts'
 import type { Analysers } from '../../lexical/analysis.ts'
 import { Pace } from '../../pace.ts'
 import type { Generation, PassageRow, Source } from '../../source.ts'
@@ -84,12 +84,26 @@ export class IndexWriter {
       default:
         throw new RebuildNeeded(`entry ${entry.seq} is a ${entry.op}, which this build does not know`)
     }
-    const seen = source.seen()
+    const seen = furthest(this.position.seen, source.seen())
     this.position = {
       ...{ epoch: entry.epoch, seq: entry.seq, entryId: entry.id },
-      ...(seen === null || seen.seq <= entry.seq ? {} : { seen }),
+      ...(seen === undefined || seen.seq <= entry.seq ? {} : { seen }),
     }
     return switchedTo
+  }
+
+  /** What was added is in the index, and seen by nobody yet. @throws Trouble */
+  flush(): Promise<void> {
+    return this.#bulk.flush()
+  }
+
+  /**
+   * Whether nothing in the index is from a later place of the log than `position`: only then is it what the tables held at
+   * some moment.
+   */
+  get isWhole(): boolean {
+    const { seq, seen } = this.position
+    return seen === undefined || seen.seq <= seq
   }
 
   /** Searches see everything up to `position` from here on. @throws Trouble */
