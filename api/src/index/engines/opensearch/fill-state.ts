@@ -84,7 +84,8 @@ export async function findFill(
   let best: Fill | null = null
   for (const index of await unsearchedIndexes(cluster, place)) {
     const state = await readFillState(cluster, index.name)
-    if (state === null) continue
+    // To begin anew is sooner done than to wait for what may be under way.
+    if (state === null || state.lastKey === 0) continue
     const reached = state.complete ? ((await readFacts(cluster, index.name))?.facts.position ?? null) : null
     const position = reached ?? state.position
     const why =

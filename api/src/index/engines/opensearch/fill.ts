@@ -150,7 +150,8 @@ async function writePortion(passages: AsyncIterable<FilledPassage>, portion: Por
     const words = await writer.analyse(passage)
     const written = { passageId, documentKey, collectionKey, versionId, language, ...words, embedded: false }
     await writer.add(written, vector === null ? null : floats(vector), position.seq)
-    progress?.(++done, Math.max(done, total))
+    done++
+    progress?.(done, Math.max(done, total))
     await throttle.passed(signal)
     if (pace.due) await pace.pause()
   }
