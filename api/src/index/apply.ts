@@ -57,7 +57,8 @@ export async function applyEntry(
   return applied
 }
 
-function furthest(before: LogEnd | undefined, now: LogEnd | null): LogEnd | undefined {
+/** Of two ends of the log that rows were read at. */
+export function furthest(before: LogEnd | undefined, now: LogEnd | null): LogEnd | undefined {
   return now === null || (before !== undefined && before.seq >= now.seq) ? before : now
 }
 

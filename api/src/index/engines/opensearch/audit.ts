@@ -178,8 +178,8 @@ interface Row extends Pick<Found, 'passages' | 'vectors'> {
 }
 
 const heldOf = ({ collection, version, reading, passages, vectors, ids }: Row): Held & Found => ({
-  ...{ collectionKey: collection, versionId: version, readingId: reading, passages, vectors },
-  ...{ ids: Number(ids), collections: [collection, collection] },
+  ...{ collectionKey: collection, versionId: version, readingId: reading, embedded: vectors > 0 },
+  ...{ passages, vectors, ids: Number(ids), collections: [collection, collection] },
 })
 
 const sayOf = (found?: Found): string =>

@@ -40,11 +40,17 @@ export interface IndexFacts extends Statistics {
 }
 
 const logEnd = z.object({ seq: z.number(), id: z.string() })
-const facts = z.object({
-  position: z.object({
+/** A LogPosition as it was written. */
+export const logPosition = z
+  .object({
     ...{ epoch: z.string(), seq: z.number(), entryId: z.string().nullable() },
     seen: logEnd.optional(),
-  }),
+  })
+  .transform(
+    ({ seen, ...position }): LogPosition => ({ ...position, ...(seen === undefined ? {} : { seen }) }),
+  )
+const facts = z.object({
+  position: logPosition,
   generation: z.object({ id: z.number(), dimensions: z.number() }).nullable(),
   ...{ passages: z.number(), vectors: z.number(), length: z.number() },
   languages: z.record(z.string(), z.number()),
@@ -67,9 +73,7 @@ export async function readFacts(
       timeoutMs: 5_000,
     })
     const { _index, _source } = found.parse(answer)
-    const { seen, ...position } = _source.state.position
-    const at = { ...position, ...(seen === undefined ? {} : { seen }) }
-    return { index: _index, facts: { ..._source.state, position: at } }
+    return { index: _index, facts: _source.state }
   } catch (error) {
     if (error instanceof Trouble && error.kind === 'missing') return null
     throw error

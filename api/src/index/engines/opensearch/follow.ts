@@ -1,33 +1,28 @@
 // One server at a time writes: whoever holds the database's advisory lock, for as long as that connection lives. It
 // continues the index that is there, or fills a new one from the tables; where another generation becomes active, a new
 // one is filled beside the old, which goes on answering and following until they are exchanged in one step.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { DatabaseConfig, Pool, Queryable } from '../../../database/pool.ts'
 import { takeTurns } from '../../../database/turns.ts'
 import { RebuildNeeded } from '../../apply.ts'
 import { Bell } from '../../bell.ts'
-import {
-  activeGeneration,
-  databaseSource,
-  LOG_PORTION,
-  readLog,
-  switchedSince,
-} from '../../database-source.ts'
+import { activeGeneration, databaseSource, readLog, switchedSince } from '../../database-source.ts'
 import { noticeServer } from '../../epoch.ts'
 import { Analysers } from '../../lexical/analysis.ts'
 import { cutLog } from '../../shared/log-cut.ts'
 import { checkHistory, HistoryChanged } from '../../tail.ts'
 import { Audit } from './audit.ts'
+import { applyLog, buildIndex } from './build.ts'
 import { type Cluster, Trouble } from './cluster.ts'
 import { readFacts } from './documents.ts'
-import { fillIndex } from './fill.ts'
 import { type IndexPlace, searchedIndex, searchIn, stopSearching, sweep } from './mapping.ts'
 import { IndexWriter } from './writer.ts'
 
 const POLL_MS = 500
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
-/** What is written is shown at least so often, however much there is to write. */
-const SHOW_MS = 1_000
+/** From a fill beside an index that is searched to the next one, where it failed. */
+const AGAIN_MS = 5_000
 /** The same as what embedded checkpoints are written after at the latest. */
 const CUT_MS = 10 * 60_000
 /** Of the database's advisory locks: of who writes the cluster's index, or removes it. */
@@ -48,11 +43,15 @@ export interface FollowerOptions {
   readonly progress?:
     | ((progress: { readonly done: number; readonly total: number } | null) => void)
     | undefined
+  /** As of FillOptions. */
+  readonly settleMs?: number | undefined
 }
 
 interface Next {
   writer: IndexWriter | null
   failed: boolean
+  /** Nothing of it is under way any more. Never rejects. */
+  readonly over: Promise<void>
 }
 
 export class Follower {
@@ -65,6 +64,8 @@ export class Follower {
   #finished: Promise<void> = Promise.resolve()
   #trouble: string | null = null
   #cutAt = Number.NEGATIVE_INFINITY
+  /** What is searched, while this server writes it. */
+  #current: IndexWriter | null = null
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -131,7 +132,6 @@ export class Follower {
       const reading = await readLog(pool, facts.position)
       try {
         checkHistory(facts.position, reading)
-        await sweep(cluster, place, new Set([found.name]))
         const { position } = facts
         return new IndexWriter({
           ...this.#common(signal),
@@ -147,7 +147,7 @@ export class Follower {
         this.#options.moved()
       }
     }
-    const writer = await this.#fill(signal)
+    const writer = await this.#build(signal)
     await this.#exchange(writer)
     return writer
   }
@@ -157,18 +157,16 @@ export class Follower {
     return { cluster, log, signal, analysers: this.#analysers }
   }
 
-  async #fill(signal: AbortSignal): Promise<IndexWriter> {
-    const { pool, place, log, rate, progress } = this.#options
-    const started = performance.now()
-    const told = {
+  /** @param from as of FillOptions */
+  #build(signal: AbortSignal, from = 0): Promise<IndexWriter> {
+    const { pool, place, rate, progress, settleMs } = this.#options
+    return buildIndex(pool, place, {
+      ...{ ...this.#common(signal), from },
       ...(rate === undefined ? {} : { rate }),
-      progress: (done: number, total: number) => progress?.({ done, total }),
-    }
-    const writer = await fillIndex(pool, place, { ...this.#common(signal), ...told }).finally(() =>
-      progress?.(null),
-    )
-    log.info({ index: writer.index, ms: Math.round(performance.now() - started) }, 'an index was filled')
-    return writer
+      ...(settleMs === undefined ? {} : { settleMs }),
+      progress: (done, total) => progress?.({ done, total }),
+      needs: (seq) => this.#cut(Math.min(seq, this.#current?.position.seq ?? seq)),
+    }).finally(() => progress?.(null))
   }
 
   async #exchange(writer: IndexWriter): Promise<void> {
@@ -179,99 +177,93 @@ export class Follower {
   }
 
   /** @throws Trouble, HistoryChanged, RebuildNeeded or what the database says: to be obtained anew */
-  async #follow(first: IndexWriter, signal: AbortSignal): Promise<void> {
-    const { pool, cluster, log } = this.#options
+  async #follow(first: IndexWriter, turn: AbortSignal): Promise<void> {
+    const { pool, cluster, place, log } = this.#options
     const audit = new Audit({ pool, cluster, log })
-    let current = first
+    const ended = new AbortController()
+    const signal = AbortSignal.any([turn, ended.signal])
     const active = await activeGeneration(pool)
     const stale =
-      (current.generation !== null && current.generation.id !== active?.id) ||
-      (await switchedSince(pool, current.position.seq))
+      (first.generation !== null && first.generation.id !== active?.id) ||
+      (await switchedSince(pool, first.position.seq))
+    if (!stale) await sweep(cluster, place, new Set([first.index]))
+    this.#current = first
     let next = stale ? this.#begin(signal) : null
-    for (let failures = 0; !signal.aborted; ) {
-      try {
-        this.#bell.silence()
-        this.#returned.silence()
-        const { more, switched } = await this.#step(current)
-        failures = 0
-        // A new one that is being filled follows the log from where it was when that began.
-        if (next === null) await this.#cut(current)
-        this.#trouble = null
-        if (next?.failed || (switched && next === null)) next = this.#begin(signal)
-        if (next?.writer != null) {
-          const ahead = await this.#step(next.writer)
-          if (next.writer.position.seq >= current.position.seq) {
-            await this.#exchange(next.writer)
-            current = next.writer
-            next = ahead.switched ? this.#begin(signal) : null
-          } else if (ahead.switched) next = this.#begin(signal)
+    try {
+      for (let failures = 0; !signal.aborted; ) {
+        const current = this.#current
+        try {
+          this.#bell.silence()
+          this.#returned.silence()
+          const { more, switched } = await this.#step(current)
+          failures = 0
+          // A new one that is being filled follows the log from where it was when that began.
+          if (next === null) await this.#cut(current.position.seq)
+          this.#trouble = null
+          if (next?.failed || (switched && next === null)) next = this.#begin(signal)
+          if (next?.writer != null) {
+            const ahead = await this.#step(next.writer)
+            if (next.writer.position.seq >= current.position.seq) {
+              await this.#exchange(next.writer)
+              this.#current = next.writer
+              next = ahead.switched ? this.#begin(signal) : null
+            } else if (ahead.switched) next = this.#begin(signal)
+          }
+          if (more) continue
+          if (next === null) await audit.step(this.#current, databaseSource(pool))
+          await this.#bell.wait(POLL_MS, signal)
+        } catch (error) {
+          if (signal.aborted) return
+          const unknown = current.position.seq + 1
+          current.rewind()
+          next?.writer?.rewind()
+          if (error instanceof HistoryChanged || (error instanceof Trouble && error.kind === 'missing'))
+            throw error
+          if (error instanceof RebuildNeeded) {
+            ended.abort()
+            await next?.over
+            await this.#exchange(await this.#build(turn, unknown))
+            throw error
+          }
+          this.#note(error)
+          await this.#returned.wait(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] ?? 0, signal)
         }
-        if (more) continue
-        if (next === null) await audit.step(current, databaseSource(pool))
-        await this.#bell.wait(POLL_MS, signal)
-      } catch (error) {
-        if (signal.aborted) return
-        current.rewind()
-        next?.writer?.rewind()
-        if (error instanceof HistoryChanged || (error instanceof Trouble && error.kind === 'missing'))
-          throw error
-        if (error instanceof RebuildNeeded) {
-          await this.#exchange(await this.#fill(signal))
-          throw error
-        }
-        this.#note(error)
-        await this.#returned.wait(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] ?? 0, signal)
       }
+    } finally {
+      ended.abort()
+      await next?.over
+      this.#current = null
     }
   }
 
   #begin(signal: AbortSignal): Next {
-    const next: Next = { writer: null, failed: false }
-    this.#fill(signal).then(
+    const building = this.#build(signal).then(
       (writer) => {
         next.writer = writer
         this.wake()
       },
-      (error: unknown) => {
+      async (error: unknown) => {
         if (!signal.aborted) this.#note(error)
+        await sleep(AGAIN_MS, undefined, { signal }).catch(() => {})
         next.failed = true
       },
     )
+    const next: Next = { writer: null, failed: false, over: building }
     return next
   }
 
-  /** Applies what the log holds, and shows it. */
-  async #step(writer: IndexWriter): Promise<{ more: boolean; switched: boolean }> {
-    const { pool, moved } = this.#options
-    const reading = await readLog(pool, writer.position)
-    checkHistory(writer.position, reading)
-    const renamed = reading.head.epoch !== writer.position.epoch
-    if (renamed) writer.position = { ...writer.position, epoch: reading.head.epoch }
-    const source = databaseSource(pool)
-    let switched = false
-    let shownAt = performance.now()
-    for (const entry of reading.entries) {
-      if ((await writer.apply(entry, source)) !== undefined) switched = true
-      if (performance.now() - shownAt < SHOW_MS) continue
-      await writer.show()
-      moved()
-      shownAt = performance.now()
-    }
-    if (renamed || reading.entries.length > 0 || writer.countIsDue) {
-      await writer.show()
-      moved()
-    }
-    return { more: reading.entries.length === LOG_PORTION, switched }
+  #step(writer: IndexWriter): Promise<{ more: boolean; switched: boolean }> {
+    return applyLog(this.#options.pool, writer, this.#options.moved)
   }
 
-  /** What no copy of the index needs of the log goes, now and then. */
-  async #cut({ position }: IndexWriter): Promise<void> {
+  /** What no copy of the index needs of the log before this place goes, now and then. */
+  async #cut(seq: number): Promise<void> {
     const { pool, log } = this.#options
     if (performance.now() - this.#cutAt < CUT_MS) return
     this.#cutAt = performance.now()
     try {
-      const removed = await cutLog(pool, 'opensearch', position.seq)
-      if (removed > 0) log.info({ removed, before: position.seq }, 'the log was cut')
+      const removed = await cutLog(pool, 'opensearch', seq)
+      if (removed > 0) log.info({ removed, before: seq }, 'the log was cut')
     } catch (err) {
       log.warn({ err }, 'the log was not cut')
     }

@@ -161,13 +161,35 @@ export async function stopSearching(cluster: Cluster, { alias }: IndexPlace): Pr
   })
 }
 
-/** Deletes what a writer that ended has left half-made under this alias' names. @throws Trouble */
+/** Indexes of this format under this alias' names that nobody searches: half-made ones. @throws Trouble */
+export async function unsearchedIndexes(cluster: Cluster, place: IndexPlace): Promise<IndexIdentity[]> {
+  const own = await ownIndexes(cluster, place)
+  return own.flatMap(({ name, format, generation, searched }) =>
+    searched || format !== FORMAT ? [] : [{ name, generation }],
+  )
+}
+
+/** Deletes what is under this alias' names but for these; `searched`: also what is searched. @throws Trouble */
 export async function sweep(
   cluster: Cluster,
-  { alias }: IndexPlace,
+  place: IndexPlace,
   keep: ReadonlySet<string>,
+  searched = true,
 ): Promise<void> {
-  for (const [name, { mappings: found }] of Object.entries(await mappingsOf(cluster, `${alias}-g*`)))
-    if (!keep.has(name) && identity.safeParse(found?._meta).success)
-      await cluster.send({ method: 'DELETE', path: `/${name}` })
+  for (const index of await ownIndexes(cluster, place))
+    if (!keep.has(index.name) && (searched || !index.searched))
+      await cluster.send({ method: 'DELETE', path: `/${index.name}` })
+}
+
+interface OwnIndex extends IndexIdentity {
+  readonly format: number
+  readonly searched: boolean
+}
+
+async function ownIndexes(cluster: Cluster, { alias }: IndexPlace): Promise<OwnIndex[]> {
+  const searched = Object.keys(await mappingsOf(cluster, alias))
+  return Object.entries(await mappingsOf(cluster, `${alias}-g*`)).flatMap(([name, { mappings: found }]) => {
+    const own = identity.safeParse(found?._meta)
+    return own.success ? [{ name, ...own.data, searched: searched.includes(name) }] : []
+  })
 }

@@ -32,6 +32,8 @@ export interface OpenSearchOptions {
   readonly wanted?: (db: Queryable) => Promise<boolean>
   /** Passages a second at most that an index is filled with; null: as fast as it goes. Default: null. */
   readonly rate?: () => number | null
+  /** Milliseconds from where a fill of another writer is gone on with to its end, at least. Default: two minutes (fill.ts). */
+  readonly settleMs?: number
   /** Told how far an index is that this server fills, in passages; null when that is over. */
   readonly progress?: (progress: { readonly done: number; readonly total: number } | null) => void
 }
@@ -67,7 +69,7 @@ class InCluster implements OpenSearchIndex {
   #closing: Promise<void> | undefined
 
   constructor(config: Config, url: string, log: Logger, options: OpenSearchOptions) {
-    const { onSession, shards = 3, patienceMs = PATIENCE_MS, wanted, rate, progress } = options
+    const { onSession, shards = 3, patienceMs = PATIENCE_MS, wanted, rate, progress, settleMs } = options
     this.#patienceMs = patienceMs
     this.#pool = createPool(config, {
       name: 'terrace-index',
@@ -79,7 +81,7 @@ class InCluster implements OpenSearchIndex {
     const place = { alias: readAddress(url).name, shards }
     const common = { config, log, pool: this.#pool, cluster: this.#cluster }
     this.#follower = new Follower({
-      ...{ ...common, place, wanted, rate, progress },
+      ...{ ...common, place, wanted, rate, progress, settleMs },
       moved: () => this.#watch.wake(),
     })
     this.#watch = new Watch({

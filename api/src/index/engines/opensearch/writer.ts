@@ -5,7 +5,7 @@
 import type { Logger } from 'pino'
 import { z } from 'zod'
 import { FIRST_READING } from '../../../ingest/reading.ts'
-import { type LogRow, RebuildNeeded } from '../../apply.ts'
+import { furthest, type LogRow, RebuildNeeded } from '../../apply.ts'
 import type { Analysers } from '../../lexical/analysis.ts'
 import { Pace } from '../../pace.ts'
 import type { Generation, PassageRow, Source } from '../../source.ts'
@@ -25,6 +25,8 @@ export interface Held {
   readonly collectionKey: number
   readonly versionId: string
   readonly readingId: number
+  /** Whether its vectors are published. */
+  readonly embedded: boolean
 }
 
 export interface WriterOptions {
@@ -100,8 +102,9 @@ export class IndexWriter {
     const { epoch, seq, entryId } = this.position
     if (held === null) await this.#retract('documentKey', documentKey, seq)
     else {
-      const entry = { ...held, seq, epoch, documentKey, userId: null, id: entryId ?? '' }
-      const generationId = this.generation?.id ?? null
+      const { embedded, ...version } = held
+      const entry = { ...version, seq, epoch, documentKey, userId: null, id: entryId ?? '' }
+      const generationId = embedded ? (this.generation?.id ?? null) : null
       await this.#publishWords({ ...entry, op: 'publish-words', generationId: null }, source)
       if (generationId !== null)
         await this.#publishVectors({ ...entry, op: 'publish-vectors', generationId }, source)
@@ -110,8 +113,22 @@ export class IndexWriter {
   }
 
   #reached(at: Omit<LogPosition, 'seen'>, source: Source): void {
-    const seen = source.seen()
-    this.position = { ...at, ...(seen === null || seen.seq <= at.seq ? {} : { seen }) }
+    const seen = furthest(this.position.seen, source.seen())
+    this.position = { ...at, ...(seen === undefined || seen.seq <= at.seq ? {} : { seen }) }
+  }
+
+  /** What was added is in the index, and seen by nobody yet. @throws Trouble */
+  flush(): Promise<void> {
+    return this.#bulk.flush()
+  }
+
+  /**
+   * Whether nothing in the index is from a later place of the log than `position`: only then is it what the tables held at
+   * some moment.
+   */
+  get isWhole(): boolean {
+    const { seq, seen } = this.position
+    return seen === undefined || seen.seq <= seq
   }
 
   /** Searches see everything up to `position` from here on. @throws Trouble */
