@@ -69,6 +69,13 @@ test.each<[string, ScriptedAnswer, string, RegExp, boolean]>([
     true,
   ],
   [
+    'no memory for it',
+    failed(503, 'circuit_breaking_exception', 'Data too large'),
+    'busy',
+    /has too much to do \(circuit_breaking_exception\)/,
+    true,
+  ],
+  [
     'missing shards',
     failed(503, 'no_shard_available_action_exception', 'no shard copy'),
     'red',
