@@ -94,6 +94,19 @@ test('the filter is inside either ranking, so that what a person may not see tak
   )
 })
 
+test('a word counts where it is a word of the language, and what was asked before for half', async () => {
+  const { candidates } = await asked({ filter: few, text: 'running', previous: 'pears', method: 'words' })
+  const [{ query } = {}] = candidates.bodies
+  const { should } = (query as { bool: { should: Body[] } }).bool
+  const term = (value: string, boost: number) => ({ term: { words: { value, boost } } })
+  const only = (value: string, boost: number, language: string) => ({
+    bool: { must: term(value, boost), filter: { terms: { language: [language] } } },
+  })
+  expect(should).toEqual(
+    expect.arrayContaining([only('run', 1, 'en'), only('running', 1, 'de'), term('pear', 0.5)]),
+  )
+})
+
 test('as many candidates as are wanted are asked for, if that is more than usual', async () => {
   const { candidates } = await asked({ filter: few, limit: 180 })
   expect(candidates.bodies.map(({ size }) => size)).toEqual([180, 180, 180])
