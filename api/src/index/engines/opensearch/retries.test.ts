@@ -185,6 +185,21 @@ test('a cluster that answers, however badly, is not away', async () => {
   expect(of.nodes.map(asked)).toEqual([40])
 })
 
+test('when it has last answered is known, whatever it has said', async () => {
+  await using of = await place(() => 'hang-up')
+  const [node] = of.nodes
+  for (const [answer, isOne] of [
+    ['hang-up', false],
+    [red, true],
+    [fine, true],
+  ] as const) {
+    if (node !== undefined) node.script = () => answer
+    const before = of.cluster.answeredAt
+    await of.cluster.send({ ...search, idempotent: false }).catch(() => {})
+    expect(of.cluster.answeredAt > before).toBe(isOne)
+  }
+})
+
 test('one that is there again and says only that it may not be asked how it is, is there', async () => {
   await using of = await place(() => 'hang-up')
   const returned = new Promise<void>((resolve) => {
