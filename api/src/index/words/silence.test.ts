@@ -112,7 +112,7 @@ test.each<[string, (engine: Slow) => void, Partial<IndexQuery>]>([
 })
 
 test('it is waited for where words take longer, and comes first', async () => {
-  const { engine, index } = await started()
+  const { engine, index } = await started({ statementMs: 600_000 })
   const client = await db.pool.connect()
   await client.query('BEGIN; LOCK TABLE passage_words IN ACCESS EXCLUSIVE MODE')
   try {
