@@ -107,6 +107,22 @@ test('a history that the database has lost is no place to go on from: what came 
   await library.purge(other)
 })
 
+test('what is read anew is filled anew, though it is the same version in the same reading', async () => {
+  const document = await library.document(await library.collection())
+  const version = await library.publish(document, lines('once', 2))
+  {
+    await using filled = filling(db)
+    await filled.reached(version.position)
+  }
+  for (const table of ['passages', 'version_readings'])
+    await db.pool.query(`DELETE FROM ${table} WHERE version_id = $1`, [version.versionId])
+  const again = await library.read(version, 1, lines('again', 3))
+  await using filled = filling(db)
+  await filled.reached(await library.session('somebody'))
+  expect((await shown(db)).get(document.key)).toEqual(again)
+  await library.purge(document)
+})
+
 test('another reading takes the place of the one before when a generation of it becomes active', async () => {
   const { rows } = await db.pool.query<{ id: number }>(
     'INSERT INTO readings (parser, splitter, passage_tokens) VALUES (1, 1, 320) RETURNING id',
