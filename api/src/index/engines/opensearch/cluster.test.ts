@@ -152,7 +152,7 @@ async function write(
   const cluster = new Cluster(scripted.url)
   const bulk = new Bulk(cluster, 'terrace-g1', signal, ({ id }) => rejected.push(id))
   try {
-    for (const id of ids) await bulk.add({ id, routing: 3, document: remove ? null : { id } }, 7)
+    for (const id of ids) await bulk.add({ id, routing: 30, document: remove ? null : { id } }, 7)
     await bulk.flush()
     return rejected
   } finally {
@@ -164,7 +164,7 @@ test('what the cluster has no room for is sent again, alone; what it has, or som
   await using scripted = await scriptedCluster(bulkAnswers([[201, 429, 409, 200], { status: 429 }, [201]]))
   expect(await write(scripted, [1, 2, 3, 4])).toEqual([])
   expect(sent(scripted)).toEqual([['1', '2', '3', '4'], ['2'], ['2']])
-  expect(scripted.requests[0]?.body).toContain('"routing":"3","version":7,"version_type":"external_gte"')
+  expect(scripted.requests[0]?.body).toContain('"routing":"30","version":7,"version_type":"external_gte"')
 })
 
 test('what is to be removed and is not there is done; an index that is not there is no reason to leave a passage out', async () => {
