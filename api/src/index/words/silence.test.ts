@@ -112,7 +112,7 @@ test.each<[string, (engine: Slow) => void, Partial<IndexQuery>]>([
 })
 
 test('it is waited for where words take longer, and comes first', async () => {
-  const { engine, index } = await started({ statementMs: 600_000 })
+  const { engine, index } = await started()
   const client = await db.pool.connect()
   await client.query('BEGIN; LOCK TABLE passage_words IN ACCESS EXCLUSIVE MODE')
   try {
@@ -124,7 +124,15 @@ test('it is waited for where words take longer, and comes first', async () => {
         )
       ).rowCount
     await expect.poll(waits).toBe(1)
+    let answered = false
+    const over = asking.then(() => {
+      answered = true
+    })
     engine.answers()
+    // At once, and not when words were given up.
+    await sleep(0)
+    expect(answered).toBe(true)
+    await over
     expect((await asking).wordsOnly).toBeUndefined()
   } finally {
     await client.query('ROLLBACK')
