@@ -81,8 +81,12 @@ export async function askAll(
     rankDocuments(async (limit) => {
       const began = performance.now()
       const input = { query, method, limit, collectionIds: [collectionId] }
-      const { mode, passages } = await api.search.passages.query(input, { signal })
+      const { mode, passages, wordsOnly } = await api.search.passages.query(input, { signal })
       if (limit === 50) milliseconds[method].push(performance.now() - began)
+      if (wordsOnly === 'engine-away')
+        throw new Error(
+          'the search engine is away, and words stand in for it: nothing of this measures the search',
+        )
       if ((mode === 'words') !== (method === 'words'))
         throw new Error(
           `asked to rank by ${method}, the search ranked by ${mode}: is there an embedding model?`,

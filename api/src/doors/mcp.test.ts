@@ -71,6 +71,27 @@ describe('the MCP client', () => {
     })
   })
 
+  it('is told that only words were searched while the search engine is away, also where nothing was found', async () => {
+    await using world = await doors({ away: true })
+    const client = await world.mcp(await world.key(world.owner))
+    for (const [query, found] of [
+      ['hold a package at its present version', true],
+      ['unheard of', false],
+    ] as const) {
+      const { value } = await call(client, 'search', { query })
+      expect(value).toMatchObject({
+        words_only: 'engine-away',
+        note: expect.stringMatching(/found by words only/),
+      })
+      expect((value as Found).results.length > 0).toBe(found)
+    }
+    await using whole = await doors()
+    const { value } = await call(await whole.mcp(await whole.key(whole.owner)), 'search', {
+      query: 'package',
+    })
+    expect(Object.keys(value as Found)).toEqual(['results'])
+  })
+
   it('reads a long document in parts that make the whole', async () => {
     await using world = await doors()
     const pages = Array.from(

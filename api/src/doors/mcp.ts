@@ -121,9 +121,10 @@ function createToolServer(
       annotations: readOnly,
     },
     ({ query }) =>
-      said('search.passages', async () => ({
-        results: await findDocuments(services, grant, query, signal),
-      })),
+      said('search.passages', async () => {
+        const { documents, wordsOnly } = await findDocuments(services, grant, query, signal)
+        return { results: documents, ...(wordsOnly === null ? {} : { words_only: wordsOnly, note: AWAY }) }
+      }),
   )
   server.registerTool(
     'fetch',
@@ -146,6 +147,10 @@ function createToolServer(
   )
   return server
 }
+
+/** For the model, which may search again by other words, and say to the person why little was found. */
+const AWAY =
+  'The search engine can not be used at the moment: these were found by words only, and what says the same in other words was not. Search again later.'
 
 /** One content item with JSON in it: connectors look for just that. */
 const asText = (value: object) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] })

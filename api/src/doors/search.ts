@@ -3,6 +3,7 @@ import { documentAddress } from '../../../contract/addresses.ts'
 import { requireDocument } from '../access/collections.ts'
 import { cleanLine, cleanText } from '../chat/clean.ts'
 import { AppError } from '../errors.ts'
+import type { WordsOnly } from '../index/port.ts'
 import { getDocument } from '../library/documents.ts'
 import { getPages, listPages } from '../library/pages.ts'
 import type { KeyGrant } from '../people/keys.ts'
@@ -23,6 +24,13 @@ export interface FoundDocument {
   readonly text: string
 }
 
+export interface FoundDocuments {
+  /** Best first, each once. */
+  readonly documents: readonly FoundDocument[]
+  /** As of `SearchResult`. */
+  readonly wordsOnly: WordsOnly | null
+}
+
 export interface ReadDocument {
   readonly id: string
   readonly title: string
@@ -39,16 +47,16 @@ const NAME_LENGTH = 200
 const TEXT_LENGTH = 200_000
 const PAGES_AT_ONCE = 50
 
-/** Best first, each document once. None when the key is good for no collection. */
+/** None when the key is good for no collection. */
 export async function findDocuments(
   deps: SearchDoorDeps,
   grant: KeyGrant,
   query: string,
   signal: AbortSignal,
-): Promise<FoundDocument[]> {
+): Promise<FoundDocuments> {
   const collections = await askableCollections(deps.pool, grant)
-  if (collections.length === 0) return []
-  const { passages } = await searchPassages(
+  if (collections.length === 0) return { documents: [], wordsOnly: null }
+  const { passages, wordsOnly } = await searchPassages(
     deps,
     grant.viewer,
     { query, limit: PASSAGES, seen: 'head', collectionIds: collections.map(({ id }) => id) },
@@ -60,7 +68,7 @@ export async function findDocuments(
     if (known === undefined) byDocument.set(hit.documentId, [hit])
     else if (known.length < PASSAGES_PER_DOCUMENT) known.push(hit)
   }
-  return [...byDocument.values()].slice(0, DOCUMENTS).map((hits) => {
+  const documents = [...byDocument.values()].slice(0, DOCUMENTS).map((hits) => {
     const { charStart: start, charEnd: end, ...best } = hits[0]
     return {
       id: best.documentId,
@@ -69,6 +77,7 @@ export async function findDocuments(
       text: hits.map(({ text }) => cleanText(text)).join('\n…\n'),
     }
   })
+  return { documents, wordsOnly }
 }
 
 /**

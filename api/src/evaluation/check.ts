@@ -1,7 +1,7 @@
 // One golden question asked again: where its right documents stand now, by each method.
 import type { Viewer } from '../access/port.ts'
 import { AppError } from '../errors.ts'
-import type { SearchMethod } from '../index/port.ts'
+import type { SearchMethod, WordsOnly } from '../index/port.ts'
 import { type SearchDeps, searchPassages } from '../retrieval/search.ts'
 import { findGoldenQuestion } from './golden.ts'
 import { DEEPEST, MEASURES, type Measure, measure } from './measures.ts'
@@ -19,6 +19,8 @@ export interface Checked {
   /** Null where nothing is searched by meaning. */
   readonly meaning: CheckedMethod | null
   readonly fused: CheckedMethod
+  /** Why `words` and `fused` are both what stands in for the search, which says nothing of how good it is. Null: they are not. */
+  readonly wordsOnly: WordsOnly | null
 }
 
 /**
@@ -35,10 +37,12 @@ export async function checkGoldenQuestion(
   const question = await findGoldenQuestion(deps.pool, viewer, collectionId, id)
   if (question === null || question.answers.length === 0) return null
   const judgements = new Map(question.answers.map(({ documentId }) => [documentId, 1]))
+  let wordsOnly: WordsOnly | null = null
   const check = async (method: SearchMethod): Promise<CheckedMethod> => {
     const { documents } = await rankDocuments(async (limit) => {
       const request = { query: question.text, method, limit, collectionIds: [collectionId] }
-      const { passages } = await searchPassages(deps, viewer, request, signal)
+      const { passages, ...found } = await searchPassages(deps, viewer, request, signal)
+      wordsOnly ??= found.wordsOnly
       return passages.map(({ documentId }) => documentId)
     }, DEEPEST)
     const at = documents.slice(0, DEEPEST).findIndex((document) => judgements.has(document))
@@ -46,7 +50,9 @@ export async function checkGoldenQuestion(
     return { rank: at < 0 ? null : at + 1, measures: Object.fromEntries(measured) }
   }
   const words = await check('words')
-  return { words, meaning: await check('meaning').catch(nullIfUnavailable), fused: await check('fused') }
+  const meaning = await check('meaning').catch(nullIfUnavailable)
+  const fused = await check('fused')
+  return { words, meaning, fused, wordsOnly }
 }
 
 /** By words it went: then it is the search by meaning that there is none of. */

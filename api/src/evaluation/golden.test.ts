@@ -10,6 +10,7 @@ import { testEmbedders } from '../../test/embedders.ts'
 import { code } from '../../test/people.ts'
 import { addReading, readSo } from '../../test/readings.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
+import { wordIndex } from '../../test/word-index.ts'
 import { type EmbeddedIndex, startEmbeddedIndex } from '../index/engines/embedded.ts'
 import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
 import { generationDigest } from '../models/generation.ts'
@@ -80,6 +81,15 @@ const list = (person = editor) => person.api.goldenQuestions.list.query({ collec
 const check = (id: string, person = editor) =>
   person.api.goldenQuestions.check.query({ collectionId: collection.id, id })
 
+/** By another server than the editor's own. */
+async function checkOn(other: TestServer, id: string): Promise<unknown> {
+  const input = encodeURIComponent(JSON.stringify({ json: { collectionId: collection.id, id } }))
+  const response = await other.anonymous.fetch(`/trpc/goldenQuestions.check?input=${input}`, {
+    headers: { cookie: editor.cookie },
+  })
+  return ((await response.json()) as { result: { data: { json: unknown } } }).result.data.json
+}
+
 test('"this is the right one" makes a question, adds to it, and moves to another passage of the document', async () => {
   const one = await shelve('one.txt', ['The kettle is red.', 'It is in the kitchen.'])
   const two = await shelve('two.txt', ['The kettle was bought in May.'])
@@ -137,12 +147,22 @@ test('only the collection of the question is searched', async () => {
 test('without an embedder there is nothing to say of the meaning', async () => {
   const document = await shelve('one.txt', ['The kettle is red.'])
   const { id } = await add('kettle', document.passageIds[0])
-  const response = await wordsOnly.anonymous.fetch(
-    `/trpc/goldenQuestions.check?input=${encodeURIComponent(JSON.stringify({ json: { collectionId: collection.id, id } }))}`,
-    { headers: { cookie: editor.cookie } },
-  )
-  const { result } = (await response.json()) as { result: { data: { json: unknown } } }
-  expect(result.data.json).toMatchObject({ words: { rank: 1 }, meaning: null, fused: { rank: 1 } })
+  expect(await checkOn(wordsOnly, id)).toMatchObject({
+    words: { rank: 1 },
+    meaning: null,
+    fused: { rank: 1 },
+  })
+})
+
+test('says that its ranks are those of words that stand in while the search engine is away', async () => {
+  const document = await shelve('one.txt', ['The kettle is red.'], ALIKE)
+  const { id } = await add('kettle', document.passageIds[0])
+  expect(await check(id)).toMatchObject({ meaning: { rank: 1 }, wordsOnly: null })
+  const services = { index: wordIndex(db.pool, { away: true }), embedders: testEmbedders(embedder) }
+  await using away = await testServer(db, { services })
+  expect(await checkOn(away, id)).toMatchObject({
+    ...{ words: { rank: 1 }, fused: { rank: 1 }, wordsOnly: 'engine-away' },
+  })
 })
 
 test('a deleted document is no answer any more; without any the question says nothing', async () => {

@@ -88,6 +88,8 @@ export interface IndexStatus {
    * apply, of which one with a book in it takes half a minute.
    */
   readonly stalledMs: number | null
+  /** Milliseconds since an engine that is elsewhere has last answered anything at all; absent where there is none. */
+  readonly silentMs?: number
   readonly passages: number
   readonly vectors: number
   /** Where the engine knows it at once. */

@@ -9,6 +9,7 @@ import { showToast } from '../../components/ui/toast.tsx'
 import { toFailure } from '../../lib/errors.ts'
 import { t } from '../../lib/t.ts'
 import { type Outputs, trpc } from '../../lib/trpc.ts'
+import { BenchCaveat } from './bench-caveat.tsx'
 import { compare, type Hit, METHODS } from './compare.ts'
 import { ComparedPassage } from './compared-passage.tsx'
 
@@ -70,9 +71,10 @@ export function Comparison({ collectionId, query, golden, mayMark }: Props) {
   const right = new Set(golden?.answers.map(({ documentId }) => documentId))
   return (
     <section aria-label={t('testBench.title')} className="flex flex-col gap-3">
-      {meaning.error !== null && (
-        <p className="rounded-xl bg-warn-soft px-4 py-3 text-sm text-warn">{t('testBench.noMeaning')}</p>
-      )}
+      <BenchCaveat
+        away={[fused.data, words.data].some(({ wordsOnly }) => wordsOnly === 'engine-away')}
+        noMeaning={meaning.error !== null}
+      />
       <p role="status" className="text-sm text-ink-soft">
         {t('testBench.found', { count: rows.length })}
       </p>

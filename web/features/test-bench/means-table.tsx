@@ -1,4 +1,5 @@
 import { t } from '../../lib/t.ts'
+import { BenchCaveat } from './bench-caveat.tsx'
 import { METHODS } from './compare.ts'
 import { type Checked, MEASURES, type Measure, meanOf } from './means.ts'
 
@@ -26,6 +27,7 @@ export function MeansTable({ checked, failed, collectionId }: Props) {
         {t('testBench.checked', { count: checked.length })}
         {failed > 0 && <span className="text-warn"> · {t('testBench.failed', { count: failed })}</span>}
       </p>
+      <BenchCaveat away={checked.some(({ wordsOnly }) => wordsOnly === 'engine-away')} />
       <div className="overflow-x-auto">
         <table className="w-full text-sm">
           <thead className="text-left text-ink-soft">

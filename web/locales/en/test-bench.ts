@@ -11,6 +11,8 @@ export const testBench = {
   'testBench.more': { one: 'Show {count} more', other: 'Show {count} more' },
   'testBench.nothing': 'No method found a passage',
   'testBench.noMeaning': 'Nothing is searched by meaning here: its model is not installed.',
+  'testBench.engineAway':
+    'The search engine can not be used at the moment: only words were searched, by what stands in for it. This says nothing of how good the search is. Ask again later.',
   'testBench.notFound': 'not found',
   'testBench.rank': 'rank {rank}',
   'testBench.notFirst': 'not among the first {count}',

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type TestDatabase, testDatabase } from '../../../test/database.ts'
+import { renewEpoch } from '../epoch.ts'
 import { FixtureLibrary } from '../fixtures.ts'
 import { Analysers } from '../lexical/analysis.ts'
 import type { Position } from '../port.ts'
@@ -85,6 +86,41 @@ test('what was changed while nobody filled is found by comparing, also where the
     ]),
   )
   await library.retractCollection(collection)
+})
+
+test('a history that the database has lost is no place to go on from: what came instead is filled', async () => {
+  const collection = await library.collection()
+  const lost = await library.document(collection)
+  await using filled = filling(db)
+  const { position } = await library.publish(lost, lines('lost', 1))
+  await filled.reached(position)
+  // As after a restore to a moment before the last publication, after which others were made.
+  await library.purge(lost)
+  await db.pool.query('DELETE FROM index_log WHERE seq >= $1', [position.seq])
+  await db.pool.query('UPDATE index_head SET seq = $1', [position.seq - 1])
+  await renewEpoch(db.pool)
+  const other = await library.document(collection)
+  const instead = await library.publish(other, lines('instead', 2))
+  expect(instead.position.seq).toBe(position.seq)
+  await filled.reached(instead.position)
+  expect((await shown(db)).get(other.key)).toEqual(instead.passageIds)
+  await library.purge(other)
+})
+
+test('what is read anew is filled anew, though it is the same version in the same reading', async () => {
+  const document = await library.document(await library.collection())
+  const version = await library.publish(document, lines('once', 2))
+  {
+    await using filled = filling(db)
+    await filled.reached(version.position)
+  }
+  for (const table of ['passages', 'version_readings'])
+    await db.pool.query(`DELETE FROM ${table} WHERE version_id = $1`, [version.versionId])
+  const again = await library.read(version, 1, lines('again', 3))
+  await using filled = filling(db)
+  await filled.reached(await library.session('somebody'))
+  expect((await shown(db)).get(document.key)).toEqual(again)
+  await library.purge(document)
 })
 
 test('another reading takes the place of the one before when a generation of it becomes active', async () => {

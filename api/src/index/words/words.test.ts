@@ -145,6 +145,7 @@ test('nothing stands in before the words of everything were there once, and what
   engine.error = away()
   await expect(ask(index, { text: 'emu', filter })).rejects.toBe(engine.error)
   expect(index.status().position).toEqual(engine.at)
+  expect(said(AWAY)).toBe(0)
   await holder[Symbol.asyncDispose]()
   await vi.waitFor(async () => expect((await ask(index, { text: 'emu', filter })).wordsOnly).toBeDefined(), {
     timeout: 30_000,
@@ -153,6 +154,75 @@ test('nothing stands in before the words of everything were there once, and what
   await expect.poll(() => said(BACK)).toBe(1)
   engine.error = new AppError('INTERNAL')
   await expect(ask(index, { text: 'emu', filter })).rejects.toBe(engine.error)
+})
+
+test('an engine that answers, if only that something is wrong with it, is not away any more', async () => {
+  const { position, filter } = await collectionOf('kudu')
+  const engine = new ToldEngine()
+  const { log, said } = logged()
+  const index = opened(withWords(engine, config(), log, { lookMs: 50 }))
+  await filledTo(db, position)
+  engine.error = away()
+  expect((await ask(index, { text: 'kudu', filter })).wordsOnly).toBe('engine-away')
+  engine.error = new AppError('INTERNAL')
+  await expect.poll(() => said(BACK)).toBe(1)
+  await expect(ask(index, { text: 'kudu', filter })).rejects.toBe(engine.error)
+})
+
+test('what a cluster was asked before it went away does not make it seem to be there', async () => {
+  const { position, filter } = await collectionOf('gnu')
+  const { rows } = await db.pool.query<{ epoch: string }>('SELECT epoch FROM index_head')
+  const at = { epoch: rows[0]?.epoch, seq: position.seq, entryId: null }
+  const counts = { passages: 1, vectors: 0, length: 1, languages: { en: 1 } }
+  const state = { position: at, generation: null, ...counts }
+  let there = false
+  const scripted = await scriptedCluster(({ path, body }) => {
+    if (path.includes('/_doc/state'))
+      return { status: 200, body: { _index: 'terrace-g0-a', _source: { state } } }
+    if (!path.includes('_msearch') || !there) return failed(503, 'no_shard_available_action_exception')
+    const none = { status: 200, hits: { total: { value: 0 }, hits: [] } }
+    return { status: 200, body: { responses: body.match(/"size":/g)?.map(() => none) } }
+  })
+  onTestFinished(() => scripted[Symbol.asyncDispose]())
+  const { log, said } = logged()
+  const engine = startOpenSearchIndex(config(), scripted.url, log, { patienceMs: 100 })
+  const index = opened(withWords(engine, config(), log, { lookMs: 50 }))
+  await filledTo(db, position)
+  await expect.poll(() => engine.status().position).not.toBeNull()
+  const query = { text: 'gnu', filter }
+  expect((await ask(index, query)).wordsOnly).toBe('engine-away')
+  there = true
+  await expect.poll(() => said(BACK)).toBe(1)
+  there = false
+  expect((await ask(index, { ...query, text: 'gnus and others' })).wordsOnly).toBe('engine-away')
+  const probes = () => scripted.requests.filter(({ body }) => body.includes('probe')).length
+  const before = probes()
+  await expect.poll(probes).toBeGreaterThan(before + 3)
+  expect([said(AWAY), said(BACK)]).toEqual([2, 1])
+})
+
+test('an answer by words says a place of the log that it has everything of', async () => {
+  const { position, filter } = await collectionOf('lynx')
+  const engine = new ToldEngine()
+  engine.error = away()
+  const index = opened(withWords(engine, config(), logged().log, { statementMs: 100_000 }))
+  await filledTo(db, position)
+  const query = { text: 'lynx', filter }
+  await ask(index, query)
+  const before = index.status().position
+  const client = await db.pool.connect()
+  await client.query('BEGIN; LOCK TABLE passage_words IN ACCESS EXCLUSIVE MODE')
+  const asking = ask(index, query)
+  const waiting = async () =>
+    (await client.query("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'passage_words'::regclass"))
+      .rowCount
+  await expect.poll(waiting).toBe(1)
+  // Words go on while it looks at them as they were.
+  await library.session('somebody')
+  await expect.poll(() => index.status().position).not.toEqual(before)
+  await client.query('ROLLBACK')
+  client.release()
+  expect((await asking).position).toEqual(before)
 })
 
 async function holdLock(on: TestDatabase): Promise<AsyncDisposable> {

@@ -17,6 +17,10 @@ const LOOK_MS = 3_000
 /** An engine that has not moved for so long may be away, although nobody has asked it anything. */
 const SUSPICIOUS_MS = 5_000
 const STATEMENT_MS = 3_000
+/** An engine that has answered nothing to anybody for so long gets no more time for itself. */
+const SILENT_MS = 1_500
+/** Between two looks at whether it has. */
+const LISTEN_MS = 100
 /** Searches that run at once; others wait so long for a place. */
 const AT_ONCE = 4
 const WAIT_MS = 2_000
@@ -26,6 +30,8 @@ export interface WordsOptions {
   readonly lookMs?: number
   /** Milliseconds that a statement of a search may take. Default 3,000. */
   readonly statementMs?: number
+  /** Milliseconds after which words are looked for beside an engine that says nothing. Default 1,500. */
+  readonly silentMs?: number
 }
 
 /** @param engine is closed with what is returned */
@@ -54,6 +60,7 @@ class WithWords implements Index {
   readonly #search: WordSearch
   readonly #stop = new AbortController()
   readonly #looking: Promise<void>
+  readonly #silentMs: number
   #away: Away | null = null
   #closing: Promise<void> | undefined
 
@@ -61,8 +68,9 @@ class WithWords implements Index {
     engine: Index,
     config: DatabaseConfig,
     log: Logger,
-    { lookMs = LOOK_MS, statementMs = STATEMENT_MS }: WordsOptions,
+    { lookMs = LOOK_MS, statementMs = STATEMENT_MS, silentMs = SILENT_MS }: WordsOptions,
   ) {
+    this.#silentMs = silentMs
     this.#engine = engine
     this.#log = log
     this.#pool = createPool(config, {
@@ -80,12 +88,10 @@ class WithWords implements Index {
     const query = await asked
     if (this.#away === null)
       try {
-        return await this.#engine.search(query, signal)
+        return await this.#ask(query, signal)
       } catch (error) {
         signal?.throwIfAborted()
-        if (!isAway(error) || this.#closing !== undefined) throw error
-        if (!(await this.#standing.usable())) throw error
-        this.#begins(error)
+        if (!(await this.#isGone(error))) throw error
       }
     return this.#answer(query, signal)
   }
@@ -111,6 +117,49 @@ class WithWords implements Index {
     this.#stop.abort()
     await Promise.all([this.#engine.close(), this.#filler.close(), this.#standing.close(), this.#looking])
     await this.#pool.end()
+  }
+
+  /**
+   * What the engine answers; or words, where it says nothing to anybody and they are there first. A slow engine is waited
+   * for: it answers others meanwhile. Whether it is away, it says itself, also when nobody waits for it any more.
+   */
+  async #ask(query: IndexQuery, signal: AbortSignal | undefined): Promise<IndexAnswer> {
+    const over = new AbortController()
+    const engine = this.#engine.search(query, signal).finally(() => over.abort())
+    const first = await Promise.race([engine, this.#meanwhile(query, over.signal)])
+    if (first === null) return engine
+    engine.catch((error) => signal?.aborted || this.#isGone(error)).catch(() => {})
+    return first
+  }
+
+  /** @returns null: the engine is to be waited for */
+  async #meanwhile(query: IndexQuery, over: AbortSignal): Promise<IndexAnswer | null> {
+    if (query.method === 'meaning') return null
+    const isSilent = () => (this.#engine.status().silentMs ?? 0) >= this.#silentMs
+    try {
+      for (let ms = this.#silentMs; ; ms = LISTEN_MS) {
+        await sleep(ms, undefined, { signal: over })
+        if (!isSilent()) continue
+        if (!(await this.#standing.usable())) return null
+        // Where it was this process that stood still, answers have come in meanwhile.
+        if (!isSilent()) continue
+        const { position } = this.#standing
+        const theirs = this.#engine.status().position
+        // Nobody's searches go back in time (promise P3).
+        if (position === null || (theirs !== null && !isAt(position, theirs))) continue
+        const candidates = await this.#search.search(query, over)
+        return { candidates, position, wordsOnly: 'engine-away' }
+      }
+    } catch {
+      return null
+    }
+  }
+
+  /** @returns whether words stand in from here on */
+  async #isGone(error: unknown): Promise<boolean> {
+    if (!isAway(error) || this.#closing !== undefined || !(await this.#standing.usable())) return false
+    this.#begins(error)
+    return true
   }
 
   async #answer(query: IndexQuery, signal: AbortSignal | undefined): Promise<IndexAnswer> {
@@ -148,7 +197,7 @@ class WithWords implements Index {
       } catch (error) {
         if (signal.aborted) return
         if (!isAway(error)) this.#ends()
-        else if (this.#away === null && (await this.#standing.usable())) this.#begins(error)
+        else if (this.#away === null) await this.#isGone(error)
       }
     }
   }
@@ -172,6 +221,9 @@ class WithWords implements Index {
 
 /** There is no collection 0: only how many passages have a word is asked. */
 const QUESTION = { vector: null, filter: { kind: 'collections', keys: [0] }, limit: 1 } as const
+
+const isAt = (position: Position, wanted: Position): boolean =>
+  position.epoch === wanted.epoch && position.seq >= wanted.seq
 
 function isAway(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'UNAVAILABLE'

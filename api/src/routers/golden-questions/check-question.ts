@@ -13,7 +13,15 @@ const method = z.object({
 export const check = signedIn
   .meta({ access: { collection: 'viewer' }, resource: 'collectionId' })
   .input(z.object({ collectionId: z.uuid(), id: z.uuid() }))
-  .output(z.object({ words: method, meaning: method.nullable(), fused: method }).nullable())
+  .output(
+    z
+      .object({
+        ...{ words: method, meaning: method.nullable(), fused: method },
+        /** Why only words were searched though more was asked. Null: they were not. */
+        wordsOnly: z.enum(['engine-away']).nullable(),
+      })
+      .nullable(),
+  )
   .query(({ ctx, input, signal }) =>
     checkGoldenQuestion(ctx.services, ctx.viewer, input.collectionId, input.id, signal),
   )

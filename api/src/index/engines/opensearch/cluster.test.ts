@@ -69,6 +69,13 @@ test.each<[string, ScriptedAnswer, string, RegExp, boolean]>([
     true,
   ],
   [
+    'no memory for it',
+    failed(503, 'circuit_breaking_exception', 'Data too large'),
+    'busy',
+    /has too much to do \(circuit_breaking_exception\)/,
+    true,
+  ],
+  [
     'missing shards',
     failed(503, 'no_shard_available_action_exception', 'no shard copy'),
     'red',
@@ -136,12 +143,16 @@ function sent({ requests }: ScriptedCluster): string[][] {
   return requests.map(({ body }) => [...body.matchAll(/"_id":"(\d+)"/g)].map(([, id]) => id ?? ''))
 }
 
-async function write(scripted: ScriptedCluster, ids: readonly number[]): Promise<number[]> {
+async function write(
+  scripted: ScriptedCluster,
+  ids: readonly number[],
+  { signal = new AbortController().signal, remove = false }: { signal?: AbortSignal; remove?: boolean } = {},
+): Promise<number[]> {
   const rejected: number[] = []
   const cluster = new Cluster(scripted.url)
-  const bulk = new Bulk(cluster, 'terrace-g1', new AbortController().signal, ({ id }) => rejected.push(id))
+  const bulk = new Bulk(cluster, 'terrace-g1', signal, ({ id }) => rejected.push(id))
   try {
-    for (const id of ids) await bulk.add({ id, routing: 1, document: { id } }, 7)
+    for (const id of ids) await bulk.add({ id, routing: 30, document: remove ? null : { id } }, 7)
     await bulk.flush()
     return rejected
   } finally {
@@ -153,7 +164,22 @@ test('what the cluster has no room for is sent again, alone; what it has, or som
   await using scripted = await scriptedCluster(bulkAnswers([[201, 429, 409, 200], { status: 429 }, [201]]))
   expect(await write(scripted, [1, 2, 3, 4])).toEqual([])
   expect(sent(scripted)).toEqual([['1', '2', '3', '4'], ['2'], ['2']])
-  expect(scripted.requests[0]?.body).toContain('"version":7,"version_type":"external_gte"')
+  expect(scripted.requests[0]?.body).toContain('"routing":"30","version":7,"version_type":"external_gte"')
+})
+
+test('what is to be removed and is not there is done; an index that is not there is no reason to leave a passage out', async () => {
+  await using scripted = await scriptedCluster(bulkAnswers([[404, 200], [404]]))
+  expect(await write(scripted, [1, 2], { remove: true })).toEqual([])
+  expect(sent(scripted)).toEqual([['1', '2']])
+  await expect(write(scripted, [3])).rejects.toMatchObject({ kind: 'missing' })
+})
+
+test('a cluster that wants to be left alone for a while is', async () => {
+  await using scripted = await scriptedCluster(() => ({ status: 429, headers: { 'retry-after': '60' } }))
+  const given = AbortSignal.timeout(1_500)
+  await expect(write(scripted, [1], { signal: given })).rejects.toThrow()
+  expect(given.aborted).toBe(true)
+  expect(sent(scripted)).toEqual([['1']])
 })
 
 test('a request that is too large goes in two, and a passage that is too large by itself is told of', async () => {

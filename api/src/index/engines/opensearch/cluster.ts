@@ -80,6 +80,8 @@ export class Cluster {
   readonly #stop = new AbortController()
   /** Called when the cluster answers again after nobody has waited for it for a while. */
   returned: () => void = () => {}
+  /** performance.now() of the last answer to whoever has asked, whatever it said; of the beginning before there was one. */
+  answeredAt = performance.now()
 
   /**
    * @param url as OPENSEARCH_URL (address.ts); the name of the index in it is not looked at
@@ -132,16 +134,21 @@ export class Cluster {
     let answer: unknown
     try {
       answer = await this.#ask(request, timeoutMs)
-      this.#breaker.answered()
+      this.#answered()
     } catch (error) {
       request.signal?.throwIfAborted()
       const trouble = this.trouble(error)
       if (trouble.kind === 'away') this.#breaker.failed(trouble)
-      else this.#breaker.answered()
+      else this.#answered()
       throw trouble
     }
     check(answer)
     return answer
+  }
+
+  #answered(): void {
+    this.answeredAt = performance.now()
+    this.#breaker.answered()
   }
 
   async #ask(

@@ -159,6 +159,7 @@ class InCluster implements OpenSearchIndex {
       position: facts === undefined ? null : { epoch: facts.position.epoch, seq: facts.position.seq },
       behindMs: caughtUpAt === null ? null : Math.max(0, now - caughtUpAt),
       stalledMs: caughtUpAt === null ? null : Math.max(0, now - Math.max(caughtUpAt, movedAt)),
+      silentMs: performance.now() - this.#cluster.answeredAt,
       passages: facts?.passages ?? 0,
       vectors: facts?.vectors ?? 0,
       generation: facts?.generation?.id ?? null,

@@ -55,6 +55,22 @@ test('a dead node costs one try, and is left out for a while', async () => {
   expect(dead).toBe(1)
 })
 
+test('a dead node is asked again soon after it is there again', async () => {
+  await using of = await place(
+    () => fine,
+    () => 'hang-up',
+  )
+  const [, dead] = of.nodes
+  for (let i = 0; i < 4; i++) await of.cluster.send(search)
+  if (dead !== undefined) dead.script = () => fine
+  const before = of.nodes.map(asked)[1]
+  const again = async () => {
+    await of.cluster.send(search)
+    return of.nodes.map(asked)[1]
+  }
+  await expect.poll(again).toBeGreaterThan(before ?? 0)
+})
+
 test('a node that says nothing leaves time to ask another', async () => {
   await using of = await place(
     () => 'silence',
@@ -160,4 +176,38 @@ test('a cluster that answers, however badly, is not away', async () => {
   await using of = await place(() => red)
   for (let i = 0; i < 20; i++) await failure(of.cluster.send({ ...search, idempotent: false }))
   expect(of.nodes.map(asked)).toEqual([20])
+  // Nor is one whose answers have parts that failed.
+  for (const node of of.nodes) node.script = () => fine
+  const part = () => {
+    throw new Trouble('red', 'a part is missing')
+  }
+  for (let i = 0; i < 20; i++) await failure(of.cluster.send({ ...search, idempotent: false }, part))
+  expect(of.nodes.map(asked)).toEqual([40])
+})
+
+test('when it has last answered is known, whatever it has said', async () => {
+  await using of = await place(() => 'hang-up')
+  const [node] = of.nodes
+  for (const [answer, isOne] of [
+    ['hang-up', false],
+    [red, true],
+    [fine, true],
+  ] as const) {
+    if (node !== undefined) node.script = () => answer
+    const before = of.cluster.answeredAt
+    await of.cluster.send({ ...search, idempotent: false }).catch(() => {})
+    expect(of.cluster.answeredAt > before).toBe(isOne)
+  }
+})
+
+test('one that is there again and says only that it may not be asked how it is, is there', async () => {
+  await using of = await place(() => 'hang-up')
+  const returned = new Promise<void>((resolve) => {
+    of.cluster.returned = resolve
+  })
+  for (let i = 0; i < 5; i++) await failure(of.cluster.send({ ...search, idempotent: false }))
+  // What a role may do is to search, and not to look at the cluster.
+  for (const node of of.nodes) node.script = ({ path }) => (path === '/' ? { status: 403 } : fine)
+  await returned
+  expect(await of.cluster.send(search)).toEqual({})
 })
