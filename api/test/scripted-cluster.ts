@@ -15,7 +15,7 @@ export interface ScriptedAnswer {
   readonly body?: unknown
 }
 
-/** No answer at all; the connection is closed instead of one; one that begins and never ends. */
+/** No answer at all; the connection is closed instead of one; one that goes on and never ends. */
 export type Silence = 'silence' | 'hang-up' | 'no end'
 
 export interface ScriptedCluster extends AsyncDisposable {
@@ -38,8 +38,11 @@ export async function scriptedCluster(
     const scripted = await cluster.script(asked)
     if (scripted === 'silence') return
     if (scripted === 'hang-up') return void request.socket.destroy()
-    if (scripted === 'no end')
-      return void response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+    if (scripted === 'no end') {
+      response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+      const drip = setInterval(() => response.write(' '), 50)
+      return void response.once('close', () => clearInterval(drip))
+    }
     const { status, headers, body } = scripted ?? (await passOn(real ?? '', asked, request))
     response.writeHead(status, { 'content-type': 'application/json', ...headers })
     response.end(body === undefined ? '' : JSON.stringify(body))

@@ -168,9 +168,12 @@ export class Cluster {
     try {
       // Not by the client's own promise: aborted, it leaves a rejection that nobody can handle.
       return await new Promise((resolve, reject) => {
-        const asked = this.#client.transport.request(params, { requestTimeout: ms }, (error, answer) =>
-          error ? reject(error) : resolve(answer.body),
-        )
+        const asked = this.#client.transport.request(params, { requestTimeout: ms }, (error, answer) => {
+          if (!error) return resolve(answer.body)
+          // As the client does when its own time is over first.
+          if (late) this.#client.connectionPool.markDead(answer.meta.connection)
+          reject(error)
+        })
         abort = () => void asked.abort()
         signal?.addEventListener('abort', abort, { once: true })
         // The client's own time is that of a silent socket: an answer that drips has no end.

@@ -80,6 +80,15 @@ test('a node that says nothing leaves time to ask another', async () => {
   expect(of.nodes.map(asked)).toEqual([1, 3])
 })
 
+test('a node whose answers never end is left out, as one that says nothing', async () => {
+  await using of = await place(
+    () => 'no end',
+    () => fine,
+  )
+  for (let i = 0; i < 3; i++) await of.cluster.send({ ...search, timeoutMs: 2_000 })
+  expect(of.nodes.map(asked)).toEqual([1, 3])
+})
+
 test('an answer that never ends is none', async () => {
   await using of = await place(() => 'no end')
   const error = await failure(of.cluster.send({ ...search, idempotent: false, timeoutMs: 200 }))
