@@ -10,7 +10,7 @@ import { byScore, POOL, rankExtra } from '../search.ts'
 import { attempt } from './attempt.ts'
 import { statementOf, type WordRow } from './statement.ts'
 import { Statistics } from './statistics.ts'
-import { boundOf, type Scope, type Step, stepsOf } from './steps.ts'
+import { boundOf, type Scope, type Step, type StepKind, stepsOf } from './steps.ts'
 
 /** Passages that one question looks at, and the terms that are looked for in all of them. */
 const LOOKED_AT = 20_000
@@ -18,9 +18,14 @@ const LOOKED_FOR = 200_000
 /** Beside what replaces passages of the same ids, so many more are asked for. */
 const MOST_REPLACED = 200
 const SEARCH_MS = 3_000
-/** Of that time: for counting; and until when everything is done but looking into a sample, where nothing else was found. */
+/** Of that time: for counting, and until when each step may go on. What comes last, and helps out, has the rest of it. */
 const COUNTING = 0.3
-const LOOKING = 0.7
+const UNTIL: Readonly<Record<StepKind, number>> = {
+  ...{ whole: 1, sure: 0.6, glance: 0.8, together: 0.6, shared: 0.6, sample: 1, rest: 1 },
+}
+
+/** Steps that are only gone where the others have found too little. */
+const SPARE: ReadonlySet<StepKind> = new Set(['glance', 'sample', 'rest'])
 
 /** Compiling takes longer than these statements do, and with few statistics the planner likes to read whole tables. */
 const BEGIN = `BEGIN READ ONLY; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; SET LOCAL work_mem = '32MB'`
@@ -104,17 +109,24 @@ export class WordSearch {
     if (scope.passages === 0) return []
     const most = Math.min(this.#lookedAt, Math.ceil(this.#lookedFor / question.terms.length))
     const found = new Map<number, Candidate>()
+    const firm = new Set<number>()
     let [left, covered, late] = [most, 0, false]
     for (const step of stepsOf(present, scope, corpus.passages, most)) {
       asked.signal?.throwIfAborted()
-      if (left <= 0 || (step.spare && found.size >= enough)) break
-      const statement = { scope, step, without: present.slice(0, covered), most: left }
+      if (left <= 0) break
+      if (SPARE.has(step.kind) && firm.size >= enough) continue
+      const limit = Math.min(left, step.most)
+      const statement = { scope, step, without: present.slice(0, covered), most: limit }
       const rows = await this.#look(db, asked, statement)
       late ||= rows === null
       if (rows === null) continue
-      for (const row of rows) found.set(Number(row.id), candidate(question, row))
+      const ones = rows.map((row) => candidate(question, row))
+      for (const one of ones) found.set(one.passageId, one)
+      // It looks at so few that they do not count, and its passages are no reason to look no further.
+      if (step.kind === 'glance') continue
+      for (const { passageId } of ones) firm.add(passageId)
       const looked = rows[0]?.looked ?? 0
-      if (looked < left) covered = Math.max(covered, step.covers)
+      if (looked > 0 && looked < limit) covered = Math.max(covered, step.covers)
       left -= looked
       // What was not looked at has none but the other terms: they may not be worth as much.
       const worst = [...found.values()].sort(byScore)[enough - 1]?.words ?? 0
@@ -135,8 +147,7 @@ export class WordSearch {
       readonly most: number
     },
   ): Promise<WordRow[] | null> {
-    const share = statement.step.sample === null ? LOOKING : 1
-    const ms = began + share * this.#searchMs - performance.now()
+    const ms = began + UNTIL[statement.step.kind] * this.#searchMs - performance.now()
     if (ms <= 0) return null
     const parts = { ...question, average: corpus.average, filter, wanted, ...statement }
     return attempt<WordRow>(db, ms, statementOf(parts))

@@ -17,15 +17,26 @@ export interface Sample {
   readonly each: number
 }
 
+/**
+ * - `whole`: all of a small scope
+ * - `sure`: all passages with any of the rarest terms
+ * - `glance`: a small sample, so that something is there before what may take long
+ * - `together`: passages with all of some common terms
+ * - `shared`: like `sure`, of a part of everything, as if it had its share of the passages with each term
+ * - `sample`, and `rest`: whatever passages have any of the other terms, as PostgreSQL comes by them
+ */
+export type StepKind = 'whole' | 'sure' | 'glance' | 'together' | 'shared' | 'sample' | 'rest'
+
 export interface Step {
+  readonly kind: StepKind
   /** Passages with any of these terms, or with all of them at once. Null: whatever they have. */
   readonly terms: { readonly any: readonly WeighedTerm[] } | { readonly all: readonly WeighedTerm[] } | null
   /** Null: every such passage. */
   readonly sample: Sample | null
+  /** Passages that are looked at. */
+  readonly most: number
   /** The rarest so many terms: no other passage has any of them, unless this step stopped at a limit. */
   readonly covers: number
-  /** Only where the steps before have found too little. */
-  readonly spare: boolean
 }
 
 /** Of the passages that may be looked at: those with the rarest terms, so that what is found in milliseconds is there first. */
@@ -47,25 +58,36 @@ export function stepsOf(
 ): readonly Step[] {
   const all = terms.reduce((sum, { live }) => sum + live, 0)
   if (scope.passages <= most && scope.passages <= all)
-    return [{ terms: null, sample: null, covers: terms.length, spare: false }]
-  const share = Math.min(1, scope.passages / Math.max(1, passages))
-  // In the scope may be all passages with a term, or its share of them: the first is what can be relied on.
-  const prefixes = [
-    prefix(terms, most * SURE * FIRST, 1),
-    prefix(terms, most * SURE, 1),
-    prefix(terms, most * SURE, share),
+    return [{ kind: 'whole', terms: null, sample: null, most, covers: terms.length }]
+  const covering = (kind: 'sure' | 'shared', budget: number, share: number, before: number): Step[] => {
+    const covers = prefix(terms, budget * SURE, share)
+    const any = terms.slice(0, covers)
+    return covers > before ? [{ kind, terms: { any }, sample: null, most, covers }] : []
+  }
+  const first = covering('sure', most * FIRST, 1, 0)
+  const begun = first[0]?.covers ?? 0
+  const sure = covering('sure', most, 1, begun)
+  const covers = sure[0]?.covers ?? begun
+  const common = terms.slice(covers)
+  if (common.length === 0) return [...first, ...sure]
+  const together = togetherOf(common, scope.passages, passages, most)
+  const shared = covering('shared', most, Math.min(1, scope.passages / Math.max(1, passages)), covers)
+  const others = { any: terms.slice(shared[0]?.covers ?? covers) }
+  const little = Math.ceil(most * FIRST)
+  const steps: Step[] = [
+    ...first,
+    { kind: 'glance', terms: { any: terms }, sample: sampleOf(scope, little), most: little, covers: 0 },
+    ...sure,
   ]
-  const covering = prefixes.filter((length, i) => length > Math.max(0, ...prefixes.slice(0, i)))
-  const steps = covering.map(
-    (covers): Step => ({ terms: { any: terms.slice(0, covers) }, sample: null, covers, spare: false }),
-  )
-  const covers = covering.at(-1) ?? 0
-  const rest = terms.slice(covers)
-  if (rest.length === 0) return steps
-  const together = togetherOf(rest, scope.passages, passages, most)
-  if (together !== null) steps.push({ terms: { all: together }, sample: null, covers, spare: false })
-  const spare = { terms: { any: rest }, covers, spare: true }
-  return [...steps, { ...spare, sample: sampleOf(scope, most) }, { ...spare, sample: null }]
+  if (together !== null)
+    steps.push({ kind: 'together', terms: { all: together }, sample: null, most, covers })
+  steps.push(...shared)
+  if (others.any.length > 0)
+    steps.push(
+      { kind: 'sample', terms: others, sample: sampleOf(scope, most), most, covers: 0 },
+      { kind: 'rest', terms: others, sample: null, most, covers: 0 },
+    )
+  return steps
 }
 
 /** The rarest so many terms have no more passages than this. */
@@ -96,6 +118,7 @@ function togetherOf(
   return terms.length > 1 && expected <= most ? terms : null
 }
 
+/** Of about so many passages. */
 function sampleOf({ passages, documents }: Scope, most: number): Sample {
   const each = Math.max(EACH, Math.ceil(most / Math.max(1, documents)))
   const average = Math.max(1, passages / Math.max(1, documents))
