@@ -35,7 +35,11 @@ export interface WordRow {
   readonly looked: number
 }
 
-/** @returns what asks for `WordRow`s, best first */
+/**
+ * Whether a document is shown is asked once for each, and of its collection by id: by keys, the planner likes to go through all of
+ * them for each passage.
+ * @returns what asks for `WordRow`s, best first
+ */
 export function statementOf(parts: StatementParts): { text: string; values: unknown[] } {
   const { codes, terms, maxima, average, filter, most, wanted } = parts
   const values: unknown[] = [
@@ -61,14 +65,18 @@ export function statementOf(parts: StatementParts): { text: string; values: unkn
           WHERE f.n > 0 AND substr(t.languages, lang.n::int, 1) = '1') / lang.maximum AS score
       FROM (${passagesOf(parts, (value) => `$${values.push(value)}`)}) w
       JOIN lang ON lang.code = w.language LIMIT $8),
-    best AS (
-      SELECT k.passage_id, k.score, v.stage <> 'searchable' AS without_vector
-      FROM looked k JOIN word_documents m ON m.id = k.word_document_id AND m.ready
+    shown AS MATERIALIZED (
+      SELECT m.id, v.stage <> 'searchable' AS without_vector
+      FROM (SELECT DISTINCT word_document_id AS id FROM looked WHERE score > 0) k
+      JOIN word_documents m ON m.id = k.id AND m.ready
       JOIN documents d ON d.key = m.document_key AND d.current_version_id = m.version_id AND d.deleted_at IS NULL
-      JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
+      CROSS JOIN LATERAL (
+        SELECT c.key FROM collections c WHERE c.id = d.collection_id AND c.deleted_at IS NULL OFFSET 0) c
       JOIN document_versions v ON v.id = m.version_id
-      WHERE k.score > 0 AND ${allowed} = ANY($7::int[])
-      ORDER BY k.score DESC, k.passage_id LIMIT $9)
+      WHERE ${allowed} = ANY($7::int[])),
+    best AS (
+      SELECT k.passage_id, k.score, m.without_vector FROM looked k JOIN shown m ON m.id = k.word_document_id
+      WHERE k.score > 0 ORDER BY k.score DESC, k.passage_id LIMIT $9)
     SELECT b.passage_id AS id, w.language, w.length, b.without_vector AS "withoutVector",
       ARRAY(SELECT ${frequencySql('w.words', 't.query')}::int FROM term t ORDER BY t.n) AS counts,
       (SELECT count(*) FROM looked)::int AS looked
