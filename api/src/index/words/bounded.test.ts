@@ -87,7 +87,7 @@ test('common words are asked for together: what has all of them is found, wherev
 
 test('of common words alone a sample of the documents is looked at: the same for every question, and nothing outside the filter', async () => {
   await made(times(20, () => ['common', 'common']))
-  const { filter, ids, keys } = await made(times(40, () => ['common', 'common']))
+  const { filter, ids, keys } = await made(times(80, () => ['common', 'common']))
   for (const asked of [filter, { kind: 'documents', keys } as const]) {
     const sampled = await found('common', asked, 30, { lookedAt: 20 })
     expect(sampled).toHaveLength(20)
@@ -101,24 +101,40 @@ test('of common words alone a sample of the documents is looked at: the same for
 
 test('of a long document a part is looked at, so that a sample has others as well', async () => {
   const { filter, ids } = await made(times(4, () => times(100, () => 'common')))
-  const sampled = await found('common', filter, 200, { lookedAt: 100 })
-  expect(sampled).toHaveLength(100)
+  const sampled = await found('common', filter, 200, { lookedAt: 60 })
+  expect(sampled).toHaveLength(60)
   expect(new Set(sampled.map((id) => Math.floor(ids.indexOf(id) / 100))).size).toBeGreaterThan(1)
 })
 
 test('what no document of the sample has is looked for in all of them', async () => {
   const texts = times(60, () => times(4, () => 'other'))
   const { filter } = await made(texts)
-  const sample = await sampledDocuments(filter, 5)
-  const last = (await db.pool.query<{ key: number }>('SELECT key FROM documents ORDER BY key')).rows.find(
-    ({ key }) => !sample.includes(key),
-  )
   await db.pool.query(
-    `UPDATE passage_words SET words = $2 WHERE word_document_id = (SELECT id FROM word_documents WHERE document_key = $1)`,
-    [last?.key, "'crowd':1"],
+    `UPDATE passage_words SET words = $2 WHERE word_document_id IN (
+       SELECT id FROM word_documents WHERE document_key <> ALL($1::int[]))`,
+    [await sampledDocuments(filter, 5), "'crowd':1"],
   )
-  // Four passages have it; two may be looked at beside what is said of them.
+  // So many have it that a sample comes first, of one document here.
   expect(await found('crowd', filter, 10, { lookedAt: 4 })).toHaveLength(4)
+})
+
+test('where not so many passages have the words, they are looked for in all of them before a sample is', async () => {
+  const { filter } = await made(times(50, () => times(4, () => 'other')))
+  const sample = await sampledDocuments(filter, 5)
+  await db.pool.query(
+    `UPDATE passage_words SET words = CASE WHEN word_document_id IN (
+       SELECT id FROM word_documents WHERE document_key = ANY($1::int[])) THEN $2 ELSE $3 END::tsvector
+     WHERE word_document_id IN (SELECT id FROM word_documents ORDER BY id LIMIT 20)
+       OR word_document_id IN (SELECT id FROM word_documents WHERE document_key = ANY($1::int[]))`,
+    [sample, "'crowd':1", "'crowd':1,2,3"],
+  )
+  const best = await found('crowd', filter, 20, { lookedAt: 40 })
+  const { rows } = await db.pool.query<{ id: string }>(
+    `SELECT passage_id AS id FROM passage_words WHERE words::text = $1`,
+    ["'crowd':1,2,3"],
+  )
+  const more = rows.map(({ id }) => Number(id))
+  expect(best.filter((id) => more.includes(id)).length).toBeGreaterThan(10)
 })
 
 async function sampledDocuments(filter: IndexFilter, count: number): Promise<number[]> {

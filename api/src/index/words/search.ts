@@ -21,7 +21,7 @@ const SEARCH_MS = 3_000
 /** Of that time: for counting, and until when each step may go on. What comes last, and helps out, has the rest of it. */
 const COUNTING = 0.3
 const UNTIL: Readonly<Record<StepKind, number>> = {
-  ...{ whole: 1, sure: 0.6, glance: 0.8, together: 0.6, shared: 0.6, sample: 1, rest: 1 },
+  ...{ whole: 1, sure: 0.6, glance: 0.8, together: 0.6, shared: 0.6, sample: 1, rest: 0.8 },
 }
 
 /** Steps that are only gone where the others have found too little. */

@@ -18,7 +18,9 @@ test('what is done depends on how many passages have the words, and on how many 
   expect(kinds([30])).toEqual(['sure'])
   expect(kinds([30, 9_000])).toEqual(['sure', 'sure'])
   expect(kinds([900_000])).toEqual(['glance', 'sample', 'rest'])
-  expect(kinds([30, 30_000, 50_000])).toEqual(['sure', 'glance', 'together', 'sample', 'rest'])
+  expect(kinds([30, 30_000, 90_000])).toEqual(['sure', 'glance', 'together', 'sample', 'rest'])
+  // A sample of everything has few of these.
+  expect(kinds([60_000])).toEqual(['glance', 'rest', 'sample'])
   // So many have all of them that a sample has some.
   expect(kinds([900_000, 800_000])).toEqual(['glance', 'sample', 'rest'])
   expect(kinds([900_000, 800_000], 15_000)).toEqual(['whole'])

@@ -23,7 +23,7 @@ export interface Sample {
  * - `glance`: a small sample, so that something is there before what may take long
  * - `together`: passages with all of some common terms
  * - `shared`: like `sure`, of a part of everything, as if it had its share of the passages with each term
- * - `sample`, and `rest`: whatever passages have any of the other terms, as PostgreSQL comes by them
+ * - `sample`, and `rest`: some of the passages with any of the other terms, by documents and as PostgreSQL comes by them
  */
 export type StepKind = 'whole' | 'sure' | 'glance' | 'together' | 'shared' | 'sample' | 'rest'
 
@@ -43,6 +43,8 @@ export interface Step {
 const FIRST = 0.1
 /** So much of the limit may be taken by what numbers say, which are estimates or some seconds old. */
 const SURE = 0.8
+/** Up to so many times the limit, the first that PostgreSQL comes by are a good part of them, and a sample has few. */
+const SEEN = 5
 /** Passages of one document that are looked at in a sample, at least: they lie side by side. */
 const EACH = 50
 
@@ -71,7 +73,8 @@ export function stepsOf(
   const common = terms.slice(covers)
   if (common.length === 0) return [...first, ...sure]
   const together = togetherOf(common, scope.passages, passages, most)
-  const shared = covering('shared', most, Math.min(1, scope.passages / Math.max(1, passages)), covers)
+  const share = Math.min(1, scope.passages / Math.max(1, passages))
+  const shared = covering('shared', most, share, covers)
   const others = { any: terms.slice(shared[0]?.covers ?? covers) }
   const little = Math.ceil(most * FIRST)
   const steps: Step[] = [
@@ -82,11 +85,10 @@ export function stepsOf(
   if (together !== null)
     steps.push({ kind: 'together', terms: { all: together }, sample: null, most, covers })
   steps.push(...shared)
-  if (others.any.length > 0)
-    steps.push(
-      { kind: 'sample', terms: others, sample: sampleOf(scope, most), most, covers: 0 },
-      { kind: 'rest', terms: others, sample: null, most, covers: 0 },
-    )
+  const sample: Step = { kind: 'sample', terms: others, sample: sampleOf(scope, most), most, covers: 0 }
+  const rest: Step = { kind: 'rest', terms: others, sample: null, most, covers: 0 }
+  const left = others.any.reduce((sum, { live }) => sum + live * share, 0)
+  if (left > 0) steps.push(...(left <= most * SEEN ? [rest, sample] : [sample, rest]))
   return steps
 }
 
