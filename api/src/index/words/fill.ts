@@ -19,6 +19,8 @@ const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
 export const WORDS_LOCK = "hashtextextended('terrace words', 0)"
 /** Documents, between two words of progress in the log. */
 const TELL_EVERY = 1_000
+/** Its sample is of 150,000 passages, each of which may be a look at the disk. */
+const ANALYZE_MS = 10 * 60_000
 
 export interface FillerOptions {
   readonly config: DatabaseConfig
@@ -88,7 +90,7 @@ export class Filler {
     if (keys.length === 0) return position
     log.info({ documents: keys.length }, 'the words of all documents are in PostgreSQL')
     // How many passages have a common term is told by these statistics. Where this role may not, autovacuum makes them.
-    await client.query(within(60_000, { text: 'ANALYZE passage_words, word_documents' }))
+    await client.query(within(ANALYZE_MS, { text: 'ANALYZE passage_words, word_documents' }))
     return position
   }
 

@@ -24,9 +24,9 @@ export function tsvectorOf(counted: ReadonlyMap<string, number>): string {
   return lexemes.join(' ')
 }
 
-/** The text of a `tsquery`: what has any of these terms. */
-export function tsqueryOf(terms: readonly string[]): string {
-  return terms.map(quoted).join('|')
+/** The text of a `tsquery`: what has any of these terms, or (`&`) all of them. */
+export function tsqueryOf(terms: readonly string[], joined: '|' | '&' = '|'): string {
+  return terms.map(quoted).join(joined)
 }
 
 function quoted(term: string): string {

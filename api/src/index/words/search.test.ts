@@ -202,7 +202,7 @@ test('where there is too much to look at, what has the rarest words is looked at
   const rare = passageIds.filter((_, i) => i % 13 === 5)
   const found = async (lookedAt: number, limit: number, text = 'common rare') => {
     const query = { text, vector: null, limit, filter: all(collection) }
-    return (await new WordSearch(db.pool, lookedAt).search(query)).map(({ passageId }) => passageId)
+    return (await new WordSearch(db.pool, { lookedAt }).search(query)).map(({ passageId }) => passageId)
   }
   expect(await found(20_000, 200)).toHaveLength(40)
   expect((await found(10, 3)).toSorted((a, b) => a - b)).toEqual(rare)

@@ -2,13 +2,15 @@
 // have a term. Common terms are counted by PostgreSQL's own statistics, which are made of a sample; rarer ones are counted.
 import { type Queryable, within } from '../../database/pool.ts'
 import type { Corpus } from '../lexical/read-question.ts'
+import { attempt } from './attempt.ts'
 import { tsqueryOf } from './lexemes.ts'
 
 /** So long what was read once is good enough. */
 const REMEMBERED_MS = 10_000
 const REMEMBERED_TERMS = 50_000
-/** Passages with a term that are counted one by one. */
+/** Passages with a term that are counted one by one; and from how many on the sample says it well enough, where it does. */
 const COUNTED = 10_000
+const ESTIMATED = 1_000
 const STATISTICS_MS = 5_000
 
 export interface FilledCorpus extends Corpus {
@@ -29,22 +31,28 @@ export class Statistics {
     return corpus
   }
 
-  /** How many passages have each term. */
+  /** How many passages have each term. @param ms that counting may take; those that were not counted then are taken for rare */
   async live(
     db: Queryable,
     corpus: FilledCorpus,
     terms: Iterable<string>,
+    ms: number,
   ): Promise<ReadonlyMap<string, number>> {
     const known = new Map<string, number>()
     const unknown: string[] = []
     for (const term of new Set(terms)) {
       const estimated = (corpus.shares.get(term) ?? 0) * corpus.passages
-      const count = estimated > COUNTED ? Math.round(estimated) : this.#counts.get(term)
+      const count = estimated > ESTIMATED ? Math.round(estimated) : this.#counts.get(term)
       if (count === undefined) unknown.push(term)
       else known.set(term, count)
     }
     if (unknown.length === 0) return known
-    const counted = await count(db, unknown)
+    const counted = await count(db, unknown, ms)
+    if (counted === null) {
+      const rare = Math.ceil(Math.min(COUNTED, rarestOf(corpus)) / 2)
+      for (const term of unknown) known.set(term, rare)
+      return known
+    }
     if (this.#counts.size > REMEMBERED_TERMS) this.#counts.clear()
     for (const [i, term] of unknown.entries()) {
       const found = counted[i] ?? 0
@@ -79,15 +87,23 @@ async function readCorpus(db: Queryable): Promise<FilledCorpus> {
 
 const OURS = `s.schemaname = current_schema() AND s.tablename = 'passage_words' AND s.attname = 'words'`
 
-/** No more than so many of each: what is commoner than that, and not in the statistics, is as good as that common. */
-async function count(db: Queryable, terms: readonly string[]): Promise<number[]> {
-  const { rows } = await db.query<{ count: number }>(
-    within(STATISTICS_MS, {
-      text: `SELECT (SELECT count(*) FROM (
-                 SELECT 1 FROM passage_words w WHERE w.words @@ t.query LIMIT ${COUNTED}) c)::int AS count
-             FROM unnest($1::tsquery[]) WITH ORDINALITY AS t(query, n) ORDER BY t.n`,
-      values: [terms.map((term) => tsqueryOf([term]))],
-    }),
-  )
-  return rows.map((row) => row.count)
+/** How many passages have the rarest of the terms that the sample knows. */
+function rarestOf({ shares, passages }: FilledCorpus): number {
+  let least = 1
+  for (const share of shares.values()) least = Math.min(least, share)
+  return least * passages
+}
+
+/**
+ * No more than so many of each: what is commoner than that, and not in the statistics, is as good as that common.
+ * @returns null when it took too long
+ */
+async function count(db: Queryable, terms: readonly string[], ms: number): Promise<number[] | null> {
+  const rows = await attempt<{ count: number }>(db, ms, {
+    text: `SELECT (SELECT count(*) FROM (
+               SELECT 1 FROM passage_words w WHERE w.words @@ t.query LIMIT ${COUNTED}) c)::int AS count
+           FROM unnest($1::tsquery[]) WITH ORDINALITY AS t(query, n) ORDER BY t.n`,
+    values: [terms.map((term) => tsqueryOf([term]))],
+  })
+  return rows?.map((row) => row.count) ?? null
 }

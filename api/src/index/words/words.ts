@@ -28,7 +28,7 @@ const WAIT_MS = 2_000
 export interface WordsOptions {
   /** Milliseconds. Default 3,000. */
   readonly lookMs?: number
-  /** Milliseconds that a statement of a search may take. Default 3,000. */
+  /** Milliseconds that a search in PostgreSQL may take. Default 3,000. */
   readonly statementMs?: number
   /** Milliseconds after which words are looked for beside an engine that says nothing. Default 1,500. */
   readonly silentMs?: number
@@ -78,7 +78,7 @@ class WithWords implements Index {
       onError: (err) => log.warn({ err }, 'an idle connection to the database was lost'),
     })
     this.#standing = new Standing(config, log)
-    this.#search = new WordSearch(this.#pool)
+    this.#search = new WordSearch(this.#pool, { searchMs: statementMs })
     this.#filler = new Filler({ config, log })
     this.#filler.start()
     this.#looking = this.#look(lookMs)
