@@ -254,3 +254,21 @@ test('who can not have the lock comes again, and writes nothing', async () => {
   }
   await filled.reached(position)
 })
+
+test('statistics that take long hold nothing up', async () => {
+  const collection = await library.collection()
+  const first = await library.publish(await library.document(collection), lines('first', 2))
+  const blocker = await db.pool.connect()
+  try {
+    await blocker.query('BEGIN')
+    // What ANALYZE waits for, and nothing that is written.
+    await blocker.query('LOCK TABLE passage_words IN SHARE UPDATE EXCLUSIVE MODE')
+    await using filled = filling(db)
+    await filled.reached(first.position)
+    const next = await library.publish(await library.document(collection), lines('next', 2))
+    await filled.reached(next.position)
+  } finally {
+    await blocker.query('ROLLBACK')
+    blocker.release()
+  }
+})

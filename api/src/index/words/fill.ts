@@ -3,7 +3,8 @@
 // also fills what has existed for years before, and goes on with what the log names.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { BRIEF_MS, type DatabaseConfig, within } from '../../database/pool.ts'
+import { goodbye } from '../../database/loss.ts'
+import { BRIEF_MS, createListener, type DatabaseConfig, within } from '../../database/pool.ts'
 import { takeTurns } from '../../database/turns.ts'
 import type { LogRow } from '../apply.ts'
 import { LOG_PORTION, readLog } from '../database-source.ts'
@@ -34,6 +35,7 @@ export class Filler {
   readonly #analysers = new Analysers()
   readonly #stop = new AbortController()
   #finished: Promise<void> = Promise.resolve()
+  #analysing: Promise<void> = Promise.resolve()
   #trouble: string | null = null
 
   constructor(options: FillerOptions) {
@@ -46,8 +48,31 @@ export class Filler {
         ...{ config: this.#options.config, name: 'terrace-words', lock: WORDS_LOCK },
         ...{ signal: this.#stop.signal, failed: (error) => this.#note(error) },
       },
-      (client, signal) => this.#fill({ client, analysers: this.#analysers, signal }),
+      async (client, signal) => {
+        await this.#fill({ client, analysers: this.#analysers, signal })
+        await this.#analysing
+      },
     )
+  }
+
+  /**
+   * How many passages have a common term is told by these statistics. Where this role may not, autovacuum makes them. By a
+   * connection of its own: the lock's would count as lost, since it does not answer for as long.
+   */
+  async #analyse(signal: AbortSignal): Promise<void> {
+    const client = createListener(this.#options.config, 'terrace-words-analyze')
+    const abort = () => void goodbye(client)
+    try {
+      await client.connect()
+      signal.addEventListener('abort', abort, { once: true })
+      signal.throwIfAborted()
+      await client.query(within(ANALYZE_MS, { text: 'ANALYZE passage_words, word_documents' }))
+    } catch (err) {
+      if (!signal.aborted) this.#options.log.warn({ err }, 'the statistics of words were not made')
+    } finally {
+      signal.removeEventListener('abort', abort)
+      await goodbye(client)
+    }
   }
 
   async close(): Promise<void> {
@@ -89,8 +114,8 @@ export class Filler {
     this.#trouble = null
     if (keys.length === 0) return position
     log.info({ documents: keys.length }, 'the words of all documents are in PostgreSQL')
-    // How many passages have a common term is told by these statistics. Where this role may not, autovacuum makes them.
-    await client.query(within(ANALYZE_MS, { text: 'ANALYZE passage_words, word_documents' }))
+    await this.#analysing
+    this.#analysing = this.#analyse(signal)
     return position
   }
 

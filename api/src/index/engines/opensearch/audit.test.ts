@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { testDatabase } from '../../../../test/database.ts'
@@ -5,7 +6,7 @@ import { databaseSource } from '../../database-source.ts'
 import { FixtureLibrary } from '../../fixtures.ts'
 import { snapshotPosition } from '../../rebuild.ts'
 import { Audit, type AuditOptions } from './audit.ts'
-import type { Cluster, Request } from './cluster.ts'
+import { type Cluster, type Request, Trouble } from './cluster.ts'
 import type { Held, IndexWriter } from './writer.ts'
 
 interface Bucket {
@@ -21,7 +22,9 @@ async function audited(options: Partial<AuditOptions> = {}) {
   const library = new FixtureLibrary(db.pool)
   const held: Bucket[] = []
   const windows: number[] = []
+  let failing: Trouble | null = null
   const send = async ({ body }: Request) => {
+    if (failing !== null) throw failing
     const { query, aggs } = body as {
       query?: { range: { documentKey: { gte: number; lt: number } } }
       aggs: object
@@ -47,11 +50,16 @@ async function audited(options: Partial<AuditOptions> = {}) {
     show: async () => void shown++,
   }
   const cluster = { send } as unknown as Cluster
-  const audit = new Audit({ pool: db.pool, cluster, log: pino({ enabled: false }), ...options })
+  const { signal } = new AbortController()
+  const common = { pool: db.pool, cluster, log: pino({ enabled: false }), signal, busyMs: 0, failedMs: 0 }
+  const audit = new Audit({ ...common, ...options })
   return {
     ...{ db, library, held, windows, corrected, writer, shown: () => shown },
     atTheEnd: async () => {
       writer.position = await position()
+    },
+    fail: (why: Trouble | null) => {
+      failing = why
     },
     step: () => audit.step(writer as unknown as IndexWriter, databaseSource(db.pool)),
     [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
@@ -134,4 +142,43 @@ test('the last document of all is looked at, where a portion ends before it too'
   await of.atTheEnd()
   for (let n = 0; n <= document.key; n++) await of.step()
   expect(of.corrected.map(([key]) => key)).toEqual([document.key])
+})
+
+test('what fails is told of once, in words of its own, and the same documents are looked at later', async () => {
+  let told = ''
+  await using of = await audited({ log: pino({}, { write: (line) => (told += line) }) })
+  const document = await of.library.document(await of.library.collection())
+  await of.library.publish(document, [{ text: 'pear' }])
+  await of.atTheEnd()
+  of.fail(new Trouble('red', 'a shard is missing'))
+  expect([await of.step(), await of.step(), await of.step()]).toEqual([false, false, false])
+  expect(told.match(/can not be compared with the database: a shard is missing/g)).toHaveLength(1)
+  of.fail(null)
+  for (let n = 0; n < 3; n++) expect(await of.step()).toBe(true)
+  expect(of.corrected.map(([key]) => key)).toEqual([document.key])
+})
+
+test('where much is to be written again, the log is looked at in between', async () => {
+  await using of = await audited()
+  const collection = await of.library.collection()
+  for (let n = 0; n < 3; n++)
+    await of.library.publish(await of.library.document(collection), [{ text: 'pear' }])
+  await of.atTheEnd()
+  const { correct } = of.writer
+  of.writer.correct = async (...of) => {
+    await sleep(1_100)
+    await correct(...of)
+  }
+  await of.step()
+  expect(of.corrected).toHaveLength(1)
+  await of.step()
+  await of.step()
+  expect(of.corrected).toHaveLength(3)
+  expect(of.shown()).toBe(3)
+})
+
+test('that the index is gone is for its writer', async () => {
+  await using of = await audited()
+  of.fail(new Trouble('missing', 'no such index'))
+  await expect(of.step()).rejects.toMatchObject({ kind: 'missing' })
 })

@@ -5,32 +5,43 @@
 // passage's id.
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import { type Pool, within } from '../../../database/pool.ts'
+import { type Client, type Pool, transaction, within } from '../../../database/pool.ts'
 import { activeReading, seen } from '../../rebuild.ts'
 import type { Source } from '../../source.ts'
-import type { Cluster } from './cluster.ts'
+import { type Cluster, Trouble } from './cluster.ts'
 import type { Held, IndexWriter } from './writer.ts'
 
 /** When a writer begins, and then so often. */
 const EVERY_MS = 60 * 60_000
-/** Keys of documents at a time. */
-const PORTION = 1_000
-const PORTION_MS = 30_000
+/** Keys of documents at a time; half of that after each failure, since they may be long ones. */
+const PORTION = 100
+const PORTION_MS = 5_000
+/** In which documents are written again before the log is looked at once more. */
+const CORRECTING_MS = 1_000
+/** To the next try where the log went on meanwhile, and where it failed. */
+const BUSY_MS = 5_000
+const FAILED_MS = 60_000
 
 export interface AuditOptions {
   readonly pool: Pool
   readonly cluster: Cluster
   readonly log: Logger
-  /** Default 1,000. */
+  readonly signal: AbortSignal
+  /** Default 100. */
   readonly portion?: number
   /** Milliseconds from the end of one look at everything to the next. Default an hour. */
   readonly everyMs?: number
+  /** Milliseconds to the next try where the log went on meanwhile. Default 5,000. */
+  readonly busyMs?: number
+  /** The same where one failed. Default a minute. */
+  readonly failedMs?: number
 }
 
 export class Audit {
   readonly #options: AuditOptions
-  readonly #portion: number
   readonly #everyMs: number
+  #portion: number
+  #trouble: string | null = null
   #dueAt = 0
   /** Keys that are still to be looked at, of an audit under way. */
   #left: { from: number; readonly to: number } | null = null
@@ -44,23 +55,52 @@ export class Audit {
   }
 
   /**
-   * Looks at one portion, where it is time: called while nothing is half written, again and again.
-   * @throws Trouble, or what the database says: the same portion is looked at again
+   * Looks at one portion, where it is time: called while nothing is half written, again and again. It is nobody's trouble but
+   * its own: what fails is told of once, and the same portion is looked at later.
+   * @returns false: what was written again for it has to be forgotten (`rewind`)
+   * @throws Trouble `missing`: the index is gone
    */
-  async step(writer: IndexWriter, source: Source): Promise<void> {
-    if (this.#left === null && performance.now() < this.#dueAt) return
+  async step(writer: IndexWriter, source: Source): Promise<boolean> {
+    if (performance.now() < this.#dueAt) return true
+    try {
+      await this.#look(writer, source)
+      this.#trouble = null
+      return true
+    } catch (error) {
+      if (error instanceof Trouble && error.kind === 'missing') throw error
+      this.#options.signal.throwIfAborted()
+      this.#portion = Math.max(1, this.#portion >> 1)
+      this.#dueAt = performance.now() + (this.#options.failedMs ?? FAILED_MS)
+      const sentence = error instanceof Error ? error.message : String(error)
+      if (sentence !== this.#trouble)
+        this.#options.log.warn(
+          { err: error },
+          `OpenSearch can not be compared with the database: ${sentence}`,
+        )
+      this.#trouble = sentence
+      return false
+    }
+  }
+
+  async #look(writer: IndexWriter, source: Source): Promise<void> {
     this.#left ??= { from: 0, to: await this.#lastKey(writer.index) }
     const left = this.#left
     const to = left.from + this.#portion
     const there = await this.#inCluster(writer.index, left.from, to)
     const wanted = await this.#inTables(writer, left.from, to)
     // Something was published meanwhile: looked at again once that is written.
-    if (wanted === null) return
-    if (await this.#correct(writer, source, there, wanted)) await writer.show()
+    if (wanted === null) {
+      this.#dueAt = performance.now() + (this.#options.busyMs ?? BUSY_MS)
+      return
+    }
+    const { corrected, whole } = await this.#correct(writer, source, there, wanted)
+    if (corrected) await writer.show()
+    if (!whole) return
     if (to <= left.to) left.from = to
     else {
       this.#left = null
       this.#dueAt = performance.now() + this.#everyMs
+      this.#portion = this.#options.portion ?? PORTION
     }
   }
 
@@ -69,12 +109,15 @@ export class Audit {
     source: Source,
     there: ReadonlyMap<number, Found>,
     wanted: ReadonlyMap<number, Held & Found>,
-  ): Promise<boolean> {
+  ): Promise<{ corrected: boolean; whole: boolean }> {
+    const until = performance.now() + CORRECTING_MS
     let corrected = false
     for (const key of new Set([...there.keys(), ...wanted.keys()])) {
       const [has, needs] = [sayOf(there.get(key)), sayOf(wanted.get(key))]
       if (has === needs) this.#kept.delete(key)
       if (has === needs || this.#kept.get(key) === has) continue
+      // The others are found again by the next look at the same portion.
+      if (corrected && performance.now() > until) return { corrected, whole: false }
       this.#options.log.warn(
         { document: key, there: has, wanted: needs },
         'OpenSearch does not hold what the database says of a document: it is written again',
@@ -83,7 +126,7 @@ export class Audit {
       this.#kept.set(key, has)
       corrected = true
     }
-    return corrected
+    return { corrected, whole: true }
   }
 
   async #lastKey(index: string): Promise<number> {
@@ -113,7 +156,7 @@ export class Audit {
         bucket.key,
         {
           ...{ passages: bucket.doc_count, vectors: bucket.embedded.doc_count, ids: bucket.ids.value },
-          collections: [bucket.first.value, bucket.last.value] as const,
+          collections: [bucket.first.value ?? 0, bucket.last.value ?? 0] as const,
         },
       ]),
     )
@@ -122,7 +165,7 @@ export class Audit {
   async #search(index: string, body: object): Promise<unknown> {
     return this.#options.cluster.send({
       ...{ method: 'POST', path: `/${index}/_search`, query: { allow_partial_search_results: false }, body },
-      ...{ idempotent: true, timeoutMs: PORTION_MS },
+      ...{ idempotent: true, timeoutMs: PORTION_MS, signal: this.#options.signal },
     })
   }
 
@@ -134,8 +177,8 @@ export class Audit {
   ): Promise<Map<number, Held & Found> | null> {
     const { pool } = this.#options
     const reading = await activeReading(pool)
-    const { rows } = await pool.query<Row>(
-      within(PORTION_MS, {
+    const { rows } = await briefly(pool, (client) =>
+      client.query<Row>({
         text: `SELECT h.epoch, h.seq, r.* FROM index_head h LEFT JOIN LATERAL (
                  SELECT d.key, c.key AS collection, v.id AS version, p.reading_id AS reading,
                    count(*)::int AS passages, count(pv.passage_id)::int AS vectors, sum(p.id)::text AS ids
@@ -166,6 +209,13 @@ interface Found {
   readonly collections: readonly [number, number]
 }
 
+/** Given up by the database too, which would go on with it: many documents may be long. */
+const briefly = <T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T> =>
+  transaction(pool, async (client) => {
+    await client.query(`SET LOCAL statement_timeout = ${PORTION_MS}`)
+    return work(client)
+  })
+
 interface Row extends Pick<Found, 'passages' | 'vectors'> {
   readonly epoch: string
   readonly seq: string
@@ -187,7 +237,9 @@ const sayOf = (found?: Found): string =>
     ? 'nothing'
     : `${found.passages} passages, ${found.vectors} with vectors, ids ${found.ids}, collection ${[...new Set(found.collections)].join(' and ')}`
 
-const lastKey = z.object({ aggregations: z.object({ last: z.object({ value: z.number().nullable() }) }) })
+/** Null where none of them has the field. */
+const extreme = z.object({ value: z.number().nullable() })
+const lastKey = z.object({ aggregations: z.object({ last: extreme }) })
 const documents = z.object({
   aggregations: z.object({
     documents: z.object({
@@ -195,8 +247,8 @@ const documents = z.object({
         z.object({
           ...{ key: z.number(), doc_count: z.number() },
           embedded: z.object({ doc_count: z.number() }),
-          ...{ ids: z.object({ value: z.number() }), first: z.object({ value: z.number() }) },
-          last: z.object({ value: z.number() }),
+          ...{ ids: z.object({ value: z.number() }), first: extreme },
+          last: extreme,
         }),
       ),
     }),

@@ -170,9 +170,9 @@ export class Cluster {
       return await new Promise((resolve, reject) => {
         const asked = this.#client.transport.request(params, { requestTimeout: ms }, (error, answer) => {
           if (!error) return resolve(answer.body)
-          const { connection } = answer.meta
-          // As the client does when its own time is over first: it begins with the connection.
-          if (late && connection?.status === 'alive') this.#client.connectionPool.markDead(connection)
+          // As the client does when its own time is over first, which begins with the connection.
+          const connection = late ? answer.meta.connection : undefined
+          if (connection?.status === 'alive') this.#client.connectionPool.markDead(connection)
           reject(error)
         })
         abort = () => void asked.abort()

@@ -207,7 +207,7 @@ test('two half-made ones: the one that is further is gone on with, the other one
   of.memory.indexes.clear()
   await endedAt(of, 2)
   of.memory.indexes.set(far, kept ?? expect.unreachable())
-  of.memory.indexes.set('a-g1-stray', { meta: kept?.meta, documents: new Map() })
+  of.memory.indexes.set('a-g1-0a0a0a0a', { meta: kept?.meta, documents: new Map() })
   of.memory.indexes.set('a-guide', { meta: undefined, documents: new Map() })
   expect((await of.fill()).index).toBe(far)
   expect([...of.memory.indexes.keys()].toSorted()).toEqual([far, 'a-guide'].toSorted())

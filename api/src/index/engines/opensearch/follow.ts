@@ -173,20 +173,30 @@ export class Follower {
     const { cluster, place, moved } = this.#options
     await searchIn(cluster, place, writer.index)
     moved()
-    await sweep(cluster, place, new Set([writer.index]))
+    await this.#sweep(writer)
+  }
+
+  /** What else there is of ours goes. Where it can't, as while a snapshot is taken, it does no harm: the next writer sweeps. */
+  async #sweep({ index }: IndexWriter): Promise<void> {
+    const { cluster, place, log } = this.#options
+    try {
+      await sweep(cluster, place, new Set([index]))
+    } catch (err) {
+      log.warn({ err }, 'an index in OpenSearch that is no longer searched was not removed')
+    }
   }
 
   /** @throws Trouble, HistoryChanged, RebuildNeeded or what the database says: to be obtained anew */
   async #follow(first: IndexWriter, turn: AbortSignal): Promise<void> {
-    const { pool, cluster, place, log } = this.#options
-    const audit = new Audit({ pool, cluster, log })
+    const { pool, cluster, log } = this.#options
     const ended = new AbortController()
     const signal = AbortSignal.any([turn, ended.signal])
+    const audit = new Audit({ pool, cluster, log, signal })
     const active = await activeGeneration(pool)
     const stale =
       (first.generation !== null && first.generation.id !== active?.id) ||
       (await switchedSince(pool, first.position.seq))
-    if (!stale) await sweep(cluster, place, new Set([first.index]))
+    if (!stale) await this.#sweep(first)
     this.#current = first
     let next = stale ? this.#begin(signal) : null
     try {
@@ -210,7 +220,7 @@ export class Follower {
             } else if (ahead.switched) next = this.#begin(signal)
           }
           if (more) continue
-          if (next === null) await audit.step(this.#current, databaseSource(pool))
+          if (next === null && !(await audit.step(this.#current, databaseSource(pool)))) current.rewind()
           await this.#bell.wait(POLL_MS, signal)
         } catch (error) {
           if (signal.aborted) return

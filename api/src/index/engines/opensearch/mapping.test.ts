@@ -80,7 +80,7 @@ test('one index takes the place of another in one step, so that no search finds 
       ...['POST', '/_aliases'],
       {
         actions: [
-          { remove_index: { index: 'terrace-g1-a' } },
+          { remove: { index: 'terrace-g1-a', alias: 'terrace' } },
           { add: { index: 'terrace-g2-b', alias: 'terrace' } },
         ],
       },
@@ -91,12 +91,18 @@ test('one index takes the place of another in one step, so that no search finds 
 test('what is swept is ours and not to be kept', async () => {
   const { scripted, cluster } = await opened(({ method }) => ({
     status: 200,
-    body: method === 'GET' ? { 'terrace-g1-a': own(), 'terrace-g2-b': own(0), 'terrace-guide': foreign } : {},
+    body:
+      method === 'GET'
+        ? {
+            ...{ 'terrace-g1-0a0a0a0a': own(), 'terrace-g2-0b0b0b0b': own(0), 'terrace-guide': foreign },
+            // Another installation's, by the name terrace-green.
+            'terrace-green-g1-0c0c0c0c': own(),
+          }
+        : {},
   }))
-  await sweep(cluster, PLACE, new Set(['terrace-g1-a']))
-  expect(scripted.requests.slice(1).map(({ method, path }) => [method, path])).toEqual([
-    ['DELETE', '/terrace-g2-b'],
-  ])
+  await sweep(cluster, PLACE, new Set(['terrace-g1-0a0a0a0a']))
+  const deleted = scripted.requests.filter(({ method }) => method === 'DELETE')
+  expect(deleted.map(({ path }) => path)).toEqual(['/terrace-g2-0b0b0b0b'])
 })
 
 test('where an index is in the log is never written back by who no longer is the writer', async () => {

@@ -143,10 +143,11 @@ async function mappingsOf(cluster: Cluster, alias: string): Promise<z.infer<type
   }
 }
 
-/** From here on searches go to this index; what they went to before is deleted. In one step. @throws Trouble */
+/** From here on searches go to this index, and no longer to the one before, which is left to `sweep`. In one step. @throws Trouble */
 export async function searchIn(cluster: Cluster, { alias }: IndexPlace, name: string): Promise<void> {
   const before = Object.keys(await mappingsOf(cluster, alias)).filter((index) => index !== name)
-  const actions = [...before.map((index) => ({ remove_index: { index } })), { add: { index: name, alias } }]
+  // Not deleted in the same step: while a snapshot is taken the cluster deletes no index.
+  const actions = [...before.map((index) => ({ remove: { index, alias } })), { add: { index: name, alias } }]
   await cluster.send({ method: 'POST', path: '/_aliases', body: { actions }, timeoutMs: 60_000 })
 }
 
@@ -188,8 +189,10 @@ interface OwnIndex extends IndexIdentity {
 
 async function ownIndexes(cluster: Cluster, { alias }: IndexPlace): Promise<OwnIndex[]> {
   const searched = Object.keys(await mappingsOf(cluster, alias))
+  // As createIndex names them: those of another installation whose alias begins alike are none.
+  const named = new RegExp(`^${alias}-g\\d+-[0-9a-f]{8}$`)
   return Object.entries(await mappingsOf(cluster, `${alias}-g*`)).flatMap(([name, { mappings: found }]) => {
     const own = identity.safeParse(found?._meta)
-    return own.success ? [{ name, ...own.data, searched: searched.includes(name) }] : []
+    return own.success && named.test(name) ? [{ name, ...own.data, searched: searched.includes(name) }] : []
   })
 }
