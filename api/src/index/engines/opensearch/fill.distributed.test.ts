@@ -283,7 +283,7 @@ test('beside an index that is searched: a fill is gone on with, and the old one 
   if (last === undefined) return expect.unreachable()
   await expect.poll(() => second.status().generation).toBe(next)
   await second.waitFor(last, PATIENCE_MS)
-  expect(await half(of)).toEqual([name])
+  await expect.poll(() => half(of)).toEqual([name])
   await same(of)
 })
 
