@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { renewEpoch } from '../../epoch.ts'
 import { unit } from '../../fixtures.ts'
-import { ask, collections, found, PATIENCE_MS, pears, place } from './fixtures.ts'
+import { ask, collections, found, lines, PATIENCE_MS, pears, place } from './fixtures.ts'
 import { startOpenSearchIndex } from './opensearch.ts'
 
 test('a node that refuses half of what is written for a while loses nothing of it, and shows no half', async () => {
@@ -171,6 +171,35 @@ test('another generation is filled beside the old one, and searches go from one 
   await expect
     .poll(async () => Object.keys(await ask('GET', `/${of.alias}*/_alias`)))
     .toEqual([expect.stringMatching(new RegExp(`^${of.alias}-g${next}-`))])
+})
+
+test('while a snapshot is taken the cluster deletes no index, and one takes the place of another all the same', async () => {
+  await using of = await place()
+  const { log, text } = lines()
+  const index = of.start(log)
+  const collection = await of.library.collection()
+  const document = await of.library.document(collection)
+  const { position, passageIds } = await of.library.publish(document, [{ text: 'east', vector: [1, 0] }])
+  await index.waitFor(position, PATIENCE_MS)
+  const reason = 'Cannot delete indices that are being snapshotted'
+  of.node.script = ({ method, path, body }) =>
+    (method === 'DELETE' && !path.includes('/_')) || body.includes('remove_index')
+      ? { status: 400, body: { error: { type: 'snapshot_in_progress_exception', reason } } }
+      : undefined
+  const next = await of.library.buildGeneration('another', () => [0, 1])
+  await of.library.switchTo(next)
+  await expect.poll(() => index.status().generation, { timeout: PATIENCE_MS }).toBe(next)
+  const later = await of.library.publish(document, [{ text: 'west', vector: [1, 1] }])
+  await index.waitFor(later.position, PATIENCE_MS)
+  expect(await found(index, 'west', collections(collection))).toEqual(later.passageIds)
+  expect(passageIds).not.toEqual(later.passageIds)
+  expect(text()).toContain('was not removed')
+  const names = async () => Object.keys(await ask('GET', `/${of.alias}*/_alias`))
+  expect(await names()).toHaveLength(2)
+  await index.close()
+  of.node.script = () => undefined
+  of.start()
+  await expect.poll(names, { timeout: PATIENCE_MS }).toHaveLength(1)
 })
 
 test('an index of a history that the database has lost is given up, and filled from the tables', async () => {
