@@ -182,3 +182,18 @@ test('that the index is gone is for its writer', async () => {
   of.fail(new Trouble('missing', 'no such index'))
   await expect(of.step()).rejects.toMatchObject({ kind: 'missing' })
 })
+
+test('so many documents that there is not the time for them are looked at in smaller portions, which grow again', async () => {
+  await using of = await audited({ portion: 8 })
+  await of.atTheEnd()
+  of.held.push({ key: 20, passages: 1, ids: 1, collection: 1 })
+  const late = new Trouble('away', 'late', { cause: new DOMException('late', 'TimeoutError') })
+  await of.step()
+  for (const why of [late, late, new Trouble('away', 'not there')]) {
+    of.fail(why)
+    await of.step()
+  }
+  of.fail(null)
+  for (let n = 0; n < 3; n++) await of.step()
+  expect(of.windows).toEqual([0, 8, 10, 14])
+})

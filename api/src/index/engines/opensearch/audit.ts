@@ -13,7 +13,7 @@ import type { Held, IndexWriter } from './writer.ts'
 
 /** When a writer begins, and then so often. */
 const EVERY_MS = 60 * 60_000
-/** Keys of documents at a time; half of that after each failure, since they may be long ones. */
+/** Keys of documents at a time; half of that where there is not the time for so many, since they may be long ones. */
 const PORTION = 100
 const PORTION_MS = 5_000
 /** In which documents are written again before the log is looked at once more. */
@@ -69,7 +69,7 @@ export class Audit {
     } catch (error) {
       if (error instanceof Trouble && error.kind === 'missing') throw error
       this.#options.signal.throwIfAborted()
-      this.#portion = Math.max(1, this.#portion >> 1)
+      if (isLate(error)) this.#portion = Math.max(1, this.#portion >> 1)
       this.#dueAt = performance.now() + (this.#options.failedMs ?? FAILED_MS)
       const sentence = error instanceof Error ? error.message : String(error)
       if (sentence !== this.#trouble)
@@ -96,11 +96,11 @@ export class Audit {
     const { corrected, whole } = await this.#correct(writer, source, there, wanted)
     if (corrected) await writer.show()
     if (!whole) return
+    this.#portion = Math.min(2 * this.#portion, this.#options.portion ?? PORTION)
     if (to <= left.to) left.from = to
     else {
       this.#left = null
       this.#dueAt = performance.now() + this.#everyMs
-      this.#portion = this.#options.portion ?? PORTION
     }
   }
 
@@ -178,8 +178,9 @@ export class Audit {
     const { pool } = this.#options
     const reading = await activeReading(pool)
     const { rows } = await briefly(pool, (client) =>
-      client.query<Row>({
-        text: `SELECT h.epoch, h.seq, r.* FROM index_head h LEFT JOIN LATERAL (
+      client.query<Row>(
+        within(PORTION_MS + 500, {
+          text: `SELECT h.epoch, h.seq, r.* FROM index_head h LEFT JOIN LATERAL (
                  SELECT d.key, c.key AS collection, v.id AS version, p.reading_id AS reading,
                    count(*)::int AS passages, count(pv.passage_id)::int AS vectors, sum(p.id)::text AS ids
                  ${seen(reading)}
@@ -188,8 +189,9 @@ export class Audit {
                  WHERE d.deleted_at IS NULL AND d.key >= $1 AND d.key < $2
                  GROUP BY d.key, c.key, v.id, p.reading_id) r ON true
                WHERE h.id = 1`,
-        values: [from, to, generation?.id ?? 0],
-      }),
+          values: [from, to, generation?.id ?? 0],
+        }),
+      ),
     )
     const [head] = rows
     if (head === undefined || head.epoch !== position.epoch || Number(head.seq) !== position.seq) return null
@@ -215,6 +217,13 @@ const briefly = <T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T
     await client.query(`SET LOCAL statement_timeout = ${PORTION_MS}`)
     return work(client)
   })
+
+const QUERY_CANCELED = '57014'
+/** Whether there was not the time for so much, in the database or in the cluster. */
+function isLate(error: unknown): boolean {
+  if (error instanceof Trouble) return error.cause instanceof Error && error.cause.name === 'TimeoutError'
+  return error instanceof Error && 'code' in error && error.code === QUERY_CANCELED
+}
 
 interface Row extends Pick<Found, 'passages' | 'vectors'> {
   readonly epoch: string

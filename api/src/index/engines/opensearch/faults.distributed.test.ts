@@ -173,6 +173,19 @@ test('another generation is filled beside the old one, and searches go from one 
     .toEqual([expect.stringMatching(new RegExp(`^${of.alias}-g${next}-`))])
 })
 
+test('an index that somebody deletes while nothing is written is filled anew', async () => {
+  await using of = await place()
+  const index = of.start()
+  const collection = await of.library.collection()
+  const { position, passageIds } = await of.library.publish(await of.library.document(collection), pears(2))
+  await index.waitFor(position, PATIENCE_MS)
+  const [name] = Object.keys(await ask('GET', `/${of.alias}*/_alias`))
+  await ask('DELETE', `/${name}`)
+  const names = async () => Object.keys(await ask('GET', `/${of.alias}*/_alias`))
+  await expect.poll(names, { timeout: PATIENCE_MS }).toEqual([expect.not.stringMatching(`^${name}$`)])
+  expect(await found(index, 'pear', collections(collection))).toEqual(passageIds)
+})
+
 test('while a snapshot is taken the cluster deletes no index, and one takes the place of another all the same', async () => {
   await using of = await place()
   const { log, text } = lines()

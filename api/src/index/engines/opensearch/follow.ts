@@ -20,6 +20,8 @@ import { type IndexPlace, searchedIndex, searchIn, stopSearching, sweep } from '
 import { IndexWriter } from './writer.ts'
 
 const POLL_MS = 500
+/** From one look whether the index is still there to the next. */
+const LOOK_MS = 10_000
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const
 /** From a fill beside an index that is searched to the next one, where it failed. */
 const AGAIN_MS = 5_000
@@ -64,6 +66,7 @@ export class Follower {
   #finished: Promise<void> = Promise.resolve()
   #trouble: string | null = null
   #cutAt = Number.NEGATIVE_INFINITY
+  #lookedAt = Number.NEGATIVE_INFINITY
   /** What is searched, while this server writes it. */
   #current: IndexWriter | null = null
 
@@ -220,7 +223,11 @@ export class Follower {
             } else if (ahead.switched) next = this.#begin(signal)
           }
           if (more) continue
-          if (next === null && !(await audit.step(this.#current, databaseSource(pool)))) current.rewind()
+          if (next === null) {
+            const searched = this.#current
+            await this.#stillThere(searched)
+            if (!(await audit.step(searched, databaseSource(pool)))) searched.rewind()
+          }
           await this.#bell.wait(POLL_MS, signal)
         } catch (error) {
           if (signal.aborted) return
@@ -244,6 +251,20 @@ export class Follower {
       await next?.over
       this.#current = null
     }
+  }
+
+  /**
+   * While there is nothing to write nobody else would notice that somebody has deleted the index, or restored an older one.
+   * @throws Trouble `missing`: it is obtained anew, from where it is by now
+   */
+  async #stillThere({ index, position }: IndexWriter): Promise<void> {
+    if (performance.now() - this.#lookedAt < LOOK_MS) return
+    this.#lookedAt = performance.now()
+    const { cluster } = this.#options
+    // That it can not be asked is told of when there is something to write.
+    const found = await readFacts(cluster, index).catch(() => undefined)
+    if (found === undefined || found?.facts.position.seq === position.seq) return
+    throw new Trouble('missing', `The index ${index} in OpenSearch is not as it was written.`)
   }
 
   #begin(signal: AbortSignal): Next {

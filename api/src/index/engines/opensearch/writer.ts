@@ -97,7 +97,7 @@ export class IndexWriter {
     return switchedTo
   }
 
-  /** A document as the tables have it, at the place where the index is; null: they have none. Seen from `show` on. @throws Trouble */
+  /** A document as the tables have it, at the place where the index is; null: they have none. Seen whole from `show` on; by words only it may be seen before. @throws Trouble */
   async correct(documentKey: number, held: Held | null, source: Source): Promise<void> {
     const { epoch, seq, entryId } = this.position
     if (held === null) await this.#retract('documentKey', documentKey, seq)
