@@ -10,25 +10,13 @@ import { testEmbedders } from '../../test/embedders.ts'
 import { type Person, type TestServer, testServer } from '../../test/server.ts'
 import { type SlowDatabase, slowDatabase } from '../../test/slow-database.ts'
 import { type OpenSearchIndex, startOpenSearchIndex } from '../index/engines/opensearch/opensearch.ts'
-import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
+import { FixtureLibrary } from '../index/fixtures.ts'
 import type { Position } from '../index/port.ts'
 import { generationDigest } from '../models/generation.ts'
-import type { Embedder, EmbedderIdentity } from '../models/port.ts'
+import { embedder, IDENTITY, sharedCollection } from './fixtures.ts'
 import { searchPassages } from './search.ts'
 
 const PATIENCE_MS = 30_000
-const IDENTITY: EmbedderIdentity = {
-  ...{ model: 'fixture', sha256: '', pooling: 'cls', queryPrefix: '' },
-  ...{ dimensions: DIMENSIONS, maxTokens: 512 },
-}
-const embedder: Embedder = {
-  identity: IDENTITY,
-  embed: async () => unit([0.2, 1]),
-  window: 4,
-  ready: async () => {},
-  close: async () => {},
-}
-
 let db: TestDatabase
 let slow: SlowDatabase
 let writing: OpenSearchIndex
@@ -66,11 +54,7 @@ beforeEach(async () => {
   slow.release()
   uploader = await server.person()
   reader = await server.person()
-  collection = await library.collection({ owner: uploader.viewer.userId })
-  await db.pool.query(
-    "INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'viewer')",
-    [collection.id, reader.viewer.userId],
-  )
+  collection = await sharedCollection(db, library, { owner: uploader, viewer: reader })
   const { position } = await library.publish(await library.document(collection), [
     { text: 'A sextant on the shelf.', vector: [1, 1] },
   ])

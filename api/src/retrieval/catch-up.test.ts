@@ -16,13 +16,10 @@ import { DIMENSIONS, FixtureLibrary, unit } from '../index/fixtures.ts'
 import type { Index, IndexQuery } from '../index/port.ts'
 import { findReading } from '../ingest/reading.ts'
 import { generationDigest } from '../models/generation.ts'
-import type { Embedder, EmbedderIdentity } from '../models/port.ts'
+import type { Embedder } from '../models/port.ts'
+import { embedder, IDENTITY, sharedCollection } from './fixtures.ts'
 import { searchPassages } from './search.ts'
 
-const IDENTITY: EmbedderIdentity = {
-  ...{ model: 'fixture', sha256: '', pooling: 'cls', queryPrefix: '' },
-  ...{ dimensions: DIMENSIONS, maxTokens: 512 },
-}
 const log = pino({ enabled: false })
 
 let db: TestDatabase
@@ -59,11 +56,7 @@ beforeEach(async () => {
   slow.release()
   writer = await server.person()
   reader = await server.person()
-  collection = await library.collection({ owner: writer.viewer.userId })
-  await db.pool.query(
-    "INSERT INTO collection_members (collection_id, user_id, role) VALUES ($1, $2, 'viewer')",
-    [collection.id, reader.viewer.userId],
-  )
+  collection = await sharedCollection(db, library, { owner: writer, viewer: reader })
   // Something that both have applied.
   const { position } = await library.publish(await library.document(collection), [
     { text: 'A sextant on the shelf.', vector: [1, 1] },
@@ -73,14 +66,6 @@ beforeEach(async () => {
 
 async function publish(texts: { text: string; vector?: number[] }[], by?: Person) {
   return library.publish(await library.document(collection), texts, by?.viewer.userId)
-}
-
-const embedder: Embedder = {
-  identity: IDENTITY,
-  embed: async () => unit([0.2, 1]),
-  window: 4,
-  ready: async () => {},
-  close: async () => {},
 }
 const search = (
   person: Person,

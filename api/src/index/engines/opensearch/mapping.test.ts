@@ -1,24 +1,10 @@
 // The indexes in the cluster and what they say of themselves, by the requests that are made.
-import { expect, onTestFinished, test } from 'vitest'
-import { type ScriptedCluster, scriptedCluster } from '../../../../test/scripted-cluster.ts'
-import { Cluster } from './cluster.ts'
-import { countDocuments, countPassages, type IndexFacts, readFacts, writeFacts } from './documents.ts'
+import { expect, test } from 'vitest'
+import { countDocuments, countPassages, readFacts, writeFacts } from './documents.ts'
 import { createIndex, searchedIndex, searchIn, sweep } from './mapping.ts'
+import { FACTS, opened } from './scripted.ts'
 
 const PLACE = { alias: 'terrace', shards: 4 }
-const FACTS: IndexFacts = {
-  position: { epoch: 'e', seq: 7, entryId: 'x' },
-  generation: { id: 1, dimensions: 3 },
-  ...{ passages: 300, vectors: 200, length: 3_000, languages: { en: 200, de: 100 }, counted: true },
-}
-
-async function opened(script: ScriptedCluster['script']) {
-  const scripted = await scriptedCluster(script)
-  const cluster = new Cluster(scripted.url)
-  onTestFinished(() => scripted[Symbol.asyncDispose]())
-  onTestFinished(() => cluster.close())
-  return { scripted, cluster }
-}
 
 test('an index shows nothing by itself, remembers deletions longer than any late write takes, and has a copy where there are two nodes', async () => {
   const { scripted, cluster } = await opened(() => ({ status: 200, body: {} }))

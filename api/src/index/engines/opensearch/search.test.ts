@@ -1,26 +1,11 @@
 // What is asked of the cluster, where one node with a handful of passages answers the same however it is asked.
-import { expect, onTestFinished, test } from 'vitest'
-import { type ScriptedCluster, scriptedCluster } from '../../../../test/scripted-cluster.ts'
+import { expect, test } from 'vitest'
 import { unit } from '../../fixtures.ts'
 import type { IndexFilter, IndexQuery } from '../../port.ts'
-import { Cluster } from './cluster.ts'
 import type { IndexFacts } from './documents.ts'
 import { scopeOf } from './query.ts'
+import { FACTS, opened } from './scripted.ts'
 import { Searcher } from './search.ts'
-
-const FACTS: IndexFacts = {
-  position: { epoch: 'e', seq: 7, entryId: 'x' },
-  generation: { id: 1, dimensions: 3 },
-  ...{ passages: 300, vectors: 200, length: 3_000, languages: { en: 200, de: 100 }, counted: true },
-}
-
-async function opened(script: ScriptedCluster['script']) {
-  const scripted = await scriptedCluster(script)
-  const cluster = new Cluster(scripted.url)
-  onTestFinished(() => scripted[Symbol.asyncDispose]())
-  onTestFinished(() => cluster.close())
-  return { scripted, cluster }
-}
 
 type Body = Record<string, unknown>
 const linesOf = (body: string) =>
