@@ -13,13 +13,13 @@ import { readAddress } from '../api/src/index/engines/opensearch/address.ts'
 import { Cluster } from '../api/src/index/engines/opensearch/cluster.ts'
 import { readFacts } from '../api/src/index/engines/opensearch/documents.ts'
 import { startOpenSearchNode } from '../api/test/opensearch-node.ts'
-import { nodeFiles } from '../local/opensearch/node-files.ts'
 import { uploadSet } from './eval/ask.ts'
 import { type EvaluatedTerrace, startTerrace } from './eval/terrace.ts'
 import { type Bar, begin, type Figure, finish } from './harness.ts'
 import { withEmbedder } from './opensearch/embeddings.ts'
 import { createPipelines, Hybrid, WAYS } from './opensearch/hybrid.ts'
 import { NEURAL_SEARCH, neuralSearchFiles } from './opensearch/neural-search.ts'
+import { prepareNodes } from './opensearch/nodes.ts'
 
 const EMBEDDED = 'embedded'
 const OPENSEARCH = 'OpenSearch, our formula'
@@ -33,10 +33,7 @@ const { positionals: folders, values } = parseArgs({
 if (folders.length === 0) throw new Error('which sets? npm run bench -- opensearch-quality DIR…')
 const sets = await Promise.all(folders.map((folder) => openBeirSet(folder, values.split)))
 const run = begin('opensearch-quality', ['@opensearch-project/opensearch', 'faiss-node', 'onnxruntime-node'])
-const { java, classPath } = await nodeFiles((line) => console.log(line))
-Object.assign(process.env, {
-  ...{ OPENSEARCH_JAVA: java, OPENSEARCH_CLASS_PATH: `${classPath}:${neuralSearchFiles()}` },
-})
+await prepareNodes(neuralSearchFiles())
 const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 

@@ -15,10 +15,10 @@ import { searchedIndex } from '../api/src/index/engines/opensearch/mapping.ts'
 import { startOpenSearchIndex } from '../api/src/index/engines/opensearch/opensearch.ts'
 import type { Index, IndexFilter } from '../api/src/index/port.ts'
 import { startOpenSearchCluster, startOpenSearchNode } from '../api/test/opensearch-node.ts'
-import { nodeFiles } from '../local/opensearch/node-files.ts'
 import { type Bar, begin, type Figure, finish, spread } from './harness.ts'
 import { DIMENSIONS, embeddedTexts, embedQuestions, embedTexts } from './opensearch/embeddings.ts'
 import { nearestOf } from './opensearch/nearest.ts'
+import { prepareNodes } from './opensearch/nodes.ts'
 import { sizeOf } from './opensearch/size.ts'
 import { passagesAlone } from './scale/passages.ts'
 import { measuredIndex } from './scale/server.ts'
@@ -51,8 +51,7 @@ if (count < 2_000) throw new Error(`${count} passages are too few for filters of
 console.log(`${count} passages, ${questions.length} questions`)
 
 await using stack = new AsyncDisposableStack()
-const { java, classPath } = await nodeFiles((line) => console.log(line))
-Object.assign(process.env, { OPENSEARCH_JAVA: java, OPENSEARCH_CLASS_PATH: classPath })
+await prepareNodes()
 const servers = stack.use(await (nodes === 1 ? startOpenSearchNode() : startOpenSearchCluster(nodes)))
 const real = { texts: embedded.texts.slice(0, count), vectors }
 const library = { collections: COLLECTIONS, perDocument: 20, real }
@@ -62,10 +61,10 @@ const faiss = stack.use(await measuredIndex(configOf('a'), pool))
 await faiss.settled()
 
 /** Which passages each lets through, said twice: to the engines, and to the exact search. */
-const some = (keys: readonly number[], every: number) => new Set(keys.filter((_, i) => i % every === 5))
 const collections = [...new Set(places.map(({ collection }) => collection))].sort((a, b) => a - b)
 const few = new Set([5, 17, 41].flatMap((n) => collections[n] ?? []))
-const named = some([...new Set(places.map(({ document }) => document))], 17)
+const documents = [...new Set(places.map(({ document }) => document))]
+const named = new Set(documents.filter((_, i) => i % 17 === 5))
 const filters: { name: string; filter: IndexFilter; allowed: (passage: number) => boolean }[] = [
   { name: 'everything', filter: { kind: 'collections', keys: collections }, allowed: () => true },
   {

@@ -13,9 +13,9 @@ import { MODEL_DIR, spawnIngest } from '../api/test/ingest.ts'
 import { startOpenSearchCluster } from '../api/test/opensearch-node.ts'
 import { replicatedPostgres } from '../api/test/replica.ts'
 import { client, type Person, person } from '../api/test/server.ts'
-import { nodeFiles } from '../local/opensearch/node-files.ts'
 import { type Bar, begin, finish, quantile, spread } from './harness.ts'
 import { generationOf } from './ingest/serving.ts'
+import { prepareNodes } from './opensearch/nodes.ts'
 import { fillLibrary } from './search/library.ts'
 
 const { values } = parseArgs({
@@ -157,8 +157,7 @@ async function measure() {
 
 /** What a server is told of a cluster that is started here, and ends with the stack. */
 async function clusterFor(stack: AsyncDisposableStack): Promise<Record<string, string>> {
-  const { java, classPath } = await nodeFiles((line) => console.log(line))
-  Object.assign(process.env, { OPENSEARCH_JAVA: java, OPENSEARCH_CLASS_PATH: classPath })
+  await prepareNodes()
   const cluster = stack.use(await startOpenSearchCluster(Number(values.nodes)))
   return { INDEX_ENGINE: 'opensearch', OPENSEARCH_URL: cluster.url }
 }

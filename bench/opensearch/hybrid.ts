@@ -10,10 +10,12 @@ import {
   scopeOf,
   wordsQuery,
 } from '../../api/src/index/engines/opensearch/query.ts'
+import { corpusOf } from '../../api/src/index/engines/opensearch/search.ts'
 import type { Known } from '../../api/src/index/engines/opensearch/watch.ts'
 import { Analysers } from '../../api/src/index/lexical/analysis.ts'
 import { readQuestion } from '../../api/src/index/lexical/read-question.ts'
 import type { IndexFilter } from '../../api/src/index/port.ts'
+import { POOL } from '../../api/src/index/search.ts'
 
 const sums = (technique: string) => ({
   phase_results_processors: [
@@ -39,7 +41,6 @@ export type Way = keyof typeof PIPELINES
 export const WAYS = Object.keys(PIPELINES) as Way[]
 
 const pipelineOf = (way: Way) => way.replace(/[^a-z0-9]+/gi, '-').toLowerCase()
-const POOL = 50
 
 /** @throws Trouble */
 export async function createPipelines(cluster: Cluster): Promise<void> {
@@ -73,9 +74,9 @@ export class Hybrid {
   /** @returns ids of passages, best first */
   async search(way: Way, { text, vector, filter }: HybridQuestion, limit: number): Promise<number[]> {
     const { facts, index } = this.#known
-    const { passages, length, languages } = facts
-    const corpus = { passages, average: length / Math.max(1, passages), languages: Object.keys(languages) }
-    const question = await readQuestion({ text }, corpus, this.#analysers, (terms) => this.#live([...terms]))
+    const question = await readQuestion({ text }, corpusOf(facts), this.#analysers, (terms) =>
+      this.#live([...terms]),
+    )
     const [scope, size] = [scopeOf(filter), Math.max(POOL, limit)]
     const words = wordsQuery(question.terms, question.codes, scope, true, size)
     const queries = [

@@ -87,6 +87,12 @@ export function within(ms: number, query: pg.QueryConfig): pg.QueryConfig {
   return limited
 }
 
+const QUERY_CANCELED = '57014'
+/** Whether the database gave a statement up, by `statement_timeout` or a word from outside. */
+export function isCanceled(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === QUERY_CANCELED
+}
+
 /** A pool on the primary. */
 export function createPool(config: DatabaseConfig, options: PoolOptions): Pool {
   const pool = openPool(config, {

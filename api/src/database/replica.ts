@@ -5,7 +5,7 @@ import type { PoolClient } from 'pg'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { databaseIsAway } from './away.ts'
-import { createPool, type Pool, type Queryable } from './pool.ts'
+import { createPool, isCanceled, type Pool, type Queryable } from './pool.ts'
 import { includes, replayedPlace, sharedPlace, type WalPlace } from './wal.ts'
 
 export interface ReplicaOptions {
@@ -168,7 +168,8 @@ export class Replica {
   /** Any failure of a read is the primary's to repeat: where the statement is wrong, it says so there. */
   #failed(error: unknown): void {
     this.#counts.failed++
-    const away = error instanceof NoReplica || databaseIsAway(error) || isTimeout(error)
+    // Too slow is as good as away. A conflict with recovery (40001) is bad luck.
+    const away = error instanceof NoReplica || databaseIsAway(error) || isCanceled(error)
     this.#log.warn({ err: error, away }, 'the replica failed at a read; the primary is asked')
     if (away) this.#leave()
   }
@@ -239,9 +240,4 @@ class NoReplica extends Error {
     super('DATABASE_REPLICA_URL leads to no replica')
     this.name = 'NoReplica'
   }
-}
-
-/** It was too slow, which is as good as away. A conflict with recovery (40001) is bad luck. */
-function isTimeout(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '57014'
 }

@@ -11,8 +11,8 @@ const PORTION_MS = 30_000
 
 export function databaseSource(db: Queryable): Source {
   let seen: LogEnd | null = null
-  const note = ({ head, head_id: id }: End) => {
-    if (id !== null) seen = { seq: Number(head), id }
+  const note = (end: LogEnd) => {
+    seen = end
   }
   return {
     seen: () => seen,
@@ -23,21 +23,27 @@ export function databaseSource(db: Queryable): Source {
 }
 
 /** The log's end, in the snapshot that rows were read in: with each row, and alone where there is none. */
-interface End {
+export interface End {
   readonly head: string
   readonly head_id: string | null
 }
 
-const withEnd = (rows: string) => `SELECT h.seq AS head, e.id AS head_id, r.*
+/** @param order of the rows, as `r` */
+export const withEnd = (rows: string, order = 'r.ordinal') => `SELECT h.seq AS head, e.id AS head_id, r.*
   FROM index_head h LEFT JOIN index_log e ON e.seq = h.seq LEFT JOIN LATERAL (${rows}) r ON true
-  WHERE h.id = 1 ORDER BY r.ordinal`
+  WHERE h.id = 1 ORDER BY ${order}`
+
+/** @param seen told of the end, where the log still has its entry */
+export function noteEnd([row]: readonly End[], seen: (end: LogEnd) => void): void {
+  if (row !== undefined && row.head_id !== null) seen({ seq: Number(row.head), id: row.head_id })
+}
 
 /** The rows, without the one that only says where the log ends. */
 function noted<R extends End & { id: string | null }>(
   rows: readonly R[],
-  note: (end: End) => void,
+  note: (end: LogEnd) => void,
 ): (R & { id: string })[] {
-  if (rows[0] !== undefined) note(rows[0])
+  noteEnd(rows, note)
   return rows.filter((row): row is R & { id: string } => row.id !== null)
 }
 
@@ -45,7 +51,7 @@ async function* passagesOf(
   db: Queryable,
   versionId: string,
   readingId: number,
-  note: (end: End) => void,
+  note: (end: LogEnd) => void,
 ): AsyncGenerator<PassageRow[]> {
   for (let last = -1; ; ) {
     const { rows: read } = await db.query<{
@@ -77,7 +83,7 @@ async function* vectorsOf(
   db: Queryable,
   versionId: string,
   generationId: number,
-  note: (end: End) => void,
+  note: (end: LogEnd) => void,
 ): AsyncGenerator<VectorRow[]> {
   for (let last = -1; ; ) {
     const { rows: read } = await db.query<End & { id: string | null; ordinal: number; vector: Buffer }>(

@@ -10,7 +10,7 @@ import type { Courier } from '../shared/courier.ts'
 import { isFiniteVector } from '../vectors/port.ts'
 import { Batches, type Waiting } from './batches.ts'
 import { IndexChild } from './child.ts'
-import { Positions, unavailable } from './positions.ts'
+import { hasReached, Positions, unavailable } from './positions.ts'
 
 /** Milliseconds that a question waits for an index that loads. */
 const PATIENCE_MS = 5_000
@@ -141,10 +141,7 @@ class Embedded implements EmbeddedIndex {
   }
 
   waitFor(position: Position, timeoutMs: number): Promise<void> {
-    const reached = () => {
-      const at = this.#current?.report.position
-      return at != null && at.epoch === position.epoch && at.seq >= position.seq
-    }
+    const reached = () => hasReached(this.#current?.report.position, position)
     if (!reached()) this.#current?.wake()
     return this.#positions.reached(reached, timeoutMs)
   }

@@ -1,5 +1,11 @@
 // Those who wait until the index has applied a position of the log (promise P2).
 import { AppError } from '../../errors.ts'
+import type { Position } from '../port.ts'
+
+/** Places of different epochs can't be compared: none has reached the other. */
+export function hasReached(at: Position | null | undefined, wanted: Position): boolean {
+  return at != null && at.epoch === wanted.epoch && at.seq >= wanted.seq
+}
 
 export class Positions {
   readonly #checks = new Set<() => void>()

@@ -1,6 +1,6 @@
 // A statement that may be given up without the transaction that it is in.
 import type { QueryResultRow } from 'pg'
-import type { Queryable } from '../../database/pool.ts'
+import { isCanceled, type Queryable } from '../../database/pool.ts'
 
 /**
  * @param ms until the server gives it up
@@ -17,7 +17,7 @@ export async function attempt<T extends QueryResultRow>(
     await db.query(END)
     return rows
   } catch (error) {
-    if (!isTimeout(error)) throw error
+    if (!isCanceled(error)) throw error
     await db.query(END)
     return null
   }
@@ -25,5 +25,3 @@ export async function attempt<T extends QueryResultRow>(
 
 /** The limit goes with what was done since; nothing is written here. */
 const END = 'ROLLBACK TO attempt; RELEASE attempt'
-
-const isTimeout = (error: unknown) => error instanceof Error && 'code' in error && error.code === '57014'

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { BRIEF_MS, createPool, type DatabaseConfig, type Pool, within } from '../../database/pool.ts'
-import { Positions } from '../engines/positions.ts'
+import { hasReached, Positions } from '../engines/positions.ts'
 import type { Position } from '../port.ts'
 
 const POLL_MS = 1_000
@@ -49,10 +49,7 @@ export class Standing {
   async waitFor(wanted: Position, timeoutMs: number): Promise<void> {
     this.#waiting++
     try {
-      await this.#positions.reached(() => {
-        const { position } = this
-        return position !== null && position.epoch === wanted.epoch && position.seq >= wanted.seq
-      }, timeoutMs)
+      await this.#positions.reached(() => hasReached(this.position, wanted), timeoutMs)
     } finally {
       this.#waiting--
     }

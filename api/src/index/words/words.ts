@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import type { DatabaseConfig } from '../../database/pool.ts'
 import { createPool, type Pool } from '../../database/pool.ts'
 import { AppError } from '../../errors.ts'
-import { unavailable } from '../engines/positions.ts'
+import { hasReached, unavailable } from '../engines/positions.ts'
 import type { Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../port.ts'
 import { Filler } from './fill.ts'
 import { WordSearch } from './search.ts'
@@ -146,7 +146,7 @@ class WithWords implements Index {
         const { position } = this.#standing
         const theirs = this.#engine.status().position
         // Nobody's searches go back in time (promise P3).
-        if (position === null || (theirs !== null && !isAt(position, theirs))) continue
+        if (position === null || (theirs !== null && !hasReached(position, theirs))) continue
         const candidates = await this.#search.search(query, over)
         return { candidates, position, wordsOnly: 'engine-away' }
       }
@@ -221,9 +221,6 @@ class WithWords implements Index {
 
 /** There is no collection 0: only how many passages have a word is asked. */
 const QUESTION = { vector: null, filter: { kind: 'collections', keys: [0] }, limit: 1 } as const
-
-const isAt = (position: Position, wanted: Position): boolean =>
-  position.epoch === wanted.epoch && position.seq >= wanted.seq
 
 function isAway(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'UNAVAILABLE'

@@ -5,7 +5,7 @@
 // passage's id.
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import { type Client, type Pool, transaction, within } from '../../../database/pool.ts'
+import { type Client, isCanceled, type Pool, transaction, within } from '../../../database/pool.ts'
 import { activeReading, seen } from '../../rebuild.ts'
 import type { Source } from '../../source.ts'
 import { type Cluster, Trouble } from './cluster.ts'
@@ -38,8 +38,7 @@ export interface AuditOptions {
 }
 
 export class Audit {
-  readonly #options: AuditOptions
-  readonly #everyMs: number
+  readonly #options: Required<AuditOptions>
   #portion: number
   #trouble: string | null = null
   #dueAt = 0
@@ -49,9 +48,9 @@ export class Audit {
   readonly #kept = new Map<number, string>()
 
   constructor(options: AuditOptions) {
-    this.#options = options
-    this.#portion = options.portion ?? PORTION
-    this.#everyMs = options.everyMs ?? EVERY_MS
+    const defaults = { portion: PORTION, everyMs: EVERY_MS, busyMs: BUSY_MS, failedMs: FAILED_MS }
+    this.#options = { ...defaults, ...options }
+    this.#portion = this.#options.portion
   }
 
   /**
@@ -70,7 +69,7 @@ export class Audit {
       if (error instanceof Trouble && error.kind === 'missing') throw error
       this.#options.signal.throwIfAborted()
       if (isLate(error)) this.#portion = Math.max(1, this.#portion >> 1)
-      this.#dueAt = performance.now() + (this.#options.failedMs ?? FAILED_MS)
+      this.#dueAt = performance.now() + this.#options.failedMs
       const sentence = error instanceof Error ? error.message : String(error)
       if (sentence !== this.#trouble)
         this.#options.log.warn(
@@ -90,17 +89,17 @@ export class Audit {
     const wanted = await this.#inTables(writer, left.from, to)
     // Something was published meanwhile: looked at again once that is written.
     if (wanted === null) {
-      this.#dueAt = performance.now() + (this.#options.busyMs ?? BUSY_MS)
+      this.#dueAt = performance.now() + this.#options.busyMs
       return
     }
     const { corrected, whole } = await this.#correct(writer, source, there, wanted)
     if (corrected) await writer.show()
     if (!whole) return
-    this.#portion = Math.min(2 * this.#portion, this.#options.portion ?? PORTION)
+    this.#portion = Math.min(2 * this.#portion, this.#options.portion)
     if (to <= left.to) left.from = to
     else {
       this.#left = null
-      this.#dueAt = performance.now() + this.#everyMs
+      this.#dueAt = performance.now() + this.#options.everyMs
     }
   }
 
@@ -218,11 +217,10 @@ const briefly = <T>(pool: Pool, work: (client: Client) => Promise<T>): Promise<T
     return work(client)
   })
 
-const QUERY_CANCELED = '57014'
 /** Whether there was not the time for so much, in the database or in the cluster. */
 function isLate(error: unknown): boolean {
   if (error instanceof Trouble) return error.cause instanceof Error && error.cause.name === 'TimeoutError'
-  return error instanceof Error && 'code' in error && error.code === QUERY_CANCELED
+  return isCanceled(error)
 }
 
 interface Row extends Pick<Found, 'passages' | 'vectors'> {

@@ -1,6 +1,7 @@
 // Passages out of the tables a portion at a time, in the order of documents' keys, each portion by short statements of its own:
 // what is read an hour after the fill began holds back no vacuum, and is as it is by then.
 import { type Queryable, within } from '../../../database/pool.ts'
+import { type End, noteEnd, withEnd } from '../../database-source.ts'
 import type { LogEnd } from '../../state.ts'
 
 /** Passages after which a portion ends with the document, and those that one statement reads at most. */
@@ -30,20 +31,6 @@ export interface FilledPassage {
   readonly vector: Buffer | null
 }
 
-/** The log's end, in the snapshot of a statement: with each row, and alone where there is none. */
-interface End {
-  readonly head: string
-  readonly head_id: string | null
-}
-
-const WITH_END =
-  'SELECT h.seq AS head, e.id AS head_id, r.* FROM index_head h LEFT JOIN index_log e ON e.seq = h.seq'
-
-function note(rows: readonly End[], seen: (end: LogEnd) => void): void {
-  const [row] = rows
-  if (row !== undefined && row.head_id !== null) seen({ seq: Number(row.head), id: row.head_id })
-}
-
 /**
  * The next documents with about PORTION passages; none: there are no more. Of one at least, however long it is.
  * @param seen told of the log's end by then
@@ -57,20 +44,21 @@ export async function nextDocuments(
   const { rows } = await db.query<End & FilledDocument & { readonly documentKey: number | null }>(
     within(STATEMENT_MS, {
       name: 'fill-documents',
-      text: `${WITH_END} LEFT JOIN LATERAL (
-               SELECT s.*, coalesce((SELECT max(p.ordinal) + 1 FROM passages p
+      text: withEnd(
+        `SELECT s.*, coalesce((SELECT max(p.ordinal) + 1 FROM passages p
                                      WHERE p.version_id = s."versionId" AND p.reading_id = s."readingId"), 0) AS passages
                FROM (SELECT d.key AS "documentKey", c.key AS "collectionKey", v.id AS "versionId",
                        CASE WHEN v.stage = 'searchable' THEN $2::int ELSE v.reading_id END AS "readingId",
                        v.stage = 'searchable' AS embedded
                      FROM documents d JOIN collections c ON c.id = d.collection_id AND c.deleted_at IS NULL
                      JOIN document_versions v ON v.id = d.current_version_id
-                     WHERE d.deleted_at IS NULL AND d.key > $1 ORDER BY d.key LIMIT ${DOCUMENTS}) s) r ON true
-             WHERE h.id = 1 ORDER BY r."documentKey"`,
+                     WHERE d.deleted_at IS NULL AND d.key > $1 ORDER BY d.key LIMIT ${DOCUMENTS}) s`,
+        'r."documentKey"',
+      ),
       values: [lastKey, reading],
     }),
   )
-  note(rows, seen)
+  noteEnd(rows, seen)
   const documents: FilledDocument[] = []
   let passages = 0
   for (const row of rows)
@@ -129,14 +117,15 @@ export async function* readPassages(
     const { rows } = await db.query<Row>(
       within(STATEMENT_MS, {
         name: 'fill-passages',
-        text: `${WITH_END} LEFT JOIN LATERAL (
-                 SELECT t.n, p.ordinal, p.id, p.language, p.heading, p.text, pv.vector
+        text: withEnd(
+          `SELECT t.n, p.ordinal, p.id, p.language, p.heading, p.text, pv.vector
                  FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::bool[]) WITH ORDINALITY
                    AS t(version_id, reading_id, first, last, embedded, n)
                  JOIN passages p ON p.version_id = t.version_id AND p.reading_id = t.reading_id
                    AND p.ordinal BETWEEN t.first AND t.last
-                 LEFT JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $6 AND t.embedded) r ON true
-               WHERE h.id = 1 ORDER BY r.n, r.ordinal`,
+                 LEFT JOIN passage_vectors pv ON pv.passage_id = p.id AND pv.generation_id = $6 AND t.embedded`,
+          'r.n, r.ordinal',
+        ),
         values: [
           pieces.map(({ document }) => document.versionId),
           pieces.map(({ document }) => document.readingId),
@@ -147,7 +136,7 @@ export async function* readPassages(
         ],
       }),
     )
-    note(rows, seen)
+    noteEnd(rows, seen)
     for (const { n, id, language, heading, text, vector } of rows) {
       const document = pieces[Number(n) - 1]?.document
       if (document !== undefined) yield { document, id: Number(id), language, heading, text, vector }

@@ -6,7 +6,7 @@ import { createPool, type Pool, type Queryable } from '../../../database/pool.ts
 import { AppError } from '../../../errors.ts'
 import type { Candidate, Index, IndexAnswer, IndexQuery, IndexStatus, Position } from '../../port.ts'
 import { isFiniteVector } from '../../vectors/port.ts'
-import { Positions, unavailable } from '../positions.ts'
+import { hasReached, Positions, unavailable } from '../positions.ts'
 import { readAddress } from './address.ts'
 import { Cluster, Trouble } from './cluster.ts'
 import { countDocuments, countPassages } from './documents.ts'
@@ -135,10 +135,7 @@ class InCluster implements OpenSearchIndex {
   }
 
   async waitFor(position: Position, timeoutMs: number): Promise<void> {
-    const reached = () => {
-      const at = this.#watch.known?.facts.position
-      return at !== undefined && at.epoch === position.epoch && at.seq >= position.seq
-    }
+    const reached = () => hasReached(this.#watch.known?.facts.position, position)
     if (reached()) return
     this.#watch.waiting++
     this.#follower.wake()

@@ -132,7 +132,8 @@ export class Searcher {
   }
 }
 
-const corpusOf = ({ languages, passages, length }: IndexFacts): Corpus => ({
+/** What the formula asks of an index. */
+export const corpusOf = ({ languages, passages, length }: IndexFacts): Corpus => ({
   ...{ passages, average: length / Math.max(1, passages) },
   languages: Object.keys(languages),
 })

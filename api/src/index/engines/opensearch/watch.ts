@@ -7,6 +7,7 @@ import { keepListening } from '../../../database/listening.ts'
 import { BRIEF_MS, type DatabaseConfig, type Pool, within } from '../../../database/pool.ts'
 import { Bell } from '../../bell.ts'
 import { LOG_CHANNEL } from '../../log.ts'
+import { hasReached } from '../positions.ts'
 import type { Cluster } from './cluster.ts'
 import { type IndexFacts, readFacts } from './documents.ts'
 
@@ -103,7 +104,7 @@ export class Watch {
     this.known = known
     if (known === null) this.caughtUpAt = null
     const now = known?.facts.position
-    if (now !== undefined && now.epoch === head.epoch && now.seq >= head.seq) this.caughtUpAt = at
+    if (hasReached(now, head)) this.caughtUpAt = at
     if (now?.seq === before?.seq && now?.epoch === before?.epoch) return
     this.movedAt = Date.now()
     moved()

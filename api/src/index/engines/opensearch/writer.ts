@@ -196,9 +196,9 @@ export class IndexWriter {
     const documentKey = required(entry, entry.documentKey)
     const versionId = required(entry, entry.versionId)
     await this.#settle(documentKey)
-    const old = new Map<number, { id: number; routing: number }>()
+    const old = new Set<number>()
     for await (const { id, routing } of this.#written('documentKey', documentKey, false))
-      if (routing === collectionKey) old.set(id, { id, routing })
+      if (routing === collectionKey) old.add(id)
       // Of another collection. Before all else: in the same shard it is the very passage that is written below.
       else await this.#bulk.add({ id, routing, document: null }, entry.seq)
     const pace = new Pace(this.#options.signal)
@@ -210,8 +210,7 @@ export class IndexWriter {
         old.delete(passageId)
         if (pace.due) await pace.pause()
       }
-    for (const { id, routing } of old.values())
-      await this.#bulk.add({ id, routing, document: null }, entry.seq)
+    for (const id of old) await this.#bulk.add({ id, routing: collectionKey, document: null }, entry.seq)
   }
 
   async #publishVectors(entry: LogRow, source: Source): Promise<void> {
